@@ -1,0 +1,1 @@
+"""Connectors speak to one kind of CRM each, in that CRM's own words."""

@@ -1,0 +1,87 @@
+"""The connector protocol: what a third CRM has to bring. One file, one entry-point line.
+
+    [project.entry-points."refloop.connectors"]
+    mycrm = "my_package:MyCrm"
+
+`refloop.testing` holds the contract kit that every connector must pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Protocol
+
+from refloop.config import ConnectionSettings
+from refloop.errors import ConfigError
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Wants
+
+Clock = Callable[[], datetime]
+"""Gives the present as an aware UTC time. Only for deadlines and logs: a watermark is the server's clock."""
+
+
+class Connector(Protocol):
+    """One configured CRM account.
+
+    All methods raise `AuthError`, `ConfigError`, `CrmUnavailable` or `TryLater` when the call as a whole
+    failed; what concerns one record is a value. Iterators do their work as they are read.
+    """
+
+    settings: ClassVar[type[ConnectionSettings]]
+
+    def __init__(self, connection: str, settings: Any, *, clock: Clock) -> None: ...
+
+    def check(self, wants: Wants) -> Iterator[Finding]:
+        """Says what would keep pull or push from working. Writes nothing."""
+        ...
+
+    def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        """Creates those of our fields that are missing. Safe to repeat."""
+        ...
+
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        """Brings all kinds together, in pages. May bring a record twice; never misses one.
+
+        The cursor of a page stands for that page and all before it, so that a pull that stops after any page
+        goes on from there. A page is yielded only when it is whole: a cut or foreign answer raises.
+        """
+        ...
+
+    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """Looks before writing, then writes in batches. One receipt a change, in the order of `changes`.
+
+        A change whose field holds neither `before` nor `after` is MOVED and not sent. All changes of one
+        record are sent together. At most a few thousand changes a call.
+        """
+        ...
+
+    def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
+        """What our fields hold right now (canonical, empty ones left out), strongly consistent.
+
+        A record that is gone is missing from the answer. Used to settle unknown fates.
+        """
+        ...
+
+    def calls(self) -> Mapping[str, int]:
+        """How many calls were made so far, by endpoint."""
+        ...
+
+    def close(self) -> None:
+        """Lets go of sockets."""
+        ...
+
+
+def connector_class(name: str) -> type[Connector]:
+    """The class that an installed package registered under `name`.
+
+    Only installed entry points count, never a path. Raises ConfigError when there is none.
+    """
+    found = {point.name: point for point in entry_points(group="refloop.connectors")}
+    if name not in found:
+        raise ConfigError(
+            f"there is no connector {name!r}",
+            remedy=f"Use one of: {', '.join(sorted(found))}; or install the package that brings it.",
+        )
+    loaded: type[Connector] = found[name].load()
+    return loaded

@@ -1,0 +1,137 @@
+"""What refloop raises, named by what the caller should do.
+
+    RefloopError                       exit
+    |-- ConfigError                     78   correct the configuration, or the CRM's schema
+    |-- AuthError                       77   renew the credentials, or grant the permission
+    |-- TryLater                        75   run again later: locked, out of quota, told to wait
+    |-- DiskError                       74   free or repair the disk
+    |-- CrmUnavailable                  69   the CRM is down or answers nonsense: run again, then look
+    |-- DataError                       65   correct the input file
+    |   `-- LedgerError                 65   restore the ledger
+    `-- StalePlan                        5   plan again
+
+An exception means that the call as a whole failed. A bad row, a refused change or a record
+that matched nothing is a value (see `refloop.model`), never an exception.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class Exit(IntEnum):
+    """The exit codes of the command line. The table in docs/cli.md is generated from this."""
+
+    OK = 0
+    BUG = 1
+    USAGE = 2
+    ATTENTION = 3
+    CHANGES = 4
+    STALE = 5
+    DATA = 65
+    UNAVAILABLE = 69
+    DISK = 74
+    LATER = 75
+    AUTH = 77
+    CONFIG = 78
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+    @property
+    def meaning(self) -> str:
+        return _MEANINGS[self]
+
+
+_MEANINGS: dict[int, str] = {
+    0: "done",
+    1: "a bug in refloop: please report it",
+    2: "wrong use of the command line",
+    3: "done, but conflicts, refused changes or failed checks need a person",
+    4: "`plan --detailed-exitcode`: there are changes to apply",
+    5: "the saved plan is stale: the ledger or a record moved since; plan again",
+    65: "bad input data, or a damaged ledger",
+    69: "a CRM could not be reached or gave an answer that makes no sense",
+    74: "the disk is full or broken",
+    75: "try again later: another run is working, or the CRM's quota is used up",
+    77: "a CRM refused the credentials or a permission is missing",
+    78: "the configuration is wrong, or the CRM's schema does not fit it",
+    130: "stopped by Ctrl-C",
+    143: "stopped by SIGTERM",
+}
+
+
+class RefloopError(Exception):
+    """Base of all expected failures.
+
+    `message` says what happened and to what; `remedy` what to do next. Neither may hold a secret
+    or a person's data.
+    """
+
+    exit: ClassVar[Exit] = Exit.BUG
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.remedy}" if self.remedy else self.message
+
+
+class ConfigError(RefloopError):
+    """The configuration, or the CRM's schema, does not allow the work. `faults` holds one line each."""
+
+    exit = Exit.CONFIG
+
+    def __init__(self, message: str, *, remedy: str = "", faults: tuple[str, ...] = ()) -> None:
+        super().__init__(message, remedy=remedy)
+        self.faults = faults
+
+    def __str__(self) -> str:
+        remedy = (self.remedy,) if self.remedy else ()
+        return "\n  ".join([self.message, *self.faults, *remedy])
+
+
+class AuthError(RefloopError):
+    """The CRM refused who we are or what we may do."""
+
+    exit = Exit.AUTH
+
+
+class TryLater(RefloopError):  # noqa: N818 - it is not an error, and the name says what to do
+    """Nothing is wrong, but not now. `seconds` is how long to wait, where that is known."""
+
+    exit = Exit.LATER
+
+    def __init__(self, message: str, *, remedy: str = "", seconds: float | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.seconds = seconds
+
+
+class DiskError(RefloopError):
+    """Reading or writing the disk failed."""
+
+    exit = Exit.DISK
+
+
+class CrmUnavailable(RefloopError):  # noqa: N818 - named by the situation, as its siblings
+    """The CRM did not answer, or answered something that cannot be an answer."""
+
+    exit = Exit.UNAVAILABLE
+
+
+class DataError(RefloopError):
+    """An input file cannot be used."""
+
+    exit = Exit.DATA
+
+
+class LedgerError(DataError):
+    """The ledger is damaged, foreign, or made by a newer refloop."""
+
+
+class StalePlan(RefloopError):  # noqa: N818 - named by the situation, as its siblings
+    """The plan was made from another state than today's."""
+
+    exit = Exit.STALE

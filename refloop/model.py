@@ -1,0 +1,370 @@
+"""The nouns of refloop: frozen values with no behaviour beyond their own invariants.
+
+Times are aware and in UTC. Money is `Decimal` with its ISO 4217 currency. Ids are text, as the CRM gives
+them (Salesforce ids in their 18-character form).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+
+NO_CURRENCY = "XXX"
+"""ISO 4217 for "no currency": an amount whose currency the CRM did not say."""
+
+
+class Kind(StrEnum):
+    """What a record is, in our words. A CRM without leads simply has none."""
+
+    LEAD = "lead"
+    CONTACT = "contact"
+    DEAL = "deal"
+
+
+class Relation(StrEnum):
+    """How one record points at another. Links are directed: source -> target."""
+
+    CONVERTED_TO = "converted-to"  # lead -> contact, lead -> deal
+    MERGED_INTO = "merged-into"  # the record that vanished -> the survivor
+    ASSOCIATED_WITH = "associated-with"  # deal -> contact, deal -> lead
+    SAME_PERSON = "same-person"  # a person here -> the same person in another CRM, said by a CRM
+    SAME_DEAL = "same-deal"  # a mirrored deal here -> the original in another CRM
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """The name of a record: in which connection, of which kind, under which id."""
+
+    connection: str
+    kind: Kind
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.connection}:{self.kind}:{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> Ref:
+        """Reads `connection:kind:id`. Raises ValueError for anything else."""
+        connection, kind, record_id = text.split(":", 2)
+        if not connection or not record_id:
+            raise ValueError(text)
+        return cls(connection, Kind(kind), record_id)
+
+
+class FieldType(StrEnum):
+    """The type of a field of ours, as provisioned in the CRM."""
+
+    TEXT = "text"
+    CHOICE = "choice"
+    NUMBER = "number"
+    MONEY = "money"
+    TIME = "time"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A field that refloop owns in the CRM.
+
+    `name` is ours, prefix included, in lower snake case (`ref_status`); a connector derives the CRM's
+    spelling from it. `length` is for TEXT (characters); `choices` for CHOICE (value, label).
+    """
+
+    name: str
+    label: str
+    type: FieldType
+    kinds: tuple[Kind, ...]
+    description: str = ""
+    length: int = 255
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+def canonical(type: FieldType, value: object) -> str | None:  # noqa: A002 - the word for it
+    """The one text form of a field's value: what is compared, planned, kept and shown.
+
+    None and "" are both "empty" and give None. NUMBER and MONEY give a plain decimal without exponent or
+    trailing zeros; TIME gives `YYYY-MM-DDTHH:MM:SSZ` (microseconds cut: Salesforce keeps whole seconds).
+    Raises ValueError when `value` is not of the type, or is a naive time.
+    """
+    if value is None or value == "":
+        return None
+    if type in (FieldType.NUMBER, FieldType.MONEY):
+        return _plain_decimal(value)
+    if type is FieldType.TIME:
+        moment = value if isinstance(value, datetime) else parse_time(str(value))
+        return format_time(moment)
+    return str(value)
+
+
+def _plain_decimal(value: object) -> str:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError(f"not a number: {value!r}") from None
+    if not number.is_finite():
+        raise ValueError(f"not a finite number: {value!r}")
+    text = format(number, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text in ("-0", "") else text
+
+
+def parse_time(text: str) -> datetime:
+    """Reads ISO 8601 with an offset (`Z`, `+0000` and `+00:00` alike), or a bare date as midnight UTC.
+
+    Raises ValueError for a time of day without an offset: guessing a zone is how dates go wrong.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        if len(text) > len("2026-01-01"):
+            raise ValueError(f"time without a zone: {text!r}")
+        moment = moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC)
+
+
+def format_time(moment: datetime) -> str:
+    """`YYYY-MM-DDTHH:MM:SSZ`. Raises ValueError for a naive time."""
+    if moment.tzinfo is None:
+        raise ValueError(f"naive time: {moment!r}")
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class Outcome(StrEnum):
+    """How a deal stands, by the CRM's own stage facts."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A lead, contact or deal as its CRM last showed it.
+
+    `texts` are the fields that may carry a code, by the CRM's field name; empty ones are left out.
+    `found` are our own fields as they stand in the CRM, by our name, canonical text; empty ones left out.
+    `title` is what a person calls it: a deal's name, a person's company. `stage` is the CRM's own word
+    (a deal's stage, a lead's status, a contact's lifecycle stage); `outcome` is set for deals only, and is
+    None there when the CRM's stage metadata does not know the stage. `closed_at` is when a won or lost deal
+    ended, by the CRM.
+    """
+
+    ref: Ref
+    created_at: datetime
+    modified_at: datetime
+    email: str | None = None
+    title: str | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    found: Mapping[str, str] = field(default_factory=dict)
+    stage: str | None = None
+    outcome: Outcome | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    closed_at: datetime | None = None
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One edge. `key` is the CRM's id of the edge where it has one (two roles of one contact are two edges);
+    `gone` says that the edge was removed."""
+
+    source: Ref
+    relation: Relation
+    target: Ref
+    key: str = ""
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a pull stands: a connector's own text, opaque to everybody else. Holds no secret."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one step of a pull brought. The ledger keeps all of it, cursor included, in one transaction.
+
+    `whole` names the (source, relation) pairs for which `links` is the complete truth: edges of theirs that
+    are not in `links` are gone. `cursor` None means: nothing to remember yet.
+    """
+
+    records: tuple[Record, ...] = ()
+    links: tuple[Link, ...] = ()
+    whole: tuple[tuple[Ref, Relation], ...] = ()
+    cursor: Cursor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """Pull all there is. The cursor of the last page lets the next pull be incremental."""
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """Pull what changed since `cursor`, or go on with the pull that it interrupted."""
+
+    cursor: Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Pull what was created or modified in [start, end). Its pages carry no cursor."""
+
+    start: datetime
+    end: datetime
+
+
+Span = Everything | Since | Between
+
+
+@dataclass(frozen=True, slots=True)
+class Wants:
+    """What a pull should bring beside the facts that every record has: our own fields."""
+
+    fields: tuple[FieldSpec, ...]
+
+
+class Level(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something a person should know: what, where, and what to do about it."""
+
+    level: Level
+    place: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One field of one record: `before` is what it must hold for us to write, `after` what we want there.
+
+    Both canonical; None is empty.
+    """
+
+    ref: Ref
+    field: FieldSpec
+    before: str | None
+    after: str | None
+    why: str
+
+
+class Verdict(StrEnum):
+    """What became of a change."""
+
+    WRITTEN = "written"
+    PRESENT = "present"  # the CRM held the wanted value already: nothing was sent
+    MOVED = "moved"  # someone else wrote first: nothing was sent
+    REFUSED = "refused"  # the CRM said no to this record; trying again as it is will not help
+    DEFERRED = "deferred"  # a passing condition (lock, limit): try again next run
+    UNKNOWN = "unknown"  # the call broke after it was sent: settle by reading back
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The fate of one change. `found` is what the CRM held (MOVED, PRESENT); `reason` the CRM's own words."""
+
+    change: Change
+    verdict: Verdict
+    found: str | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A campaign that codes belong to."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """Who refers. Found in the CRM by e-mail."""
+
+    id: str
+    name: str = ""
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What a referrer hands out. `key` is its compared form (NFKC, casefold, separators removed).
+
+    Valid from the start of `valid_from` to the end of `valid_to`, both UTC dates, both optional.
+    """
+
+    code: str
+    key: str
+    referrer: str
+    program: str
+    valid_from: date | None = None
+    valid_to: date | None = None
+
+
+class Rule(StrEnum):
+    """How a match was decided, strongest first."""
+
+    ID = "id"
+    EXACT = "exact"
+    NORMALISED = "normalised"
+    FOLDED = "folded"
+    URL = "url"
+    TEXT = "text"
+    CLAIM = "claim"
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The verdict that a record carries a code. `evidence` is the piece of the field that decided."""
+
+    code: str  # the code's key
+    rule: Rule
+    field: str
+    evidence: str
+    confidence: int
+
+
+class Status(StrEnum):
+    """Where a referral stands and how it ended."""
+
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"
+    CONTACTED = "contacted"
+    QUALIFIED = "qualified"
+    OPPORTUNITY = "opportunity"
+    ON_HOLD = "on_hold"
+    WON = "won"
+    LOST = "lost"
+    DISQUALIFIED = "disqualified"
+    NO_RESPONSE = "no_response"
+    DUPLICATE = "duplicate"
+    EXPIRED = "expired"
+    REVERSED = "reversed"
+    WITHDRAWN = "withdrawn"  # the code was taken off the record again: the claim is no more
+
+
+class Role(StrEnum):
+    SOURCED = "sourced"
+    INFLUENCED = "influenced"
+
+
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """The share of a deal that a referral gets. Shares of one deal sum to exactly one."""
+
+    deal: Ref
+    referral: str
+    share: Decimal
+    role: Role
+    model: str
