@@ -1,0 +1,197 @@
+"""Opening the ledger, and its transactions."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from refloop.errors import DiskError, LedgerError
+from refloop.ledger.schema import APPLICATION_ID, migrations
+from refloop.model import Ref
+
+
+class Ledger:
+    """An open ledger. The verbs over it live in this package's other modules, by topic.
+
+    One writer at a time. Not for use by several threads.
+    """
+
+    def __init__(self, db: Database, path: Path) -> None:
+        self.db = db
+        self.path = path
+
+    @contextmanager
+    def writing(self) -> Iterator[Database]:
+        """One transaction: all of it is kept, or nothing. Nests.
+
+        Raises DiskError when the disk is full or broken, LedgerError when the file is damaged; both
+        leave the ledger as it was.
+        """
+        try:
+            if not self.db.conn.in_transaction:
+                # deferred, a read-then-write beside another process fails at once and ignores the time-out
+                self.db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self.db
+                    self.db.execute("COMMIT")
+                except BaseException:
+                    if self.db.conn.in_transaction:
+                        self.db.execute("ROLLBACK")
+                    raise
+            else:
+                with self.db.atomic():
+                    yield self.db
+        except sqlite3.DatabaseError as error:
+            raise translated(error, self.path) from error
+
+    def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[sqlite3.Row]:
+        """The rows of a query, streamed."""
+        cursor = self.db.conn.execute(sql, tuple(parameters))
+        cursor.row_factory = sqlite3.Row
+        yield from cursor
+
+    def one(self, sql: str, parameters: Iterable[object] = ()) -> sqlite3.Row | None:
+        """The first row of a query, or None."""
+        return next(self.rows(sql, parameters), None)
+
+    def position(self) -> int:
+        """Grows with every change that a plan may depend on."""
+        row = self.one("SELECT value FROM meta WHERE key = 'position'")
+        return int(row["value"]) if row else 0
+
+    def moved(self) -> None:
+        """Says that something a plan may depend on has changed. Call inside the transaction that changed it."""
+        self.db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'position'")
+
+    @property
+    def identity(self) -> str:
+        """Which ledger this is: a plan of another one is refused."""
+        row = self.one("SELECT value FROM meta WHERE key = 'ledger'")
+        return str(row["value"]) if row else ""
+
+    def wave(self, refs: Iterable[Ref]) -> None:
+        """Fills the temporary table `wave`, by which set queries join on many records at once."""
+        self.db.execute("DELETE FROM wave")
+        self.db.conn.executemany(
+            "INSERT OR IGNORE INTO wave (connection, kind, id) VALUES (?, ?, ?)",
+            ((ref.connection, ref.kind, ref.id) for ref in refs),
+        )
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
+    """What an SQLite error means to a person. Errors that only a bug can cause stay what they are."""
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return DiskError(f"cannot write the ledger {path}: {error}", remedy="Free the disk, then run again.")
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return LedgerError(
+            f"the ledger {path} is damaged or is not a ledger: {error}",
+            remedy="Nothing was written. Put back a backup of the file, or move it away and run a full sync.",
+        )
+    if name.startswith("SQLITE_BUSY"):
+        return DiskError(f"the ledger {path} is locked by another program", remedy="Close it there, then run again.")
+    return error
+
+
+def open_ledger(path: Path) -> Ledger:
+    """Opens the ledger, creating it (0600, in a folder 0700) or bringing its schema up to date.
+
+    Raises LedgerError for a file that is no ledger, is damaged or comes from a newer refloop; DiskError when
+    it cannot be reached or others may read it.
+    """
+    try:
+        fresh = _prepare(path)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=5)
+    except OSError as error:
+        raise DiskError(f"cannot open the ledger {path}: {error.strerror}") from error
+    try:
+        return _opened(connection, path, fresh=fresh)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise translated(error, path) from error
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _prepare(path: Path) -> bool:
+    """Makes sure that the file exists and is private. True when it was created."""
+    if not path.parent.exists():
+        path.parent.mkdir(mode=0o700, parents=True)
+    try:
+        # SQLite's own files beside it inherit the mode of this one
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    except FileExistsError:
+        pass
+    else:
+        return True
+    info = path.lstat()
+    if not stat.S_ISREG(info.st_mode):
+        raise DiskError(f"the ledger {path} is not a regular file", remedy="Point `ledger:` at the file itself.")
+    if info.st_mode & 0o077:
+        raise DiskError(
+            f"others may read or write the ledger {path}", remedy=f"It holds customers' data. Run: chmod 600 {path}"
+        )
+    return info.st_size == 0
+
+
+def _opened(connection: sqlite3.Connection, path: Path, *, fresh: bool) -> Ledger:
+    # Rollback journal with EXTRA: no acknowledged commit is lost in a power cut, and SQLite before 3.51.3 can lose
+    # commits in WAL mode. secure_delete: what is erased is gone from the file.
+    for pragma in (
+        "journal_mode=DELETE",
+        "synchronous=EXTRA",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        "trusted_schema=OFF",
+        "cell_size_check=ON",
+        "temp_store=MEMORY",
+        "cache_size=-65536",
+    ):
+        connection.execute(f"PRAGMA {pragma}").close()
+    ledger = Ledger(Database(connection, execute_plugins=False), path)
+    if not fresh:
+        _refuse_foreign(ledger)
+    with ledger.writing() as db:
+        migrations.apply(db)
+        if fresh:
+            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            db.table("meta").insert_all(
+                [{"key": "ledger", "value": str(uuid.uuid4())}, {"key": "position", "value": "0"}]
+            )
+    connection.execute(
+        "CREATE TEMP TABLE wave (connection TEXT, kind TEXT, id TEXT, PRIMARY KEY (connection, kind, id)) WITHOUT ROWID"
+    )
+    return ledger
+
+
+def _refuse_foreign(ledger: Ledger) -> None:
+    found = ledger.one("PRAGMA application_id")
+    if found is None or found[0] != APPLICATION_ID:
+        raise LedgerError(
+            f"{ledger.path} is an SQLite database, but not a ledger of refloop",
+            remedy="Point `ledger:` in the configuration at another file.",
+        )
+    known = {migration.name for migration in migrations._migrations}
+    unknown = [applied.name for applied in migrations.applied(ledger.db) if applied.name not in known]
+    if unknown:
+        raise LedgerError(
+            f"the ledger {ledger.path} was made by a newer refloop (it knows {', '.join(unknown)})",
+            remedy="Upgrade refloop; nothing was written.",
+        )
+    fault = ledger.one("PRAGMA quick_check(1)")
+    if fault is None or fault[0] != "ok":
+        raise LedgerError(
+            f"the ledger {ledger.path} is damaged",
+            remedy="Nothing was written. Put back a backup of the file, or move it away and run a full sync.",
+        )

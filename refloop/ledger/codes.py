@@ -1,0 +1,109 @@
+"""Programs, referrers and codes: what the company hands out."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from refloop.ledger.book import Ledger
+from refloop.ledger.queue import Topic
+from refloop.model import Code, Referrer, format_time
+
+
+class Kept(StrEnum):
+    """What became of a row that was added or imported."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeTaken(Exception):  # noqa: N818 - a fact about one row, turned into a line of the import's report
+    """The code belongs to another referrer or program already."""
+
+    code: str
+    referrer: str
+    program: str
+
+
+def keep_code(ledger: Ledger, code: Code, referrer: Referrer, now: datetime) -> Kept:
+    """Adds a code, its referrer and its program; or updates dates and spelling of a known one.
+
+    Raises CodeTaken when the code is somebody else's: history would change hands silently.
+    """
+    known = ledger.one("SELECT * FROM codes WHERE code_key = ?", (code.key,))
+    if known and (known["referrer"], known["program"]) != (code.referrer, code.program):
+        raise CodeTaken(known["code"], known["referrer"], known["program"])
+    changed = _keep_referrer(ledger, referrer)
+    ledger.db.table("programs").insert({"program": code.program, "name": code.program}, pk="program", ignore=True)
+    row = {
+        "code_key": code.key,
+        "code": code.code,
+        "referrer": code.referrer,
+        "program": code.program,
+        "valid_from": code.valid_from.isoformat() if code.valid_from else None,
+        "valid_to": code.valid_to.isoformat() if code.valid_to else None,
+    }
+    if known and all(known[key] == value for key, value in row.items()):
+        return Kept.CHANGED if changed else Kept.UNCHANGED
+    added_at = known["added_at"] if known else format_time(now)
+    ledger.db.table("codes").upsert({**row, "added_at": added_at}, pk="code_key")
+    return Kept.CHANGED if known else Kept.NEW
+
+
+def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
+    """Adds a referrer, or fills in what is new about a known one. True when anything was new."""
+    known = ledger.one("SELECT * FROM referrers WHERE referrer = ?", (referrer.id,))
+    name = referrer.name or (known["name"] if known else "")
+    email = referrer.email or (known["email"] if known else None)
+    if known and (known["name"], known["email"]) == (name, email):
+        return False
+    ledger.db.table("referrers").upsert({"referrer": referrer.id, "name": name, "email": email}, pk="referrer")
+    ledger.db.execute(
+        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?)",
+        (Topic.TOTAL.value, referrer.id),
+    )
+    return True
+
+
+def reread_texts(ledger: Ledger) -> None:
+    """Queues every record that has text in which a code may stand: call after the codes changed."""
+    ledger.db.execute(
+        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) "
+        "SELECT ?, connection, kind, id FROM records WHERE texts <> '{}' OR found <> '{}'",
+        (Topic.MATCH.value,),
+    )
+    ledger.moved()
+
+
+def codes(ledger: Ledger) -> Iterator[Code]:
+    """All codes, in the order of their keys, streamed."""
+    for row in ledger.rows("SELECT * FROM codes ORDER BY code_key"):
+        yield _code_from(row)
+
+
+def _code_from(row: sqlite3.Row) -> Code:
+    return Code(
+        code=row["code"],
+        key=row["code_key"],
+        referrer=row["referrer"],
+        program=row["program"],
+        valid_from=date.fromisoformat(row["valid_from"]) if row["valid_from"] else None,
+        valid_to=date.fromisoformat(row["valid_to"]) if row["valid_to"] else None,
+    )
+
+
+def referrer_of(ledger: Ledger, referrer: str) -> Referrer | None:
+    """A referrer by id."""
+    row = ledger.one("SELECT * FROM referrers WHERE referrer = ?", (referrer,))
+    return Referrer(row["referrer"], row["name"], row["email"]) if row else None
+
+
+def code_of(ledger: Ledger, key: str) -> Code | None:
+    """A code by key."""
+    row = ledger.one("SELECT * FROM codes WHERE code_key = ?", (key,))
+    return _code_from(row) if row else None

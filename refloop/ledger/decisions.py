@@ -1,0 +1,268 @@
+"""What was decided: matches, referrals, credits, statuses. Added, never edited; "now" is a view."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from refloop.ledger.book import Ledger
+from refloop.model import Credit, Kind, Match, Ref, Role, Rule, Status, format_time, parse_time
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReferral:
+    """A row of `referrals`."""
+
+    id: str
+    code: str
+    program: str
+    referrer: str
+    submitted: bool
+    origin: Ref | None
+    email: str | None
+    claimed_at: datetime
+    why: str
+    void: Status | None
+    void_reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptStatus:
+    """A row of `statuses`: where a referral stood, since when, and why."""
+
+    referral: str
+    status: Status
+    at: datetime
+    reason: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Something about a record that a person should look at. Nothing was decided from it."""
+
+    ref: Ref
+    doubt: str
+    field: str
+    evidence: str
+    candidates: tuple[str, ...] = ()
+
+
+def ref_of(row: sqlite3.Row) -> Ref:
+    """The record that a row with columns connection, kind and id speaks of."""
+    return Ref(row["connection"], Kind(row["kind"]), row["id"])
+
+
+def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
+    """The match of each of the records that carries a code."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT m.* FROM wave w JOIN current_matches m "
+        "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
+    )
+    return {
+        ref_of(row): Match(row["code_key"], Rule(row["rule"]), row["field"], row["evidence"], row["confidence"])
+        for row in rows
+    }
+
+
+def ever_matched(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that ever carried a code: when it is taken off, their buyer is decided anew."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w JOIN matches m "
+        "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
+    )
+    return {ref_of(row) for row in rows}
+
+
+def keep_matches(ledger: Ledger, run: int, matcher: str, found: Mapping[Ref, Match | None]) -> None:
+    """Adds a row for each record whose match is another than before."""
+    before = current_matches(ledger, found)
+    ledger.db.conn.executemany(
+        "INSERT INTO matches (connection, kind, id, code_key, rule, field, evidence, confidence, matcher, run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (ref.connection, ref.kind.value, ref.id, *_match_columns(match), matcher, run)
+            for ref, match in found.items()
+            if match != before.get(ref)
+        ],
+    )
+
+
+def _match_columns(match: Match | None) -> tuple[object, ...]:
+    if match is None:
+        return (None, None, None, None, None)
+    return (match.code, match.rule.value, match.field, match.evidence, match.confidence)
+
+
+def keep_questions(
+    ledger: Ledger, run: int, refs: Iterable[Ref], asked: Iterable[Question], doubts: Collection[str]
+) -> None:
+    """Replaces the questions of those doubts about those records."""
+    ledger.wave(refs)
+    marks = ", ".join("?" * len(doubts))
+    ledger.db.execute(
+        "DELETE FROM questions WHERE (connection, kind, id) IN (SELECT connection, kind, id FROM wave) "
+        f"AND doubt IN ({marks})",
+        tuple(doubts),
+    )
+    ledger.db.conn.executemany(
+        "INSERT OR IGNORE INTO questions (connection, kind, id, doubt, field, evidence, candidates, run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (q.ref.connection, q.ref.kind.value, q.ref.id, q.doubt, q.field, q.evidence, json.dumps(q.candidates), run)
+            for q in asked
+        ],
+    )
+
+
+def referral_from(row: sqlite3.Row) -> KeptReferral:
+    origin = row["origin_id"]
+    return KeptReferral(
+        id=row["referral"],
+        code=row["code_key"],
+        program=row["program"],
+        referrer=row["referrer"],
+        submitted=row["source"] == "claim",
+        origin=Ref(row["origin_connection"], Kind(row["origin_kind"]), origin) if origin is not None else None,
+        email=row["email"],
+        claimed_at=parse_time(row["claimed_at"]),
+        why=row["why"],
+        void=Status(row["void"]) if row["void"] else None,
+        void_reason=row["void_reason"],
+    )
+
+
+def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> list[tuple[KeptReferral, frozenset[Ref]]]:
+    """The referrals that began on, hold, or were claimed for the e-mail of one of the records; with their members."""
+    ledger.wave(refs)
+    rows = list(
+        ledger.rows("""
+        SELECT f.* FROM wave w JOIN referrals f
+          ON f.origin_connection = w.connection AND f.origin_kind = w.kind AND f.origin_id = w.id
+        UNION
+        SELECT f.* FROM wave w JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id
+          JOIN referrals f ON f.referral = m.referral
+        UNION
+        SELECT f.* FROM wave w JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+          JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
+    )
+    return [(referral_from(row), members_of(ledger, row["referral"])) for row in rows]
+
+
+def referrals_named(ledger: Ledger, ids: Iterable[str]) -> list[KeptReferral]:
+    """The referrals of those ids."""
+    found = (ledger.one("SELECT * FROM referrals WHERE referral = ?", (name,)) for name in ids)
+    return [referral_from(row) for row in found if row is not None]
+
+
+def members_of(ledger: Ledger, referral: str) -> frozenset[Ref]:
+    """The records that a referral holds."""
+    return frozenset(
+        ref_of(row) for row in ledger.rows("SELECT connection, kind, id FROM members WHERE referral = ?", (referral,))
+    )
+
+
+def keep_referral(ledger: Ledger, run: int, referral: KeptReferral, members: Collection[Ref]) -> bool:
+    """Adds or updates a referral and the records that it holds. True when anything was new."""
+    origin = referral.origin
+    row = (
+        referral.code,
+        referral.program,
+        referral.referrer,
+        "claim" if referral.submitted else "record",
+        origin.connection if origin else None,
+        origin.kind.value if origin else None,
+        origin.id if origin else None,
+        referral.email,
+        _stamp(referral.claimed_at),
+        referral.why,
+        referral.void.value if referral.void else None,
+        referral.void_reason,
+    )
+    changed = ledger.db.execute(
+        "INSERT INTO referrals (referral, code_key, program, referrer, source, origin_connection, origin_kind, "
+        "origin_id, email, claimed_at, why, void, void_reason, added_run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
+        "program = excluded.program, referrer = excluded.referrer, claimed_at = excluded.claimed_at, "
+        "why = excluded.why, void = excluded.void, void_reason = excluded.void_reason "
+        "WHERE (referrals.program, referrals.referrer, referrals.claimed_at, referrals.why, referrals.void_reason) "
+        "<> (excluded.program, excluded.referrer, excluded.claimed_at, excluded.why, excluded.void_reason) "
+        "OR referrals.void IS NOT excluded.void",
+        (referral.id, *row, run),
+    ).rowcount
+    return _keep_members(ledger, referral.id, frozenset(members)) or changed > 0
+
+
+def _keep_members(ledger: Ledger, referral: str, members: frozenset[Ref]) -> bool:
+    before = members_of(ledger, referral)
+    if before == members:
+        return False
+    ledger.db.conn.executemany(
+        "DELETE FROM members WHERE connection = ? AND kind = ? AND id = ? AND referral = ?",
+        [(ref.connection, ref.kind.value, ref.id, referral) for ref in before - members],
+    )
+    ledger.db.conn.executemany(
+        "INSERT INTO members (connection, kind, id, referral) VALUES (?, ?, ?, ?)",
+        [(ref.connection, ref.kind.value, ref.id, referral) for ref in members - before],
+    )
+    return True
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="microseconds")
+
+
+def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
+    """The current credits of each of the deals that has any."""
+    ledger.wave(deals)
+    rows = ledger.rows(
+        "SELECT c.* FROM wave w JOIN current_credits c "
+        "ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id ORDER BY c.seq"
+    )
+    found: dict[Ref, list[Credit]] = {}
+    for row in rows:
+        deal = ref_of(row)
+        credit = Credit(deal, row["referral"], Decimal(row["share"]), Role(row["role"]), row["model"])
+        found.setdefault(deal, []).append(credit)
+    return found
+
+
+def keep_credits(ledger: Ledger, run: int, deal: Ref, model: str, credits: Sequence[Credit]) -> None:
+    """Adds a decision about a deal: who gets which share. An empty one says that nobody gets any."""
+    latest = ledger.one("SELECT coalesce(max(decision), 0) + 1 AS next FROM credits")
+    decision = latest["next"] if latest else 1
+    rows: list[tuple[object, ...]] = [
+        (credit.referral, str(credit.share), credit.role.value, credit.model) for credit in credits
+    ]
+    ledger.db.conn.executemany(
+        "INSERT INTO credits (connection, kind, id, decision, referral, share, role, model, run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (deal.connection, deal.kind.value, deal.id, decision, *row, run)
+            for row in rows or [(None, None, None, model)]
+        ],
+    )
+
+
+def status_of(ledger: Ledger, referral: str) -> KeptStatus | None:
+    """Where a referral stands."""
+    row = ledger.one("SELECT * FROM current_statuses WHERE referral = ?", (referral,))
+    return status_from(row) if row else None
+
+
+def status_from(row: sqlite3.Row) -> KeptStatus:
+    return KeptStatus(row["referral"], Status(row["status"]), parse_time(row["at"]), row["reason"], row["label"])
+
+
+def keep_status(ledger: Ledger, run: int, status: KeptStatus) -> None:
+    """Adds where a referral stands from now on."""
+    ledger.db.execute(
+        "INSERT INTO statuses (referral, status, at, reason, label, run) VALUES (?, ?, ?, ?, ?, ?)",
+        (status.referral, status.status.value, format_time(status.at), status.reason, status.label, run),
+    )

@@ -1,0 +1,78 @@
+"""What is still to be looked at, by topic. Work is done on what changed, in chunks, and survives a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from enum import StrEnum
+
+from refloop.ledger.book import Ledger
+from refloop.model import Kind, Ref
+
+
+class Topic(StrEnum):
+    """The stages between a page and a push, in their order."""
+
+    MATCH = "match"  # records whose content or links changed
+    CLAIM = "claim"  # persons, and deals that carry a code, whose referrals are to be decided anew
+    CREDIT = "credit"  # deals to be credited anew
+    STATUS = "status"  # referrals whose standing is to be decided anew
+    TOTAL = "total"  # referrers whose figures changed
+    PLAN = "plan"  # records whose fields are to be compared with what the ledger says
+
+
+def enqueue(ledger: Ledger, topic: Topic, refs: Iterable[Ref]) -> None:
+    """Puts records on the list of a topic; once, however often they are named."""
+    ledger.db.conn.executemany(
+        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, ?, ?, ?)",
+        ((topic.value, ref.connection, ref.kind.value, ref.id) for ref in refs),
+    )
+
+
+def enqueue_ids(ledger: Ledger, topic: Topic, ids: Iterable[str]) -> None:
+    """The same for things that are named by an id alone: referrals and referrers."""
+    ledger.db.conn.executemany(
+        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?)",
+        ((topic.value, name) for name in ids),
+    )
+
+
+def next_refs(
+    ledger: Ledger, topic: Topic, limit: int, *, after: Ref | None = None, connection: str | None = None
+) -> list[Ref]:
+    """The next records of a topic, of one connection or of all, in the order of their names, behind `after`."""
+    start = (after.connection, after.kind.value, after.id) if after else (connection or "", "", "")
+    mine = "AND connection = ? " if connection else ""
+    rows = ledger.rows(
+        f"SELECT connection, kind, id FROM queue WHERE topic = ? {mine}AND (connection, kind, id) > (?, ?, ?) "
+        "ORDER BY connection, kind, id LIMIT ?",
+        (topic.value, *([connection] if connection else []), *start, limit),
+    )
+    return [Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows]
+
+
+def next_ids(ledger: Ledger, topic: Topic, limit: int) -> list[str]:
+    """The next ids of a topic, in order."""
+    rows = ledger.rows("SELECT id FROM queue WHERE topic = ? ORDER BY id LIMIT ?", (topic.value, limit))
+    return [row["id"] for row in rows]
+
+
+def dequeue(ledger: Ledger, topic: Topic, refs: Iterable[Ref]) -> None:
+    """Takes records off the list of a topic."""
+    ledger.db.conn.executemany(
+        "DELETE FROM queue WHERE topic = ? AND connection = ? AND kind = ? AND id = ?",
+        ((topic.value, ref.connection, ref.kind.value, ref.id) for ref in refs),
+    )
+
+
+def dequeue_ids(ledger: Ledger, topic: Topic, ids: Iterable[str]) -> None:
+    """Takes ids off the list of a topic."""
+    ledger.db.conn.executemany(
+        "DELETE FROM queue WHERE topic = ? AND connection = '' AND kind = '' AND id = ?",
+        ((topic.value, name) for name in ids),
+    )
+
+
+def pending(ledger: Ledger, topic: Topic) -> int:
+    """How many things a topic still holds."""
+    row = ledger.one("SELECT count(*) FROM queue WHERE topic = ?", (topic.value,))
+    return int(row[0]) if row else 0

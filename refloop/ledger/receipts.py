@@ -1,0 +1,171 @@
+"""What we wrote into the CRMs: the outbox before, the receipts after, and what a person holds against us."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from refloop.ledger.book import Ledger
+from refloop.ledger.decisions import ref_of
+from refloop.ledger.records import overlay, records_of
+from refloop.model import Change, FieldSpec, Receipt, Ref, Verdict, format_time
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A field of ours in which a person wrote something else than we want. Never overwritten."""
+
+    ref: Ref
+    field: str
+    wrote: str | None
+    found: str | None
+    want: str | None
+    why: str
+
+
+def written_values(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref, str | None]:
+    """What we last wrote into one field of each of the records, where we ever did."""
+    return {ref: fields[field] for ref, fields in all_written(ledger, refs).items() if field in fields}
+
+
+def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str | None]]:
+    """What we last wrote into each field of each of the records."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT v.connection, v.kind, v.id, v.field, v.value FROM wave w JOIN written v "
+        "ON v.connection = w.connection AND v.kind = w.kind AND v.id = w.id"
+    )
+    found: dict[Ref, dict[str, str | None]] = {}
+    for row in rows:
+        found.setdefault(ref_of(row), {})[row["field"]] = row["value"]
+    return found
+
+
+def refusals(ledger: Ledger, refs: Iterable[Ref]) -> dict[tuple[Ref, str], tuple[str | None, str | None, int]]:
+    """(record, field) -> (before, after, how often in a row) of the changes that the CRM refused last time,
+    counted since the record last changed."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT t.connection, t.kind, t.id, t.field, t.before, t.after, t.verdict FROM wave w "
+        "JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
+        "JOIN receipts t ON t.connection = w.connection AND t.kind = w.kind AND t.id = w.id "
+        "WHERE t.run >= r.changed_run ORDER BY t.seq"
+    )
+    found: dict[tuple[Ref, str], tuple[str | None, str | None, int]] = {}
+    for row in rows:
+        key = (ref_of(row), row["field"])
+        before = found.get(key)
+        if row["verdict"] != Verdict.REFUSED:
+            found.pop(key, None)
+        elif before and before[:2] == (row["before"], row["after"]):
+            found[key] = (row["before"], row["after"], before[2] + 1)
+        else:
+            found[key] = (row["before"], row["after"], 1)
+    return found
+
+
+def intend(ledger: Ledger, run: int, changes: Iterable[Change]) -> None:
+    """Writes the outbox: what is about to be sent. From here on its fate is unknown until a receipt is kept."""
+    ledger.db.conn.executemany(
+        "INSERT INTO outbox (connection, kind, id, field, before, after, why, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (connection, kind, id, field) DO UPDATE SET "
+        "before = excluded.before, after = excluded.after, why = excluded.why, run = excluded.run",
+        [(*_name(change.ref), change.field.name, change.before, change.after, change.why, run) for change in changes],
+    )
+
+
+def unsettled(ledger: Ledger, connection: str, specs: Mapping[str, FieldSpec], limit: int) -> list[Change]:
+    """Changes of earlier runs of which nobody knows whether they arrived."""
+    rows = ledger.rows(
+        "SELECT * FROM outbox WHERE connection = ? ORDER BY kind, id, field LIMIT ?", (connection, limit)
+    )
+    return [
+        Change(ref_of(row), specs[row["field"]], row["before"], row["after"], row["why"])
+        for row in rows
+        if row["field"] in specs
+    ]
+
+
+def forget_intent(ledger: Ledger, changes: Iterable[Change]) -> None:
+    """Takes changes out of the outbox: their fate is known."""
+    ledger.db.conn.executemany(
+        "DELETE FROM outbox WHERE connection = ? AND kind = ? AND id = ? AND field = ?",
+        [(*_name(change.ref), change.field.name) for change in changes],
+    )
+
+
+def keep_receipts(ledger: Ledger, run: int, receipts: Sequence[Receipt], now: datetime) -> Counter[str]:
+    """Keeps receipts, empties their outbox, and lays what is now known over the records. One transaction."""
+    with ledger.writing():
+        settled = [receipt for receipt in receipts if receipt.verdict is not Verdict.UNKNOWN]
+        ledger.db.conn.executemany(
+            "INSERT INTO receipts (connection, kind, id, field, before, after, found, verdict, reason, why, run, at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [_columns(receipt, run, now) for receipt in receipts],
+        )
+        forget_intent(ledger, (receipt.change for receipt in settled))
+        _overlay(ledger, settled)
+        ledger.moved()
+    return Counter(receipt.verdict.value for receipt in receipts)
+
+
+def _overlay(ledger: Ledger, receipts: Iterable[Receipt]) -> None:
+    """What we know of a record is what was last seen of it, overlaid with our own later receipts."""
+    known: dict[Ref, dict[str, str | None]] = {}
+    for receipt in receipts:
+        if receipt.verdict is Verdict.WRITTEN:
+            known.setdefault(receipt.change.ref, {})[receipt.change.field.name] = receipt.change.after
+        elif receipt.verdict in (Verdict.PRESENT, Verdict.MOVED):
+            known.setdefault(receipt.change.ref, {})[receipt.change.field.name] = receipt.found
+    for record in records_of(ledger, known):
+        overlay(ledger, record, known[record.ref])
+
+
+def _columns(receipt: Receipt, run: int, now: datetime) -> tuple[object, ...]:
+    change = receipt.change
+    return (
+        *_name(change.ref),
+        change.field.name,
+        change.before,
+        change.after,
+        receipt.found,
+        receipt.verdict.value,
+        receipt.reason,
+        change.why,
+        run,
+        format_time(now),
+    )
+
+
+def keep_conflicts(ledger: Ledger, run: int, refs: Collection[Ref], conflicts: Iterable[Conflict]) -> None:
+    """Replaces the conflicts of those records. One that stands already keeps the run that found it first."""
+    fresh = {(conflict.ref, conflict.field): conflict for conflict in conflicts}
+    for conflict in conflicts_of(ledger, refs):
+        key = (conflict.ref, conflict.field)
+        if fresh.get(key) == conflict:
+            del fresh[key]
+        else:
+            ledger.db.execute(
+                "DELETE FROM conflicts WHERE connection = ? AND kind = ? AND id = ? AND field = ?",
+                (*_name(conflict.ref), conflict.field),
+            )
+    ledger.db.conn.executemany(
+        "INSERT INTO conflicts (connection, kind, id, field, wrote, found, want, why, run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(*_name(c.ref), c.field, c.wrote, c.found, c.want, c.why, run) for c in fresh.values()],
+    )
+
+
+def conflicts_of(ledger: Ledger, refs: Iterable[Ref]) -> list[Conflict]:
+    """The conflicts of those records."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT c.* FROM wave w JOIN conflicts c ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id"
+    )
+    return [Conflict(ref_of(row), row["field"], row["wrote"], row["found"], row["want"], row["why"]) for row in rows]
+
+
+def _name(ref: Ref) -> tuple[str, str, str]:
+    return (ref.connection, ref.kind.value, ref.id)

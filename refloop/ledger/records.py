@@ -1,0 +1,243 @@
+"""What the CRMs showed: pages in, records and links out."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from refloop.ledger.book import Ledger
+from refloop.ledger.queue import Topic, enqueue
+from refloop.model import Cursor, Kind, Link, Outcome, Page, Record, Ref, Relation, format_time, parse_time
+
+_UPSERT = """
+    INSERT INTO records (connection, kind, id, created_at, modified_at, email, title, texts, found, stage, outcome,
+                         amount, currency, closed_at, deleted, hash, changed_run)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (connection, kind, id) DO UPDATE SET
+        created_at = excluded.created_at, modified_at = excluded.modified_at, email = excluded.email,
+        title = excluded.title, texts = excluded.texts, found = excluded.found, stage = excluded.stage,
+        outcome = excluded.outcome, amount = excluded.amount, currency = excluded.currency,
+        closed_at = excluded.closed_at, deleted = excluded.deleted, hash = excluded.hash,
+        changed_run = excluded.changed_run"""
+
+_LINK_COLUMNS = "source_connection, source_kind, source_id, relation, target_connection, target_kind, target_id, key"
+
+
+def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: datetime) -> Counter[str]:
+    """Keeps a page, its links and its cursor in one transaction, and queues what changed.
+
+    A record whose content is as known (its modification time does not count) is not a change; an older
+    copy than the one known is ignored. Returns how many were "pulled", of them "new", "changed", "unchanged".
+    """
+    counts = Counter(pulled=len(page.records))
+    with ledger.writing() as db:
+        # a page may bring a record twice; the later copy counts
+        records = {record.ref: record for record in page.records}
+        counts["unchanged"] += len(page.records) - len(records)
+        fresh = _changed(ledger, records, counts)
+        db.conn.executemany(_UPSERT, [(*_columns(record), run) for record in fresh])
+        touched = {record.ref for record in fresh} | _keep_links(ledger, run, page)
+        enqueue(ledger, Topic.MATCH, touched)
+        if touched:
+            ledger.moved()
+        if page.cursor is not None:
+            db.execute(
+                "INSERT INTO cursors (connection, cursor, run, at) VALUES (?, ?, ?, ?) ON CONFLICT (connection) "
+                "DO UPDATE SET cursor = excluded.cursor, run = excluded.run, at = excluded.at",
+                (connection, page.cursor.text, run, format_time(now)),
+            )
+    return counts
+
+
+def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]) -> list[Record]:
+    ledger.wave(records)
+    known = {
+        _ref(row): (row["hash"], row["modified_at"])
+        for row in ledger.rows(
+            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at FROM wave w JOIN records r "
+            "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id"
+        )
+    }
+    fresh = []
+    for ref, record in records.items():
+        before = known.get(ref)
+        if before is None:
+            counts["new"] += 1
+            fresh.append(record)
+        elif before[0] == _hash(record) or _stamp(record.modified_at) < before[1]:
+            counts["unchanged"] += 1
+        else:
+            counts["changed"] += 1
+            fresh.append(record)
+    return fresh
+
+
+def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
+    """Adds, removes and replaces edges. Returns the records at the ends of those that changed."""
+    touched: set[Ref] = set()
+    wanted = {_edge(link): link for link in page.links if not link.gone}
+    for link in page.links:
+        if link.gone:
+            touched |= _drop_by_key(ledger, link) if link.key else _drop(ledger, [_edge(link)])
+    for source, relation in page.whole:
+        known = ledger.rows(
+            f"SELECT {_LINK_COLUMNS} FROM links WHERE source_connection = ? AND source_kind = ? AND source_id = ? "
+            "AND relation = ?",
+            (source.connection, source.kind, source.id, relation),
+        )
+        touched |= _drop(ledger, [tuple(row) for row in known if tuple(row) not in wanted])
+    for edge, link in wanted.items():
+        if link.key:
+            touched |= _drop_by_key(ledger, link, but=edge)
+        added = ledger.db.execute(
+            f"INSERT OR IGNORE INTO links ({_LINK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", edge
+        )
+        if added.rowcount:
+            touched |= {link.source, link.target}
+            if link.relation is Relation.MERGED_INTO:
+                _bury(ledger, run, link.source)
+    return touched
+
+
+def _drop(ledger: Ledger, edges: Sequence[tuple[str, ...]]) -> set[Ref]:
+    touched: set[Ref] = set()
+    condition = " AND ".join(f"{column} = ?" for column in _LINK_COLUMNS.split(", "))
+    for edge in edges:
+        if ledger.db.execute(f"DELETE FROM links WHERE {condition}", edge).rowcount:
+            touched |= _ends(edge)
+    return touched
+
+
+def _drop_by_key(ledger: Ledger, link: Link, *, but: tuple[str, ...] = ()) -> set[Ref]:
+    """An edge that a CRM names by an id of its own may have changed its ends since it was seen."""
+    known = ledger.rows(
+        f"SELECT {_LINK_COLUMNS} FROM links WHERE source_connection = ? AND relation = ? AND key = ?",
+        (link.source.connection, link.relation, link.key),
+    )
+    return _drop(ledger, [tuple(row) for row in known if tuple(row) != but])
+
+
+def _bury(ledger: Ledger, run: int, ref: Ref) -> None:
+    """A record that was merged away is gone, whether or not its CRM ever shows it as deleted."""
+    record = record_of(ledger, ref)
+    if record is not None and not record.deleted:
+        ledger.db.execute(_UPSERT, (*_columns(replace(record, deleted=True)), run))
+
+
+def _edge(link: Link) -> tuple[str, ...]:
+    source, target = link.source, link.target
+    return (
+        source.connection,
+        source.kind.value,
+        source.id,
+        link.relation.value,
+        target.connection,
+        target.kind.value,
+        target.id,
+        link.key,
+    )
+
+
+def _ends(edge: Sequence[str]) -> set[Ref]:
+    return {Ref(edge[0], Kind(edge[1]), edge[2]), Ref(edge[4], Kind(edge[5]), edge[6])}
+
+
+def _stamp(moment: datetime) -> str:
+    """Sorts as text in the order of time, to the microsecond."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _content(record: Record) -> tuple[object, ...]:
+    return (
+        _stamp(record.created_at),
+        record.email,
+        record.title,
+        json.dumps(dict(record.texts), sort_keys=True, ensure_ascii=False),
+        json.dumps(dict(record.found), sort_keys=True, ensure_ascii=False),
+        record.stage,
+        record.outcome.value if record.outcome else None,
+        str(record.amount) if record.amount is not None else None,
+        record.currency,
+        _stamp(record.closed_at) if record.closed_at else None,
+        int(record.deleted),
+    )
+
+
+def _hash(record: Record) -> str:
+    return hashlib.blake2b(repr(_content(record)).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+
+
+def _columns(record: Record) -> tuple[object, ...]:
+    created, *rest = _content(record)
+    ref = record.ref
+    return (ref.connection, ref.kind.value, ref.id, created, _stamp(record.modified_at), *rest, _hash(record))
+
+
+def _ref(row: sqlite3.Row) -> Ref:
+    return Ref(row["connection"], Kind(row["kind"]), row["id"])
+
+
+def record_from(row: sqlite3.Row) -> Record:
+    """A row of `records` as the value it was."""
+    return Record(
+        ref=_ref(row),
+        created_at=parse_time(row["created_at"]),
+        modified_at=parse_time(row["modified_at"]),
+        email=row["email"],
+        title=row["title"],
+        texts=json.loads(row["texts"]),
+        found=json.loads(row["found"]),
+        stage=row["stage"],
+        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
+        amount=Decimal(row["amount"]) if row["amount"] is not None else None,
+        currency=row["currency"],
+        closed_at=parse_time(row["closed_at"]) if row["closed_at"] else None,
+        deleted=bool(row["deleted"]),
+    )
+
+
+def record_of(ledger: Ledger, ref: Ref) -> Record | None:
+    """The record as last seen, or None when it never was."""
+    return next(records_of(ledger, [ref]), None)
+
+
+def records_of(ledger: Ledger, refs: Iterable[Ref]) -> Iterator[Record]:
+    """The records of that name that were ever seen, in the order of their names."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT r.* FROM wave w JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
+        "ORDER BY r.connection, r.kind, r.id"
+    )
+    # read out at once: the caller may fill the next wave while it goes through this one
+    return iter([record_from(row) for row in rows])
+
+
+def merged_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that were merged into another: gone, but their code speaks for the survivor."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w JOIN links l ON l.source_connection = w.connection "
+        "AND l.source_kind = w.kind AND l.source_id = w.id AND l.relation = 'merged-into'"
+    )
+    return {_ref(row) for row in rows}
+
+
+def overlay(ledger: Ledger, record: Record, found: Mapping[str, str | None]) -> None:
+    """Lays our own later knowledge of our fields over a record. Not a change of the CRM: queues nothing."""
+    merged = {**record.found, **found}
+    kept = replace(record, found={name: value for name, value in merged.items() if value is not None})
+    row = ledger.one("SELECT changed_run FROM records WHERE (connection, kind, id) = (?, ?, ?)", _columns(record)[:3])
+    if row:
+        ledger.db.execute(_UPSERT, (*_columns(kept), row["changed_run"]))
+
+
+def cursor_of(ledger: Ledger, connection: str) -> Cursor | None:
+    """Where the last pull of a connection got to."""
+    row = ledger.one("SELECT cursor FROM cursors WHERE connection = ?", (connection,))
+    return Cursor(row["cursor"]) if row else None

@@ -1,0 +1,135 @@
+"""What the ledger has to tell to the records: who holds them, who is credited, how a referrer fares."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from refloop.ledger.book import Ledger
+from refloop.ledger.decisions import KeptStatus, ref_of, status_from
+from refloop.model import NO_CURRENCY, Ref, Role, Status, parse_time
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A referral as one record should tell of it. `share` and `role` are a deal's; a person's are 1, sourced."""
+
+    ref: Ref
+    referral: str
+    code: str
+    referrer: str
+    claimed_at: datetime
+    status: Status
+    status_at: datetime
+    why: str
+    share: Decimal = Decimal(1)
+    role: Role = Role.SOURCED
+
+
+_HELD = """
+    f.referral, f.claimed_at, f.why, coalesce(c.code, f.code_key) AS code,
+    CASE WHEN r.name IS NULL OR r.name = '' THEN f.referrer ELSE r.name END AS referrer, s.status, s.at
+    FROM wave w
+    JOIN {through} x ON x.connection = w.connection AND x.kind = w.kind AND x.id = w.id
+    JOIN referrals f ON f.referral = x.referral
+    JOIN current_statuses s ON s.referral = f.referral
+    LEFT JOIN codes c ON c.code_key = f.code_key
+    LEFT JOIN referrers r ON r.referrer = f.referrer
+    WHERE f.void IS NULL"""
+
+
+def held_by(ledger: Ledger, persons: Iterable[Ref]) -> list[Held]:
+    """The referrals that count, of each of the persons' records, the earliest first."""
+    ledger.wave(persons)
+    rows = ledger.rows(
+        "SELECT x.connection, x.kind, x.id, " + _HELD.format(through="members") + " ORDER BY f.claimed_at, f.referral"
+    )
+    return [_held(row) for row in rows]
+
+
+def credited_on(ledger: Ledger, deals: Iterable[Ref]) -> list[Held]:
+    """The referrals that have a share in each of the deals, the largest share first, of equal ones the earliest."""
+    ledger.wave(deals)
+    rows = ledger.rows("SELECT x.connection, x.kind, x.id, x.share, x.role, " + _HELD.format(through="current_credits"))
+    held = [_held(row, Decimal(row["share"]), Role(row["role"])) for row in rows]
+    return sorted(held, key=lambda item: (-item.share, item.claimed_at, item.referral))
+
+
+def _held(row: sqlite3.Row, share: Decimal = Decimal(1), role: Role = Role.SOURCED) -> Held:
+    return Held(
+        ref_of(row),
+        row["referral"],
+        row["code"],
+        row["referrer"],
+        parse_time(row["claimed_at"]),
+        Status(row["status"]),
+        parse_time(row["at"]),
+        row["why"],
+        share,
+        role,
+    )
+
+
+def converted_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that were converted into another: their CRM lets nobody write to them any more."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w JOIN links l ON l.source_connection = w.connection "
+        "AND l.source_kind = w.kind AND l.source_id = w.id AND l.relation = 'converted-to'"
+    )
+    return {ref_of(row) for row in rows}
+
+
+def referrers_by_email(ledger: Ledger, emails: Iterable[str]) -> dict[str, list[str]]:
+    """The referrers of each e-mail key."""
+    found: dict[str, list[str]] = {}
+    for email in emails:
+        rows = ledger.rows("SELECT referrer FROM referrers WHERE email = ? ORDER BY referrer", (email,))
+        names = [row["referrer"] for row in rows]
+        if names:
+            found[email] = names
+    return found
+
+
+def standings_of(ledger: Ledger, referrer: str) -> list[KeptStatus]:
+    """Where each referral of a referrer stands that counts."""
+    rows = ledger.rows(
+        "SELECT s.* FROM referrals f JOIN current_statuses s ON s.referral = f.referral "
+        "WHERE f.referrer = ? AND f.void IS NULL",
+        (referrer,),
+    )
+    return [status_from(row) for row in rows]
+
+
+def won_amounts(ledger: Ledger, referrer: str) -> dict[str, Decimal]:
+    """The credited amount of a referrer's won deals, by currency."""
+    rows = ledger.rows(
+        "SELECT d.amount, d.currency, k.share FROM referrals f "
+        "JOIN current_credits k ON k.referral = f.referral "
+        "JOIN records d ON d.connection = k.connection AND d.kind = k.kind AND d.id = k.id "
+        "WHERE f.referrer = ? AND f.void IS NULL AND d.outcome = 'won' AND d.deleted = 0 AND d.amount IS NOT NULL",
+        (referrer,),
+    )
+    return add_up(rows)
+
+
+def add_up(rows: Iterable[sqlite3.Row]) -> dict[str, Decimal]:
+    """Sums amount x share by currency."""
+    sums: dict[str, Decimal] = {}
+    for row in rows:
+        currency = row["currency"] or NO_CURRENCY
+        sums[currency] = sums.get(currency, Decimal(0)) + Decimal(row["amount"]) * Decimal(row["share"])
+    return sums
+
+
+def usual_currency(ledger: Ledger, connection: str) -> str | None:
+    """The currency that most of a connection's deals are in."""
+    row = ledger.one(
+        "SELECT coalesce(currency, ?) AS currency FROM records WHERE connection = ? AND kind = 'deal' "
+        "AND amount IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        (NO_CURRENCY, connection),
+    )
+    return row["currency"] if row else None
