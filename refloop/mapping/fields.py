@@ -1,0 +1,178 @@
+"""The fields that refloop owns in the CRMs, and what it wants to stand in them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
+
+from refloop.mapping.stages import label_of
+from refloop.model import FieldSpec, FieldType, Kind, Role, Status, canonical
+
+_BUYER = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
+_REFERRER = (Kind.CONTACT,)
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Our fields' names under a prefix: `Names("ref").status == "ref_status"`."""
+
+    prefix: str
+
+    def __call__(self, name: str) -> str:
+        return f"{self.prefix}_{name}"
+
+
+def field_specs(prefix: str) -> tuple[FieldSpec, ...]:
+    """All fields of ours: six that tell a buyer's records who referred them, six that tell a referrer."""
+    name = Names(prefix)
+    statuses = tuple((status.value, label_of(status)) for status in Status)
+    return (
+        FieldSpec(
+            name("id"), "Referral ID", FieldType.TEXT, _BUYER, "The referral in refloop's ledger. Do not edit.", 64
+        ),
+        FieldSpec(
+            name("code"),
+            "Referral Code",
+            FieldType.TEXT,
+            _BUYER,
+            "The code this buyer came with. Type one here, and refloop will follow it.",
+            64,
+        ),
+        FieldSpec(name("referrer"), "Referred By", FieldType.TEXT, _BUYER, "Who referred this buyer.", 255),
+        FieldSpec(
+            name("status"),
+            "Referral Status",
+            FieldType.CHOICE,
+            _BUYER,
+            "Where the referral stands, or how it ended.",
+            choices=statuses,
+        ),
+        FieldSpec(
+            name("status_at"), "Referral Status Since", FieldType.TIME, _BUYER, "When it came to that, by the CRM."
+        ),
+        FieldSpec(name("why"), "Why Referred", FieldType.TEXT, _BUYER, "What decided, in one sentence.", 255),
+        FieldSpec(name("sent"), "Referrals Sent", FieldType.NUMBER, _REFERRER, "How many buyers this person referred."),
+        FieldSpec(name("open"), "Referrals Open", FieldType.NUMBER, _REFERRER, "How many of them are still open."),
+        FieldSpec(name("won"), "Referrals Won", FieldType.NUMBER, _REFERRER, "How many of them were won."),
+        FieldSpec(
+            name("won_amount"),
+            "Referrals Won Amount",
+            FieldType.MONEY,
+            _REFERRER,
+            "Credited amount of the deals won, in the currency of this CRM.",
+        ),
+        FieldSpec(
+            name("last_update"),
+            "Referral News",
+            FieldType.TEXT,
+            _REFERRER,
+            "The latest news about this person's referrals, as a sentence.",
+            255,
+        ),
+        FieldSpec(name("last_update_at"), "Referral News Of", FieldType.TIME, _REFERRER, "When that happened."),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a field should hold (canonical; None is empty), and why."""
+
+    value: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerStory:
+    """What a lead, contact or deal should say about the referral that brought it."""
+
+    referral: str
+    code: str
+    referrer: str
+    status: Status
+    at: datetime
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReferrerStory:
+    """What a referrer's own contact should say. `amount` is None where nothing was won in this currency."""
+
+    sent: int
+    open: int
+    won: int
+    amount: Decimal | None
+    news: str
+    news_at: datetime
+
+
+def buyer_wants(story: BuyerStory | None, prefix: str) -> dict[str, Want]:
+    """The wanted values of the buyer's fields, by name; all empty without a story."""
+    name = Names(prefix)
+    if story is None:
+        gone = Want(None, "no referral holds this record any more")
+        return dict.fromkeys(map(name, ("id", "code", "referrer", "status", "status_at", "why")), gone)
+    why = story.why
+    return {
+        name("id"): Want(_cut(story.referral, 64), why),
+        name("code"): Want(_cut(story.code, 64), why),
+        name("referrer"): Want(_cut(story.referrer, 255), why),
+        name("status"): Want(story.status.value, why),
+        name("status_at"): Want(canonical(FieldType.TIME, story.at), why),
+        name("why"): Want(_cut(story.why, 255), why),
+    }
+
+
+def referrer_wants(story: ReferrerStory | None, prefix: str) -> dict[str, Want]:
+    """The wanted values of the referrer's fields, by name; all empty without a story."""
+    name = Names(prefix)
+    if story is None:
+        gone = Want(None, "this person has no referrals any more")
+        return dict.fromkeys(map(name, ("sent", "open", "won", "won_amount", "last_update", "last_update_at")), gone)
+    why = f"{story.sent} sent, {story.open} open, {story.won} won"
+    amount = story.amount.quantize(Decimal("0.01"), ROUND_HALF_UP) if story.amount is not None else Decimal(0)
+    return {
+        name("sent"): Want(str(story.sent), why),
+        name("open"): Want(str(story.open), why),
+        name("won"): Want(str(story.won), why),
+        name("won_amount"): Want(canonical(FieldType.MONEY, amount), why),
+        name("last_update"): Want(_cut(story.news, 255), story.news),
+        name("last_update_at"): Want(canonical(FieldType.TIME, story.news_at), story.news),
+    }
+
+
+def _cut(text: str, length: int) -> str:
+    """CRMs refuse text that is too long, and trim blanks: what is wanted must be what will be found."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= length else flat[: length - 1].rstrip() + "…"
+
+
+def day(moment: datetime) -> str:
+    """A date as people write it in any country that reads English: 12 Mar 2026."""
+    return f"{moment.day} {moment:%b} {moment.year}"
+
+
+def news(label: str, status: Status, at: datetime) -> str:
+    """The sentence on a referrer's contact: "Acme GmbH: Won on 12 Mar 2026"."""
+    return f"{label or 'A referral'}: {label_of(status)} on {day(at)}"
+
+
+def why_sentence(code: str, rule: str, evidence_field: str, at: datetime) -> str:
+    """Why a record counts as referred, for a sales person: names the code, the place and the day."""
+    place = _PLACES.get(rule, "in {field}").format(field=evidence_field)
+    return f"Code {code} {place}, {day(at)}"
+
+
+_PLACES: Mapping[str, str] = {
+    "url": "in the link of {field}",
+    "text": "mentioned in {field}",
+    "claim": "submitted by a person",
+    "id": "already on the record",
+}
+
+
+def role_sentence(sentence: str, share: Decimal, role: Role) -> str:
+    """The same for a deal: how much of it the referral gets, and as what."""
+    percent = format((share * 100).quantize(Decimal("0.1"), ROUND_HALF_UP).normalize(), "f")
+    return f"{sentence}; {role} {percent} % of this deal"
