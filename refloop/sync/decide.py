@@ -1,0 +1,359 @@
+"""From what changed to what the ledger says: match, claim, credit, status. Each stage empties its own queue.
+
+A stage takes a chunk, decides with the pure functions of `refloop.mapping`, and keeps the verdicts and the
+work they cause for later stages in one transaction. So it may stop anywhere, and be repeated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+
+from refloop.ledger.book import Ledger
+from refloop.ledger.codes import codes, referrer_of
+from refloop.ledger.decisions import (
+    KeptReferral,
+    KeptStatus,
+    Question,
+    credits_of,
+    current_matches,
+    ever_matched,
+    keep_credits,
+    keep_matches,
+    keep_questions,
+    keep_referral,
+    keep_status,
+    members_of,
+    referrals_around,
+    referrals_named,
+    status_of,
+)
+from refloop.ledger.neighbours import buyers, concerned, deals_of, holders_of, mirrors_of, persons_of, shown
+from refloop.ledger.queue import Topic, dequeue, dequeue_ids, enqueue, enqueue_ids, next_ids, next_refs
+from refloop.ledger.receipts import written_values
+from refloop.ledger.records import merged_among, records_of
+from refloop.mapping.attribution import Touch, shares
+from refloop.mapping.claims import Buyer, Evidence, Holding, KnownReferral, hold
+from refloop.mapping.codes import MATCHER_VERSION, CodeBook, code_key
+from refloop.mapping.match import Doubt, Reading, read_codes
+from refloop.mapping.people import is_shared_mailbox
+from refloop.mapping.stages import DealFacts, PersonFacts, standing
+from refloop.model import Credit, Kind, Match, Record, Ref, Role
+from refloop.sync.policy import Policy, Progress, silent
+
+CHUNK = 1000
+
+TOO_LATE = "closed-before-referral"
+UNKNOWN_STAGE = "unknown-stage"
+_READING_DOUBTS = tuple(doubt.value for doubt in Doubt)
+
+
+class Decider:
+    """The four stages over one ledger, for one run."""
+
+    def __init__(self, ledger: Ledger, run: int, policy: Policy, progress: Progress = silent) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._policy = policy
+        self._progress = progress
+        self.counts: Counter[str] = Counter()
+
+    def decide(self) -> Counter[str]:
+        """Works until every queue before the plan is empty. Returns how many of what were visited."""
+        for topic, stage in (
+            (Topic.MATCH, self._match),
+            (Topic.CLAIM, self._claim),
+            (Topic.CREDIT, self._credit),
+        ):
+            self._drain(topic, stage)
+        self._drain_ids(Topic.STATUS, self._status)
+        self._drain_ids(Topic.TOTAL, self._total)
+        return self.counts
+
+    def _drain(self, topic: Topic, stage: Callable[[list[Ref]], None]) -> None:
+        while refs := next_refs(self._ledger, topic, CHUNK):
+            with self._ledger.writing():
+                dequeue(self._ledger, topic, refs)
+                stage(refs)
+            self._count(topic, len(refs))
+
+    def _drain_ids(self, topic: Topic, stage: Callable[[list[str]], None]) -> None:
+        while ids := next_ids(self._ledger, topic, CHUNK):
+            with self._ledger.writing():
+                dequeue_ids(self._ledger, topic, ids)
+                stage(ids)
+            self._count(topic, len(ids))
+
+    def _count(self, topic: Topic, done: int) -> None:
+        self.counts[topic.value] += done
+        self._progress(topic.value, "", done)
+
+    # -- match: which code does a record carry
+
+    @cached_property
+    def _book(self) -> CodeBook:
+        return CodeBook(codes(self._ledger), url_parameters=self._policy.url_parameters)
+
+    def _match(self, refs: list[Ref]) -> None:
+        ledger, field = self._ledger, self._policy.names("code")
+        records = list(records_of(ledger, refs))
+        merged = merged_among(ledger, [record.ref for record in records if record.deleted])
+        written = written_values(ledger, refs, field)
+        readings = {
+            record.ref: self._read(record, written.get(record.ref), field)
+            if not record.deleted or record.ref in merged
+            else Reading(None, ())
+            for record in records
+        }
+        keep_matches(ledger, self._run, MATCHER_VERSION, {ref: reading.match for ref, reading in readings.items()})
+        asked = [
+            Question(ref, question.doubt.value, question.field, question.evidence, question.candidates)
+            for ref, reading in readings.items()
+            for question in reading.questions
+        ]
+        keep_questions(ledger, self._run, refs, asked, _READING_DOUBTS)
+        touched = concerned(ledger, refs)
+        carrying = set(current_matches(ledger, touched)) | ever_matched(ledger, touched)
+        enqueue(ledger, Topic.CLAIM, (ref for ref in touched if ref.kind is not Kind.DEAL or ref in carrying))
+        enqueue(ledger, Topic.CREDIT, (ref for ref in touched if ref.kind is Kind.DEAL))
+        enqueue(ledger, Topic.PLAN, shown(ledger, refs))
+
+    def _read(self, record: Record, written: str | None, field: str) -> Reading:
+        found = record.found.get(field)
+        # what we wrote ourselves is an echo, not evidence
+        typed = found if found is not None and code_key(found) != code_key(written or "") else None
+        return read_codes(record.texts, record.created_at.date(), self._book, typed=typed, typed_field=field)
+
+    # -- claim: which referrals does a buyer hold
+
+    def _claim(self, refs: list[Ref]) -> None:
+        ledger = self._ledger
+        deals = [ref for ref in refs if ref.kind is Kind.DEAL]
+        standing_on = persons_of(ledger, deals)
+        seeds = {ref for ref in refs if ref.kind is not Kind.DEAL} | {person for _, person in standing_on}
+        alone = set(deals) - {deal for deal, _ in standing_on}
+        for persons in buyers(ledger, seeds, is_shared_mailbox):
+            self._claim_of(persons, self._deals_carrying(persons))
+        for deal in sorted(alone):
+            self._claim_of(frozenset(), {deal})
+
+    def _deals_carrying(self, persons: frozenset[Ref]) -> set[Ref]:
+        """The deals whose own code speaks for this buyer: the one who came first among a deal's people."""
+        deals = {deal for _, deal in deals_of(self._ledger, persons)}
+        carrying = set(current_matches(self._ledger, deals)) | ever_matched(self._ledger, deals)
+        people: dict[Ref, list[Ref]] = {}
+        for deal, person in persons_of(self._ledger, carrying):
+            people.setdefault(deal, []).append(person)
+        created = {
+            record.ref: record.created_at
+            for record in records_of(self._ledger, [ref for group in people.values() for ref in group])
+        }
+        seen = {deal: [ref for ref in group if ref in created] for deal, group in people.items()}
+        return {
+            deal for deal, group in seen.items() if group and min(group, key=lambda ref: (created[ref], ref)) in persons
+        }
+
+    def _claim_of(self, persons: frozenset[Ref], deals: set[Ref]) -> None:
+        ledger = self._ledger
+        nodes = persons | deals
+        records = list(records_of(ledger, nodes))
+        matches = current_matches(ledger, nodes)
+        around = referrals_around(ledger, nodes)
+        if not matches and not around:
+            return
+        ours, foreign = self._sort_known(around, nodes, {record.email for record in records if record.email})
+        holdings = hold(
+            Buyer(
+                evidence=[self._evidence(record, matches[record.ref]) for record in records if record.ref in matches],
+                known=[_known(referral) for referral, _ in ours],
+                emails={record.email for record in records if record.email},
+            ),
+            self._book.get,
+            self._referrer_emails(matches.values(), ours),
+            taken=self._taken(records, ours),
+        )
+        before = {referral.id: members for referral, members in ours}
+        for holding in holdings:
+            self._keep(holding, ours, nodes)
+        members = nodes.union(*before.values())
+        enqueue(ledger, Topic.CREDIT, {deal for _, deal in deals_of(ledger, persons)} | deals)
+        enqueue_ids(ledger, Topic.STATUS, [holding.id for holding in holdings])
+        enqueue(ledger, Topic.PLAN, members)
+        # a buyer that was one and is two: the other half decides anew for itself
+        enqueue(ledger, Topic.CLAIM, {ref for group in before.values() for ref in group - nodes})
+        enqueue(ledger, Topic.CLAIM, {referral.origin for referral, _ in foreign if referral.origin})
+
+    def _sort_known(
+        self, around: Iterable[tuple[KeptReferral, frozenset[Ref]]], nodes: set[Ref] | frozenset[Ref], emails: set[str]
+    ) -> tuple[list[tuple[KeptReferral, frozenset[Ref]]], list[tuple[KeptReferral, frozenset[Ref]]]]:
+        """Those that are this buyer's; and those that only used to share a record with it."""
+        ours, foreign = [], []
+        for referral, members in around:
+            mine = referral.origin in nodes if referral.origin else referral.email in emails
+            if mine:
+                ours.append((referral, members))
+            elif members & nodes:
+                foreign.append((referral, members))
+        return ours, foreign
+
+    def _evidence(self, record: Record, match: Match) -> Evidence:
+        given = record.found.get(self._policy.names("id"))
+        return Evidence(record.ref, match.code, record.created_at, match.rule, match.field, given)
+
+    def _taken(self, records: Iterable[Record], ours: Iterable[tuple[KeptReferral, frozenset[Ref]]]) -> set[str]:
+        given = {record.found.get(self._policy.names("id"), "") for record in records}
+        mine = {referral.id for referral, _ in ours}
+        return {referral.id for referral in referrals_named(self._ledger, given - mine)}
+
+    def _referrer_emails(
+        self, matches: Iterable[Match], ours: Iterable[tuple[KeptReferral, frozenset[Ref]]]
+    ) -> dict[str, str]:
+        found = {code.referrer for code in (self._book.get(match.code) for match in matches) if code}
+        found |= {referral.referrer for referral, _ in ours}
+        referrers = (referrer_of(self._ledger, name) for name in found)
+        return {referrer.id: referrer.email for referrer in referrers if referrer and referrer.email}
+
+    def _keep(
+        self, holding: Holding, ours: Iterable[tuple[KeptReferral, frozenset[Ref]]], nodes: set[Ref] | frozenset[Ref]
+    ) -> None:
+        known = {referral.id: referral for referral, _ in ours}.get(holding.id)
+        keep_referral(
+            self._ledger,
+            self._run,
+            KeptReferral(
+                id=holding.id,
+                code=holding.code.key,
+                program=holding.code.program,
+                referrer=holding.code.referrer,
+                submitted=known.submitted if known else False,
+                origin=known.origin if known else holding.origin,
+                email=known.email if known else None,
+                claimed_at=holding.claimed_at,
+                why=holding.why,
+                void=holding.void,
+                void_reason=holding.void_reason,
+            ),
+            nodes,
+        )
+
+    # -- credit: who gets which share of a deal
+
+    def _credit(self, refs: list[Ref]) -> None:
+        ledger = self._ledger
+        mirrors = dict(mirrors_of(ledger, refs))
+        originals = {mirrors.get(ref, ref) for ref in refs}
+        of: dict[Ref, set[Ref]] = {deal: {deal} for deal in originals}
+        for mirror, original in mirrors_of(ledger, originals):
+            of.setdefault(original, {original}).add(mirror)
+        everything = set().union(*of.values())
+        records = {record.ref: record for record in records_of(ledger, everything)}
+        before = credits_of(ledger, everything | set(refs))
+        people = persons_of(ledger, everything)
+        for deal in sorted(originals):
+            persons = {person for where, person in people if where in of[deal]}
+            self._credit_deal(records.get(deal), persons | of[deal], before.get(deal, []))
+            enqueue(ledger, Topic.PLAN, of[deal])
+        for mirror in sorted(set(mirrors)):
+            if mirror in before:
+                self._replace_credits(mirror, before[mirror], [])
+
+    def _credit_deal(self, deal: Record | None, around: set[Ref], before: list[Credit]) -> None:
+        if deal is None:
+            return
+        referrals = [referral for referral, members in referrals_around(self._ledger, around) if members & around]
+        active = [referral for referral in referrals if referral.void is None and not deal.deleted]
+        eligible = [referral for referral in active if not too_late(deal, referral)]
+        split = shares([Touch(referral.id, referral.claimed_at) for referral in eligible], self._policy.model)
+        credits = [
+            Credit(deal.ref, referral.id, split[referral.id], role_of(deal, referral), self._policy.model.value)
+            for referral in sorted(eligible, key=lambda r: (r.claimed_at, r.id))
+            if split.get(referral.id)
+        ]
+        self._replace_credits(deal.ref, before, credits)
+        self._ask_about_deal(deal, active, eligible)
+        enqueue_ids(self._ledger, Topic.STATUS, [referral.id for referral in referrals])
+        enqueue_ids(self._ledger, Topic.TOTAL, {referral.referrer for referral in referrals})
+
+    def _replace_credits(self, deal: Ref, before: list[Credit], credits: list[Credit]) -> None:
+        if credits != before:
+            keep_credits(self._ledger, self._run, deal, self._policy.model.value, credits)
+        lost = {credit.referral for credit in before}
+        enqueue_ids(self._ledger, Topic.STATUS, lost)
+        enqueue_ids(self._ledger, Topic.TOTAL, {r.referrer for r in referrals_named(self._ledger, lost)})
+
+    def _ask_about_deal(self, deal: Record, active: Sequence[KeptReferral], eligible: Sequence[KeptReferral]) -> None:
+        asked = [
+            Question(deal.ref, TOO_LATE, "closed_at", deal.closed_at.date().isoformat(), (referral.id,))
+            for referral in active
+            if referral not in eligible and deal.closed_at
+        ]
+        if active and deal.outcome is None and not deal.deleted:
+            asked.append(Question(deal.ref, UNKNOWN_STAGE, "stage", deal.stage or ""))
+        keep_questions(self._ledger, self._run, [deal.ref], asked, (TOO_LATE, UNKNOWN_STAGE))
+
+    # -- status: where a referral stands
+
+    def _status(self, ids: list[str]) -> None:
+        for referral in referrals_named(self._ledger, ids):
+            members = members_of(self._ledger, referral.id)
+            before = status_of(self._ledger, referral.id)
+            after = self._standing(referral, members, before)
+            if after != before:
+                keep_status(self._ledger, self._run, after)
+                enqueue(self._ledger, Topic.PLAN, members)
+                enqueue_ids(self._ledger, Topic.TOTAL, [referral.referrer])
+
+    def _standing(self, referral: KeptReferral, members: frozenset[Ref], before: KeptStatus | None) -> KeptStatus:
+        if referral.void is not None:
+            label = before.label if before else ""
+            return KeptStatus(referral.id, referral.void, referral.claimed_at, referral.void_reason, label)
+        deals = self._deals_of_buyer(members)
+        persons = [record for record in records_of(self._ledger, members) if record.ref.kind is not Kind.DEAL]
+        verdict = standing(
+            referral.claimed_at,
+            [
+                DealFacts(deal.outcome, deal.created_at, deal.closed_at, deal.title or "")
+                for deal in deals
+                if not too_late(deal, referral)
+            ],
+            [PersonFacts(person.stage, person.title or "") for person in persons if not person.deleted],
+            self._policy.words,
+            before=before.status if before else None,
+        )
+        return KeptStatus(referral.id, verdict.status, verdict.at.replace(microsecond=0), verdict.reason, verdict.label)
+
+    def _deals_of_buyer(self, members: frozenset[Ref]) -> list[Record]:
+        """The buyer's deals, each once: a mirrored deal is its original."""
+        deals = {deal for _, deal in deals_of(self._ledger, members)} | {
+            ref for ref in members if ref.kind is Kind.DEAL
+        }
+        mirrors: Mapping[Ref, Ref] = dict(mirrors_of(self._ledger, deals))
+        originals = {mirrors.get(deal, deal) for deal in deals}
+        return [deal for deal in records_of(self._ledger, originals) if not deal.deleted]
+
+    # -- total: whose own contact must tell the news
+
+    def _total(self, ids: list[str]) -> None:
+        for name in ids:
+            referrer = referrer_of(self._ledger, name)
+            if referrer and referrer.email:
+                contacts = [ref for ref in holders_of(self._ledger, referrer.email) if ref.kind is Kind.CONTACT]
+                enqueue(self._ledger, Topic.PLAN, contacts)
+
+
+def too_late(deal: Record, referral: KeptReferral) -> bool:
+    """Whether a deal had ended before the referral was made: nothing that was over can have been referred.
+
+    By days: Salesforce knows the day on which a deal closed, not the time.
+    """
+    return deal.closed_at is not None and deal.closed_at.date() < referral.claimed_at.date()
+
+
+def role_of(deal: Record, referral: KeptReferral) -> Role:
+    """A referral that came with or before the deal sourced it; a later one influenced it."""
+    return Role.SOURCED if referral.claimed_at.date() <= deal.created_at.date() else Role.INFLUENCED
+
+
+def _known(referral: KeptReferral) -> KnownReferral:
+    return KnownReferral(referral.id, referral.code, referral.claimed_at, referral.submitted, referral.origin)

@@ -1,0 +1,262 @@
+"""Codes and referrals that people bring: CSV or JSON files, or one by one. Bad rows are named, good ones kept."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from sqlite_utils.utils import Format, RowsFromFileError, rows_from_file
+
+from refloop.errors import DataError
+from refloop.ledger.book import Ledger
+from refloop.ledger.claims import earlier_claim, keep_claim
+from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, reread_texts
+from refloop.ledger.decisions import KeptReferral
+from refloop.mapping.claims import claim_id
+from refloop.mapping.codes import code_key
+from refloop.mapping.fields import day, why_sentence
+from refloop.mapping.people import email_key
+from refloop.model import Code, Referrer, Rule
+
+CODE_COLUMNS = ("code", "referrer", "referrer_name", "referrer_email", "program", "valid_from", "valid_to")
+REFERRAL_COLUMNS = ("code", "email", "date", "note")
+DEFAULT_PROGRAM = "default"
+_CHUNK = 1000
+_EXTRAS = "\0extras"
+_LONGEST = 255
+_FORMATS = {
+    ".csv": Format.CSV,
+    ".tsv": Format.TSV,
+    ".json": Format.JSON,
+    ".jsonl": Format.NL,
+    ".ndjson": Format.NL,
+}
+
+
+class BadRow(ValueError):  # noqa: N818 - a fact about one row, turned into a line of the import's report
+    """One row cannot be used; the message says why and what would be right."""
+
+
+@dataclass
+class Intake:
+    """What an import came to: how many rows were new, changed or known, and the bad ones by place."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    faults: list[tuple[int, str]] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """The bad rows in the order of the file."""
+        return [text for _, text in sorted(self.faults)]
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """A code together with who hands it out."""
+
+    code: Code
+    referrer: Referrer
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A referral that somebody submits: this person came with this code, on this date."""
+
+    code: str
+    email: str
+    on: date
+    note: str
+
+
+def enrolment(row: Mapping[str, str]) -> Enrolment:
+    """A row of a codes file as values. Raises BadRow."""
+    code, referrer = _required(row, "code"), _required(row, "referrer")
+    key = code_key(code)
+    if len(key) < 2:
+        raise BadRow(f"code {_short(code)!r} has fewer than two letters or digits")
+    email = row.get("referrer_email", "")
+    if email and email_key(email) is None:
+        raise BadRow("referrer_email is not an e-mail address")
+    start, end = _date(row, "valid_from"), _date(row, "valid_to")
+    if start and end and end < start:
+        raise BadRow(f"valid_to {end} is before valid_from {start}")
+    program = row.get("program", "") or DEFAULT_PROGRAM
+    return Enrolment(
+        Code(code, key, referrer, program, start, end),
+        Referrer(referrer, row.get("referrer_name", ""), email_key(email)),
+    )
+
+
+def claim(row: Mapping[str, str], today: date) -> Claim:
+    """A row of a referrals file as values; without a date, it is today's. Raises BadRow."""
+    email = email_key(_required(row, "email"))
+    if email is None:
+        raise BadRow("email is not an e-mail address")
+    on = _date(row, "date") or today
+    if on > today:
+        raise BadRow(f"date {on} is in the future")
+    return Claim(_required(row, "code"), email, on, row.get("note", ""))
+
+
+def _required(row: Mapping[str, str], column: str) -> str:
+    value = row.get(column, "")
+    if not value:
+        raise BadRow(f"{column} is empty")
+    if len(value) > _LONGEST:
+        raise BadRow(f"{column} is longer than {_LONGEST} characters")
+    return value
+
+
+def _date(row: Mapping[str, str], column: str) -> date | None:
+    text = row.get(column, "")
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise BadRow(f"{column} {_short(text)!r} is not a date; write it as 2026-03-31") from None
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
+
+
+def import_codes(ledger: Ledger, path: Path, now: datetime) -> Intake:
+    """Imports codes, their referrers and programs. Nothing twice: a known row is left as it is.
+
+    Raises DataError when the file as a whole cannot be used.
+    """
+
+    def keep(row: Mapping[str, str]) -> Kept:
+        return enrol(ledger, enrolment(row), now)
+
+    with codes_changing(ledger) as intake:
+        _import(ledger, path, CODE_COLUMNS, ("code", "referrer"), keep, intake)
+    return intake
+
+
+@contextmanager
+def codes_changing(ledger: Ledger) -> Iterator[Intake]:
+    """Records are read again once the codes are as they should be, if any changed."""
+    intake = Intake()
+    try:
+        yield intake
+    finally:
+        if intake.counts[Kept.NEW] or intake.counts[Kept.CHANGED]:
+            with ledger.writing():
+                reread_texts(ledger)
+
+
+def enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
+    """Keeps one code. Raises BadRow when it is somebody else's already."""
+    try:
+        return keep_code(ledger, row.code, row.referrer, now)
+    except CodeTaken as taken:
+        raise BadRow(
+            f"code {row.code.code!r} belongs to referrer {taken.referrer!r} in program {taken.program!r} already"
+        ) from None
+
+
+def import_referrals(ledger: Ledger, path: Path, run: int, now: datetime) -> Intake:
+    """Imports submitted referrals. Raises DataError when the file as a whole cannot be used."""
+
+    def keep(row: Mapping[str, str]) -> Kept:
+        return submit(ledger, run, claim(row, now.date()))
+
+    intake = Intake()
+    _import(ledger, path, REFERRAL_COLUMNS, ("code", "email"), keep, intake)
+    return intake
+
+
+def submit(ledger: Ledger, run: int, row: Claim) -> Kept:
+    """Keeps one submitted referral. Raises BadRow when its code is unknown or was not valid on its date."""
+    code = code_of(ledger, code_key(row.code))
+    if code is None:
+        raise BadRow(f"code {_short(row.code)!r} is unknown; add it with `refloop codes add`")
+    if code.valid_from and row.on < code.valid_from:
+        raise BadRow(f"code {code.code!r} is valid from {code.valid_from} only")
+    if code.valid_to and row.on > code.valid_to:
+        raise BadRow(f"code {code.code!r} was valid until {code.valid_to} only")
+    at = datetime.combine(row.on, time(), UTC)
+    void = earlier_claim(ledger, row.email, code, at)
+    kept = KeptReferral(
+        id=claim_id(row.email, code.key),
+        code=code.key,
+        program=code.program,
+        referrer=code.referrer,
+        submitted=True,
+        origin=None,
+        email=row.email,
+        claimed_at=at,
+        why=why_sentence(code.code, Rule.CLAIM, "", at),
+        void=void,
+        void_reason=f"the same person was submitted before {day(at)}" if void else "",
+    )
+    return keep_claim(ledger, run, kept, row.note)
+
+
+def _import(
+    ledger: Ledger,
+    path: Path,
+    columns: tuple[str, ...],
+    required: tuple[str, ...],
+    keep: Callable[[Mapping[str, str]], Kept],
+    intake: Intake,
+) -> None:
+    rows = _rows(path, columns, required, intake)
+    while chunk := list(islice(rows, _CHUNK)):
+        with ledger.writing():
+            for line, row in chunk:
+                try:
+                    intake.counts[keep(row)] += 1
+                except BadRow as fault:
+                    intake.faults.append((line, f"{path.name}, line {line}: {fault}"))
+
+
+def _rows(
+    path: Path, columns: tuple[str, ...], required: tuple[str, ...], intake: Intake
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, row) of a CSV, TSV or JSON file. For JSON, the number of the object stands for the line."""
+    try:
+        with path.open("rb") as file:
+            rows, kind = rows_from_file(
+                file, _FORMATS.get(path.suffix.lower()), encoding="utf-8-sig", extras_key=_EXTRAS
+            )
+            line = 2 if kind in (Format.CSV, Format.TSV) else 1
+            for number, row in enumerate(rows):
+                if number == 0:
+                    _check_columns(path, row, columns, required)
+                height = 1 + sum(str(value).count("\n") for value in row.values())
+                if _EXTRAS in row:
+                    intake.faults.append(
+                        (line, f"{path.name}, line {line}: has more fields than the header has columns")
+                    )
+                else:
+                    yield line, {str(name).strip(): _text(value) for name, value in row.items()}
+                line += height if kind in (Format.CSV, Format.TSV) else 1
+    except (RowsFromFileError, csv.Error, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{path} is neither CSV nor JSON that can be read",
+            remedy=f"Save it as UTF-8 CSV with a header: {', '.join(columns)}.",
+        ) from error
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def _check_columns(path: Path, row: Mapping[str, Any], columns: tuple[str, ...], required: tuple[str, ...]) -> None:
+    found = {str(name).strip() for name in row} - {_EXTRAS}
+    missing = [name for name in required if name not in found]
+    unknown = sorted(found - set(columns))
+    if missing or unknown:
+        parts = [f"the column {name!r} is missing" for name in missing] + [
+            f"the column {name!r} is unknown" for name in unknown
+        ]
+        raise DataError(f"{path}: {'; '.join(parts)}", remedy=f"Columns are: {', '.join(columns)}.")

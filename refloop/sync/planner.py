@@ -1,0 +1,56 @@
+"""Plans what is queued, out of the ledger. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from refloop.ledger.book import Ledger
+from refloop.ledger.queue import Topic, next_refs
+from refloop.ledger.receipts import all_written, refusals
+from refloop.ledger.records import records_of
+from refloop.model import Ref
+from refloop.sync.plan import Known, RecordPlan, plan_record
+from refloop.sync.policy import Policy
+from refloop.sync.stories import Stories
+
+CHUNK = 1000
+
+
+class Planner:
+    """Makes plans for one policy."""
+
+    def __init__(self, ledger: Ledger, policy: Policy) -> None:
+        self._ledger = ledger
+        self._specs = {spec.name: spec for spec in policy.fields}
+        self._code_field = policy.names("code")
+        self._stories = Stories(ledger, policy)
+
+    def chunks(self, connection: str | None = None) -> Iterator[list[RecordPlan]]:
+        """The plans of the queued records of one connection or of all, in chunks, in the order of their names.
+
+        Records may be taken off the queue while this is read.
+        """
+        after: Ref | None = None
+        while refs := next_refs(self._ledger, Topic.PLAN, CHUNK, after=after, connection=connection):
+            after = refs[-1]
+            yield self.plan(refs)
+
+    def plan(self, refs: Sequence[Ref]) -> list[RecordPlan]:
+        """The plan of each of those records; an empty one for a record that was never seen."""
+        records = list(records_of(self._ledger, refs))
+        wants = self._stories.wants(records)
+        wrote = all_written(self._ledger, refs)
+        refused: dict[Ref, dict[str, tuple[str | None, str | None, int]]] = {}
+        for (ref, name), times in refusals(self._ledger, refs).items():
+            refused.setdefault(ref, {})[name] = times
+        planned = {
+            record.ref: plan_record(
+                record,
+                wants.get(record.ref, {}),
+                Known(wrote.get(record.ref, {}), refused.get(record.ref, {})),
+                self._specs,
+                self._code_field,
+            )
+            for record in records
+        }
+        return [planned.get(ref, RecordPlan(ref)) for ref in refs]

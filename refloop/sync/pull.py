@@ -1,0 +1,51 @@
+"""Pull: what the CRM shows into the ledger, page by page."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+
+from refloop.connectors.base import Clock, Connector
+from refloop.ledger.book import Ledger
+from refloop.ledger.records import cursor_of, keep_page
+from refloop.mapping.people import email_key
+from refloop.model import Between, Everything, Page, Since, Span, Wants
+from refloop.sync.policy import Progress, silent
+
+
+def span_since_last(ledger: Ledger, connection: str) -> Span:
+    """What a connection's next pull has to bring."""
+    cursor = cursor_of(ledger, connection)
+    return Everything() if cursor is None else Since(cursor)
+
+
+class Puller:
+    """Pulls connections into one ledger, for one run."""
+
+    def __init__(self, ledger: Ledger, run: int, clock: Clock, progress: Progress = silent) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._clock = clock
+        self._progress = progress
+
+    def pull(self, name: str, connector: Connector, wants: Wants, span: Span) -> Counter[str]:
+        """Keeps every page with its cursor, each in one transaction: stopped anywhere, the next pull goes on.
+
+        Raises what the connector raises; the pages before are kept.
+        """
+        counts: Counter[str] = Counter()
+        for page in connector.pull(wants, span):
+            counts += keep_page(self._ledger, self._run, name, tidy(page), self._clock())
+            self._progress("pull", name, len(page.records))
+        return counts
+
+
+def tidy(page: Page) -> Page:
+    """The page with e-mails as the key that identifies a person in both CRMs."""
+    return replace(page, records=tuple(replace(record, email=email_key(record.email)) for record in page.records))
+
+
+def window(start: datetime, end: datetime) -> Span:
+    """What a backfill brings: all that was created or modified in [start, end)."""
+    return Between(start, end)

@@ -1,0 +1,110 @@
+"""Push: from plans to the CRM, with an outbox before and a receipt after each change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from refloop.connectors.base import Clock, Connector
+from refloop.ledger.book import Ledger
+from refloop.ledger.queue import Topic, dequeue, enqueue
+from refloop.ledger.receipts import Conflict, forget_intent, intend, keep_conflicts, keep_receipts, unsettled
+from refloop.model import Change, Receipt, Ref, Verdict
+from refloop.sync.plan import RecordPlan
+from refloop.sync.planner import Planner
+from refloop.sync.policy import Policy, Progress, silent
+
+SETTLED_AT_ONCE = 1000
+KEPT_AT_ONCE = 500
+_AGAIN = frozenset({Verdict.MOVED, Verdict.DEFERRED, Verdict.UNKNOWN, Verdict.REFUSED})
+
+
+class Pusher:
+    """Brings connections to what the ledger says, for one run."""
+
+    def __init__(self, ledger: Ledger, run: int, policy: Policy, clock: Clock, progress: Progress = silent) -> None:
+        self._ledger = ledger
+        self._run = run
+        self._policy = policy
+        self._clock = clock
+        self._progress = progress
+
+    def settle(self, name: str, connector: Connector) -> Counter[str]:
+        """Finds out by reading back what became of changes whose fate is unknown. Comes before everything else."""
+        specs = {spec.name: spec for spec in self._policy.fields}
+        counts: Counter[str] = Counter()
+        while changes := unsettled(self._ledger, name, specs, SETTLED_AT_ONCE):
+            refs = sorted({change.ref for change in changes})
+            fields = sorted({change.field for change in changes}, key=lambda spec: spec.name)
+            held = connector.read(refs, fields)
+            receipts = [receipt for change in changes if (receipt := _settled(change, held.get(change.ref)))]
+            with self._ledger.writing():
+                counts += keep_receipts(self._ledger, self._run, receipts, self._clock())
+                forget_intent(self._ledger, changes)
+                enqueue(self._ledger, Topic.PLAN, refs)
+        return counts
+
+    def push(self, name: str, connector: Connector) -> Counter[str]:
+        """Sends what the plan for this connection says, chunk by chunk. Counts verdicts and conflicts."""
+        counts: Counter[str] = Counter()
+        for plans in Planner(self._ledger, self._policy).chunks(name):
+            changes = [change for plan in plans for change in plan.changes]
+            with self._ledger.writing():
+                counts["conflicts"] += self._keep_conflicts(plans)
+                dequeue(self._ledger, Topic.PLAN, [plan.ref for plan in plans if not plan.changes])
+            counts["parked"] += sum(len(plan.parked) for plan in plans)
+            counts += self.send(name, connector, changes)
+        return counts
+
+    def send(self, name: str, connector: Connector, changes: Sequence[Change]) -> Counter[str]:
+        """Sends these changes and no others. A record with a change that must be tried again stays queued."""
+        if not changes:
+            return Counter()
+        with self._ledger.writing():
+            intend(self._ledger, self._run, changes)
+        counts: Counter[str] = Counter()
+        kept: list[Receipt] = []
+        again: set[Ref] = set()
+        for receipt in connector.push(changes):
+            kept.append(receipt)
+            if receipt.verdict in _AGAIN:
+                again.add(receipt.change.ref)
+            if len(kept) == KEPT_AT_ONCE:
+                counts += self._keep(name, kept)
+                kept = []
+        counts += self._keep(name, kept)
+        with self._ledger.writing():
+            dequeue(self._ledger, Topic.PLAN, {change.ref for change in changes} - again)
+        return counts
+
+    def _keep(self, name: str, receipts: Sequence[Receipt]) -> Counter[str]:
+        counts = keep_receipts(self._ledger, self._run, receipts, self._clock())
+        self._progress("push", name, len(receipts))
+        return counts
+
+    def _keep_conflicts(self, plans: Iterable[RecordPlan]) -> int:
+        plans = list(plans)
+        conflicts = conflicts_in(plans)
+        keep_conflicts(self._ledger, self._run, [plan.ref for plan in plans], conflicts)
+        return len(conflicts)
+
+
+def conflicts_in(plans: Iterable[RecordPlan]) -> list[Conflict]:
+    """The conflicts of plans, as the ledger keeps them."""
+    return [
+        Conflict(plan.ref, clash.field.name, clash.wrote, clash.found, clash.want.value, clash.want.why)
+        for plan in plans
+        for clash in plan.clashes
+    ]
+
+
+def _settled(change: Change, held: object) -> Receipt | None:
+    """What reading back says about a change that was perhaps sent; None when it was not."""
+    if not isinstance(held, dict):
+        return Receipt(change, Verdict.REFUSED, None, "the record is gone")
+    found = held.get(change.field.name)
+    if found == change.after:
+        return Receipt(change, Verdict.WRITTEN, found, "confirmed by reading back")
+    if found == change.before:
+        return None
+    return Receipt(change, Verdict.MOVED, found, "someone else wrote first")

@@ -1,0 +1,197 @@
+"""One run: settle, pull, decide, plan, push; one connection's trouble is not the others'."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from filelock import FileLock, Timeout
+
+from refloop import __version__
+from refloop.connectors.base import Clock, Connector
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, RefloopError, TryLater
+from refloop.ledger.book import Ledger
+from refloop.ledger.runs import end_run, start_run
+from refloop.model import Span
+from refloop.sync.decide import Decider
+from refloop.sync.plan import RecordPlan
+from refloop.sync.planner import Planner
+from refloop.sync.policy import Policy, Progress, silent
+from refloop.sync.pull import Puller, span_since_last
+from refloop.sync.push import Pusher
+
+Connect = Callable[[], Connector]
+"""Opens a connection. What it raises concerns that connection alone."""
+
+CONNECTION_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a run is to do. `span` None: what is new since the last pull. `max_changes` None: no limit."""
+
+    command: str
+    pull: bool = True
+    push: bool = True
+    span: Span | None = None
+    max_changes: int | None = None
+
+
+@dataclass
+class Report:
+    """What a run did: counts by connection (and under "" what concerns all), and whose trouble it met."""
+
+    run: int
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    problems: list[tuple[str, RefloopError]] = field(default_factory=list)
+
+    @property
+    def exit(self) -> Exit:
+        """The worst trouble first; else whether a person has to look."""
+        if self.problems:
+            return max((error.exit for _, error in self.problems), key=_gravity)
+        attention = ("conflicts", "refused", "parked", "unknown", "moved")
+        if any(counts[word] for counts in self.counts.values() for word in attention):
+            return Exit.ATTENTION
+        return Exit.OK
+
+    def add(self, name: str, counts: Mapping[str, int]) -> None:
+        self.counts.setdefault(name, Counter()).update(counts)
+
+
+def _gravity(code: Exit) -> int:
+    order = (Exit.LATER, Exit.UNAVAILABLE, Exit.AUTH, Exit.CONFIG)
+    return order.index(code) if code in order else len(order)
+
+
+class Runner:
+    """Runs tasks over one ledger and its connections."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        policy: Policy,
+        connections: Mapping[str, Connect],
+        clock: Clock,
+        progress: Progress = silent,
+    ) -> None:
+        self._ledger = ledger
+        self._policy = policy
+        self._connections = connections
+        self._clock = clock
+        self._progress = progress
+
+    def run(self, task: Task) -> Report:
+        """Does the task. Trouble with one connection ends that connection's part only, and is in the report.
+
+        Raises DiskError and LedgerError, which concern all. However it ends, the run is closed in the journal.
+        """
+        report = Report(start_run(self._ledger, task.command, __version__, self._clock()))
+        code: int = Exit.BUG
+        try:
+            self._work(task, report)
+            code = report.exit
+        except RefloopError as error:
+            code = error.exit
+            raise
+        except KeyboardInterrupt:
+            code = Exit.INTERRUPTED
+            raise
+        except SystemExit as stop:
+            code = stop.code if isinstance(stop.code, int) else Exit.BUG
+            raise
+        finally:
+            problems = [f"{name}: {error.message}" for name, error in report.problems]
+            end_run(self._ledger, report.run, code, report.counts, problems, self._clock())
+        return report
+
+    def _work(self, task: Task, report: Report) -> None:
+        with self._connected(report) as connectors:
+            if task.pull:
+                self._each(connectors, report, lambda name, crm: self._settle_and_pull(task, report, name, crm))
+            report.add("", Decider(self._ledger, report.run, self._policy, self._progress).decide())
+            if task.push:
+                self._guard(task)
+                self._each(connectors, report, lambda name, crm: self._push(report, name, crm))
+
+    @contextmanager
+    def _connected(self, report: Report) -> Iterator[dict[str, Connector]]:
+        connectors: dict[str, Connector] = {}
+        try:
+            for name, connect in self._connections.items():
+                try:
+                    connectors[name] = connect()
+                except CONNECTION_TROUBLE as error:
+                    report.problems.append((name, error))
+            yield connectors
+        finally:
+            for name, connector in connectors.items():
+                report.add(name, {"calls": sum(connector.calls().values())})
+                connector.close()
+
+    def _each(
+        self, connectors: Mapping[str, Connector], report: Report, step: Callable[[str, Connector], None]
+    ) -> None:
+        """Takes a step with each connection that had no trouble yet."""
+        for name, connector in connectors.items():
+            if any(troubled == name for troubled, _ in report.problems):
+                continue
+            try:
+                step(name, connector)
+            except CONNECTION_TROUBLE as error:
+                report.problems.append((name, error))
+
+    def _settle_and_pull(self, task: Task, report: Report, name: str, connector: Connector) -> None:
+        report.add(name, self._pusher(report).settle(name, connector))
+        span = task.span or span_since_last(self._ledger, name)
+        puller = Puller(self._ledger, report.run, self._clock, self._progress)
+        report.add(name, puller.pull(name, connector, self._policy.wants, span))
+
+    def _push(self, report: Report, name: str, connector: Connector) -> None:
+        pusher = self._pusher(report)
+        counts = pusher.push(name, connector)
+        if counts["unknown"]:
+            counts["unknown"] = 0
+            counts += pusher.settle(name, connector)
+        report.add(name, counts)
+
+    def _pusher(self, report: Report) -> Pusher:
+        return Pusher(self._ledger, report.run, self._policy, self._clock, self._progress)
+
+    def _guard(self, task: Task) -> None:
+        if task.max_changes is None:
+            return
+        planned = sum(len(plan.changes) for plan in plans(self._ledger, self._policy))
+        if planned > task.max_changes:
+            raise ConfigError(
+                f"the plan holds {planned:,} changes, more than `sync: max_changes: {task.max_changes}` allows; "
+                "nothing was written",
+                remedy="Look at it with `refloop plan`; if it is right, run `refloop sync --max-changes N` once.",
+            )
+
+
+def plans(ledger: Ledger, policy: Policy) -> Iterator[RecordPlan]:
+    """The plan of every queued record, streamed."""
+    for chunk in Planner(ledger, policy).chunks():
+        yield from chunk
+
+
+@contextmanager
+def alone(ledger: Ledger) -> Iterator[None]:
+    """Holds the ledger for one run; the lock goes with the process, however it ends.
+
+    Raises TryLater at once when another run holds it.
+    """
+    lock = FileLock(f"{ledger.path}.lock", timeout=0, mode=0o600)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise TryLater(
+            f"another refloop is working on {ledger.path}", remedy="Wait for it to end; cron will come back by itself."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,0 +1,65 @@
+"""A configured refloop: its ledger, its policy and its connections, opened and closed together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from refloop.config import Config, load_config
+from refloop.connectors.base import Clock, Connector, connector_class
+from refloop.errors import ConfigError
+from refloop.ledger.book import Ledger, open_ledger
+from refloop.sync.policy import Policy, Progress, policy_of, silent
+from refloop.sync.run import Connect, Runner
+
+
+def utc_now() -> datetime:
+    """The present, aware and in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What every command works with."""
+
+    config: Config
+    policy: Policy
+    ledger: Ledger
+    clock: Clock
+
+    def connections(self, only: str | None = None) -> dict[str, Connect]:
+        """How to open each connection, or the one named. Raises ConfigError for a name that is not configured."""
+        names = self.config.connections
+        if only is not None and only not in names:
+            raise ConfigError(
+                f"there is no connection {only!r} in {self.config.path}", remedy=f"Use one of: {', '.join(names)}."
+            )
+        return {name: partial(self._connect, name) for name in names if only in (None, name)}
+
+    def _connect(self, name: str) -> Connector:
+        settings = self.config.connections[name]
+        return connector_class(settings.connector)(name, settings, clock=self.clock)
+
+    def runner(self, *, only: str | None = None, progress: Progress = silent) -> Runner:
+        """A runner over all connections, or the one named."""
+        connections: Mapping[str, Connect] = self.connections(only)
+        return Runner(self.ledger, self.policy, connections, self.clock, progress)
+
+
+@contextmanager
+def session(config: Config, clock: Clock = utc_now) -> Iterator[Session]:
+    """Opens what a configuration names. Raises what opening the ledger raises."""
+    ledger = open_ledger(config.ledger)
+    try:
+        yield Session(config, policy_of(config), ledger, clock)
+    finally:
+        ledger.close()
+
+
+def read_config(path: Path) -> Config:
+    """Reads config.yaml with the settings of the installed connectors. Raises ConfigError with all its faults."""
+    return load_config(path, lambda name: connector_class(name).settings)

@@ -1,0 +1,116 @@
+"""What each record should say, read out of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+
+from refloop.ledger import telling
+from refloop.ledger.book import Ledger
+from refloop.ledger.neighbours import mirrors_of
+from refloop.ledger.records import records_of
+from refloop.ledger.telling import Held
+from refloop.mapping.fields import (
+    BuyerStory,
+    ReferrerStory,
+    Want,
+    buyer_wants,
+    news,
+    referrer_wants,
+    role_sentence,
+)
+from refloop.mapping.stages import OPEN
+from refloop.model import Kind, Outcome, Record, Ref, Status
+from refloop.sync.policy import Policy
+
+_DEAL_STATUS = {Outcome.OPEN: Status.OPPORTUNITY, Outcome.WON: Status.WON, Outcome.LOST: Status.LOST}
+
+
+class Stories:
+    """Tells what should stand on records, for one policy."""
+
+    def __init__(self, ledger: Ledger, policy: Policy) -> None:
+        self._ledger = ledger
+        self._policy = policy
+        self._currency = cache(self._currency_of)
+
+    def wants(self, records: Sequence[Record]) -> dict[Ref, dict[str, Want]]:
+        """The wanted fields of each record. A converted lead has none: its contact and deal speak for it."""
+        refs = [record.ref for record in records]
+        converted = telling.converted_among(self._ledger, refs)
+        buyers = self._of_persons(refs) | self._of_deals([ref for ref in refs if ref.kind is Kind.DEAL])
+        referrers = self._of_referrers([record for record in records if record.ref.kind is Kind.CONTACT])
+        told: dict[Ref, dict[str, Want]] = {}
+        for record in records:
+            if record.ref in converted:
+                continue
+            told[record.ref] = buyer_wants(buyers.get(record.ref), self._policy.names.prefix)
+            if record.ref.kind is Kind.CONTACT:
+                told[record.ref] |= referrer_wants(referrers.get(record.ref), self._policy.names.prefix)
+        return told
+
+    def _of_persons(self, refs: Iterable[Ref]) -> dict[Ref, BuyerStory]:
+        """A person's record tells of the buyer's first referral that counts."""
+        stories: dict[Ref, BuyerStory] = {}
+        for held in telling.held_by(self._ledger, [ref for ref in refs if ref.kind is not Kind.DEAL]):
+            stories.setdefault(held.ref, _buyer_story(held, held.why))
+        return stories
+
+    def _of_deals(self, refs: Sequence[Ref]) -> dict[Ref, BuyerStory]:
+        """A deal tells of the referral with the largest share in it; a mirrored deal what its original does."""
+        mirrors = {mirror: original for mirror, original in mirrors_of(self._ledger, refs) if mirror in set(refs)}
+        originals = {mirrors.get(ref, ref) for ref in refs}
+        deals = {record.ref: record for record in records_of(self._ledger, originals)}
+        told: dict[Ref, BuyerStory] = {}
+        for held in telling.credited_on(self._ledger, originals):
+            told.setdefault(held.ref, self._deal_story(deals[held.ref], held))
+        return {ref: told[mirrors.get(ref, ref)] for ref in refs if mirrors.get(ref, ref) in told}
+
+    def _deal_story(self, deal: Record, held: Held) -> BuyerStory:
+        why = role_sentence(held.why, held.share, held.role)
+        if deal.outcome is None:
+            return _buyer_story(held, why)
+        ended = deal.closed_at if deal.outcome is not Outcome.OPEN else None
+        at = ended or max(deal.created_at, held.claimed_at)
+        return BuyerStory(held.referral, held.code, held.referrer, _DEAL_STATUS[deal.outcome], at, why)
+
+    def _of_referrers(self, contacts: Sequence[Record]) -> dict[Ref, ReferrerStory]:
+        emails = {record.email for record in contacts if record.email}
+        referrers = telling.referrers_by_email(self._ledger, emails)
+        stories = {}
+        for record in contacts:
+            names = referrers.get(record.email or "", [])
+            story = self._referrer_story(names, record.ref.connection)
+            if story is not None:
+                stories[record.ref] = story
+        return stories
+
+    def _referrer_story(self, names: Sequence[str], connection: str) -> ReferrerStory | None:
+        counting = [item for name in names for item in telling.standings_of(self._ledger, name)]
+        if not counting:
+            return None
+        latest = max(counting, key=lambda item: (item.at, item.referral))
+        currency = self._currency(connection)
+        won = [telling.won_amounts(self._ledger, name) for name in names]
+        return ReferrerStory(
+            sent=len(counting),
+            open=sum(item.status in OPEN for item in counting),
+            won=sum(item.status is Status.WON for item in counting),
+            amount=_in_currency(won, currency),
+            news=news(latest.label, latest.status, latest.at),
+            news_at=latest.at,
+        )
+
+    def _currency_of(self, connection: str) -> str | None:
+        return self._policy.currencies.get(connection) or telling.usual_currency(self._ledger, connection)
+
+
+def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None) -> Decimal | None:
+    """Amounts of different currencies are never added up."""
+    found = [by_currency[currency] for by_currency in amounts if currency is not None and currency in by_currency]
+    return sum(found, Decimal(0)) if found else None
+
+
+def _buyer_story(held: Held, why: str) -> BuyerStory:
+    return BuyerStory(held.referral, held.code, held.referrer, held.status, held.status_at, why)
