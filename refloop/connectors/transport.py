@@ -1,0 +1,329 @@
+"""One guarded HTTP session for one CRM account's host. All connectors stand on it.
+
+    transport = Transport("https://acme.my.salesforce.com", allowed=(".salesforce.com",))
+    transport.authenticate = provider        # force_refresh -> bearer token
+    transport.classify = my_classify         # what an answer asks for, in this CRM's words
+    rows = transport.json("GET", "/services/data/v67.0/query", params={"q": soql})
+    with transport.writing():                # nothing of unknown fate is sent twice
+        answer = transport.call("PATCH", path, body=records, ok=(200, 400))
+
+It goes to its origin alone, over verified TLS; follows no redirect; reads nothing from the environment (netrc,
+proxies, CA bundles); keeps no cookie; ends each send within `Limits.total` seconds; holds no body above
+`Limits.body` bytes. No exception of its carries a token, a query string or a piece of a body.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+from requests.structures import CaseInsensitiveDict
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+from urllib3.exceptions import HTTPError
+
+import refloop
+from refloop.connectors.bearer import Authenticate, Bearer
+from refloop.connectors.deadline import DeadlineAdapter, within
+from refloop.connectors.faults import LOOK, Call, FateUnknown, Rejected, TooLarge
+from refloop.connectors.retry import Classify, Disposition, RetryBudget, RetryPolicy, Step, error_code, http_date
+from refloop.connectors.retry import classify as http_classify
+from refloop.connectors.wire import NONSENSE, Allowed, Origin, endpoint_of, parsed_json, whole_body
+from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
+
+__all__ = ["Answer", "FateUnknown", "Limits", "Rejected", "RetryPolicy", "Transport"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds to connect, between two reads and for one send in total; bytes of a decompressed body."""
+
+    connect: float = 5.0
+    read: float = 20.0
+    total: float = 60.0
+    body: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer: its status, its headers (any case) and its strict JSON (None when it has no body)."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+class _Again(Exception):  # noqa: N818 - a signal to the retry loop, seen by nobody else
+    def __init__(self, failure: RefloopError, seconds: float | None) -> None:
+        super().__init__()
+        self.failure = failure
+        self.seconds = seconds
+
+
+class Transport(requests.Session):
+    """A requests session that talks to one CRM account's host and to nobody else.
+
+    Raises ConfigError for an address that is not allowed. Every call raises AuthError (credentials refused, also
+    after one refresh), TryLater (quota, a long wait), CrmUnavailable (no answer, or one that makes no sense) and,
+    for a write, FateUnknown. Safe to share between threads; `writing()` holds for the thread that entered it.
+    """
+
+    classify: Classify = staticmethod(http_classify)
+    limiter: Callable[[str], None] | None = None
+    """Called with the endpoint before each send; may block."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        allowed: Allowed = (),
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        super().__init__()
+        self.origin = Origin.parse(base_url, allowed)
+        self.trust_env = False
+        self.headers = CaseInsensitiveDict(
+            {
+                "User-Agent": f"refloop/{refloop.__version__}",
+                "Accept": "*/*",
+                "Accept-Encoding": "gzip, deflate",
+            }
+        )
+        self.mount("https://", DeadlineAdapter())
+        self.mount("http://", DeadlineAdapter())
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.server_time: datetime | None = None
+        self._retry = retry
+        self._limits = limits
+        self._sleep = sleep
+        self._budget = RetryBudget(retry)
+        self._calls: Counter[str] = Counter()
+        self._bearer = Bearer(self.origin.host)
+        self._lock = threading.Lock()
+        self._here = threading.local()
+
+    def __repr__(self) -> str:
+        return f"<Transport {self.origin}>"
+
+    @property
+    def authenticate(self) -> Authenticate | None:
+        """Gives the token (see `Authenticate`). Without it, requests go out with the headers they have."""
+        return self._bearer.authenticate
+
+    @authenticate.setter
+    def authenticate(self, provider: Authenticate | None) -> None:
+        self._bearer.authenticate = provider
+
+    @property
+    def calls(self) -> Counter[str]:
+        """How often something was sent so far, by endpoint; retries count."""
+        with self._lock:
+            return self._calls.copy()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Inside, a send whose fate is unknown is not repeated: FateUnknown.
+
+        Unknown is: no whole answer after the request left, a redirect, a 5xx, a good status with a body that makes
+        no sense. Known, and repeated: the connection never came about, 401, and what `classify` calls
+        `unprocessed` (by default 408, 423, 429 and a 503 with Retry-After: the server says it did not begin).
+        PUT, PATCH and DELETE are always treated so; a POST only inside.
+        """
+        before = self._writing
+        self._here.writing = True
+        try:
+            yield
+        finally:
+            self._here.writing = before
+
+    @property
+    def _writing(self) -> bool:
+        return bool(getattr(self._here, "writing", False))
+
+    def json(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        ok: tuple[int, ...] = (200,),
+        **kwargs: Any,
+    ) -> Any:
+        """The strict JSON of `call`."""
+        return self.call(method, path, body=body, ok=ok, **kwargs).body
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        ok: tuple[int, ...] = (200,),
+        **kwargs: Any,
+    ) -> Answer:
+        """Sends one call and reads its answer strictly. `body` is sent as JSON.
+
+        `kwargs` as for `request`. Exactly the statuses in `ok` are answers; an empty body is one for 204, 205 and
+        304 only. Raises Rejected for any other final status (AuthError for 401 and 403).
+        """
+        headers = {"Accept": "application/json"} | dict(kwargs.pop("headers", None) or {})
+        data = None
+        if body is not None:
+            headers = {"Content-Type": "application/json"} | headers
+            data = json.dumps(body, ensure_ascii=True, allow_nan=False).encode()
+        call = self._call(method, path, kwargs)
+        response = self._exchange(self._prepare(method, path, {**kwargs, "headers": headers, "data": data}), call)
+        if response.status_code not in ok:
+            raise call.rejection(response.status_code, _code(response))
+        if response.status_code in (204, 205, 304):
+            return Answer(response.status_code, response.headers, None)
+        parsed = parsed_json(response.content)
+        if parsed is NONSENSE:
+            raise call.nonsense("an answer that is not JSON")
+        return Answer(response.status_code, response.headers, parsed)
+
+    def request(self, method: str, url: str, **kwargs: Any) -> requests.Response:  # type: ignore[override] # narrower on purpose
+        """Sends one call, retried and refreshed, and gives the last answer whatever its status, its body whole.
+
+        Takes `params`, `headers`, `data` and `json` as requests does, `endpoint` (the name it is counted under;
+        else method and path without ids) and `max_body` (bytes). What would loosen the guard (`timeout`, `verify`,
+        `proxies`, `allow_redirects`, `stream`, `cert`) is accepted and ignored; anything else is a TypeError.
+        """
+        call = self._call(method, url, kwargs)
+        return self._exchange(self._prepare(method, url, kwargs), call)
+
+    def send(self, request: requests.PreparedRequest, **_loosening: Any) -> requests.Response:
+        """Sends a prepared request under the same guard."""
+        call = self._call(request.method or "GET", request.url or "", {})
+        return self._exchange(request, call)
+
+    def _call(self, method: str, url: str, kwargs: dict[str, Any]) -> Call:
+        endpoint = kwargs.pop("endpoint", None) or endpoint_of(method, url)
+        write = not self._bearer.logging_in and (self._writing or method.upper() in _WRITES)
+        return Call(self.origin.host, endpoint, write, kwargs.pop("max_body", None) or self._limits.body)
+
+    def _prepare(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.PreparedRequest:
+        parts = {name: value for name, value in kwargs.items() if name not in _NOT_NEGOTIABLE}
+        if unknown := parts.keys() - {"params", "headers", "data", "json"}:
+            raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")
+        url = self.origin.admit(url)
+        try:
+            return self.prepare_request(requests.Request(method.upper(), url, **parts))
+        except requests.RequestException:
+            pass  # its message holds the header or the address that it dislikes
+        raise CrmUnavailable(f"{self.origin.host}: {method.upper()} request could not be formed")
+
+    def _exchange(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
+        self.origin.admit(request.url or "")
+        if request.body is not None and not isinstance(request.body, (bytes, str)):
+            raise TypeError("a streamed body cannot be sent again")
+        self._budget.earn()
+        retrying = Retrying(
+            retry=retry_if_exception_type(_Again),
+            stop=self._gives_up,
+            wait=self._wait,
+            sleep=self._sleep,
+            reraise=True,
+        )
+        try:
+            return retrying(self._attempt, request, call)
+        except _Again as signal:
+            failure = signal.failure
+        raise failure
+
+    def _gives_up(self, state: RetryCallState) -> bool:
+        return state.attempt_number >= self._retry.attempts or not self._budget.spend()
+
+    def _wait(self, state: RetryCallState) -> float:
+        jitter = wait_random_exponential(multiplier=self._retry.base, max=self._retry.cap)(state)
+        signal = state.outcome.exception() if state.outcome else None
+        asked = signal.seconds if isinstance(signal, _Again) else None
+        return jitter if asked is None else asked + min(jitter, 1.0)
+
+    def _attempt(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
+        token = self._bearer.authorise(request)
+        response = self._transmit(request, call)
+        wanted = self._classified(response)
+        if wanted.step is Step.REFRESH and token is not None:
+            self._bearer.renew(request, token)
+            response = self._transmit(request, call)
+            wanted = self._classified(response)
+            if wanted.step is Step.REFRESH:
+                raise AuthError(
+                    f"{call} refused a fresh token{_code_of(response)}",
+                    remedy="Renew the credentials of the connection, or grant it access.",
+                )
+        return self._settle(response, wanted, call)
+
+    def _settle(self, response: requests.Response, wanted: Disposition, call: Call) -> requests.Response:
+        if wanted.step is Step.LATER:
+            raise call.too_long(wanted.seconds)
+        if wanted.step is not Step.RETRY:
+            return response
+        if call.write and not wanted.unprocessed:
+            raise call.fate_unknown(f"answered {response.status_code}{_code_of(response)}")
+        if wanted.seconds is not None and wanted.seconds > self._retry.longest_wait:
+            raise call.too_long(wanted.seconds)
+        said = f"{call} answered {response.status_code}{_code_of(response)}, also when asked again"
+        if wanted.unprocessed:
+            raise _Again(TryLater(said, remedy="Run again later.", seconds=wanted.seconds), wanted.seconds)
+        raise _Again(CrmUnavailable(said, remedy=LOOK), wanted.seconds)
+
+    def _classified(self, response: requests.Response) -> Disposition:
+        body = parsed_json(response.content) if response.status_code >= 400 else None
+        return self.classify(response.status_code, response.headers, None if body is NONSENSE else body)
+
+    def _transmit(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
+        """One send, its body whole and within bounds; no redirect, no web page."""
+        if self.limiter is not None:
+            self.limiter(call.endpoint)
+        with self._lock:
+            self._calls[call.endpoint] += 1
+        response = self._received(request, call)
+        self.server_time = http_date(response.headers.get("Date", "")) or self.server_time
+        if response.is_redirect:
+            raise call.nonsense(f"a redirect ({response.status_code}), which is never followed")
+        if response.status_code < 300 and "html" in response.headers.get("Content-Type", "").lower():
+            raise call.nonsense(f"a web page ({response.status_code}) where data was due")
+        return response
+
+    def _received(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
+        timeout = (self._limits.connect, self._limits.read)
+        adapter = self.get_adapter(request.url or "")
+        try:
+            with within(self._limits.total):
+                response = adapter.send(request, stream=True, timeout=timeout, verify=True, proxies={})
+            with response:
+                body = whole_body(response, call.max_body)
+        except (requests.RequestException, HTTPError, OSError, TooLarge) as error:
+            failure, repeatable = call.broken(error)
+        else:
+            response.raw = io.BytesIO(body)
+            return response
+        if repeatable:
+            raise _Again(failure, None)
+        raise failure
+
+
+def _code(response: requests.Response) -> str:
+    return error_code(parsed_json(response.content))
+
+
+def _code_of(response: requests.Response) -> str:
+    code = _code(response)
+    return f" ({code})" if code else ""
+
+
+_WRITES = frozenset({"PUT", "PATCH", "DELETE"})
+_NOT_NEGOTIABLE = frozenset({"timeout", "verify", "proxies", "allow_redirects", "stream", "cert"})
