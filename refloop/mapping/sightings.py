@@ -109,7 +109,7 @@ def _whole(text: str, book: CodeBook, *, code_field: bool) -> Sighting | None:
     if code_field:
         expects = _unless_a_word(raw, key)
     else:
-        expects = Expects.LIKELY if pieces == 1 and _mixed(key) else Expects.NOTHING
+        expects = Expects.LIKELY if pieces == 1 and like_code else Expects.NOTHING
     return Sighting(Rule.NORMALISED, key, raw, expects, code_field or like_code)
 
 

@@ -144,15 +144,12 @@ def _ended(deal: DealFacts) -> datetime:
 def _without_deals(
     claimed_at: datetime, persons: Iterable[PersonFacts], words: Mapping[str, Status], label: str
 ) -> Standing:
-    said = [(words[stage.casefold()], stage) for stage in (person.stage for person in persons) if _known(stage, words)]
+    stages = [person.stage for person in persons if person.stage]
+    said = [(words[stage.casefold()], stage) for stage in stages if stage.casefold() in words]
     if not said:
         return Standing(Status.SUBMITTED, claimed_at, "the code was received", label)
     status, stage = max(said, key=lambda pair: (_rank(pair[0]), pair[1]))
     return Standing(status, claimed_at, f"the record's stage is {stage}", label)
-
-
-def _known(stage: str | None, words: Mapping[str, Status]) -> bool:
-    return stage is not None and stage.casefold() in words
 
 
 def _rank(status: Status) -> int:
