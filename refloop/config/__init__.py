@@ -1,0 +1,20 @@
+"""config.yaml -> frozen, checked `Config`; every fault reported at once, with line and key."""
+
+from refloop.config.load import load_config
+from refloop.config.secret import SecretRef
+from refloop.config.settings import Attribution, Config, ConnectionSettings, Fields, Matching, Section, Sync
+from refloop.config.template import TEMPLATE, write_template
+
+__all__ = [
+    "TEMPLATE",
+    "Attribution",
+    "Config",
+    "ConnectionSettings",
+    "Fields",
+    "Matching",
+    "SecretRef",
+    "Section",
+    "Sync",
+    "load_config",
+    "write_template",
+]

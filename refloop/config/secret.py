@@ -1,0 +1,136 @@
+"""Where secrets are, never the secrets themselves."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from refloop.config.opening import at_home, opened, read_up_to
+from refloop.errors import ConfigError
+
+MAX_SECRET_BYTES = 64 * 1024
+FORMS = "`env:NAME`, `file:/path/to/file` or `keyring:service/user`"
+REFUSAL = f"must say where the secret is, not what it is; write {FORMS}"
+
+_REFERENCE = re.compile(
+    r"""env:(?P<variable>[A-Za-z_][A-Za-z0-9_]*)
+      | file:(?P<file>~?/[^\x00-\x1f\x7f]+)
+      | keyring:(?P<service>[^/\x00-\x1f\x7f]+)/(?P<user>[^\x00-\x1f\x7f]+)""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRef:
+    """Where a secret is: `env:NAME`, `file:/path` (or `file:~/path`) or `keyring:service/user`.
+
+    A pydantic field of this type reads such a text. Raises ValueError for anything else, without repeating
+    it: it may well be the secret.
+    """
+
+    reference: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.reference, str) or not _REFERENCE.fullmatch(self.reference):
+            raise ValueError(REFUSAL)
+
+    def __str__(self) -> str:
+        return self.reference
+
+    def reveal(self) -> str:
+        """Reads the secret now, without one trailing newline. It is kept nowhere.
+
+        Raises ConfigError, naming the reference and the remedy, when there is none or when its file could be
+        read by others.
+        """
+        match _REFERENCE.fullmatch(self.reference):
+            case None:  # pragma: no cover - the constructor refuses these
+                raise ValueError(REFUSAL)
+            case found if variable := found["variable"]:
+                secret, remedy = _from_environment(variable)
+            case found if file := found["file"]:
+                secret, remedy = _from_file(self.reference, at_home(Path(file)))
+            case found:
+                secret, remedy = _from_keyring(self.reference, found["service"], found["user"])
+        if secret is None:
+            raise ConfigError(f"there is no secret at {self.reference}", remedy=remedy)
+        secret = secret.removesuffix("\n").removesuffix("\r")
+        if not secret.strip():
+            raise ConfigError(f"the secret at {self.reference} is empty", remedy=remedy)
+        return secret
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            lambda value: value if isinstance(value, cls) else cls(value),
+            serialization=core_schema.to_string_ser_schema(),
+        )
+
+
+def _from_environment(variable: str) -> tuple[str | None, str]:
+    return os.environ.get(variable), f"Set the environment variable {variable}."
+
+
+def _from_file(reference: str, path: Path) -> tuple[str | None, str]:
+    remedy = "Write the secret into that file, owned by you, mode 0600."
+    try:
+        with opened(path, os.O_NOFOLLOW) as descriptor:
+            fault = _unsafe(os.fstat(descriptor))
+            content = b"" if fault else read_up_to(descriptor, MAX_SECRET_BYTES + 1)
+    except FileNotFoundError:
+        return None, remedy
+    except OSError as error:
+        reason = "it is a symbolic link" if path.is_symlink() else error.strerror
+        raise ConfigError(f"cannot read the secret at {reference}: {reason}", remedy=remedy) from None
+    if fault:
+        raise ConfigError(f"the secret at {reference} is not safe: its file {fault}", remedy=remedy)
+    secret = _decoded(content)
+    if secret is None:
+        raise ConfigError(f"the file of {reference} holds no secret: too long, or not UTF-8", remedy=remedy)
+    return secret, remedy
+
+
+def _unsafe(status: os.stat_result) -> str | None:
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file"
+    if status.st_uid != os.geteuid():
+        return "belongs to another user"
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        return f"is open to others (mode {stat.S_IMODE(status.st_mode):04o})"
+    return None
+
+
+def _decoded(content: bytes) -> str | None:
+    if len(content) > MAX_SECRET_BYTES:
+        return None
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:  # it carries the content, so it must not travel on
+        return None
+
+
+def _from_keyring(reference: str, service: str, user: str) -> tuple[str | None, str]:
+    remedy = f"Run `keyring set {service} {user}`."
+    try:
+        keyring = importlib.import_module("keyring")
+    except ImportError:
+        raise ConfigError(
+            f"cannot read the secret at {reference}: the package `keyring` is not installed",
+            remedy="Run `pip install keyring`, or use `env:` or `file:`.",
+        ) from None
+    try:
+        return keyring.get_password(service, user), remedy
+    except keyring.errors.KeyringError as error:
+        reason = type(error).__name__
+    raise ConfigError(
+        f"cannot read the secret at {reference}: {reason}",
+        remedy="Unlock the keyring, or use `env:` or `file:` where nobody is logged in.",
+    )

@@ -1,0 +1,99 @@
+"""What config.yaml may say: frozen models, one a section."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, StringConstraints, field_validator
+
+from refloop.model import Status
+
+CONNECTION_NAME = r"[a-z][a-z0-9_-]{0,30}"
+
+AttributionModel = Literal["first", "last", "linear", "position"]
+UrlParameter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\[\]-]{1,64}\z")]
+Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*\z", max_length=20)]
+
+
+class Section(BaseModel):
+    """A part of config.yaml: unknown keys are refused, values are frozen, errors never repeat a value.
+
+    Connectors use it for the parts of their settings (`auth`, ...).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
+
+
+class ConnectionSettings(Section):
+    """What each connection in config.yaml may say, whatever its CRM. Connectors subclass it."""
+
+    connector: str
+
+    def other_connections(self) -> Mapping[str, str]:
+        """The connections that this one names, by key (`{"mirror_of": "crm"}`); each has to exist."""
+        return {}
+
+
+class Fields(Section):
+    """How our fields are named in the CRM."""
+
+    prefix: Prefix = "ref"
+
+
+class Matching(Section):
+    """What this company's records look like, beyond what refloop knows by itself."""
+
+    url_parameters: tuple[UrlParameter, ...] = ()
+    statuses: Mapping[str, Status] = Field(default_factory=dict)
+
+    @field_validator("statuses")
+    @classmethod
+    def _words_differ(cls, statuses: Mapping[str, Status]) -> Mapping[str, Status]:
+        seen: dict[str, str] = {}
+        for word in statuses:
+            other = seen.setdefault(word.strip().casefold(), word)
+            if not word.strip() or other != word:
+                raise ValueError("has an empty word, or the same word twice in other spelling; keep one of each")
+        return statuses
+
+
+class Attribution(Section):
+    """Who gets which share of a deal."""
+
+    model: AttributionModel = "first"
+
+
+class Sync(Section):
+    """Limits of one run."""
+
+    max_changes: int | None = Field(default=None, ge=1)
+
+
+class ConfigFile(Section):
+    """config.yaml as it is written."""
+
+    version: Literal[1]
+    ledger: Path = Path("refloop.db")
+    fields: Fields = Field(default_factory=Fields)
+    matching: Matching = Field(default_factory=Matching)
+    attribution: Attribution = Field(default_factory=Attribution)
+    sync: Sync = Field(default_factory=Sync)
+    connections: Mapping[str, SerializeAsAny[ConnectionSettings]] = Field(min_length=1)
+
+    @field_validator("ledger")
+    @classmethod
+    def _is_a_file(cls, ledger: Path) -> Path:
+        text = str(ledger)
+        if not ledger.name or ledger.name in ("~", "..") or not text.isprintable():
+            raise ValueError("is not the path of a file; write for example `refloop.db`")
+        if text.startswith("~") and not text.startswith("~/"):
+            raise ValueError("begins with another user's home; write the whole path")
+        return ledger
+
+
+class Config(ConfigFile):
+    """A checked config.yaml. `path` is the file; `ledger` is absolute."""
+
+    path: Path

@@ -1,0 +1,27 @@
+"""The config.yaml that `refloop init` writes."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+from refloop.errors import ConfigError, DiskError
+
+TEMPLATE = files(__package__).joinpath("template.yaml").read_text(encoding="utf-8")
+
+
+def write_template(path: Path) -> None:
+    """Writes `TEMPLATE` to `path`, readable by its owner alone.
+
+    Raises ConfigError when something is there already: it is never overwritten; DiskError when the disk refuses.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(TEMPLATE)
+    except FileExistsError:
+        raise ConfigError(f"{path} is there already", remedy="Edit it, or name another file.") from None
+    except OSError as error:
+        raise DiskError(f"cannot write {path}: {error.strerror}", remedy="Choose a folder you may write to.") from None
