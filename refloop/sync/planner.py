@@ -35,6 +35,11 @@ class Planner:
             after = refs[-1]
             yield self.plan(refs)
 
+    def plans(self, connection: str | None = None) -> Iterator[RecordPlan]:
+        """The same, one by one."""
+        for chunk in self.chunks(connection):
+            yield from chunk
+
     def plan(self, refs: Sequence[Ref]) -> list[RecordPlan]:
         """The plan of each of those records; an empty one for a record that was never seen."""
         records = list(records_of(self._ledger, refs))

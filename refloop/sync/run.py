@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -11,12 +11,11 @@ from filelock import FileLock, Timeout
 
 from refloop import __version__
 from refloop.connectors.base import Clock, Connector
-from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, RefloopError, TryLater
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, RefloopError, StalePlan, TryLater
 from refloop.ledger.book import Ledger
 from refloop.ledger.runs import end_run, start_run
-from refloop.model import Span
+from refloop.model import Change, Span
 from refloop.sync.decide import Decider
-from refloop.sync.plan import RecordPlan
 from refloop.sync.planner import Planner
 from refloop.sync.policy import Policy, Progress, silent
 from refloop.sync.pull import Puller, span_since_last
@@ -24,6 +23,8 @@ from refloop.sync.push import Pusher
 
 Connect = Callable[[], Connector]
 """Opens a connection. What it raises concerns that connection alone."""
+
+READ_AT_ONCE = 1000
 
 CONNECTION_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
 
@@ -88,10 +89,20 @@ class Runner:
 
         Raises DiskError and LedgerError, which concern all. However it ends, the run is closed in the journal.
         """
-        report = Report(start_run(self._ledger, task.command, __version__, self._clock()))
+        return self._journalled(task.command, lambda report: self._work(task, report))
+
+    def apply(self, changes: Sequence[Change]) -> Report:
+        """Writes exactly these changes, after reading that each record still holds what the plan saw.
+
+        Raises StalePlan, with nothing written anywhere, when one does not.
+        """
+        return self._journalled("apply", lambda report: self._apply(changes, report))
+
+    def _journalled(self, command: str, work: Callable[[Report], None]) -> Report:
+        report = Report(start_run(self._ledger, command, __version__, self._clock()))
         code: int = Exit.BUG
         try:
-            self._work(task, report)
+            work(report)
             code = report.exit
         except RefloopError as error:
             code = error.exit
@@ -115,6 +126,24 @@ class Runner:
             if task.push:
                 self._guard(task)
                 self._each(connectors, report, lambda name, crm: self._push(report, name, crm))
+
+    def _apply(self, changes: Sequence[Change], report: Report) -> None:
+        planned: dict[str, list[Change]] = {}
+        for change in changes:
+            planned.setdefault(change.ref.connection, []).append(change)
+        unknown = sorted(planned.keys() - self._connections.keys())
+        if unknown:
+            raise StalePlan(f"the plan writes to {', '.join(unknown)}, which is not configured any more")
+        with self._connected(report) as connectors:
+            if report.problems:
+                return
+            for name, part in planned.items():
+                _refuse_moved(connectors[name], part)
+            self._each(
+                connectors,
+                report,
+                lambda name, crm: report.add(name, self._pusher(report).send(name, crm, planned.get(name, []))),
+            )
 
     @contextmanager
     def _connected(self, report: Report) -> Iterator[dict[str, Connector]]:
@@ -163,7 +192,7 @@ class Runner:
     def _guard(self, task: Task) -> None:
         if task.max_changes is None:
             return
-        planned = sum(len(plan.changes) for plan in plans(self._ledger, self._policy))
+        planned = sum(len(plan.changes) for plan in Planner(self._ledger, self._policy).plans())
         if planned > task.max_changes:
             raise ConfigError(
                 f"the plan holds {planned:,} changes, more than `sync: max_changes: {task.max_changes}` allows; "
@@ -172,10 +201,18 @@ class Runner:
             )
 
 
-def plans(ledger: Ledger, policy: Policy) -> Iterator[RecordPlan]:
-    """The plan of every queued record, streamed."""
-    for chunk in Planner(ledger, policy).chunks():
-        yield from chunk
+def _refuse_moved(connector: Connector, changes: Sequence[Change]) -> None:
+    for start in range(0, len(changes), READ_AT_ONCE):
+        part = changes[start : start + READ_AT_ONCE]
+        fields = sorted({change.field for change in part}, key=lambda spec: spec.name)
+        held = connector.read(sorted({change.ref for change in part}), fields)
+        for change in part:
+            found = held.get(change.ref)
+            if found is None or found.get(change.field.name) != change.before:
+                raise StalePlan(
+                    f"{change.ref} has changed since the plan was made ({change.field.name}); nothing was written",
+                    remedy="Make a new plan with `refloop plan -o FILE`.",
+                )
 
 
 @contextmanager

@@ -1,0 +1,585 @@
+"""The command line: declares options, calls, prints. Decides nothing."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+
+from refloop import __version__
+from refloop.config import write_template
+from refloop.errors import DataError, Exit, RefloopError
+from refloop.ledger.book import translated
+from refloop.ledger.runs import end_run, start_run
+from refloop.model import Between, Change, Finding, Level, Ref, Status
+from refloop.report import figures, text
+from refloop.report.progress import progress_bars
+from refloop.sync import intake
+from refloop.sync.planfile import as_row, load_plan, save_plan
+from refloop.sync.planner import Planner
+from refloop.sync.run import CONNECTION_TROUBLE, Report, Task, alone
+from refloop.sync.session import Session, read_config, session
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Closes the referral loop inside your CRM: matches leads and deals to referral codes, writes outcomes back.",
+)
+codes_app = typer.Typer(no_args_is_help=True, help="The codes that referrers hand out.")
+referrals_app = typer.Typer(no_args_is_help=True, help="Referrals: found on records, or submitted by a person.")
+app.add_typer(codes_app, name="codes")
+app.add_typer(referrals_app, name="referrals")
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")
+]
+DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    config: Annotated[
+        Path, typer.Option("--config", "-c", envvar="REFLOOP_CONFIG", help="The configuration file.")
+    ] = Path("config.yaml"),
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+) -> None:
+    context.obj = config
+    if version:
+        out.print(f"refloop {__version__}")
+        raise typer.Exit
+
+
+@contextmanager
+def opened(context: typer.Context) -> Iterator[Session]:
+    with session(read_config(context.obj)) as opened_session:
+        yield opened_session
+
+
+@contextmanager
+def working(context: typer.Context) -> Iterator[Session]:
+    """A session that holds the ledger alone, for commands that write to it."""
+    with opened(context) as work, alone(work.ledger):
+        yield work
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201 - this is the output
+
+
+@app.command()
+def init(
+    path: Annotated[Path | None, typer.Argument(help="Where to write it; by default what --config names.")] = None,
+    context: typer.Context = None,  # type: ignore[assignment]  # typer fills it in
+) -> None:
+    """Write a commented config.yaml to start from."""
+    target = path or context.obj
+    write_template(target)
+    text.say(out, f"wrote {target}")
+    text.say(out, f"Next: fill in your connections, then run `refloop --config {target} check`.")
+
+
+@app.command()
+def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:
+    """Look for what would keep refloop from working: one finding a line, with what to do. Writes nothing."""
+    with opened(context) as work:
+        finish(
+            _each_connection(work, only, lambda crm: crm.check(work.policy.wants), as_json), "nothing to complain of"
+        )
+
+
+@app.command()
+def provision(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:
+    """Create refloop's fields in the CRMs. Safe to repeat: what is there already is left alone."""
+    with opened(context) as work:
+        finish(_each_connection(work, only, lambda crm: crm.provision(work.policy.fields), as_json), "done")
+
+
+def _each_connection(
+    work: Session, only: str | None, ask: Callable[[Any], Iterable[Finding]], as_json: bool
+) -> Exit | None:
+    worst: list[Exit] = []
+    rows: list[dict[str, str]] = []
+    for name, connect in work.connections(only).items():
+        found: list[Finding] = []
+        try:
+            connector = connect()
+            try:
+                found = list(ask(connector))
+            finally:
+                connector.close()
+        except CONNECTION_TROUBLE as error:
+            worst.append(error.exit)
+            found.append(Finding(Level.ERROR, name, error.message, error.remedy))
+        if as_json:
+            rows += [{"connection": name, **_finding(finding)} for finding in found]
+        else:
+            text.findings(out, found)
+        if any(finding.level is not Level.INFO for finding in found):
+            worst.append(Exit.ATTENTION)
+    if as_json:
+        print_json(rows)
+        return worst[0] if worst else Exit.OK
+    return worst[0] if worst else None
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "level": finding.level.value,
+        "place": finding.place,
+        "message": finding.message,
+        "remedy": finding.remedy,
+    }
+
+
+def finish(code: Exit | None, words: str) -> None:
+    """Ends a command: None means that all is well, and that a person wants to read so."""
+    if code is None:
+        text.say(out, words)
+    elif code is not Exit.OK:
+        raise typer.Exit(code)
+
+
+@codes_app.command("import")
+def codes_import(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help=f"CSV or JSON; columns: {', '.join(intake.CODE_COLUMNS)}.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Import codes with their referrers. Bad rows are named, the good ones kept, nothing is added twice."""
+    with working(context) as work:
+        _imported(intake.import_codes(work.ledger, file, work.clock()), "codes", as_json)
+
+
+@codes_app.command("add")
+def codes_add(
+    context: typer.Context,
+    code: Annotated[str, typer.Argument(help="The code as it is handed out.")],
+    referrer: Annotated[str, typer.Option(help="The referrer's id: your own name for them.")],
+    name: Annotated[str, typer.Option(help="The referrer's name, as the CRM should show it.")] = "",
+    email: Annotated[str, typer.Option(help="The referrer's e-mail: how their own contact is found.")] = "",
+    program: Annotated[str, typer.Option(help="The program the code belongs to.")] = intake.DEFAULT_PROGRAM,
+    valid_from: DayOption = None,
+    valid_to: DayOption = None,
+) -> None:
+    """Add one code."""
+    row = {
+        "code": code.strip(),
+        "referrer": referrer.strip(),
+        "referrer_name": name.strip(),
+        "referrer_email": email.strip(),
+        "program": program.strip(),
+        "valid_from": valid_from.date().isoformat() if valid_from else "",
+        "valid_to": valid_to.date().isoformat() if valid_to else "",
+    }
+    with working(context) as work, bad_row(), intake.codes_changing(work.ledger) as done, work.ledger.writing():
+        kept = intake.enrol(work.ledger, intake.enrolment(row), work.clock())
+        done.counts[kept] += 1
+    text.say(out, f"code {code}: {kept}")
+
+
+@codes_app.command("list")
+def codes_list(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the codes."""
+    with opened(context) as work:
+        _listed(figures.code_rows(work.ledger), intake.CODE_COLUMNS, as_json, "no codes: `refloop codes import FILE`")
+
+
+@codes_app.command("export")
+def codes_export(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="Where to; by default standard output.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Export the codes as CSV (or JSON) that `codes import` reads."""
+    with opened(context) as work:
+        rows = figures.code_rows(work.ledger)
+        if file is None:
+            _write_codes(sys.stdout, rows, as_json)
+            return
+        try:
+            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:  # noqa: PTH123 - Path cannot create privately
+                _write_codes(handle, rows, as_json)
+        except FileExistsError:
+            raise DataError(f"{file} is there already", remedy="Name another file.") from None
+
+
+def _write_codes(file: Any, rows: Iterable[Mapping[str, Any]], as_json: bool) -> None:
+    if as_json:
+        file.write(json.dumps(list(rows), ensure_ascii=False, indent=2) + "\n")
+        return
+    writer = csv.DictWriter(file, intake.CODE_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: text.inert(value) for name, value in row.items()} for row in rows)
+
+
+@referrals_app.command("import")
+def referrals_import(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help=f"CSV or JSON; columns: {', '.join(intake.REFERRAL_COLUMNS)}.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Import referrals that people submitted. Bad rows are named, the good ones kept, nothing is added twice."""
+    with working(context) as work, journalled(work, "referrals import") as run:
+        _imported(intake.import_referrals(work.ledger, file, run, work.clock()), "referrals", as_json)
+
+
+@referrals_app.command("add")
+def referrals_add(
+    context: typer.Context,
+    code: Annotated[str, typer.Argument(help="The referrer's code.")],
+    email: Annotated[str, typer.Argument(help="The e-mail of the person referred.")],
+    on: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="When; by default today.")] = None,
+    note: Annotated[str, typer.Option(help="Anything worth knowing.")] = "",
+) -> None:
+    """Submit one referral: this person came with this code."""
+    row = {"code": code.strip(), "email": email, "date": on.date().isoformat() if on else "", "note": note.strip()}
+    with working(context) as work, bad_row(), journalled(work, "referrals add") as run, work.ledger.writing():
+        kept = intake.submit(work.ledger, run, intake.claim(row, work.clock().date()))
+    text.say(out, f"referral: {kept}; the next sync writes it to the CRM")
+
+
+@referrals_app.command("list")
+def referrals_list(
+    context: typer.Context,
+    status: Annotated[Status | None, typer.Option(help="Only those that stand so.")] = None,
+    referrer: Annotated[str | None, typer.Option(help="Only those of this referrer.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List referrals and where they stand."""
+    columns = ("referral", "code", "referrer", "program", "claimed_at", "status", "status_at", "label", "reason")
+    with opened(context) as work:
+        rows = figures.referrals(work.ledger, status.value if status else None, referrer)
+        _listed(rows, columns, as_json, "no referrals")
+
+
+@app.command()
+def review(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List what refloop did not decide, and why: unknown, ambiguous or expired codes, and the like."""
+    columns = ("connection", "kind", "id", "doubt", "field", "evidence", "candidates")
+    with opened(context) as work:
+        _listed(figures.questions(work.ledger), columns, as_json, "nothing left for review")
+
+
+def _listed(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], as_json: bool, nothing: str) -> None:
+    if as_json:
+        print_json(list(rows))
+    elif not text.table(out, rows, columns):
+        text.say(err, nothing)
+
+
+def _imported(done: intake.Intake, what: str, as_json: bool) -> None:
+    lines = done.lines()
+    if as_json:
+        print_json({**dict(done.counts), "bad_rows": lines})
+    else:
+        counts = ", ".join(f"{count:,} {word}" for word, count in sorted(done.counts.items())) or "none"
+        text.say(out, f"{what}: {counts}")
+        for line in lines:
+            text.say(err, line, "yellow")
+    if lines:
+        raise typer.Exit(Exit.DATA)
+
+
+@contextmanager
+def bad_row() -> Iterator[None]:
+    try:
+        yield
+    except intake.BadRow as fault:
+        raise DataError(str(fault)) from None
+
+
+@contextmanager
+def journalled(work: Session, command: str) -> Iterator[int]:
+    """A run in the journal around work that is not a sync."""
+    run, code = start_run(work.ledger, command, __version__, work.clock()), Exit.BUG
+    try:
+        yield run
+        code = Exit.OK
+    except (RefloopError, typer.Exit) as stop:
+        code = stop.exit if isinstance(stop, RefloopError) else Exit(stop.exit_code)
+        raise
+    except intake.BadRow:
+        code = Exit.DATA
+        raise
+    finally:
+        end_run(work.ledger, run, code, {}, [], work.clock())
+
+
+MaxChangesOption = Annotated[
+    int | None, typer.Option(min=1, help="Stop before writing anything if the plan holds more changes than this.")
+]
+
+
+@app.command()
+def sync(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Pull and decide, show the plan, write nothing.")] = False,
+    only: OnlyOption = None,
+    max_changes: MaxChangesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pull what changed, match, and write outcomes back. What cron runs."""
+    with working(context) as work:
+        limit = max_changes or work.config.sync.max_changes
+        _run(work, Task("sync --dry-run" if dry_run else "sync", push=not dry_run, max_changes=limit), only, as_json)
+
+
+@app.command()
+def backfill(
+    context: typer.Context,
+    start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day (UTC).")],
+    end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day (UTC), included.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, write nothing.")] = False,
+    only: OnlyOption = None,
+    max_changes: MaxChangesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Pull all records created or changed in a period again, whatever is known, and write outcomes back."""
+    first = datetime.combine(start.date(), time(), UTC)
+    last = datetime.combine(end.date() + timedelta(days=1), time(), UTC)
+    if last <= first:
+        raise typer.BadParameter("is before --from", param_hint="--to")
+    with working(context) as work:
+        limit = max_changes or work.config.sync.max_changes
+        command = f"backfill {start:%Y-%m-%d} {end:%Y-%m-%d}"
+        task = Task(command, push=not dry_run, span=Between(first, last), max_changes=limit)
+        _run(work, task, only, as_json)
+
+
+def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:
+    with progress_bars(err) as progress:
+        report = work.runner(only=only, progress=progress).run(task)
+    summary = figures.summary(work.ledger)
+    if as_json:
+        print_json(_report(report, summary))
+    else:
+        if not task.push:
+            _show_plan(work, only)
+        text.run_counts(out, report.counts)
+        text.totals(out, summary)
+        for name, error in report.problems:
+            text.problem(err, name, error)
+    if report.exit:
+        raise typer.Exit(report.exit)
+
+
+def _report(report: Report, summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "run": report.run,
+        "exit": int(report.exit),
+        "connections": {name: dict(counts) for name, counts in report.counts.items() if name},
+        "decided": dict(report.counts.get("", {})),
+        "problems": [
+            {"connection": name, "message": error.message, "remedy": error.remedy, "exit": int(error.exit)}
+            for name, error in report.problems
+        ],
+        "summary": dict(summary),
+    }
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Save the plan for `refloop apply`.")] = None,
+    pull: Annotated[bool, typer.Option("--pull/--no-pull", help="Ask the CRMs first what is new.")] = True,
+    only: OnlyOption = None,
+    detailed_exitcode: Annotated[bool, typer.Option(help="Exit with 4 when there are changes.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every change that a sync would write: before, after, and why. Writes nothing to the CRMs."""
+    with working(context) as work:
+        with progress_bars(err) as progress:
+            report = work.runner(only=only, progress=progress).run(Task("plan", pull=pull, push=False))
+        if output is not None:
+            planned = save_plan(output, work.ledger, _changes(work, only))
+            text.say(out, f"saved {planned:,} changes to {output}; `refloop apply {output}` writes exactly these")
+        elif as_json:
+            rows = [as_row(change) for change in _changes(work, only)]
+            print_json({"changes": rows, "conflicts": list(figures.conflicts(work.ledger))})
+            planned = len(rows)
+        else:
+            planned = _show_plan(work, only)
+        for name, error in report.problems:
+            text.problem(err, name, error)
+    if report.problems:
+        raise typer.Exit(report.exit)
+    if planned and detailed_exitcode:
+        raise typer.Exit(Exit.CHANGES)
+
+
+def _changes(work: Session, only: str | None) -> Iterator[Change]:
+    return (change for item in Planner(work.ledger, work.policy).plans(only) for change in item.changes)
+
+
+def _show_plan(work: Session, only: str | None) -> int:
+    counts = text.changes(out, _changes(work, only))
+    clashing = text.conflicts(
+        out, figures.conflicts_to_come(work.ledger, Planner(work.ledger, work.policy).plans(only))
+    )
+    words = f"{counts['changes']:,} changes to {counts['records']:,} records, {clashing:,} conflicts"
+    text.say(out, words if counts["changes"] or clashing else "nothing to change", "bold")
+    return counts["changes"]
+
+
+@app.command()
+def apply(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A plan saved by `refloop plan -o FILE`.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Write exactly a saved plan; refuse it when the ledger or a record has moved since."""
+    with working(context) as work:
+        specs = {spec.name: spec for spec in work.policy.fields}
+        saved = list(load_plan(file, work.ledger, specs))
+        with progress_bars(err) as progress:
+            report = work.runner(progress=progress).apply(saved)
+        if as_json:
+            print_json(_report(report, figures.summary(work.ledger)))
+        else:
+            text.run_counts(out, report.counts)
+            for name, error in report.problems:
+                text.problem(err, name, error)
+    if report.exit:
+        raise typer.Exit(report.exit)
+
+
+@app.command()
+def status(context: typer.Context, as_json: JsonOption = False) -> None:
+    """Show how things stand: age of each pull, referrals, what waits for a person, the last run."""
+    with opened(context) as work:
+        now = work.clock()
+        told: dict[str, Any] = {
+            "connections": figures.connections(work.ledger, now),
+            "summary": figures.summary(work.ledger),
+            "refused": figures.refused(work.ledger),
+            "last_run": next(iter(figures.runs(work.ledger, 1)), None),
+        }
+        if as_json:
+            print_json(told)
+            return
+        columns = ("connection", "pulled_at", "age_seconds", "leads", "contacts", "deals")
+        if not text.table(out, told["connections"], columns):
+            text.say(out, "nothing pulled yet: run `refloop sync`")
+        text.totals(out, told["summary"])
+        if told["refused"]:
+            text.table(out, told["refused"][:20], ("connection", "kind", "id", "field", "after", "reason"))
+
+
+@app.command("runs")
+def list_runs(
+    context: typer.Context,
+    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """List past runs."""
+    columns = ("run", "command", "started_at", "ended_at", "exit", "problems")
+    with opened(context) as work:
+        _listed(figures.runs(work.ledger, limit), columns, as_json, "no runs yet")
+
+
+@app.command()
+def explain(
+    context: typer.Context,
+    ref: Annotated[str, typer.Argument(help="A record (connection:kind:id, or its id alone), or a referral (rf_...).")],
+    as_json: JsonOption = False,
+) -> None:
+    """Tell the whole story of a record or referral: what was read, decided on what evidence, written, and when."""
+    with opened(context) as work:
+        referral = figures.explain_referral(work.ledger, ref)
+        if referral is not None:
+            print_json(referral) if as_json else text.referral_story(out, referral)
+            return
+        stories = [figures.explain_record(work.ledger, found) for found in _named(work, ref)]
+        told = [story for story in stories if story is not None]
+        if not told:
+            raise DataError(f"the ledger knows no record or referral {ref!r}", remedy="See `refloop referrals list`.")
+        if as_json:
+            print_json(told)
+        else:
+            for story in told:
+                text.story(out, story)
+
+
+def _named(work: Session, ref: str) -> list[Ref]:
+    try:
+        return [Ref.parse(ref)]
+    except ValueError:
+        return figures.refs_with_id(work.ledger, ref)
+
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Load your own CSV exports instead (docs/exports.md).")
+]
+
+
+@app.command()
+def demo(data: DataOption = None) -> None:
+    """Run the whole loop on a local Salesforce and HubSpot with a made-up company, and show it closed."""
+    from refloop.demo import run_demo
+
+    run_demo(out, err, data)
+
+
+@app.command()
+def sandbox(
+    data: DataOption = None,
+    salesforce_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8801,
+    hubspot_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8802,
+) -> None:
+    """Serve the local Salesforce and HubSpot until stopped, for the CLI, the SDKs or curl."""
+    from refloop.demo import serve
+
+    serve(out, data, salesforce_port, hubspot_port)
+
+
+def main() -> NoReturn:
+    """The entry point: runs a command, and turns what it raises into a message and an exit code."""
+    signal.signal(signal.SIGTERM, _terminated)
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    try:
+        app(standalone_mode=True)
+    except RefloopError as error:
+        text.say(err, f"refloop: {error}", "red")
+        sys.exit(error.exit)
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn", "lark"):
+            raise
+        text.say(err, 'refloop: the local CRMs need an extra: pip install "refloop[sandbox]"', "red")
+        sys.exit(Exit.USAGE)
+    except sqlite3.DatabaseError as error:
+        translation = translated(error, Path("(see `ledger:` in the configuration)"))
+        if not isinstance(translation, RefloopError):
+            raise
+        text.say(err, f"refloop: {translation}", "red")
+        sys.exit(translation.exit)
+    except KeyboardInterrupt:
+        text.say(err, "refloop: stopped; what was done is kept, the next run goes on from there", "yellow")
+        sys.exit(Exit.INTERRUPTED)
+    sys.exit(Exit.OK)
+
+
+def _terminated(*_: object) -> NoReturn:
+    sys.exit(Exit.TERMINATED)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""The demo: a local Salesforce and HubSpot, a made-up company, and the loop closed before your eyes."""
+
+from __future__ import annotations
+
+import csv
+import os
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from refloop.errors import ConfigError, RefloopError
+from refloop.model import Level
+from refloop.report import figures, text
+from refloop.report.progress import progress_bars
+from refloop.sandbox.company import build
+from refloop.sandbox.exports import load_exports
+from refloop.sandbox.hubspot import LocalHubSpot
+from refloop.sandbox.salesforce import LocalSalesforce
+from refloop.sandbox.server import Server
+from refloop.sync.intake import CODE_COLUMNS, import_codes
+from refloop.sync.run import Report, Task
+from refloop.sync.session import Session, read_config, session
+
+CONFIG = """\
+version: 1
+connections:
+  salesforce:
+    connector: salesforce
+    url: {salesforce}
+    currency: USD
+    auth:
+      method: client_credentials
+      client_id: {client_id}
+      client_secret: env:REFLOOP_LOCAL_SALESFORCE_SECRET
+  hubspot:
+    connector: hubspot
+    url: {hubspot}
+    auth:
+      method: service_key
+      token: env:REFLOOP_LOCAL_HUBSPOT_TOKEN
+"""
+
+
+@dataclass(frozen=True)
+class LocalCrms:
+    """The two local CRMs, serving; `codes` is a file that `codes import` reads, where there is one."""
+
+    salesforce: Server
+    hubspot: Server
+    codes: Path | None
+
+    def config(self, client_id: str) -> str:
+        return CONFIG.format(salesforce=self.salesforce.url, hubspot=self.hubspot.url, client_id=client_id)
+
+
+CLIENT_ID = "refloop-local"
+
+
+@contextmanager
+def local_crms(folder: Path, data: Path | None, ports: tuple[int, int] = (0, 0)) -> Iterator[LocalCrms]:
+    """Serves both CRMs, filled with the made-up company or with a person's exports.
+
+    Their secrets are new each time and stand in the environment, where the configuration refers to them.
+    """
+    os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"] = secrets.token_urlsafe(16)
+    os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"] = f"pat-na1-{secrets.token_hex(16)}"
+    salesforce = LocalSalesforce(client_id=CLIENT_ID, client_secret=os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"])
+    hubspot = LocalHubSpot(token=os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"])
+    codes = _fill(salesforce, hubspot, folder, data)
+    with ExitStack() as stack:
+        try:
+            first = stack.enter_context(Server(salesforce.app, port=ports[0]))
+            second = stack.enter_context(Server(hubspot.app, port=ports[1]))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on 127.0.0.1: {error.strerror}", remedy="Choose other ports, or 0 for free ones."
+            ) from error
+        yield LocalCrms(first, second, codes)
+
+
+def _fill(salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path, data: Path | None) -> Path | None:
+    if data is not None:
+        load_exports(data, salesforce, hubspot)
+        codes = data / "codes.csv"
+        return codes if codes.exists() else None
+    company = build(salesforce, hubspot)
+    codes = folder / "codes.csv"
+    with codes.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, CODE_COLUMNS)
+        writer.writeheader()
+        writer.writerows(company.codes)
+    return codes
+
+
+def run_demo(out: Console, err: Console, data: Path | None) -> None:
+    """Serves, provisions, syncs twice, and shows what came of it."""
+    with tempfile.TemporaryDirectory(prefix="refloop-demo-") as name:
+        folder = Path(name)
+        say = lambda line: text.say(out, line, "bold")  # noqa: E731 - five calls of one style
+        with local_crms(folder, data) as crms:
+            say(f"A local Salesforce at {crms.salesforce.url} and a local HubSpot at {crms.hubspot.url}")
+            config = folder / "config.yaml"
+            config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
+            with session(read_config(config)) as work:
+                _prepare(out, work, crms)
+                say("\nrefloop sync")
+                first = _sync(out, err, work)
+                _show(out, work, first)
+                say("\nThe summary")
+                text.totals(out, figures.summary(work.ledger))
+                say("\nrefloop sync, a second time")
+                second = _sync(out, err, work)
+                _judge(out, second)
+
+
+def _prepare(out: Console, work: Session, crms: LocalCrms) -> None:
+    created = 0
+    for connect in work.connections().values():
+        connector = connect()
+        try:
+            found = list(connector.provision(work.policy.fields))
+        finally:
+            connector.close()
+        text.findings(out, (finding for finding in found if finding.level is not Level.INFO))
+        created += len(found)
+    text.say(out, f"refloop provision: {created} fields, groups and permissions made sure of")
+    if crms.codes is not None:
+        done = import_codes(work.ledger, crms.codes, work.clock())
+        text.say(out, f"refloop codes import: {done.counts['new']} codes")
+        for line in done.lines():
+            text.say(out, line, "yellow")
+
+
+def _sync(out: Console, err: Console, work: Session) -> Report:
+    started = time.monotonic()
+    with progress_bars(err) as progress:
+        report = work.runner(progress=progress).run(Task("sync"))
+    text.run_counts(out, report.counts)
+    for name, error in report.problems:
+        text.problem(out, name, error)
+    text.say(out, f"in {time.monotonic() - started:.1f} s")
+    return report
+
+
+def _show(out: Console, work: Session, report: Report) -> None:
+    for title, row in figures.spotlight(work.ledger):
+        text.say(out, f"\n{title}: {row['record']['title'] or ''} ({row['name']})", "bold")
+        text.before_after(out, [receipt for receipt in row["written"] if receipt["run"] == report.run])
+
+
+def _judge(out: Console, second: Report) -> None:
+    written = sum(counts["written"] for counts in second.counts.values())
+    if written or second.problems:
+        raise RefloopError(f"the second sync wrote {written} fields and met {len(second.problems)} problems")
+    text.say(out, "Nothing written: the CRMs say what the ledger says. The loop is closed.", "green")
+
+
+def serve(out: Console, data: Path | None, salesforce_port: int, hubspot_port: int) -> None:
+    """Serves both CRMs until Ctrl-C, and says how to reach them."""
+    with tempfile.TemporaryDirectory(prefix="refloop-sandbox-") as name:
+        folder = Path(name)
+        with local_crms(folder, data, (salesforce_port, hubspot_port)) as crms:
+            config = folder / "config.yaml"
+            config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
+            for line in _how_to_reach(crms, config, os.environ):
+                text.say(out, line)
+            stop = threading.Event()
+            try:
+                stop.wait()
+            except KeyboardInterrupt:
+                text.say(out, "stopped")
+
+
+def _how_to_reach(crms: LocalCrms, config: Path, environment: Mapping[str, str]) -> list[str]:
+    secret, token = environment["REFLOOP_LOCAL_SALESFORCE_SECRET"], environment["REFLOOP_LOCAL_HUBSPOT_TOKEN"]
+    codes = [f"  refloop -c {config} codes import {crms.codes}"] if crms.codes else []
+    return [
+        f"Salesforce  {crms.salesforce.url}",
+        f"HubSpot     {crms.hubspot.url}",
+        "",
+        "In another terminal:",
+        f"  export REFLOOP_LOCAL_SALESFORCE_SECRET={secret} REFLOOP_LOCAL_HUBSPOT_TOKEN={token}",
+        f"  refloop -c {config} check",
+        f"  refloop -c {config} provision",
+        *codes,
+        f"  refloop -c {config} sync",
+        "",
+        f"  curl -H 'Authorization: Bearer {token}' {crms.hubspot.url}/crm/v3/objects/contacts?limit=1",
+        f"  curl -d grant_type=client_credentials -d client_id={CLIENT_ID} -d client_secret={secret} "
+        f"{crms.salesforce.url}/services/oauth2/token",
+        "",
+        "Ctrl-C stops both; nothing is kept.",
+    ]

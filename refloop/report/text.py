@@ -1,0 +1,255 @@
+"""What the commands print: plain text, coloured on a terminal."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from refloop.errors import RefloopError
+from refloop.mapping.stages import label_of
+from refloop.model import Change, Finding, Level, Status
+
+Row = Mapping[str, Any]
+
+_FORMULA = tuple("=+-@\t\r\n|＝＋－＠")  # noqa: RUF001 - the full-width twins are meant
+
+REMEDIES = {
+    "unknown": "a code that nobody issued: add it with `refloop codes add`, or correct it in the CRM",
+    "ambiguous": "more than one code on the record: leave one, or type the right one into the referral code field",
+    "expired": "the code was no longer valid on the record's date",
+    "not-yet-valid": "the code was not valid yet on the record's date",
+    "near": "one letter off a code that was issued: correct it in the CRM if that is what was meant",
+    "closed-before-referral": "the deal had closed before the referral was made: no credit",
+    "unknown-stage": "the CRM does not say whether this stage is open, won or lost: the status stays as it is",
+}
+
+
+def say(console: Console, text: str, style: str = "") -> None:
+    """Prints a line as it is: values from a CRM are never taken for markup, and never wrapped."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def inert(value: object) -> object:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in _FORMULA and value.strip() else value
+
+
+def table(console: Console, rows: Iterable[Row], columns: Sequence[str]) -> int:
+    """Prints rows as a table and returns how many there were."""
+    drawn = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        drawn.add_column(column.replace("_", " "), overflow="fold")
+    count = 0
+    for count, row in enumerate(rows, start=1):  # noqa: B007 - counted while streamed
+        drawn.add_row(*(Text(_cell(row.get(column))) for column in columns))
+    if count:
+        console.print(drawn, soft_wrap=not console.is_terminal)
+    return count
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{amount} {key}" for key, amount in value.items())
+    if isinstance(value, list | tuple):
+        return "; ".join(map(str, value))
+    return str(value)
+
+
+def findings(console: Console, found: Iterable[Finding]) -> Counter[Level]:
+    """Prints one finding a line, with what to do about it, and counts them by level."""
+    styles = {Level.ERROR: "red", Level.WARNING: "yellow", Level.INFO: ""}
+    counts: Counter[Level] = Counter()
+    for finding in found:
+        counts[finding.level] += 1
+        remedy = f" -> {finding.remedy}" if finding.remedy else ""
+        say(console, f"{finding.level:<7} {finding.place}: {finding.message}{remedy}", styles[finding.level])
+    return counts
+
+
+def changes(console: Console, planned: Iterable[Change]) -> Counter[str]:
+    """Prints changes as a diff grouped by record, and counts records and changes by connection."""
+    counts: Counter[str] = Counter()
+    for ref, group in groupby(planned, key=lambda change: change.ref):
+        say(console, str(ref), "bold")
+        counts["records"] += 1
+        for change in group:
+            counts["changes"] += 1
+            _change(console, change)
+    return counts
+
+
+def _change(console: Console, change: Change) -> None:
+    if change.before is not None:
+        say(console, f"  - {change.field.name}: {change.before}", "red")
+    if change.after is not None:
+        say(console, f"  + {change.field.name}: {change.after}", "green")
+    if not change.field.name.endswith("_why") and change.why != change.after:
+        say(console, f"      {change.why}", "dim")
+
+
+def conflicts(console: Console, found: Iterable[Row]) -> int:
+    """Prints fields in which a person wrote something else."""
+    count = 0
+    for count, row in enumerate(found, start=1):  # noqa: B007 - counted while streamed
+        say(console, f"{row['connection']}:{row['kind']}:{row['id']} {row['field']}", "yellow")
+        say(console, f"    a person wrote {row['found']!r}; refloop wants {row['want']!r} and leaves it alone")
+    return count
+
+
+def totals(console: Console, figures: Row) -> None:
+    """Prints the summary: referrals, endings, amounts, what is left for review and why."""
+    say(
+        console,
+        f"referrals   {figures['referrals']:>7,}   won {figures['won']:,}, lost {figures['lost']:,}, "
+        f"open {figures['open']:,}",
+    )
+    for status, count in figures["by_status"].items():
+        say(console, f"            {count:>7,}   {label_of(Status(status)).lower()}", "dim")
+    for status, count in figures["not_counted"].items():
+        say(console, f"  not counted {count:>5,}   {label_of(Status(status)).lower()}", "dim")
+    for word, amounts in (("won", figures["won_amount"]), ("open", figures["open_amount"])):
+        for currency, amount in amounts.items():
+            say(console, f"credited {word:<5} {amount:>14} {currency}")
+    if figures["review"]:
+        say(console, "left for review (refloop review):")
+        for doubt, count in figures["review"].items():
+            say(console, f"            {count:>7,}   {doubt}: {REMEDIES.get(doubt, '')}")
+    for word, remedy in (
+        ("conflicts", "a person wrote there: see `refloop plan`"),
+        ("refused", "the CRM refused the change: see `refloop status`"),
+        ("unsettled", "sent, but the answer was lost: settled first thing in the next run"),
+    ):
+        if figures[word]:
+            say(console, f"{word:<11} {figures[word]:>7,}   {remedy}", "yellow")
+
+
+def run_counts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Prints what a run did, a line a connection."""
+    for name, done in counts.items():
+        if not name:
+            continue
+        pulled = f"pulled {done.get('pulled', 0):,} ({done.get('new', 0):,} new, {done.get('changed', 0):,} changed)"
+        wrote = ", ".join(
+            f"{done[word]:,} {word}"
+            for word in ("written", "present", "moved", "refused", "deferred", "unknown", "conflicts", "parked")
+            if done.get(word)
+        )
+        say(console, f"{name}: {pulled}; {wrote or 'nothing to write'}; {done.get('calls', 0):,} calls")
+
+
+def problem(console: Console, name: str, error: RefloopError) -> None:
+    """Prints what kept a connection from being worked on."""
+    say(console, f"{name}: {error}", "red")
+
+
+def before_after(console: Console, written: Iterable[Row]) -> None:
+    """Prints what a run did to one record, field by field."""
+    rows = [
+        {"field": row["field"], "before": row["before"] or "(empty)", "after": row["after"] or "(empty)"}
+        for row in written
+        if row["verdict"] == "written"
+    ]
+    table(console, rows, ("field", "before", "after"))
+
+
+def story(console: Console, told: Row) -> None:
+    """Prints the whole story of a record: what was read, what was decided on what evidence, what was written."""
+    record = told["record"]
+    say(console, f"{record['connection']}:{record['kind']}:{record['id']}  {record['title'] or ''}", "bold")
+    facts = ("created_at", "modified_at", "stage", "outcome", "amount", "currency", "closed_at")
+    for fact in facts:
+        if record[fact] is not None:
+            say(console, f"  {fact}: {record[fact]}")
+    if record["deleted"]:
+        say(console, "  deleted in the CRM", "yellow")
+    _section(console, "read", [f"{name}: {text}" for name, text in {**record["texts"], **record["found"]}.items()])
+    _section(console, "links", [_link(row) for row in told["links"]])
+    _section(console, "codes", [_match(row) for row in told["matches"]])
+    _section(
+        console,
+        "questions",
+        [
+            f"{row['doubt']}: {row['evidence']!r} in {row['field']} ({REMEDIES.get(row['doubt'], '')})"
+            for row in told["questions"]
+        ],
+    )
+    for referral in told["referrals"]:
+        referral_story(console, referral)
+    _section(console, "credits", [_credit(row) for row in told["credits"]])
+    _section(console, "written", [_receipt(row) for row in told["written"]])
+    _section(
+        console,
+        "conflicts",
+        [
+            f"{row['field']}: a person wrote {row['found']!r}, refloop wrote {row['wrote']!r} and wants {row['want']!r}"
+            for row in told["conflicts"]
+        ],
+    )
+
+
+def referral_story(console: Console, told: Row) -> None:
+    """Prints the whole story of a referral."""
+    referral = told["referral"]
+    who = referral["referrer_name"] or referral["referrer"]
+    say(console, f"referral {referral['referral']}: code {referral['code']} of {who}, {referral['program']}", "bold")
+    say(console, f"  because: {referral['why']}")
+    if referral["void"]:
+        say(console, f"  does not count: {referral['void_reason']}", "yellow")
+    _section(console, "records", [f"{row['connection']}:{row['kind']}:{row['id']}" for row in told["records"]])
+    _section(
+        console,
+        "statuses",
+        [f"{row['at']} {row['status']} ({row['reason']}), decided in run {row['run']}" for row in told["statuses"]],
+    )
+    _section(
+        console,
+        "deals",
+        [
+            f"{row['connection']}:{row['kind']}:{row['id']} {row['title'] or ''}: {row['outcome'] or 'unknown'}, "
+            f"{row['role']} share {row['share']} of {row['amount'] or 'no amount'} {row['currency'] or ''}"
+            for row in told["deals"]
+        ],
+    )
+
+
+def _section(console: Console, title: str, lines: Sequence[str]) -> None:
+    if lines:
+        say(console, f"  {title}:", "bold")
+        for line in lines:
+            say(console, f"    {line}")
+
+
+def _link(row: Row) -> str:
+    source = f"{row['source_connection']}:{row['source_kind']}:{row['source_id']}"
+    target = f"{row['target_connection']}:{row['target_kind']}:{row['target_id']}"
+    return f"{source} {row['relation']} {target}"
+
+
+def _match(row: Row) -> str:
+    if row["code_key"] is None:
+        return f"run {row['run']}: no code any more"
+    return (
+        f"run {row['run']}: {row['code_key']} by rule {row['rule']} ({row['confidence']} %), "
+        f"{row['evidence']!r} in {row['field']}"
+    )
+
+
+def _credit(row: Row) -> str:
+    if row["referral"] is None:
+        return f"run {row['run']}: nobody"
+    return f"run {row['run']}: {row['referral']} {row['role']} share {row['share']} ({row['model']})"
+
+
+def _receipt(row: Row) -> str:
+    reason = f" ({row['reason']})" if row["reason"] else ""
+    return (
+        f"{row['at']} run {row['run']} {row['field']}: {row['before']!r} -> {row['after']!r} {row['verdict']}{reason}"
+    )
