@@ -85,8 +85,8 @@ def hold(
 ) -> list[Holding]:
     """Decides the buyer's referrals: one active a program, the earliest; the others void, with the reason.
 
-    `code_of` gives an issued code by key; `referrer_emails` the e-mail key by referrer. `taken` are ids that
-    belong to other buyers: one of them on a record (a cloned lead) is not taken over.
+    `code_of` gives an issued code by key; `referrer_emails` the e-mail key by referrer. `taken` are the ids of
+    referrals that the ledger holds: a new referral never takes one of them over from a record.
     """
     holdings = []
     for key in sorted({item.code for item in buyer.evidence} | {known.code for known in buyer.known}):

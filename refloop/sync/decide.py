@@ -171,7 +171,7 @@ class Decider:
             ),
             self._book.get,
             self._referrer_emails(matches.values(), ours),
-            taken=self._taken(records, ours),
+            taken=self._taken(records),
         )
         before = {referral.id: members for referral, members in ours}
         for holding in holdings:
@@ -201,10 +201,10 @@ class Decider:
         given = record.found.get(self._policy.names("id"))
         return Evidence(record.ref, match.code, record.created_at, match.rule, match.field, given)
 
-    def _taken(self, records: Iterable[Record], ours: Iterable[tuple[KeptReferral, frozenset[Ref]]]) -> set[str]:
+    def _taken(self, records: Iterable[Record]) -> set[str]:
+        """The ids on these records that the ledger knows: of another code, or of another buyer (a cloned record)."""
         given = {record.found.get(self._policy.names("id"), "") for record in records}
-        mine = {referral.id for referral, _ in ours}
-        return {referral.id for referral in referrals_named(self._ledger, given - mine)}
+        return {referral.id for referral in referrals_named(self._ledger, given)}
 
     def _referrer_emails(
         self, matches: Iterable[Match], ours: Iterable[tuple[KeptReferral, frozenset[Ref]]]

@@ -1,0 +1,69 @@
+"""A refloop over CRMs in memory, for tests of what stands above the connectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from refloop.ledger import Ledger
+from refloop.mapping.attribution import Model
+from refloop.mapping.codes import code_key
+from refloop.mapping.fields import Names, field_specs
+from refloop.mapping.stages import status_words
+from refloop.model import Code, Kind, Ref, Referrer, Span
+from refloop.sync.decide import Decider
+from refloop.sync.intake import Enrolment, codes_changing, enrol
+from refloop.sync.planner import Planner
+from refloop.sync.policy import Policy
+from refloop.sync.run import Report, Runner, Task
+from refloop.testing import World
+
+NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)
+MEMORY_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of our own is made in it
+"""Where a test's ledger lies: each commit waits for the disk, and thousands of histories commit often."""
+
+POLICY = Policy(Names("ref"), field_specs("ref"), Model.FIRST, status_words({}))
+
+
+@dataclass
+class Loop:
+    """One ledger and the CRMs beside it."""
+
+    ledger: Ledger
+    crms: dict[str, World]
+    policy: Policy = POLICY
+    reports: list[Report] = field(default_factory=list)
+
+    def runner(self, *names: str) -> Runner:
+        connections = {name: crm.connector for name, crm in self.crms.items() if not names or name in names}
+        return Runner(self.ledger, self.policy, connections, lambda: NOW)
+
+    def sync(self, *names: str, push: bool = True, span: Span | None = None) -> Report:
+        self.reports.append(self.runner(*names).run(Task("sync", push=push, span=span)))
+        return self.reports[-1]
+
+    def code(self, code: str, referrer: str, email: str | None = None, **dates: date) -> None:
+        row = Code(code, code_key(code), referrer, "program", dates.get("valid_from"), dates.get("valid_to"))
+        with codes_changing(self.ledger) as done, self.ledger.writing():
+            done.counts[enrol(self.ledger, Enrolment(row, Referrer(referrer, referrer.title(), email)), NOW)] += 1
+
+    def fields(self, ref: Ref) -> dict[str, str]:
+        """What our fields hold in the CRM, without the prefix."""
+        crm = self.crms[ref.connection]
+        held = {spec.name: crm.stored(ref, spec) for spec in self.policy.fields if ref.kind in spec.kinds}
+        return {name.removeprefix("ref_"): value for name, value in held.items() if value is not None}
+
+    def provision(self) -> None:
+        for crm in self.crms.values():
+            list(crm.connector().provision(self.policy.fields))
+
+    def planned(self) -> dict[tuple[Ref, str], str | None]:
+        """What a decided ledger would still change, over all that it knows."""
+        Decider(self.ledger, 0, self.policy).decide()
+        everything = [
+            Ref(row["connection"], Kind(row["kind"]), row["id"])
+            for row in self.ledger.rows("SELECT connection, kind, id FROM records")
+        ]
+        plans = Planner(self.ledger, self.policy).plan(everything)
+        return {(change.ref, change.field.name): change.after for plan in plans for change in plan.changes}

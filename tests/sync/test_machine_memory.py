@@ -1,0 +1,54 @@
+"""The state machine over CRMs in memory, and the proof that it would notice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from refloop.sync import plan as planning
+from refloop.testing import MemoryCrm, World
+from tests.sync.machine import machine_of
+
+QUICK = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+def in_memory(stack: ExitStack) -> Mapping[str, World]:
+    return {"sales": MemoryCrm("sales"), "marketing": MemoryCrm("marketing")}
+
+
+def test_people_clocks_and_faults() -> None:
+    run_state_machine_as_test(machine_of(in_memory), settings=QUICK)  # type: ignore[no-untyped-call]  # hypothesis
+
+
+@pytest.mark.slow
+def test_people_clocks_and_faults_at_length() -> None:
+    longer = settings(QUICK, max_examples=1000, stateful_step_count=40, derandomize=False)
+    run_state_machine_as_test(machine_of(in_memory), settings=longer)  # type: ignore[no-untyped-call]  # hypothesis
+
+
+def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: without the three-way rule, the machine must fail."""
+    careful = planning.plan_record
+
+    def careless(record, wants, known, specs, code_field):  # type: ignore[no-untyped-def]  # a saboteur
+        planned = careful(record, wants, known, specs, code_field)
+        forced = tuple(
+            planning.Change(record.ref, clash.field, clash.found, clash.want.value, "forced")
+            for clash in planned.clashes
+        )
+        return planning.RecordPlan(planned.ref, planned.changes + forced)
+
+    monkeypatch.setattr("refloop.sync.planner.plan_record", careless)
+    no_shrinking = settings(QUICK, phases=[Phase.generate], max_examples=200)
+    with pytest.raises(AssertionError, match="a person's value"):
+        run_state_machine_as_test(machine_of(in_memory), settings=no_shrinking)  # type: ignore[no-untyped-call]  # hypothesis
