@@ -25,7 +25,8 @@ class Connector(Protocol):
     """One configured CRM account.
 
     All methods raise `AuthError`, `ConfigError`, `CrmUnavailable` or `TryLater` when the call as a whole
-    failed; what concerns one record is a value. Iterators do their work as they are read.
+    failed; what concerns one record is a value. Iterators do their work as they are read. A cursor that is not
+    this connector's, or lies in the CRM's future, raises `LedgerError`: it came out of the ledger.
     """
 
     settings: ClassVar[type[ConnectionSettings]]

@@ -209,7 +209,10 @@ def explain_record(ledger: Ledger, ref: Ref) -> Row | None:
     if record is None:
         return None
     mine = "(connection, kind, id) = (?, ?, ?)"
-    held = ledger.rows(f"SELECT referral FROM members WHERE {mine} ORDER BY referral", name)
+    held = ledger.rows(
+        f"SELECT referral FROM members WHERE {mine} UNION SELECT referral FROM current_credits WHERE {mine} ORDER BY 1",
+        (*name, *name),
+    )
     return {
         "record": {**dict(record), "texts": json.loads(record["texts"]), "found": json.loads(record["found"])},
         "links": _rows(
@@ -254,35 +257,29 @@ def refs_with_id(ledger: Ledger, record_id: str) -> list[Ref]:
     return [Ref.parse(f"{row['connection']}:{row['kind']}:{row['id']}") for row in rows]
 
 
-_SPOTLIGHT = (
-    (
-        "The referrer's own contact",
-        "SELECT r.connection, r.kind, r.id FROM records r JOIN referrers f ON f.email = r.email "
-        "JOIN referrals q ON q.referrer = f.referrer JOIN current_statuses s ON s.referral = q.referral "
-        "WHERE r.kind = 'contact' AND r.deleted = 0 AND s.status = 'won' "
-        "GROUP BY 1, 2, 3 ORDER BY count(*) DESC, 1, 2, 3 LIMIT 1",
-    ),
-    (
-        "A lead",
-        "SELECT m.connection, m.kind, m.id FROM members m JOIN current_statuses s ON s.referral = m.referral "
-        "JOIN receipts t ON t.connection = m.connection AND t.kind = m.kind AND t.id = m.id "
-        "WHERE m.kind <> 'deal' AND t.verdict = 'written' "
-        "ORDER BY m.kind = 'lead' DESC, s.status = 'won' DESC, 1, 2, 3 LIMIT 1",
-    ),
-    (
-        "A deal",
-        "SELECT c.connection, c.kind, c.id FROM credited_deals c WHERE c.outcome = 'won' AND c.amount IS NOT NULL "
-        "ORDER BY CAST(c.amount AS REAL) DESC, 1, 2, 3 LIMIT 1",
-    ),
-)
+_SPOTLIGHT = """
+    SELECT f.referral, r.connection AS c0, r.kind AS k0, r.id AS i0,
+           m.connection AS c1, m.kind AS k1, m.id AS i1, d.connection AS c2, d.kind AS k2, d.id AS i2
+    FROM referrals f
+    JOIN current_statuses s ON s.referral = f.referral AND s.status = 'won'
+    JOIN referrers w ON w.referrer = f.referrer
+    JOIN records r ON r.email = w.email AND r.kind = 'contact' AND r.deleted = 0
+    JOIN members m ON m.referral = f.referral AND m.kind <> 'deal'
+    JOIN receipts t ON t.connection = m.connection AND t.kind = m.kind AND t.id = m.id AND t.verdict = 'written'
+    JOIN current_credits c ON c.referral = f.referral
+    JOIN records d ON d.connection = c.connection AND d.kind = c.kind AND d.id = c.id AND d.outcome = 'won'
+    ORDER BY m.kind = 'lead' DESC, d.amount IS NOT NULL DESC, r.connection = d.connection DESC, 1, 2, 3, 4, 5, 6, 7
+    LIMIT 1"""
 
 
 def spotlight(ledger: Ledger) -> Iterator[tuple[str, Row]]:
-    """The stories of three records in which the loop shows best: a referrer's contact, a lead, a deal."""
-    for title, sql in _SPOTLIGHT:
-        row = ledger.one(sql)
-        if row is not None:
-            ref = Ref(row["connection"], Kind(row["kind"]), row["id"])
-            told = explain_record(ledger, ref)
-            if told is not None:
-                yield title, {**told, "name": str(ref)}
+    """One referral that was won, as three records tell it: the referrer's contact, the lead, the deal."""
+    row = ledger.one(_SPOTLIGHT)
+    if row is None:
+        return
+    for number, title in enumerate(("The lead that came with a code", "The deal", "The referrer's own contact")):
+        place = (1, 2, 0)[number]
+        ref = Ref(row[f"c{place}"], Kind(row[f"k{place}"]), row[f"i{place}"])
+        told = explain_record(ledger, ref)
+        if told is not None:
+            yield title, {**told, "name": str(ref)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -18,6 +19,9 @@ from refloop.model import Change, Finding, Level, Status
 Row = Mapping[str, Any]
 
 _FORMULA = tuple("=+-@\t\r\n|＝＋－＠")  # noqa: RUF001 - the full-width twins are meant
+
+_LEDGER_TIME = re.compile(r"\.\d{6}\+00:00$")
+"""How the ledger ends its times, so that they sort as text; people need neither part of it."""
 
 REMEDIES = {
     "unknown": "a code that nobody issued: add it with `refloop codes add`, or correct it in the CRM",
@@ -60,7 +64,7 @@ def _cell(value: object) -> str:
         return ", ".join(f"{amount} {key}" for key, amount in value.items())
     if isinstance(value, list | tuple):
         return "; ".join(map(str, value))
-    return str(value)
+    return _LEDGER_TIME.sub("Z", str(value))
 
 
 def findings(console: Console, found: Iterable[Finding]) -> Counter[Level]:
@@ -75,24 +79,22 @@ def findings(console: Console, found: Iterable[Finding]) -> Counter[Level]:
 
 
 def changes(console: Console, planned: Iterable[Change]) -> Counter[str]:
-    """Prints changes as a diff grouped by record, and counts records and changes by connection."""
+    """Prints changes as a diff grouped by record, with the reasons, and counts records and changes."""
     counts: Counter[str] = Counter()
     for ref, group in groupby(planned, key=lambda change: change.ref):
+        of_record = list(group)
         say(console, str(ref), "bold")
         counts["records"] += 1
-        for change in group:
-            counts["changes"] += 1
-            _change(console, change)
+        counts["changes"] += len(of_record)
+        for change in of_record:
+            if change.before is not None:
+                say(console, f"  - {change.field.name}: {change.before}", "red")
+            if change.after is not None:
+                say(console, f"  + {change.field.name}: {change.after}", "green")
+        said = {change.after for change in of_record}
+        for why in dict.fromkeys(change.why for change in of_record if change.why not in said):
+            say(console, f"    because: {why}", "dim")
     return counts
-
-
-def _change(console: Console, change: Change) -> None:
-    if change.before is not None:
-        say(console, f"  - {change.field.name}: {change.before}", "red")
-    if change.after is not None:
-        say(console, f"  + {change.field.name}: {change.after}", "green")
-    if not change.field.name.endswith("_why") and change.why != change.after:
-        say(console, f"      {change.why}", "dim")
 
 
 def conflicts(console: Console, found: Iterable[Row]) -> int:
@@ -167,7 +169,7 @@ def story(console: Console, told: Row) -> None:
     facts = ("created_at", "modified_at", "stage", "outcome", "amount", "currency", "closed_at")
     for fact in facts:
         if record[fact] is not None:
-            say(console, f"  {fact}: {record[fact]}")
+            say(console, f"  {fact}: {_cell(record[fact])}")
     if record["deleted"]:
         say(console, "  deleted in the CRM", "yellow")
     _section(console, "read", [f"{name}: {text}" for name, text in {**record["texts"], **record["found"]}.items()])

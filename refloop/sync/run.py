@@ -11,7 +11,16 @@ from filelock import FileLock, Timeout
 
 from refloop import __version__
 from refloop.connectors.base import Clock, Connector
-from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, RefloopError, StalePlan, TryLater
+from refloop.errors import (
+    AuthError,
+    ConfigError,
+    CrmUnavailable,
+    Exit,
+    LedgerError,
+    RefloopError,
+    StalePlan,
+    TryLater,
+)
 from refloop.ledger.book import Ledger
 from refloop.ledger.runs import end_run, start_run
 from refloop.model import Change, Span
@@ -169,7 +178,7 @@ class Runner:
                 continue
             try:
                 step(name, connector)
-            except CONNECTION_TROUBLE as error:
+            except (*CONNECTION_TROUBLE, LedgerError) as error:  # its cursor; a damaged ledger will stop the rest too
                 report.problems.append((name, error))
 
     def _settle_and_pull(self, task: Task, report: Report, name: str, connector: Connector) -> None:

@@ -107,9 +107,14 @@ class Stories:
 
 
 def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None) -> Decimal | None:
-    """Amounts of different currencies are never added up."""
-    found = [by_currency[currency] for by_currency in amounts if currency is not None and currency in by_currency]
-    return sum(found, Decimal(0)) if found else None
+    """Amounts of different currencies are never added up; where nothing says which one counts, a single one does."""
+    sums: dict[str, Decimal] = {}
+    for by_currency in amounts:
+        for name, amount in by_currency.items():
+            sums[name] = sums.get(name, Decimal(0)) + amount
+    if currency is None and len(sums) == 1:
+        return next(iter(sums.values()))
+    return sums.get(currency or "")
 
 
 def _buyer_story(held: Held, why: str) -> BuyerStory:

@@ -1,0 +1,60 @@
+"""docs/cli.md out of the program itself: `python -m tests.cli.reference > docs/cli.md`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import click
+import typer.main
+from typer.testing import CliRunner
+
+from refloop.cli import app
+from refloop.errors import Exit
+
+HEAD = """\
+# The command line
+
+Results go to standard output, messages and progress to standard error. Commands that a script would read take `--json`.
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+"""
+
+
+def reference() -> str:
+    """The whole page."""
+    codes = "".join(f"| {code.value} | {code.meaning} |\n" for code in Exit)
+    return HEAD + codes + "".join(_section(path) for path in commands())
+
+
+def commands() -> Iterator[tuple[str, ...]]:
+    """The path of every command and group, in the order of the help."""
+    yield from _below(typer.main.get_command(app), ())
+
+
+def _below(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    yield path
+    children = getattr(command, "commands", {})
+    for name, child in children.items():
+        yield from _below(child, (*path, name))
+
+
+def help_of(path: tuple[str, ...]) -> str:
+    """What `refloop PATH --help` prints, 100 columns wide."""
+    os.environ["COLUMNS"] = "100"
+    result = CliRunner().invoke(app, [*path, "--help"], prog_name="refloop", terminal_width=100)
+    if result.exit_code:
+        raise AssertionError(f"{path}: {result.output}")
+    return result.output
+
+
+def _section(path: tuple[str, ...]) -> str:
+    title = " ".join(("refloop", *path))
+    return f"\n## {title}\n\n```text\n{help_of(path).strip()}\n```\n"
+
+
+if __name__ == "__main__":
+    print(reference(), end="")  # noqa: T201 - this is the output
