@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from refloop.sandbox.hubspot import LocalHubSpot
+from refloop.sandbox.server import Server
+
+START = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+class Api(requests.Session):
+    """Speaks to the local HubSpot with its token."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.url = url
+        self.headers["Authorization"] = "Bearer pat-na1-local"
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
+        return self.request(method, self.url + path, json=body, timeout=10, **more)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def hubspot(clock: Clock) -> LocalHubSpot:
+    return LocalHubSpot(clock=clock)
+
+
+class Gate:
+    """Lets one server serve the account of the test at hand."""
+
+    account: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.account(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[Gate, str]]:
+    gate = Gate()
+    with Server(gate) as server:
+        yield gate, server.url
+
+
+@pytest.fixture
+def api(hubspot: LocalHubSpot, served: tuple[Gate, str]) -> Iterator[Api]:
+    gate, url = served
+    gate.account = hubspot.app
+    with Api(url) as session:
+        yield session
+
+
+@pytest.fixture
+def deal(hubspot: LocalHubSpot) -> str:
+    return hubspot.load("deals", [{"hs_object_id": 7, "dealname": "D"}])[0]
+
+
+@pytest.fixture
+def people(hubspot: LocalHubSpot) -> list[str]:
+    return hubspot.load("contacts", ({} for _ in range(3)))
+
+
+@pytest.mark.parametrize("path", ["/crm/v4/associations", "/crm/associations/2026-03", "/crm/associations/2026-09"])
+def test_a_batch_read_tells_types_and_who_has_none(
+    hubspot: LocalHubSpot, api: Api, deal: str, people: list[str], path: str
+) -> None:
+    hubspot.associate("deals", deal, "contacts", people[1])
+    body = {"inputs": [{"id": deal}, {"id": "888"}]}
+    answer = api.ask("POST", f"{path}/deals/contacts/batch/read", body)
+    assert answer.status_code == 207
+    assert answer.json()["results"] == [
+        {
+            "from": {"id": deal},
+            "to": [
+                {
+                    "toObjectId": int(people[1]),
+                    "associationTypes": [{"category": "HUBSPOT_DEFINED", "typeId": 3, "label": None}],
+                }
+            ],
+        }
+    ]
+    (error,) = answer.json()["errors"]
+    assert error["subCategory"] == "crm.associations.NO_ASSOCIATIONS_FOUND"
+    assert error["message"] == "No contact is associated with deal 888."
+    back = api.ask("POST", f"{path}/contacts/deals/batch/read", {"inputs": [{"id": people[1]}]})
+    assert back.status_code == 200
+    assert back.json()["results"][0]["to"][0]["associationTypes"][0]["typeId"] == 4
+
+
+def test_a_batch_read_in_v3_has_names(hubspot: LocalHubSpot, api: Api, deal: str, people: list[str]) -> None:
+    hubspot.associate("deals", deal, "contacts", people[0])
+    answer = api.ask("POST", "/crm/v3/associations/deals/contacts/batch/read", {"inputs": [{"id": deal}]})
+    assert answer.json()["results"] == [{"from": {"id": deal}, "to": [{"id": people[0], "type": "deal_to_contact"}]}]
+
+
+@pytest.mark.parametrize(
+    ("verb", "count", "status"),
+    [("read", 1000, 207), ("read", 1001, 400), ("create", 2001, 400), ("archive", 101, 400), ("archive", 100, 204)],
+)
+def test_batch_sizes(api: Api, verb: str, count: int, status: int) -> None:
+    items = [{"id": str(number), "from": {"id": "1"}, "to": [{"id": "2"}]} for number in range(count)]
+    answer = api.ask("POST", f"/crm/v4/associations/deals/contacts/batch/{verb}", {"inputs": items})
+    assert answer.status_code == status
+
+
+def test_long_lists_are_paged_for_each_input(hubspot: LocalHubSpot, api: Api, deal: str) -> None:
+    people = hubspot.load("contacts", ({} for _ in range(501)))
+    hubspot.load_associations("deals", "contacts", [(deal, one) for one in people])
+    path = "/crm/v4/associations/deals/contacts/batch/read"
+    (first,) = api.ask("POST", path, {"inputs": [{"id": deal}]}).json()["results"]
+    assert len(first["to"]) == 500
+    after = first["paging"]["next"]["after"]
+    (rest,) = api.ask("POST", path, {"inputs": [{"id": deal, "after": after}]}).json()["results"]
+    assert [str(one["toObjectId"]) for one in rest["to"]] == people[500:]
+    assert "paging" not in rest
+    page = api.ask("GET", f"/crm/v4/objects/deals/{deal}/associations/contacts?limit=400").json()
+    assert (len(page["results"]), page["paging"]["next"]["after"]) == (400, people[400])
+
+
+def test_a_batch_creation_and_archiving(hubspot: LocalHubSpot, api: Api, deal: str, people: list[str]) -> None:
+    types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 3}]
+    items = [{"from": {"id": deal}, "to": {"id": one}, "types": types} for one in [*people, "888"]]
+    path = "/crm/associations/2026-03/deals/contacts/batch"
+    made = api.ask("POST", f"{path}/create", {"inputs": items})
+    assert (made.status_code, len(made.json()["results"]), made.json()["numErrors"]) == (207, 3, 1)
+    assert made.json()["results"][0] == {
+        "fromObjectTypeId": "0-3",
+        "fromObjectId": 7,
+        "toObjectTypeId": "0-1",
+        "toObjectId": int(people[0]),
+        "labels": [],
+    }
+    assert set(hubspot.associations("deals", deal, "contacts")) == set(people)
+    gone = {"inputs": [{"from": {"id": deal}, "to": [{"id": people[0]}, {"id": people[1]}]}]}
+    assert api.ask("POST", f"{path}/archive", gone).status_code == 204
+    assert set(hubspot.associations("deals", deal, "contacts")) == {people[2]}
+
+
+def test_a_type_must_go_that_way(api: Api, deal: str, people: list[str]) -> None:
+    body = {"inputs": [{"from": {"id": deal}, "to": {"id": people[0]}, "types": [{"associationTypeId": 4}]}]}
+    assert api.ask("POST", "/crm/v4/associations/deals/contacts/batch/create", body).status_code == 400
+
+
+def test_one_company_is_primary(hubspot: LocalHubSpot, api: Api, people: list[str]) -> None:
+    first, second = hubspot.load("companies", [{"name": "A"}, {"name": "B"}])
+    for company in (first, second):
+        path = f"/crm/v4/objects/contacts/{people[0]}/associations/default/companies/{company}"
+        assert api.ask("PUT", path).status_code == 200
+    assert hubspot.associations("contacts", people[0], "companies") == {first: {1, 279}, second: {279}}
+    body = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 1}]
+    path = f"/crm/objects/2026-03/contacts/{people[0]}/associations/companies/{second}"
+    assert api.ask("PUT", path, body).status_code == 201
+    assert hubspot.associations("contacts", people[0], "companies") == {first: {279}, second: {1, 279}}
+    assert (hubspot.get("contacts", people[0]) or {})["associatedcompanyid"] == second
+    record = api.ask("GET", f"/crm/v3/objects/contacts/{people[0]}?associations=companies").json()
+    names = [(one["id"], one["type"]) for one in record["associations"]["companies"]["results"]]
+    assert names == [
+        (first, "contact_to_company_unlabeled"),
+        (second, "contact_to_company"),
+        (second, "contact_to_company_unlabeled"),
+    ]
+
+
+def test_associating_moves_no_modified_date(
+    hubspot: LocalHubSpot, api: Api, clock: Clock, deal: str, people: list[str]
+) -> None:
+    clock.pass_(hours=1)
+    hubspot.associate("deals", deal, "contacts", people[0])
+    record = api.ask("GET", f"/crm/v3/objects/deals/{deal}?properties=num_associated_contacts").json()
+    assert record["updatedAt"] == "2026-09-01T10:00:00Z"
+    assert record["properties"]["num_associated_contacts"] == "1"
+
+
+def test_labels_of_ones_own(hubspot: LocalHubSpot, api: Api, deal: str, people: list[str]) -> None:
+    body = {"label": "Referrer", "inverseLabel": "Referred", "name": "referrer"}
+    made = api.ask("POST", "/crm/v4/associations/deals/contacts/labels", body).json()["results"]
+    assert [(one["category"], one["label"]) for one in made] == [("USER_DEFINED", "Referrer")]
+    hubspot.associate("deals", deal, "contacts", people[0], made[0]["typeId"])
+    back = api.ask("GET", f"/crm/v4/objects/contacts/{people[0]}/associations/deals").json()["results"][0]
+    assert [one["label"] for one in back["associationTypes"]] == [None, "Referred"]
+    hubspot.disassociate("deals", deal, "contacts", people[0], made[0]["typeId"])
+    assert hubspot.associations("deals", deal, "contacts") == {people[0]: {3}}
+    types = api.ask("GET", "/crm/v3/associations/deals/contacts/types").json()["results"]
+    assert {"id": "3", "name": "deal_to_contact"} in types
+
+
+def test_archiving_a_record_ends_its_associations(hubspot: LocalHubSpot, deal: str, people: list[str]) -> None:
+    hubspot.associate("deals", deal, "contacts", people[0])
+    hubspot.archive("contacts", people[0])
+    assert hubspot.associations("deals", deal, "contacts") == {}

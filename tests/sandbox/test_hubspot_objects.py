@@ -1,0 +1,394 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import requests
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from refloop.sandbox.hubspot import LocalHubSpot
+from refloop.sandbox.server import Server
+
+START = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
+
+
+class Clock:
+    """A clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def pass_(self, **by: float) -> None:
+        self.now += timedelta(**by)
+
+
+class Api(requests.Session):
+    """Speaks to the local HubSpot with its token."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.url = url
+        self.headers["Authorization"] = "Bearer pat-na1-local"
+
+    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
+        return self.request(method, self.url + path, json=body, timeout=10, **more)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def hubspot(clock: Clock) -> LocalHubSpot:
+    return LocalHubSpot(clock=clock)
+
+
+class Gate:
+    """Lets one server serve the account of the test at hand."""
+
+    account: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.account(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[Gate, str]]:
+    gate = Gate()
+    with Server(gate) as server:
+        yield gate, server.url
+
+
+@pytest.fixture
+def api(hubspot: LocalHubSpot, served: tuple[Gate, str]) -> Iterator[Api]:
+    gate, url = served
+    gate.account = hubspot.app
+    with Api(url) as session:
+        yield session
+
+
+@pytest.mark.parametrize("path", ["/crm/v3/objects", "/crm/objects/2026-03", "/crm/objects/2026-09"])
+@pytest.mark.parametrize("name", ["contacts", "contact", "0-1"])
+def test_an_object_answers_under_every_version_and_spelling(
+    hubspot: LocalHubSpot, api: Api, path: str, name: str
+) -> None:
+    hubspot.load("contacts", [{"email": "a@x.org"}])
+    page = api.ask("GET", f"{path}/{name}").json()
+    assert [record["properties"]["email"] for record in page["results"]] == ["a@x.org"]
+    assert hubspot.calls == {"GET /crm/objects/contacts": 1}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "message"),
+    [
+        ("/crm/v3/objects/widgets", 400, "Unable to infer object type from: widgets"),
+        ("/crm/v3/objects/0-9999", 400, "Invalid object or event type id: 0-9999"),
+        ("/crm/objects/2025-01/contacts", 404, "The requested URL was not found on this server."),
+        ("/crm/v4/objects/contacts", 404, "The requested URL was not found on this server."),
+        ("/contacts/v1/lists/all/contacts/all", 404, "The requested URL was not found on this server."),
+        ("/crm/v3/objects/contacts/999", 404, "resource not found"),
+        ("/crm/v3/objects/contacts/a@x.org", 404, "Object not found.  objectId are usually numeric."),
+        ("/crm/v3/objects/contacts?limit=101", 400, "limit must be at most 100, got 101."),
+        ("/crm/v3/objects/contacts?limit=51&propertiesWithHistory=email", 400, "limit must be at most 50, got 51."),
+        ("/crm/v3/objects/contacts?after=x", 400, "after must be a whole number"),
+        (
+            "/crm/v3/objects/contacts/1?idProperty=firstname",
+            400,
+            "Unable to perform read by non-unique 0-1 property firstname",
+        ),
+    ],
+)
+def test_refusals(api: Api, path: str, status: int, message: str) -> None:
+    answer = api.ask("GET", path)
+    body = answer.json()
+    assert (answer.status_code, body["status"], body["message"]) == (status, "error", message)
+    assert len(body["correlationId"]) == 36
+
+
+def test_the_list_pages_by_the_id_of_the_next_record(hubspot: LocalHubSpot, api: Api) -> None:
+    ids = hubspot.load("deals", [{"dealname": f"D{number}"} for number in range(5)])
+    hubspot.archive("deals", ids[2])
+    first = api.ask("GET", "/crm/v3/objects/deals?limit=2").json()
+    assert [record["id"] for record in first["results"]] == ids[:2]
+    assert first["paging"]["next"]["after"] == ids[3]
+    last = api.ask("GET", f"/crm/v3/objects/deals?limit=2&after={ids[3]}").json()
+    assert [record["id"] for record in last["results"]] == ids[3:]
+    assert "paging" not in last
+
+
+def test_a_cursor_may_be_made_up(hubspot: LocalHubSpot, api: Api) -> None:
+    ids = hubspot.load("deals", [{"hs_object_id": number} for number in (10, 20, 30)])
+    page = api.ask("GET", "/crm/v3/objects/deals?after=11").json()
+    assert [record["id"] for record in page["results"]] == ids[1:]
+
+
+def test_without_names_the_default_properties_come(hubspot: LocalHubSpot, api: Api) -> None:
+    hubspot.load("contacts", [{"email": "a@x.org", "company": "Acme"}])
+    record = api.ask("GET", "/crm/v3/objects/contacts").json()["results"][0]
+    assert list(record["properties"]) == [
+        "createdate",
+        "email",
+        "firstname",
+        "hs_object_id",
+        "lastmodifieddate",
+        "lastname",
+    ]
+    assert record["archived"] is False
+    assert record["createdAt"] == record["updatedAt"] == "2026-09-01T10:00:00Z"
+
+
+@pytest.mark.parametrize(
+    "asked", ["properties=email,company,nonsense", "properties=email&properties=company&properties=nonsense"]
+)
+def test_unset_is_null_and_undefined_is_left_out(hubspot: LocalHubSpot, api: Api, asked: str) -> None:
+    hubspot.load("contacts", [{"email": "a@x.org"}])
+    properties = api.ask("GET", f"/crm/v3/objects/contacts?{asked}").json()["results"][0]["properties"]
+    assert properties["email"] == "a@x.org"
+    assert properties["company"] is None
+    assert "nonsense" not in properties
+
+
+def test_archived_records_are_read_with_archived_only(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
+    (deal,) = hubspot.load("deals", [{"dealname": "gone"}])
+    clock.pass_(seconds=1)
+    hubspot.archive("deals", deal)
+    assert api.ask("GET", f"/crm/v3/objects/deals/{deal}").status_code == 404
+    record = api.ask("GET", f"/crm/v3/objects/deals/{deal}?archived=true").json()
+    assert record["archived"] is True
+    assert record["archivedAt"] == "2026-09-01T10:00:01Z"
+    assert record["updatedAt"] == "2026-09-01T10:00:00Z"
+    listed = api.ask("GET", "/crm/v3/objects/deals?archived=true").json()
+    assert [one["id"] for one in listed["results"]] == [deal]
+
+
+def test_create_read_change_archive(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
+    made = api.ask("POST", "/crm/v3/objects/contacts", {"properties": {"email": "Ann@X.org", "firstname": "Ann"}})
+    assert made.status_code == 201
+    record = made.json()
+    assert record["properties"]["email"] == "ann@x.org"
+    clock.pass_(milliseconds=250)
+    changed = api.ask("PATCH", f"/crm/v3/objects/contacts/{record['id']}", {"properties": {"firstname": "Anna"}})
+    assert changed.json()["properties"]["lastmodifieddate"] == "2026-09-01T10:00:00.250Z"
+    cleared = api.ask("PATCH", f"/crm/v3/objects/contacts/{record['id']}", {"properties": {"firstname": ""}})
+    assert cleared.json()["properties"]["firstname"] is None
+    read = api.ask("GET", "/crm/v3/objects/contacts/ann@x.org?idProperty=email").json()
+    assert read["id"] == record["id"]
+    assert api.ask("DELETE", f"/crm/v3/objects/contacts/{record['id']}").status_code == 204
+    assert api.ask("DELETE", f"/crm/v3/objects/contacts/{record['id']}").status_code == 204
+    assert hubspot.get("contacts", record["id"]) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "properties", "code"),
+    [
+        ("contacts", {"nonsense": "1"}, "PROPERTY_DOESNT_EXIST"),
+        ("contacts", {"hs_object_id": "1"}, "READ_ONLY_VALUE"),
+        ("contacts", {"lastmodifieddate": "2026-01-01"}, "READ_ONLY_VALUE"),
+        ("contacts", {"hs_analytics_first_url": "https://x.org"}, "READ_ONLY_VALUE"),
+        ("contacts", {"email": "not an address"}, "INVALID_EMAIL"),
+        ("contacts", {"lifecyclestage": "Lead"}, "INVALID_OPTION"),
+        ("contacts", {"message": "x" * 65_537}, "PROPERTY_VALUE_TOO_LONG"),
+        ("deals", {"amount": "1,000"}, "INVALID_INTEGER"),
+        ("deals", {"amount": " 1000"}, "INVALID_INTEGER"),
+        ("deals", {"amount": "nan"}, "INVALID_INTEGER"),
+        ("deals", {"closedate": "yesterday"}, "INVALID_LONG"),
+        ("deals", {"hs_is_closed": "true"}, "READ_ONLY_VALUE"),
+        ("deals", {"dealstage": "nowhere"}, "INVALID_OPTION"),
+        ("deals", {"pipeline": "nowhere"}, "INVALID_OPTION"),
+        ("deals", {"closedate": "99999999999999"}, None),
+    ],
+)
+def test_values_are_checked(
+    hubspot: LocalHubSpot, api: Api, kind: str, properties: dict[str, str], code: str | None
+) -> None:
+    answer = api.ask("POST", f"/crm/v3/objects/{kind}", {"properties": properties})
+    if code is None:
+        assert answer.status_code == 201
+        return
+    body = answer.json()
+    assert (answer.status_code, body["category"]) == (400, "VALIDATION_ERROR")
+    assert body["message"].startswith('Property values were not valid: [{"isValid":false,')
+    assert [error["code"] for error in body["errors"]] == [code]
+    assert body["errors"][0]["context"]["propertyName"] == list(properties)
+    assert list(hubspot.rows(kind)) == []
+
+
+@pytest.mark.parametrize(
+    ("type_", "given", "kept"),
+    [
+        ("datetime", "1767225600123", "2026-01-01T00:00:00.123Z"),
+        ("datetime", "2026-01-01T01:00:00+01:00", "2026-01-01T00:00:00Z"),
+        ("date", "1767225600000", "2026-01-01"),
+        ("date", "2026-01-01", "2026-01-01"),
+        ("number", 12, "12"),
+        ("number", "10.50", "10.50"),
+        ("bool", True, "true"),
+        ("string", " spaces stay ", " spaces stay "),
+    ],
+)
+def test_values_are_kept_in_one_form(hubspot: LocalHubSpot, api: Api, type_: str, given: object, kept: str) -> None:
+    options = [{"label": "Yes", "value": "true"}, {"label": "No", "value": "false"}] if type_ == "bool" else []
+    hubspot.define_property("contacts", {"name": "extra", "type": type_, "options": options})
+    record = api.ask("POST", "/crm/v3/objects/contacts", {"properties": {"extra": given}}).json()
+    assert record["properties"]["extra"] == kept
+
+
+def test_a_date_that_is_not_midnight_is_refused(hubspot: LocalHubSpot, api: Api) -> None:
+    hubspot.define_property("contacts", {"name": "day", "type": "date"})
+    answer = api.ask("POST", "/crm/v3/objects/contacts", {"properties": {"day": "1767225600001"}})
+    assert answer.json()["errors"][0]["code"] == "INVALID_DATE"
+
+
+def test_several_values_and_appending(hubspot: LocalHubSpot, api: Api) -> None:
+    options = [{"label": value, "value": value} for value in "abc"]
+    hubspot.define_property(
+        "contacts", {"name": "tags", "type": "enumeration", "fieldType": "checkbox", "options": options}
+    )
+    contact = hubspot.create("contacts", {"tags": "a;b"})
+    record = api.ask("PATCH", f"/crm/v3/objects/contacts/{contact}", {"properties": {"tags": ";c"}}).json()
+    assert record["properties"]["tags"] == "a;b;c"
+
+
+def test_two_contacts_cannot_share_an_email(hubspot: LocalHubSpot, api: Api) -> None:
+    (first, second) = hubspot.load("contacts", [{"email": "a@x.org"}, {"email": "b@x.org"}])
+    made = api.ask("POST", "/crm/v3/objects/contacts", {"properties": {"email": "A@x.org"}})
+    assert (made.status_code, made.json()["category"]) == (409, "CONFLICT")
+    assert made.json()["message"] == f"Contact already exists. Existing ID: {first}"
+    assert (
+        api.ask("PATCH", f"/crm/v3/objects/contacts/{second}", {"properties": {"email": "a@x.org"}}).status_code == 409
+    )
+    hubspot.archive("contacts", first)
+    assert (
+        api.ask("PATCH", f"/crm/v3/objects/contacts/{second}", {"properties": {"email": "a@x.org"}}).status_code == 200
+    )
+
+
+def test_the_lifecycle_stage_moves_forward_only_through_the_api(hubspot: LocalHubSpot, api: Api) -> None:
+    contact = hubspot.create("contacts", {"lifecyclestage": "opportunity"})
+    path = f"/crm/v3/objects/contacts/{contact}"
+    for sent, found in (("lead", "opportunity"), ("customer", "customer"), ("", None), ("lead", "lead")):
+        assert api.ask("PATCH", path, {"properties": {"lifecyclestage": sent}}).status_code == 200
+        record = api.ask("GET", f"{path}?properties=lifecyclestage").json()
+        assert record["properties"]["lifecyclestage"] == found
+    hubspot.update("contacts", contact, {"lifecyclestage": "subscriber"})
+    assert (hubspot.get("contacts", contact) or {})["lifecyclestage"] == "subscriber"
+
+
+def test_a_deal_knows_how_it_ended(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
+    deal = hubspot.create("deals", {"dealname": "D", "amount": "100", "dealstage": "contractsent"})
+    assert (hubspot.get("deals", deal) or {})["pipeline"] == "default"
+    clock.pass_(hours=1)
+    api.ask("PATCH", f"/crm/v3/objects/deals/{deal}", {"properties": {"dealstage": "closedwon"}})
+    won = hubspot.get("deals", deal) or {}
+    assert (won["hs_is_closed"], won["hs_is_closed_won"], won["hs_is_closed_lost"]) == ("true", "true", "false")
+    assert won["hs_closed_won_date"] == won["hs_date_entered_closedwon"] == won["closedate"] == "2026-09-01T11:00:00Z"
+    assert won["hs_closed_amount"] == "100"
+    hubspot.update("deals", deal, {"dealstage": "closedlost"})
+    lost = hubspot.get("deals", deal) or {}
+    assert (lost["hs_is_closed_won"], lost["hs_is_closed_lost"]) == ("false", "true")
+    assert "hs_closed_won_date" not in lost
+    assert "hs_closed_amount" not in lost
+
+
+def test_history_tells_who_wrote_what(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
+    (contact,) = hubspot.load("contacts", [{"firstname": "A", "createdate": "2026-01-01T00:00:00Z"}])
+    hubspot.update("contacts", contact, {"firstname": "B"})
+    clock.pass_(seconds=1)
+    api.ask("PATCH", f"/crm/v3/objects/contacts/{contact}", {"properties": {"firstname": "C"}})
+    record = api.ask("GET", f"/crm/v3/objects/contacts/{contact}?propertiesWithHistory=firstname,lastname").json()
+    found = [
+        (one["value"], one["sourceType"], one["timestamp"]) for one in record["propertiesWithHistory"]["firstname"]
+    ]
+    assert found == [
+        ("C", "INTEGRATION", "2026-09-01T10:00:01Z"),
+        ("B", "CRM_UI", "2026-09-01T10:00:00Z"),
+        ("A", "IMPORT", "2026-01-01T00:00:00Z"),
+    ]
+    assert record["propertiesWithHistory"]["lastname"] == []
+
+
+def test_inline_associations_are_cut_and_say_so(hubspot: LocalHubSpot, api: Api) -> None:
+    (deal,) = hubspot.load("deals", [{"dealname": "D"}])
+    contacts = hubspot.load("contacts", ({} for _ in range(101)))
+    hubspot.load_associations("deals", "contacts", [(deal, contact) for contact in contacts])
+    record = api.ask("GET", "/crm/v3/objects/deals?associations=contacts").json()["results"][0]
+    links = record["associations"]["contacts"]
+    assert links["results"] == [{"id": contact, "type": "deal_to_contact"} for contact in contacts[:100]]
+    assert links["paging"]["next"]["after"] == contacts[100]
+
+
+def test_merged_ids_follow_when_read_one_by_one(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
+    first = hubspot.create("contacts", {"email": "a@x.org", "firstname": "A"})
+    second = hubspot.create("contacts", {"email": "b@x.org", "lastname": "B", "firstname": "Z"})
+    deal = hubspot.create("deals", {"dealname": "D"})
+    hubspot.associate("deals", deal, "contacts", second)
+    body = {"primaryObjectId": first, "objectIdToMerge": second}
+    survivor = api.ask("POST", "/crm/objects/2026-03/contacts/merge", body).json()["id"]
+    assert survivor not in (first, second)
+    record = api.ask(
+        "GET",
+        f"/crm/v3/objects/contacts/{second}?properties=firstname,lastname,hs_merged_object_ids,hs_all_contact_vids,hs_calculated_merged_vids,hs_additional_emails",
+    ).json()
+    assert record["id"] == survivor
+    at = int(START.timestamp() * 1000)
+    assert record["properties"] == {
+        "createdate": "2026-09-01T10:00:00Z",
+        "firstname": "A",
+        "hs_additional_emails": "b@x.org",
+        "hs_all_contact_vids": f"{survivor};{first};{second}",
+        "hs_calculated_merged_vids": f"{first}:{at};{second}:{at}",
+        "hs_merged_object_ids": f"{first};{second}",
+        "hs_object_id": survivor,
+        "lastmodifieddate": "2026-09-01T10:00:00Z",
+        "lastname": "B",
+    }
+    assert (
+        api.ask("PATCH", f"/crm/v3/objects/contacts/{first}", {"properties": {"city": "Rome"}}).json()["id"] == survivor
+    )
+    listed = api.ask("GET", "/crm/v3/objects/contacts").json()["results"]
+    assert [one["id"] for one in listed] == [survivor]
+    assert api.ask("GET", "/crm/v3/objects/contacts?archived=true").json()["results"] == []
+    assert hubspot.associations("deals", deal, "contacts") == {survivor: {3}}
+    assert api.ask("GET", f"/crm/v4/objects/contacts/{second}/associations/deals").json()["results"] == []
+    assert api.ask("POST", "/crm/v3/objects/contacts", {"properties": {"email": "b@x.org"}}).status_code == 409
+
+
+def test_rules_of_the_admin_hold_from_2026_09_on(hubspot: LocalHubSpot, api: Api) -> None:
+    hubspot.require("deals", "closed_lost_reason", {"dealstage": "closedlost"})
+    deal = hubspot.create("deals", {"dealname": "D", "dealstage": "contractsent"})
+    lose = {"properties": {"dealstage": "closedlost"}}
+    refused = api.ask("PATCH", f"/crm/objects/2026-09/deals/{deal}", lose)
+    assert (refused.status_code, refused.json()["category"]) == (400, "VALIDATION_ERROR")
+    assert refused.json()["context"] == {"properties": ["closed_lost_reason"]}
+    assert api.ask("PATCH", f"/crm/objects/2026-03/deals/{deal}", lose).status_code == 200
+
+
+def test_malformed_json_is_told_by_its_place(api: Api) -> None:
+    answer = api.post(f"{api.url}/crm/v3/objects/contacts", data=b'{"properties": ', timeout=10)
+    assert answer.status_code == 400
+    assert answer.json()["message"].startswith("Invalid input JSON on line 1, column 16")
+
+
+def test_an_erased_contact_is_nowhere(hubspot: LocalHubSpot, api: Api) -> None:
+    contact = hubspot.create("contacts", {"email": "a@x.org"})
+    answer = api.ask("POST", "/crm/v3/objects/contacts/gdpr-delete", {"objectId": "A@x.org", "idProperty": "email"})
+    assert answer.status_code == 204
+    assert api.ask("GET", f"/crm/v3/objects/contacts/{contact}?archived=true").status_code == 404
+
+
+def test_a_lead_needs_a_contact(hubspot: LocalHubSpot, api: Api) -> None:
+    contact = hubspot.create("contacts", {"email": "a@x.org"})
+    body: dict[str, Any] = {"properties": {"hs_lead_name": "L"}}
+    assert api.ask("POST", "/crm/v3/objects/leads", body).status_code == 400
+    types = [{"associationCategory": "HUBSPOT_DEFINED", "associationTypeId": 578}]
+    body["associations"] = [{"to": {"id": contact}, "types": types}]
+    lead = api.ask("POST", "/crm/objects/2026-03/0-136", body)
+    assert lead.status_code == 201
+    assert hubspot.associations("leads", lead.json()["id"], "contacts") == {contact: {578, 608}}

@@ -1,0 +1,87 @@
+"""The local HubSpot must not be what a benchmark measures: cost is counted in steps of SQLite, not in seconds."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from refloop.sandbox.hubspot import LocalHubSpot
+from refloop.sandbox.hubspot.schema import CONTACTS
+from refloop.sandbox.hubspot.search import Search, parse
+
+SMALL, LARGE = 2_000, 20_000
+START = 1_767_225_600_000
+
+
+def account(size: int) -> LocalHubSpot:
+    hubspot = LocalHubSpot()
+    hubspot.load(
+        "contacts", ({"email": f"p{number}@x.org", "lastmodifieddate": START + number} for number in range(size))
+    )
+    return hubspot
+
+
+@pytest.fixture(scope="module")
+def accounts() -> tuple[LocalHubSpot, LocalHubSpot]:
+    return account(SMALL), account(LARGE)
+
+
+def steps(hubspot: LocalHubSpot, body: dict[str, Any]) -> int:
+    """How many hundreds of SQLite's own instructions a search takes."""
+    store = hubspot._portal.store
+    counted = 0
+
+    def count() -> int:
+        nonlocal counted
+        counted += 1
+        return 0
+
+    store.sql.set_progress_handler(count, 100)
+    try:
+        assert Search(hubspot._portal).run(CONTACTS, parse(body, 10_000)).rows
+    finally:
+        store.sql.set_progress_handler(None, 0)
+    return counted
+
+
+def body(*filters: tuple[str, str, str], **more: Any) -> dict[str, Any]:
+    listed = [{"propertyName": name, "operator": operator, "value": value} for name, operator, value in filters]
+    return {"filterGroups": [{"filters": listed}], "limit": 200, **more}
+
+
+BY_ID = {"sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}]}
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        body(("email", "EQ", "p77@x.org")),
+        body(("lastmodifieddate", "LT", str(START + 500)), ("hs_object_id", "GT", "100"), **BY_ID),
+        body(("hs_object_id", "EQ", "777")),
+    ],
+    ids=["by e-mail", "a small window by id", "one id"],
+)
+def test_a_search_costs_what_it_finds(accounts: tuple[LocalHubSpot, LocalHubSpot], asked: dict[str, Any]) -> None:
+    small, large = (steps(one, asked) for one in accounts)
+    assert large <= small * 2 + 2
+
+
+def test_a_walk_through_everything_counts_once(accounts: tuple[LocalHubSpot, LocalHubSpot]) -> None:
+    hubspot = accounts[1]
+    statements: list[str] = []
+    store = hubspot._portal.store
+    store.sql.set_trace_callback(statements.append)
+    search, last = Search(hubspot._portal), 0
+    while rows := search.run(CONTACTS, parse(body(("hs_object_id", "GT", str(last)), **BY_ID), 10_000)).rows:
+        last = rows[-1].id
+    store.sql.set_trace_callback(None)
+    assert sum("count(*)" in statement for statement in statements) == 1
+    assert len(statements) == 1 + LARGE // 200 + 1
+
+
+def test_a_hundred_thousand_rows_load_in_seconds() -> None:
+    start = time.process_time()
+    account(100_000)
+    assert time.process_time() - start < 20
