@@ -29,7 +29,7 @@ from refloop.report.progress import progress_bars
 from refloop.sync import intake
 from refloop.sync.planfile import as_row, load_plan, save_plan
 from refloop.sync.planner import Planner
-from refloop.sync.run import CONNECTION_TROUBLE, Report, Task, alone
+from refloop.sync.run import CONNECTION_TROUBLE, Report, Task, alone, gravity
 from refloop.sync.session import Session, read_config, session
 
 out = Console(highlight=False)
@@ -54,18 +54,23 @@ OnlyOption = Annotated[
 DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"refloop {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context: typer.Context,
     config: Annotated[
         Path, typer.Option("--config", "-c", envvar="REFLOOP_CONFIG", help="The configuration file.")
     ] = Path("config.yaml"),
-    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)] = False,
+    version: Annotated[  # noqa: ARG001 - its callback answers
+        bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
+    ] = False,
 ) -> None:
     context.obj = config
-    if version:
-        out.print(f"refloop {__version__}")
-        raise typer.Exit
 
 
 @contextmanager
@@ -116,7 +121,7 @@ def provision(context: typer.Context, only: OnlyOption = None, as_json: JsonOpti
 def _each_connection(
     work: Session, only: str | None, ask: Callable[[Any], Iterable[Finding]], as_json: bool
 ) -> Exit | None:
-    worst: list[Exit] = []
+    troubles: list[Exit] = []
     rows: list[dict[str, str]] = []
     for name, connect in work.connections(only).items():
         found: list[Finding] = []
@@ -127,18 +132,19 @@ def _each_connection(
             finally:
                 connector.close()
         except CONNECTION_TROUBLE as error:
-            worst.append(error.exit)
+            troubles.append(error.exit)
             found.append(Finding(Level.ERROR, name, error.message, error.remedy))
         if as_json:
             rows += [{"connection": name, **_finding(finding)} for finding in found]
         else:
             text.findings(out, found)
         if any(finding.level is not Level.INFO for finding in found):
-            worst.append(Exit.ATTENTION)
+            troubles.append(Exit.ATTENTION)
+    worst = max(troubles, key=gravity, default=None)
     if as_json:
         print_json(rows)
-        return worst[0] if worst else Exit.OK
-    return worst[0] if worst else None
+        return worst or Exit.OK
+    return worst
 
 
 def _finding(finding: Finding) -> dict[str, str]:
@@ -556,7 +562,7 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, _terminated)
     logging.getLogger("urllib3").setLevel(logging.WARNING)
     try:
-        app(standalone_mode=True)
+        app(prog_name="refloop")
     except RefloopError as error:
         text.say(err, f"refloop: {error}", "red")
         sys.exit(error.exit)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -103,7 +104,7 @@ def run_demo(out: Console, err: Console, data: Path | None) -> None:
     """Serves, provisions, syncs twice, and shows what came of it."""
     with tempfile.TemporaryDirectory(prefix="refloop-demo-") as name:
         folder = Path(name)
-        say = lambda line: text.say(out, line, "bold")  # noqa: E731 - five calls of one style
+        say = partial(text.say, out, style="bold")
         with local_crms(folder, data) as crms:
             say(f"A local Salesforce at {crms.salesforce.url} and a local HubSpot at {crms.hubspot.url}")
             config = folder / "config.yaml"

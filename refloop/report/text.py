@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from io import StringIO
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +23,8 @@ _FORMULA = tuple("=+-@\t\r\n|＝＋－＠")  # noqa: RUF001 - the full-width twi
 
 _LEDGER_TIME = re.compile(r"\.\d{6}\+00:00$")
 """How the ledger ends its times, so that they sort as text; people need neither part of it."""
+
+_NO_WIDTH = 100_000
 
 REMEDIES = {
     "unknown": "a code that nobody issued: add it with `refloop codes add`, or correct it in the CRM",
@@ -52,8 +55,15 @@ def table(console: Console, rows: Iterable[Row], columns: Sequence[str]) -> int:
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007 - counted while streamed
         drawn.add_row(*(Text(_cell(row.get(column))) for column in columns))
-    if count:
-        console.print(drawn, soft_wrap=not console.is_terminal)
+    if count and console.is_terminal:
+        console.print(drawn)
+    elif count:
+        # a file or a pipe has no width to fold to
+        page = Console(file=StringIO(), width=_NO_WIDTH)
+        with page.capture() as captured:
+            page.print(drawn)
+        for line in captured.get().splitlines():
+            say(console, line.rstrip())
     return count
 
 

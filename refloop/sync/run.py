@@ -61,7 +61,7 @@ class Report:
     def exit(self) -> Exit:
         """The worst trouble first; else whether a person has to look."""
         if self.problems:
-            return max((error.exit for _, error in self.problems), key=_gravity)
+            return max((error.exit for _, error in self.problems), key=gravity)
         attention = ("conflicts", "refused", "parked", "unknown", "moved")
         if any(counts[word] for counts in self.counts.values() for word in attention):
             return Exit.ATTENTION
@@ -71,8 +71,9 @@ class Report:
         self.counts.setdefault(name, Counter()).update(counts)
 
 
-def _gravity(code: Exit) -> int:
-    order = (Exit.LATER, Exit.UNAVAILABLE, Exit.AUTH, Exit.CONFIG)
+def gravity(code: Exit) -> int:
+    """Ranks exit codes, so that the worst of several speaks for all."""
+    order = (Exit.OK, Exit.ATTENTION, Exit.LATER, Exit.UNAVAILABLE, Exit.AUTH, Exit.CONFIG)
     return order.index(code) if code in order else len(order)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
-import click
 import typer.main
 from typer.testing import CliRunner
 
@@ -35,7 +35,7 @@ def commands() -> Iterator[tuple[str, ...]]:
     yield from _below(typer.main.get_command(app), ())
 
 
-def _below(command: click.Command, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _below(command: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     yield path
     children = getattr(command, "commands", {})
     for name, child in children.items():

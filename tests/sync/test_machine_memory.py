@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from refloop.model import Change
 from refloop.sync import plan as planning
 from refloop.testing import MemoryCrm, World
 from tests.sync.machine import machine_of
@@ -27,13 +28,13 @@ def in_memory(stack: ExitStack) -> Mapping[str, World]:
 
 
 def test_people_clocks_and_faults() -> None:
-    run_state_machine_as_test(machine_of(in_memory), settings=QUICK)  # type: ignore[no-untyped-call]  # hypothesis
+    run_state_machine_as_test(machine_of(in_memory), settings=QUICK)
 
 
 @pytest.mark.slow
 def test_people_clocks_and_faults_at_length() -> None:
     longer = settings(QUICK, max_examples=1000, stateful_step_count=40, derandomize=False)
-    run_state_machine_as_test(machine_of(in_memory), settings=longer)  # type: ignore[no-untyped-call]  # hypothesis
+    run_state_machine_as_test(machine_of(in_memory), settings=longer)
 
 
 def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +44,7 @@ def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytes
     def careless(record, wants, known, specs, code_field):  # type: ignore[no-untyped-def]  # a saboteur
         planned = careful(record, wants, known, specs, code_field)
         forced = tuple(
-            planning.Change(record.ref, clash.field, clash.found, clash.want.value, "forced")
+            Change(record.ref, clash.field, clash.found, clash.want.value, "forced")
             for clash in planned.clashes
         )
         return planning.RecordPlan(planned.ref, planned.changes + forced)
@@ -51,4 +52,4 @@ def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytes
     monkeypatch.setattr("refloop.sync.planner.plan_record", careless)
     no_shrinking = settings(QUICK, phases=[Phase.generate], max_examples=200)
     with pytest.raises(AssertionError, match="a person's value"):
-        run_state_machine_as_test(machine_of(in_memory), settings=no_shrinking)  # type: ignore[no-untyped-call]  # hypothesis
+        run_state_machine_as_test(machine_of(in_memory), settings=no_shrinking)

@@ -1,0 +1,219 @@
+"""Every exit code of the table is reached, and what goes with it is a message one can act on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from refloop.errors import Exit
+from tests.cli.conftest import Office, fill
+from tests.cli.reference import commands, help_of, reference
+
+FIVE_MISTAKES = """\
+version: 1
+ledgr: refloop.db
+fields: {prefix: "Ref Field"}
+attribution: {model: random}
+connections:
+  sf:
+    connector: salesforce
+    url: http://example.com
+    auth: {method: client_credentials, client_id: x, client_secret: hunter2}
+"""
+
+
+def test_the_reference_is_what_the_program_says() -> None:
+    page = Path("docs/cli.md").read_text(encoding="utf-8")
+    assert page == reference(), "run: python -m tests.cli.reference > docs/cli.md"
+
+
+@pytest.mark.parametrize("path", list(commands()), ids=" ".join)
+def test_each_command_explains_itself(path: tuple[str, ...]) -> None:
+    text = help_of(path)
+    assert "Usage: refloop" in text
+    assert len(text.splitlines()) > 4
+
+
+def test_ok_and_usage(office: Office) -> None:
+    assert office.run("--version").code == Exit.OK
+    wrong = office.run("sink")
+    assert wrong.code == Exit.USAGE
+    assert "No such command" in wrong.err
+    backwards = office.run("backfill", "--from", "2026-03-02", "--to", "2026-02-01")
+    assert backwards.code == Exit.USAGE
+    assert "before --from" in backwards.err
+
+
+def test_attention_for_a_conflict(office: Office) -> None:
+    office.ready()
+    ids = fill(office.salesforce, office.hubspot)
+    assert office.run("sync").code == Exit.OK
+    office.salesforce.update("Lead", ids["lead"], {"Ref_Status__c": "won"})
+    assert office.run("sync").code == Exit.ATTENTION
+    assert "ref_status" in office.run("explain", ids["lead"]).out
+
+
+def test_changes_and_a_stale_plan(office: Office) -> None:
+    office.ready()
+    ids = fill(office.salesforce, office.hubspot)
+    assert office.run("plan", "--detailed-exitcode").code == Exit.CHANGES
+    saved = office.run("plan", "-o", "plan.jsonl")
+    assert saved.code == Exit.OK
+    assert "saved 36 changes" in saved.out
+    office.salesforce.update("Lead", ids["lead"], {"Ref_Code__c": "SOMETHING"})
+    stale = office.run("apply", "plan.jsonl")
+    assert stale.code == Exit.STALE
+    assert "nothing was written" in stale.err
+    assert office.salesforce.get("Opportunity", ids["deal"])["Ref_Code__c"] is None  # type: ignore[index]  # it exists
+
+
+def test_a_saved_plan_is_applied_once(office: Office) -> None:
+    office.ready()
+    ids = fill(office.salesforce, office.hubspot)
+    office.run("plan", "-o", "plan.jsonl")
+    assert office.run("apply", "plan.jsonl").code == Exit.OK
+    deal = office.salesforce.get("Opportunity", ids["deal"])
+    assert deal is not None
+    assert deal["Ref_Status__c"] == "won"
+    again = office.run("apply", "plan.jsonl")
+    assert again.code == Exit.STALE
+    assert "nothing to write" in office.run("sync").out
+
+
+def test_bad_rows_are_named_and_the_good_ones_kept(office: Office) -> None:
+    Path("codes.csv").write_text("code,referrer\nGOOD-1234,ann\n,ben\nGOOD-5678,cy\n", encoding="utf-8")
+    answer = office.run("codes", "import", "codes.csv")
+    assert answer.code == Exit.DATA
+    assert "codes.csv, line 3: code is empty" in answer.err
+    assert [row["code"] for row in json.loads(office.run("codes", "list", "--json").out)] == ["GOOD-1234", "GOOD-5678"]
+
+
+@pytest.mark.parametrize("command", [("codes", "import", "none.csv"), ("apply", "none"), ("explain", "nobody")])
+def test_what_is_not_there(office: Office, command: tuple[str, ...]) -> None:
+    answer = office.run(*command)
+    assert answer.code == Exit.DATA
+    assert answer.err.startswith("refloop: ")
+
+
+def test_a_config_with_five_mistakes_names_all_five(office: Office) -> None:
+    Path("config.yaml").write_text(FIVE_MISTAKES, encoding="utf-8")
+    answer = office.run("check")
+    assert answer.code == Exit.CONFIG
+    for place in (
+        "config.yaml:2: ledgr",
+        "config.yaml:3: fields.prefix",
+        "config.yaml:4: attribution.model",
+        "config.yaml:8: connections.sf.url",
+        "config.yaml:9: connections.sf.auth.client_secret",
+    ):
+        assert place in answer.err
+    assert "hunter2" not in answer.err
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(200, b"<html><body>Please log in</body></html>"), (200, b'{"results": [{"id": "1", "prop'), (302, b"")],
+    ids=["html", "truncated", "redirect"],
+)
+def test_nonsense_from_one_crm_stops_that_one_only(office: Office, status: int, body: bytes) -> None:
+    office.ready()
+    ids = fill(office.salesforce, office.hubspot)
+    headers = {
+        "Location": "http://127.0.0.1:9/else",
+        "Content-Type": "text/html" if body[:1] == b"<" else "application/json",
+    }
+    office.hubspot.fail_next(status, path="/crm/objects/", headers=headers, body=body)
+    answer = office.run("sync")
+    assert office.hubspot.faults_injected == 1
+    assert answer.code == Exit.UNAVAILABLE
+    assert answer.err.startswith("hs: ")
+    assert "Please log in" not in answer.err
+    lead = office.salesforce.get("Lead", ids["lead"])
+    assert lead is not None
+    assert lead["Ref_Code__c"] == "BENS-4F6T"
+    status_now = json.loads(office.run("status", "--json").out)
+    assert [row["connection"] for row in status_now["connections"] if row["pulled_at"]] == ["sf"]
+    assert office.run("sync").code == Exit.OK
+
+
+def test_another_run_holds_the_ledger(office: Office) -> None:
+    office.run("status")
+    with FileLock("refloop.db.lock"):
+        answer = office.run("sync")
+    assert answer.code == Exit.LATER
+    assert "another refloop" in answer.err
+
+
+def test_refused_credentials(office: Office) -> None:
+    office.monkeypatch.setenv("OFFICE_HS", "pat-na1-of-somebody-else")
+    answer = office.run("check")
+    assert answer.code == Exit.AUTH
+    assert "somebody-else" not in answer.out + answer.err
+    office.monkeypatch.delenv("OFFICE_HS")
+    missing = office.run("check", "--only", "hs")
+    assert missing.code == Exit.CONFIG
+    assert "OFFICE_HS" in missing.out
+
+
+def test_an_unknown_connection(office: Office) -> None:
+    answer = office.run("sync", "--only", "pipedrive")
+    assert answer.code == Exit.CONFIG
+    assert "Use one of: sf, hs" in answer.err
+
+
+def test_more_changes_than_allowed(office: Office) -> None:
+    office.ready()
+    ids = fill(office.salesforce, office.hubspot)
+    answer = office.run("sync", "--max-changes", "5")
+    assert answer.code == Exit.CONFIG
+    assert "36 changes" in answer.err
+    lead = office.salesforce.get("Lead", ids["lead"])
+    assert lead is not None
+    assert lead["Ref_Code__c"] is None
+
+
+def test_a_ledger_that_is_none(office: Office) -> None:
+    Path("refloop.db").write_bytes(b"SQLite format 3\0 and then nothing of the kind" * 100)
+    Path("refloop.db").chmod(0o600)
+    answer = office.run("status")
+    assert answer.code == Exit.DATA
+    assert "is not a ledger" in answer.err
+
+
+def test_a_folder_that_cannot_be_written(office: Office) -> None:
+    Path("refloop.db").mkdir()
+    answer = office.run("status")
+    assert answer.code == Exit.DISK
+
+
+def test_init_writes_a_private_file_and_never_over_another(office: Office) -> None:
+    answer = office.run("init", "new.yaml")
+    assert answer.code == Exit.OK
+    assert Path("new.yaml").stat().st_mode & 0o777 == 0o600
+    assert office.run("init", "new.yaml").code == Exit.CONFIG
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals(office: Office, number: int, code: int) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "refloop.cli", "sandbox", "--salesforce-port", "0", "--hubspot-port", "0"],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdout is not None
+    deadline = time.monotonic() + 60
+    while b"Ctrl-C" not in process.stdout.readline() and time.monotonic() < deadline:
+        pass
+    process.send_signal(number)
+    ended = process.wait(timeout=20)
+    process.stdout.close()
+    # Ctrl-C is how one stops serving: nothing was interrupted
+    assert ended == (0 if number == signal.SIGINT else code)
