@@ -1,0 +1,47 @@
+# Needs Python 3.11 or newer (with venv), make and a package index. `make PYTHON=python3.12 test` chooses another Python.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test check bench clean
+
+help:
+	@echo "make demo    the whole loop against a local Salesforce and HubSpot"
+	@echo "make test    the tests"
+	@echo "make check   lint, format, types, import contracts"
+	@echo "make bench   the benchmarks"
+	@echo "make clean   remove all that make made"
+
+install: $(INSTALLED)
+
+# pip reads the dependency groups of pyproject.toml from 25.1 on.
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "refloop needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv .venv
+	@$(PIP) install --upgrade 'pip>=25.1'
+	@$(PIP) install --editable '.[sandbox]' --group dev
+	@touch $@
+
+demo: $(INSTALLED)
+	@$(BIN)/refloop demo
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest -m "not slow" -n auto
+
+check: $(INSTALLED)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-logo
+
+bench: $(INSTALLED)
+	@set -e; for benchmark in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
+		echo "$$benchmark"; $(BIN)/python "$$benchmark"; \
+	done
+
+clean:
+	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,203 @@
+"""The rooms hold, and the repository stays clean."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tokenize
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+NOT_OURS = {".git", ".venv", "build", "dist", "__pycache__"}
+
+MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:work|home|root|Users)/|\b[A-Z]:\\Users\\")
+REGISTRY = re.compile(r"py(?:pi)\.org|python(?:hosted)\.org|npm(?:js)\.|artifact(?:ory)|(?:index)-url|trusted(?:-)host")
+NOQA = re.compile(r"#\s*(?:(?:ruff|flake8):\s*)?noqa\b(?P<rest>.*)", re.IGNORECASE)
+NOQA_WITH_REASON = re.compile(r": [A-Z]+[0-9]+(?:, ?[A-Z]+[0-9]+)* - \S.{3,}")
+TYPE_IGNORE = re.compile(r"#\s*type:\s*ignore(?P<rest>.*)")
+TYPE_IGNORE_WITH_REASON = re.compile(r"\[[a-z-]+(?:, ?[a-z-]+)*\]\s+# \S.{3,}")
+MYPY_FILE = re.compile(r"#\s*mypy:\s*(?:ignore|disable|allow)")
+
+
+def repository() -> Iterator[Path]:
+    """The files that are kept, or would be by `git add`; without git, all but what tools make."""
+    git = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    if git.returncode == 0:
+        names = git.stdout.decode().split("\0")
+        yield from (ROOT / name for name in names if name and (ROOT / name).is_file())
+    else:
+        yield from (path for path in ROOT.rglob("*") if path.is_file() and not NOT_OURS & set(path.parts))
+
+
+def python_files() -> list[Path]:
+    return [path for path in repository() if path.suffix == ".py"]
+
+
+def comments(path: Path) -> Iterator[tuple[int, str]]:
+    with path.open("rb") as file:
+        for token in tokenize.tokenize(file.readline):
+            if token.type == tokenize.COMMENT:
+                yield token.start[0], token.string
+
+
+def unexplained(comment: str) -> bool:
+    """Whether a comment silences a tool for no stated reason."""
+    if MYPY_FILE.search(comment):
+        return True
+    noqa, ignore = NOQA.search(comment), TYPE_IGNORE.search(comment)
+    if noqa and not NOQA_WITH_REASON.fullmatch(noqa["rest"]):
+        return True
+    return bool(ignore and not TYPE_IGNORE_WITH_REASON.fullmatch(ignore["rest"]))
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("lint-imports")
+    return subprocess.run([program, "--no-cache", "--no-logo"], cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_the_rooms_hold() -> None:
+    found = lint_imports(ROOT)
+    assert found.returncode == 0, found.stdout
+    assert " 0 broken" in found.stdout
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    shutil.copytree(ROOT / "refloop", folder / "refloop", ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("room", "line"),
+    [
+        ("errors.py", "import refloop.model"),
+        ("model.py", "import refloop.config"),
+        ("config/__init__.py", "import refloop.connectors.base"),
+        ("ledger/__init__.py", "import refloop.mapping"),
+        ("mapping/__init__.py", "import sqlite3"),
+        ("sync/plan.py", "import requests"),
+        ("sync/__init__.py", "import refloop.connectors.hubspot"),
+        ("sync/__init__.py", "import refloop.sandbox"),
+        ("connectors/salesforce/__init__.py", "import refloop.connectors.hubspot"),
+        ("stray.py", ""),
+    ],
+)
+def test_a_broken_wall_is_seen(copy: Path, room: str, line: str) -> None:
+    path = copy / "refloop" / room
+    before = path.read_bytes() if path.exists() else None
+    path.write_bytes((before or b"") + f"\n{line}\n".encode())
+    try:
+        found = lint_imports(copy)
+    finally:
+        path.unlink() if before is None else path.write_bytes(before)
+    assert found.returncode != 0
+    assert "BROKEN" in found.stdout
+
+
+def test_no_file_names_a_machine_or_a_registry() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()[:100]}"
+        for path in repository()
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1)
+        if MACHINE_PATH.search(line) or REGISTRY.search(line)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("line", "is_found"),
+    [
+        ("cd /" + "home/ann/refloop", True),
+        ('"/' + 'Users/ann"', True),
+        ("path=/" + "root/.cache", True),
+        ("https://api.example.com/" + "home/ann", False),
+        ("~/.config/refloop", False),
+        ("pip install --" + "index" + "-url x", True),
+        ("https://" + "pypi" + ".org/simple", True),
+        ("pip install refloop", False),
+    ],
+)
+def test_machine_paths_and_registries_are_recognised(line: str, is_found: bool) -> None:
+    assert bool(MACHINE_PATH.search(line) or REGISTRY.search(line)) is is_found
+
+
+def test_every_silenced_tool_has_its_reason() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {comment}"
+        for path in python_files()
+        for number, comment in comments(path)
+        if unexplained(comment)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("comment", "bad"),
+    [
+        ("# " + "noqa", True),
+        ("# " + "noqa: S101", True),
+        ("# " + "noqa: S101 - x", True),
+        ("# " + "noqa: S101, A002 - the word for it", False),
+        ("# type" + ": ignore", True),
+        ("# type" + ": ignore[misc]", True),
+        ("# type" + ": ignore[misc]  # what mypy refuses must fail", False),
+        ("# ruff" + ": noqa", True),
+        ("# ruff" + ": noqa: S101", True),
+        ("# ruff" + ": noqa: S101 - the whole file asserts", False),
+        ("# mypy" + ": ignore-errors", True),
+        ("# an ordinary comment", False),
+    ],
+)
+def test_a_silenced_tool_is_recognised(comment: str, bad: bool) -> None:
+    assert unexplained(comment) is bad
+
+
+def test_nothing_big_or_executable_is_kept_by_accident() -> None:
+    executable = {str(path.relative_to(ROOT)) for path in repository() if path.stat().st_mode & 0o111}
+    assert executable == {".ci/run"}
+    assert [path for path in repository() if path.stat().st_size > 1024 * 1024] == []
+
+
+def test_typed_and_with_its_data() -> None:
+    package = files("refloop")
+    assert package.joinpath("py.typed").is_file()
+    assert package.joinpath("config/template.yaml").is_file()
+
+
+def test_each_connector_that_is_shipped_can_be_found() -> None:
+    points = {point.name: point.value for point in entry_points(group="refloop.connectors")}
+    assert points["salesforce"] == "refloop.connectors.salesforce:Salesforce"
+    assert points["hubspot"] == "refloop.connectors.hubspot:HubSpot"
+
+
+@pytest.mark.slow
+def test_the_wheel_is_whole(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for path in repository():
+        target = source / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    build = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(source)]
+    subprocess.run(build, check=True, cwd=tmp_path)
+    (wheel,) = tmp_path.glob("refloop-*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    kept = {str(path.relative_to(ROOT)) for path in repository() if path.relative_to(ROOT).parts[0] == "refloop"}
+    assert {"refloop/py.typed", "refloop/config/template.yaml"} <= kept
+    assert kept <= names
+    assert {name.split("/")[0] for name in names} == {"refloop", wheel.name.split("-py3")[0] + ".dist-info"}
