@@ -23,7 +23,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import requests
@@ -75,6 +74,8 @@ class Transport(requests.Session):
     Raises ConfigError for an address that is not allowed. Every call raises AuthError (credentials refused, also
     after one refresh), TryLater (quota, a long wait), CrmUnavailable (no answer, or one that makes no sense) and,
     for a write, FateUnknown. Safe to share between threads; `writing()` holds for the thread that entered it.
+
+    `ca_bundle` is a file of certificates to trust instead of certifi's (a company's TLS-inspecting proxy needs it).
     """
 
     classify: Classify = staticmethod(http_classify)
@@ -88,6 +89,7 @@ class Transport(requests.Session):
         allowed: Allowed = (),
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         limits: Limits = Limits(),
+        ca_bundle: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         super().__init__()
@@ -102,10 +104,10 @@ class Transport(requests.Session):
         )
         self.mount("https://", DeadlineAdapter())
         self.mount("http://", DeadlineAdapter())
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.server_time: datetime | None = None
         self._retry = retry
         self._limits = limits
+        self._trust = ca_bundle or True
         self._sleep = sleep
         self._budget = RetryBudget(retry)
         self._calls: Counter[str] = Counter()
@@ -303,7 +305,7 @@ class Transport(requests.Session):
         adapter = self.get_adapter(request.url or "")
         try:
             with within(self._limits.total):
-                response = adapter.send(request, stream=True, timeout=timeout, verify=True, proxies={})
+                response = adapter.send(request, stream=True, timeout=timeout, verify=self._trust)
             with response:
                 body = whole_body(response, call.max_body)
         except (requests.RequestException, HTTPError, OSError, TooLarge) as error:

@@ -1,0 +1,133 @@
+"""What a connector to the CRM in memory may call, and what lies behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from refloop.errors import AuthError, CrmUnavailable
+from refloop.model import FieldSpec, FieldType, Kind, Link, Record, Ref, Relation, canonical
+
+TOKEN = "memory-token"  # noqa: S105 - opens nothing
+START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+
+
+class Broken(Exception):  # noqa: N818 - what a connector sees of a broken connection
+    """The connection broke while a write was under way."""
+
+
+@dataclass(slots=True)
+class Row:
+    """A record and what the CRM knows beside it."""
+
+    record: Record
+    own: dict[str, str] = field(default_factory=dict)
+    writes: list[frozenset[str]] = field(default_factory=list)
+    poisoned: bool = False
+
+
+class MemoryApi:
+    """Records in a dictionary, and an API to them. Each `api_*` is one call, and refuses a bad token (AuthError)."""
+
+    look_back = timedelta(minutes=5)
+    page_size = 5
+    batch_size = 5
+
+    def __init__(self, connection: str = "crm", *, now: datetime = START) -> None:
+        self.connection = connection
+        self.now = now
+        self.calls: Counter[str] = Counter()
+        self._rows: dict[Ref, Row] = {}
+        self._links: dict[tuple[Ref, Relation, Ref], Link] = {}
+        self._schema: dict[tuple[Kind, str], FieldSpec] = {}
+        self._broken: list[bool] = []
+        self._garbled = False
+
+    def api_time(self, token: str) -> datetime:
+        """The server's clock."""
+        self._admit(token, "time")
+        return self.now
+
+    def api_fields(self, token: str) -> Iterable[tuple[Kind, str]]:
+        """The fields of ours that exist."""
+        self._admit(token, "fields")
+        return tuple(self._schema)
+
+    def api_add_field(self, token: str, kind: Kind, field: FieldSpec) -> None:
+        """Creates a field."""
+        self._admit(token, "add field")
+        self._schema[kind, field.name] = field
+
+    def api_page(
+        self, token: str, wanted: Callable[[Record], bool], after: str
+    ) -> tuple[Sequence[Record], Sequence[Link]]:
+        """The next page of records that are `wanted`, in the order of their ids, with the links that leave them."""
+        self._admit(token, "page")
+        if self._garbled:
+            raise CrmUnavailable(f"{self.connection}: the answer was cut short", remedy="Run again.")
+        found = [record for record in self._records() if wanted(record) and record.ref.id > after][: self.page_size]
+        refs = {record.ref for record in found}
+        return found, [link for link in self._links.values() if link.source in refs]
+
+    def api_read(self, token: str, refs: Sequence[Ref]) -> Mapping[Ref, Mapping[str, str]]:
+        """Our fields of the records that are not gone."""
+        self._admit(token, "read")
+        rows = {ref: self._rows[ref] for ref in refs if ref in self._rows}
+        return {ref: dict(row.own) for ref, row in rows.items() if not row.record.deleted}
+
+    def api_write(self, token: str, values: Mapping[Ref, Mapping[str, str | None]]) -> Mapping[Ref, str]:
+        """Writes a batch, record by record; gives the errors. Raises Broken when the connection breaks."""
+        self._admit(token, "write")
+        if len(values) > self.batch_size:
+            raise ValueError("a batch is too large")
+        breaks = self._broken.pop(0) if self._broken else None
+        if breaks is False:
+            raise Broken
+        errors = {ref: error for ref, own in values.items() if (error := self._write(ref, own))}
+        if breaks:
+            raise Broken
+        return errors
+
+    def _admit(self, token: str, endpoint: str) -> None:
+        self.calls[endpoint] += 1
+        if token != TOKEN:
+            raise AuthError(f"{self.connection}: the token was refused", remedy="Renew the token.")
+
+    def _records(self) -> Iterator[Record]:
+        for row in self._rows.values():
+            yield replace(row.record, found=dict(row.own))
+
+    def _update(self, ref: Ref, **changes: object) -> None:
+        row = self._rows[ref]
+        row.record = replace(row.record, **{**changes, "modified_at": self.now})  # type: ignore[arg-type] # by name
+
+    def _link(self, source: Ref, relation: Relation, target: Ref) -> None:
+        self._links[source, relation, target] = Link(source, relation, target)
+
+    def _put(self, row: Row, values: Mapping[str, str | None]) -> None:
+        for name, value in values.items():
+            if (row.record.ref.kind, name) not in self._schema:
+                raise KeyError(name)
+            if value is None:
+                row.own.pop(name, None)
+            else:
+                row.own[name] = value
+
+    def _write(self, ref: Ref, values: Mapping[str, str | None]) -> str:
+        row = self._rows.get(ref)
+        if row is None or row.record.deleted:
+            return "the record is gone"
+        if row.poisoned:
+            return "a validation rule says no"
+        self._put(row, {name: self._checked(ref.kind, name, value) for name, value in values.items()})
+        row.writes.append(frozenset(values))
+        self._update(ref)
+        return ""
+
+    def _checked(self, kind: Kind, name: str, value: str | None) -> str | None:
+        spec = self._schema[kind, name]
+        if spec.type is FieldType.CHOICE and value is not None and value not in dict(spec.choices):
+            raise ValueError(value)
+        return canonical(spec.type, value)

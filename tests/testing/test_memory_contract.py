@@ -1,0 +1,189 @@
+"""The CRM in memory keeps the contract; a connector with any one fault does not."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from refloop.errors import CrmUnavailable, LedgerError
+from refloop.model import Change, Everything, FieldSpec, Finding, Page, Receipt, Ref, Since, Span, Verdict, Wants
+from refloop.testing import ConnectorContract, MemoryConnector, MemoryCrm, World
+
+pytest_plugins = ("pytester",)
+
+
+class TestMemory(ConnectorContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return MemoryCrm()
+
+
+class DropsTheLastPage(MemoryConnector):
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        pages = list(super().pull(wants, span))
+        yield from pages[:-1] or pages
+
+
+class MissesTies(MemoryConnector):
+    """Asks for what is strictly later than its watermark, and does not look back."""
+
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        mark = datetime.fromisoformat(json.loads(span.cursor.text)["until"]) if isinstance(span, Since) else None
+        for page in super().pull(wants, span):
+            yield replace(page, records=tuple(r for r in page.records if mark is None or r.modified_at > mark))
+
+
+class ForgetsThePageItStoppedAt(MemoryConnector):
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        pages = list(super().pull(wants, span))
+        for page in pages:
+            yield replace(page, cursor=pages[-1].cursor)
+
+
+class TakesAnyCursor(MemoryConnector):
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        try:
+            yield from super().pull(wants, span)
+        except LedgerError:
+            yield from super().pull(wants, Everything())
+
+
+class TakesACutAnswerForTheEnd(MemoryConnector):
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        with contextlib.suppress(CrmUnavailable):
+            yield from super().pull(wants, span)
+
+
+class ForgetsDeletes(MemoryConnector):
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        for page in super().pull(wants, span):
+            yield replace(page, records=tuple(record for record in page.records if not record.deleted))
+
+
+class NeverTakesALinkBack(MemoryConnector):
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        for page in super().pull(wants, span):
+            yield replace(page, whole=())
+
+
+class BringsFieldsNobodyWants(MemoryConnector):
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        return self._span(span) if wants.fields else iter(())
+
+
+class CallsNaiveTimesUtc(MemoryConnector):
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        for page in super().pull(wants, span):
+            naive = (replace(record, modified_at=record.modified_at.replace(tzinfo=None)) for record in page.records)
+            yield replace(page, records=tuple(naive))
+
+
+class OverwritesAPerson(MemoryConnector):
+    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        held = self.read([change.ref for change in changes], [change.field for change in changes])
+        now = [replace(change, before=held.get(change.ref, {}).get(change.field.name)) for change in changes]
+        for change, receipt in zip(changes, super().push(now), strict=True):
+            yield replace(receipt, change=change)
+
+
+class ShufflesReceipts(MemoryConnector):
+    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        yield from sorted(super().push(changes), key=lambda receipt: str(receipt.change.ref))
+
+
+class LosesAReceipt(MemoryConnector):
+    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        receipts = list(super().push(changes))
+        yield from (receipt for receipt in receipts if receipt.verdict is not Verdict.REFUSED)
+
+
+class CallsABrokenWriteDone(MemoryConnector):
+    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        for receipt in super().push(changes):
+            broken = receipt.verdict is Verdict.UNKNOWN
+            yield replace(receipt, verdict=Verdict.WRITTEN) if broken else receipt
+
+
+class RepeatsABrokenWrite(MemoryConnector):
+    def _write(self, values: Mapping[Ref, Mapping[str, str | None]]) -> tuple[Mapping[Ref, str], bool]:
+        errors, broken = super()._write(values)
+        return super()._write(values) if broken else (errors, broken)
+
+
+class HoldsTheBatchBack(MemoryConnector):
+    def _write(self, values: Mapping[Ref, Mapping[str, str | None]]) -> tuple[Mapping[Ref, str], bool]:
+        errors, broken = super()._write(values)
+        return dict.fromkeys(values, "the batch was refused") if errors else {}, broken
+
+
+class SendsEveryFieldItKnows(MemoryConnector):
+    def _write(self, values: Mapping[Ref, Mapping[str, str | None]]) -> tuple[Mapping[Ref, str], bool]:
+        held = self._crm.api_read(self._token.value, list(values))
+        return super()._write({ref: {**held.get(ref, {}), **own} for ref, own in values.items()})
+
+
+class ReadsWhatIsGone(MemoryConnector):
+    def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
+        return {ref: {} for ref in refs} | dict(super().read(refs, fields))
+
+
+class ShowsItsToken(MemoryConnector):
+    def __repr__(self) -> str:
+        return f"<{self._token.value}>"
+
+
+class CreatesWhileItChecks(MemoryConnector):
+    def check(self, wants: Wants) -> Iterator[Finding]:
+        findings = list(super().check(wants))
+        list(self.provision(wants.fields))
+        yield from findings
+
+
+FAULTS: list[tuple[type[MemoryConnector], str]] = [
+    (DropsTheLastPage, "test_everything_brings_every_record_of_every_kind"),
+    (MissesTies, "test_no_record_is_missed_at_one_moment"),
+    (ForgetsThePageItStoppedAt, "test_a_pull_goes_on_after_any_page"),
+    (TakesAnyCursor, "test_a_cursor_from_the_future_is_refused"),
+    (TakesAnyCursor, "test_a_cursor_that_is_none_of_ours_is_refused"),
+    (TakesACutAnswerForTheEnd, "test_a_garbled_answer_ends_the_pull_and_loses_nothing"),
+    (ForgetsDeletes, "test_deletes_are_seen"),
+    (NeverTakesALinkBack, "test_links_come_and_go"),
+    (BringsFieldsNobodyWants, "test_only_the_fields_asked_for_are_brought"),
+    (CallsNaiveTimesUtc, "test_a_person_is_brought_as_she_stands"),
+    (OverwritesAPerson, "test_what_a_person_wrote_is_not_overwritten"),
+    (ShufflesReceipts, "test_more_changes_than_a_batch_keep_their_order"),
+    (LosesAReceipt, "test_a_poisoned_record_does_not_hold_back_the_others"),
+    (CallsABrokenWriteDone, "test_a_write_that_broke_off_is_told_as_it_is"),
+    (RepeatsABrokenWrite, "test_a_write_that_broke_off_is_told_as_it_is"),
+    (HoldsTheBatchBack, "test_a_poisoned_record_does_not_hold_back_the_others"),
+    (SendsEveryFieldItKnows, "test_all_changes_of_a_record_are_one_write_of_just_these"),
+    (ReadsWhatIsGone, "test_read_leaves_out_what_is_gone"),
+    (ShowsItsToken, "test_no_repr_shows_a_secret"),
+    (CreatesWhileItChecks, "test_check_writes_nothing"),
+]
+
+
+class _Plugin:
+    """Gives the inner pytest run its world."""
+
+    def __init__(self, make: Callable[[], World]) -> None:
+        self._make = make
+
+    @pytest.fixture
+    def world(self) -> World:
+        return self._make()
+
+
+@pytest.mark.parametrize(("connector", "test"), FAULTS)
+def test_the_contract_catches(pytester: pytest.Pytester, connector: type[MemoryConnector], test: str) -> None:
+    pytester.makepyfile("from refloop.testing import ConnectorContract\nclass TestIt(ConnectorContract): pass")
+    plugin = _Plugin(lambda: MemoryCrm(connector_class=connector))
+    result = pytester.inline_run("-k", test, "-p", "no:cacheprovider", plugins=[plugin])
+    _, _, failed = result.listoutcomes()
+    assert failed
+    assert all("AssertionError" in str(report.longrepr) or "DID NOT RAISE" in str(report.longrepr) for report in failed)
