@@ -1,0 +1,259 @@
+"""Reads HubSpot's JSON strictly: an answer is whole and as documented, or it is refused.
+
+Shapes: HubSpot developers docs, CRM objects, search, batch and associations APIs. Every function raises
+CrmUnavailable for an answer that cannot be one; `what` names the call in the message.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+from refloop.errors import CrmUnavailable
+from refloop.model import parse_time
+
+_ID = re.compile(r"[1-9][0-9]{0,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record of an answer. `linked` are the ids of its contacts, None where the answer does not say them all."""
+
+    id: str
+    created: datetime
+    updated: datetime
+    properties: Mapping[str, str | None]
+    archived: bool = False
+    linked: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A page of a list call. `after` is the token of the next page, the id of its first record."""
+
+    rows: tuple[Row, ...]
+    after: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of a search. `total` counts what matched, this page's rows included."""
+
+    rows: tuple[Row, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchError:
+    """One entry of a batch answer's `errors`. It may speak of many inputs: `ids` are those that it names."""
+
+    category: str
+    message: str
+    ids: frozenset[str]
+    properties: frozenset[str] = frozenset()
+    codes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The answer of a batch read."""
+
+    rows: tuple[Row, ...]
+    errors: tuple[BatchError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Updated:
+    """The answer of a batch update, told by its body: its status is COMPLETE whatever happened to each input."""
+
+    ids: frozenset[str]
+    errors: tuple[BatchError, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Answer of an associations batch read: the targets of each source, and where to go on for long ones."""
+
+    targets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    more: Mapping[str, str] = field(default_factory=dict)
+
+
+def nonsense(what: str, why: str) -> CrmUnavailable:
+    return CrmUnavailable(
+        f"HubSpot's answer to {what} makes no sense: {why}",
+        remedy="Nothing of it was kept. Run again; if it stays, look at https://status.hubspot.com.",
+    )
+
+
+def read_listing(answer: Any, what: str, *, limit: int) -> Listing:
+    rows = _rows(answer, what, limit)
+    token = _token(answer, what)
+    if token is None:
+        return Listing(rows, None)
+    if not _ID.fullmatch(token):
+        raise nonsense(what, "the token of the next page is not a record id")
+    return Listing(rows, int(token))
+
+
+def read_found(answer: Any, what: str, *, limit: int) -> Found:
+    rows = _rows(answer, what, limit)
+    total = answer.get("total")
+    if type(total) is not int or total < len(rows):
+        raise nonsense(what, "`total` does not fit the results")
+    return Found(rows, total)
+
+
+def read_batch(answer: Any, what: str, *, limit: int) -> Batch:
+    return Batch(_rows(answer, what, limit), tuple(read_errors(answer, what)))
+
+
+def read_updated(answer: Any, what: str) -> Updated:
+    ids = frozenset(record_id(entry.get("id"), what) for entry in results(answer, what))
+    return Updated(ids, tuple(read_errors(answer, what)))
+
+
+def read_errors(answer: Any, what: str) -> Iterator[BatchError]:
+    """The `errors` of a batch answer. Partial failure shows here, not in the HTTP status."""
+    for entry in _list(answer.get("errors", []), what, "errors"):
+        yield read_error(_object(entry, what, "errors"))
+
+
+def read_error(entry: Mapping[str, Any]) -> BatchError:
+    """One error body, of a whole call or of some inputs. Every field of it is optional, say the docs."""
+    context = _mapping(entry.get("context"))
+    details = [_mapping(detail) for detail in _sequence(entry.get("errors"))]
+    contexts = [context, *(_mapping(detail.get("context")) for detail in details)]
+    message = str(entry.get("message") or "")
+    ids = (text for one in contexts for key in ("ids", "id", "objectWriteTraceId") for text in _texts(one.get(key)))
+    names = {text for one in contexts for key in ("propertyName", "name") for text in _texts(one.get(key))}
+    codes = {str(detail["code"]) for detail in details if detail.get("code")}
+    return BatchError(
+        category=str(entry.get("category") or entry.get("errorType") or ""),
+        message=message,
+        ids=frozenset(ids),
+        properties=frozenset(names | set(_NAME_IN_MESSAGE.findall(message))),
+        codes=frozenset(codes | set(_CODE_IN_MESSAGE.findall(message))),
+    )
+
+
+# "Property values were not valid: [{...,"error":"PROPERTY_DOESNT_EXIST","name":"x",...}]": JSON inside of a text
+_NAME_IN_MESSAGE = re.compile(r'"name":"([a-z0-9_]{1,100})"')
+_CODE_IN_MESSAGE = re.compile(r'"error":"([A-Z_]{1,60})"')
+
+
+def read_edges(answer: Any, what: str, asked: frozenset[str]) -> Edges:
+    """Targets of each id of `asked`; one without links is absent, or named in `errors`: it has none."""
+    targets: dict[str, frozenset[str]] = dict.fromkeys(asked, frozenset())
+    more: dict[str, str] = {}
+    for entry in _list(_whole(answer, what).get("results"), what, "results"):
+        source = record_id(_object(_object(entry, what, "results").get("from"), what, "from").get("id"), what)
+        if source not in asked:
+            raise nonsense(what, "it speaks of a record that was not asked for")
+        targets[source] |= _target_ids(entry.get("to"), what, "toObjectId")
+        token = _token(entry, what)
+        if token is not None:
+            more[source] = token
+    for error in read_errors(answer, what):
+        if error.category != "OBJECT_NOT_FOUND":
+            raise nonsense(what, f"it is not whole ({error.category or 'error without category'})")
+    return Edges(targets, more)
+
+
+def record_id(value: Any, what: str) -> str:
+    """Accepts the number and the text of an id: the docs show one, the specification the other."""
+    text = str(value) if type(value) is int else value
+    if not isinstance(text, str) or not _ID.fullmatch(text):
+        raise nonsense(what, "a record has no readable id")
+    return text
+
+
+def results(answer: Any, what: str) -> Iterator[Mapping[str, Any]]:
+    """The objects of `results`, for answers that are no records."""
+    for entry in _list(_whole(answer, what).get("results"), what, "results"):
+        yield _object(entry, what, "results")
+
+
+def _rows(answer: Any, what: str, limit: int) -> tuple[Row, ...]:
+    entries = _list(_whole(answer, what).get("results"), what, "results")
+    if len(entries) > limit:
+        raise nonsense(what, f"{len(entries)} results where at most {limit} were asked for")
+    return tuple(_row(_object(entry, what, "results"), what) for entry in entries)
+
+
+def _row(entry: Mapping[str, Any], what: str) -> Row:
+    properties = _object(entry.get("properties"), what, "properties")
+    if not all(value is None or isinstance(value, str) for value in properties.values()):
+        raise nonsense(what, "the value of a property is not text")
+    return Row(
+        id=record_id(entry.get("id"), what),
+        created=_moment(entry.get("createdAt"), what, "createdAt"),
+        updated=_moment(entry.get("updatedAt"), what, "updatedAt"),
+        properties=properties,
+        archived=entry.get("archived") is True,
+        linked=_linked(entry.get("associations"), what),
+    )
+
+
+def _linked(associations: Any, what: str) -> frozenset[str] | None:
+    """The contacts of a listed deal; None when the list was cut. A deal without any has no such key."""
+    if associations is None:
+        return frozenset()
+    inline = _object(associations, what, "associations").get("contacts")
+    if inline is None:
+        return frozenset()
+    if _token(_object(inline, what, "associations"), what) is not None:
+        return None
+    return _target_ids(inline.get("results"), what, "id")
+
+
+def _target_ids(entries: Any, what: str, key: str) -> frozenset[str]:
+    return frozenset(record_id(_object(entry, what, key).get(key), what) for entry in _list(entries, what, key))
+
+
+def _token(holder: Mapping[str, Any], what: str) -> str | None:
+    following = _mapping(holder.get("paging")).get("next")
+    if following is None:
+        return None
+    token = _object(following, what, "paging.next").get("after")
+    if not isinstance(token, str) or not token:
+        raise nonsense(what, "the next page has no token")
+    return token
+
+
+def _moment(value: Any, what: str, key: str) -> datetime:
+    try:
+        return parse_time(cast("str", value))
+    except (TypeError, ValueError):
+        raise nonsense(what, f"a record has no readable `{key}`") from None
+
+
+def _whole(answer: Any, what: str) -> Mapping[str, Any]:
+    return _object(answer, what, "the answer")
+
+
+def _object(value: Any, what: str, key: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise nonsense(what, f"`{key}` is not an object")
+    return value
+
+
+def _list(value: Any, what: str, key: str) -> list[Any]:
+    if not isinstance(value, list):
+        raise nonsense(what, f"`{key}` is not a list")
+    return value
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _sequence(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _texts(value: Any) -> list[str]:
+    values = value if isinstance(value, list) else [value]
+    return [str(one) for one in values if isinstance(one, str | int)]

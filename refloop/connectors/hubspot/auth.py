@@ -1,0 +1,62 @@
+"""Who we are to HubSpot: a service key, or an OAuth app's access token."""
+
+from __future__ import annotations
+
+from refloop.connectors.bearer import Authenticate
+from refloop.connectors.hubspot.settings import HubSpotSettings, OAuth
+from refloop.connectors.retry import error_code
+from refloop.connectors.transport import Transport
+from refloop.connectors.wire import parsed_json
+from refloop.errors import AuthError, CrmUnavailable
+
+
+def authenticator(settings: HubSpotSettings, transport: Transport) -> Authenticate:
+    """Gives the bearer token when asked; secrets are revealed at the first call, not before."""
+    if isinstance(settings.auth, OAuth):
+        return _OAuthTokens(settings.auth, settings.api_version, transport)
+    token = settings.auth.token
+    return lambda _force: token.reveal()
+
+
+class _OAuthTokens:
+    """Draws access tokens with the refresh token, and keeps them in memory only.
+
+    HubSpot docs, OAuth: access tokens live 30 minutes. A refresh token that comes back is used from then on.
+    """
+
+    def __init__(self, app: OAuth, version: str, transport: Transport) -> None:
+        self._app = app
+        self._path = f"/oauth/{version}/token"
+        self._transport = transport
+        self._access = ""
+        self._refresh = ""
+
+    def __call__(self, force: bool) -> str:
+        if force or not self._access:
+            self._draw()
+        return self._access
+
+    def _draw(self) -> None:
+        response = self._transport.request(
+            "POST",
+            self._path,
+            headers={"Accept": "application/json"},
+            data={
+                "grant_type": "refresh_token",
+                "client_id": self._app.client_id,
+                "client_secret": self._app.client_secret.reveal(),
+                "refresh_token": self._refresh or self._app.refresh_token.reveal(),
+            },
+        )
+        answer = parsed_json(response.content)
+        if 400 <= response.status_code < 500:
+            raise AuthError(
+                f"HubSpot refused the refresh token or the app ({error_code(answer) or response.status_code})",
+                remedy="Install the app anew in the HubSpot account, and update its refresh token and client secret.",
+            )
+        access = answer.get("access_token") if isinstance(answer, dict) else None
+        if response.status_code != 200 or not isinstance(access, str) or not access:
+            raise CrmUnavailable("HubSpot's token endpoint gave no access token", remedy="Run again later.")
+        self._access = access
+        renewed = answer.get("refresh_token")
+        self._refresh = renewed if isinstance(renewed, str) else self._refresh

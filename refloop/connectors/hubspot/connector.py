@@ -1,0 +1,57 @@
+"""The connector: HubSpot's contacts and deals behind refloop's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from refloop.config import ConnectionSettings
+from refloop.connectors.base import Clock
+from refloop.connectors.hubspot import push
+from refloop.connectors.hubspot.account import Account
+from refloop.connectors.hubspot.check import Check
+from refloop.connectors.hubspot.client import Client, open_transport
+from refloop.connectors.hubspot.provision import provision
+from refloop.connectors.hubspot.pull import Pull
+from refloop.connectors.hubspot.records import Reader
+from refloop.connectors.hubspot.settings import HubSpotSettings
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Wants
+
+
+class HubSpot:
+    """One HubSpot account: contacts and deals. HubSpot's people call contacts leads; there is no kind for them."""
+
+    settings: ClassVar[type[ConnectionSettings]] = HubSpotSettings
+
+    def __init__(self, connection: str, settings: HubSpotSettings, *, clock: Clock) -> None:  # noqa: ARG002 - of the protocol; HubSpot's own clock is the one that counts
+        self._connection = connection
+        self._settings = settings
+        self._client = Client(connection, settings.api_version, open_transport(settings))
+
+    def check(self, wants: Wants) -> Iterator[Finding]:
+        """A bad token, missing scopes, missing or unfit properties, unknown code fields, a used-up day."""
+        return Check(self._client, self._connection, self._settings).findings(wants)
+
+    def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        """Creates a property group and our properties, on contacts and deals."""
+        return provision(self._client, self._connection, fields)
+
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        """A tick with nothing new is two calls. Once a day, `Since` also reads the contacts of all open deals anew,
+        because a change of links leaves no trace on a deal, and the archived records."""
+        account = Account(self._client, self._settings.currency)
+        reader = Reader(self._connection, self._settings, wants, account.stages, account.currency)
+        return Pull(self._client, reader).pages(span)
+
+    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """Reads 100 records, writes those 100 at once: HubSpot has no conditional write."""
+        return push.push(self._client, self._connection, changes)
+
+    def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
+        return push.read(self._client, self._connection, refs, fields)
+
+    def calls(self) -> Mapping[str, int]:
+        return self._client.transport.calls
+
+    def close(self) -> None:
+        self._client.transport.close()

@@ -1,0 +1,101 @@
+"""Our fields as HubSpot properties: their definitions, and what is wrong with those that are there. Pure.
+
+HubSpot docs, CRM properties API: internal name and object type never change; `date` and `datetime` are both
+shown by the field type `date`; an enumeration brings its options.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from typing import Any
+
+from refloop.connectors.hubspot.answers import nonsense
+from refloop.model import FieldSpec, FieldType
+
+_TYPES: Mapping[FieldType, tuple[str, str]] = {
+    FieldType.TEXT: ("string", "text"),
+    FieldType.CHOICE: ("enumeration", "select"),
+    FieldType.NUMBER: ("number", "number"),
+    FieldType.MONEY: ("number", "number"),
+    FieldType.TIME: ("datetime", "date"),
+}
+"""(type, fieldType) of each of our types."""
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """A property as the account defines it."""
+
+    name: str
+    type: str
+    read_only: bool
+    options: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def values(self) -> frozenset[str]:
+        return frozenset(str(option.get("value")) for option in self.options)
+
+
+def read_property(entry: Mapping[str, Any], what: str) -> Property:
+    """Raises CrmUnavailable when it has no name or type."""
+    name, kind = entry.get("name"), entry.get("type")
+    if not isinstance(name, str) or not isinstance(kind, str):
+        raise nonsense(what, "a property has no name or no type")
+    rules = entry.get("modificationMetadata")
+    read_only = entry.get("calculated") is True or (isinstance(rules, dict) and rules.get("readOnlyValue") is True)
+    options = entry.get("options")
+    return Property(name, kind, read_only, tuple(options) if isinstance(options, list) else ())
+
+
+def group_name(fields: Sequence[FieldSpec]) -> str:
+    """The property group of our fields, named by what their names begin with: `ref_referral_attribution`."""
+    words = [field.name.split("_")[:-1] for field in fields]
+    shared = takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))
+    return "_".join([*(column[0] for column in shared), "referral_attribution"])
+
+
+def group(name: str) -> dict[str, Any]:
+    return {"name": name, "label": "Referral attribution", "displayOrder": -1}
+
+
+def definition(field: FieldSpec, group_name: str) -> dict[str, Any]:
+    kind, shown_as = _TYPES[field.type]
+    plain = {
+        "name": field.name,
+        "label": field.label,
+        "type": kind,
+        "fieldType": shown_as,
+        "groupName": group_name,
+        "description": field.description,
+        "formField": False,
+    }
+    return plain | ({"options": options(field)} if field.type is FieldType.CHOICE else {})
+
+
+def options(field: FieldSpec) -> list[dict[str, Any]]:
+    return [
+        {"value": value, "label": label, "displayOrder": place, "hidden": False}
+        for place, (value, label) in enumerate(field.choices)
+    ]
+
+
+def more_options(field: FieldSpec, there: Property) -> list[dict[str, Any]]:
+    """All options that the property should have: those it has, then those of ours that are missing."""
+    return [*map(dict, there.options), *(one for one in options(field) if one["value"] not in there.values)]
+
+
+def missing_options(field: FieldSpec, there: Property) -> list[str]:
+    if field.type is not FieldType.CHOICE:
+        return []
+    return [value for value, _label in field.choices if value not in there.values]
+
+
+def misfits(field: FieldSpec, there: Property) -> Iterator[str]:
+    """What keeps an existing property from being our field, in words. No option that is missing: those can be added."""
+    wanted, _shown_as = _TYPES[field.type]
+    if there.type != wanted:
+        yield f"has the type {there.type}, refloop needs {wanted}"
+    if there.read_only:
+        yield "is read-only for integrations"

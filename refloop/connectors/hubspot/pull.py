@@ -1,0 +1,175 @@
+"""Pulls contacts, deals and their links: walks in ascending order of record id, each step a page with its cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from refloop.connectors.hubspot import search
+from refloop.connectors.hubspot.answers import Found, Row
+from refloop.connectors.hubspot.client import BATCH, EDGES, Client, chunks
+from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Progress, Walk, read_cursor
+from refloop.connectors.hubspot.paging import Sheet, list_pages, search_pages
+from refloop.connectors.hubspot.records import Reader
+from refloop.connectors.hubspot.search import OBJECTS, Filter, Query, milliseconds
+from refloop.errors import LedgerError
+from refloop.model import Between, Cursor, Everything, Kind, Link, Page, Record, Ref, Relation, Since, Span
+
+_HOUR = 3_600_000
+_DAY = 24 * _HOUR
+_MINUTE = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One page of a walk. `last` is the highest record id so far; `done` says that the walk is over."""
+
+    last: int
+    done: bool
+    records: tuple[Record, ...] = ()
+    links: tuple[Link, ...] = ()
+    whole: tuple[tuple[Ref, Relation], ...] = ()
+
+
+class Pull:
+    """One pull of one account. Raises what `Client` raises, and LedgerError for a cursor that cannot be."""
+
+    def __init__(self, client: Client, reader: Reader) -> None:
+        self._client = client
+        self._reader = reader
+        self._look_back = reader.settings.look_back * _MINUTE
+
+    def pages(self, span: Span) -> Iterator[Page]:
+        match span:
+            case Everything():
+                yield from self._everything()
+            case Since(cursor):
+                yield from self._since(cursor)
+            case Between(start, end):
+                yield from self._between(start, end)
+
+    def _everything(self) -> Iterator[Page]:
+        self._reader.stages()  # any first answer tells the server's time; this one is needed anyway
+        yield from self._run(Progress(until=self._now(), todo=FULL))
+
+    def _since(self, cursor: Cursor) -> Iterator[Page]:
+        """What an interrupted pull left undone, then what is new."""
+        progress = read_cursor(cursor)
+        if progress.under_way:
+            progress = yield from self._run(progress)
+        start = progress.mark - self._look_back
+        # The first search is open-ended: its own answer tells the server's time, at no extra call.
+        opening = self._query(Kind.CONTACT, search.modified(Kind.CONTACT, start, None))
+        first = self._client.search(opening.kind, opening.body(0))
+        now = self._now()
+        if now + _HOUR < progress.mark:
+            raise LedgerError(
+                "the last pull of a HubSpot connection is, by HubSpot's clock, in the future",
+                remedy="Pull that connection anew from the start: what changed in between may be missing.",
+            )
+        todo = TICK + SWEEP if now - progress.swept >= _DAY else TICK
+        yield from self._run(replace(progress, until=now, todo=todo, last=0), first)
+
+    def _between(self, start: datetime, end: datetime) -> Iterator[Page]:
+        low, high = milliseconds(start), milliseconds(end - timedelta.resolution)  # the end is outside
+        for kind in OBJECTS:
+            query = self._query(kind, search.modified(kind, low, high), search.created(low, high))
+            for step in self._matching(query, 0):
+                yield Page(step.records, step.links, step.whole)
+
+    def _run(self, progress: Progress, first: Found | None = None) -> Generator[Page, None, Progress]:
+        """Walks to the end of `todo`. `first` is the first walk's first answer, where it is there already."""
+        while progress.under_way:
+            for step in self._walk(progress, first):
+                progress = progress.next_walk() if step.done else progress.at(step.last)
+                yield Page(step.records, step.links, step.whole, progress.cursor())
+            first = None
+        return progress
+
+    def _walk(self, progress: Progress, first: Found | None) -> Iterator[_Step]:
+        last = progress.last
+        match progress.todo[0]:
+            case Walk.ALL_CONTACTS:
+                return self._listed(Kind.CONTACT, last)
+            case Walk.ALL_DEALS:
+                return self._listed(Kind.DEAL, last)
+            case Walk.CONTACTS:
+                return self._changed(Kind.CONTACT, progress, first)
+            case Walk.DEALS:
+                return self._changed(Kind.DEAL, progress, first)
+            case Walk.OPEN_LINKS:
+                return self._open_links(last)
+            case Walk.GONE_CONTACTS:
+                return self._gone(Kind.CONTACT, last)
+            case Walk.GONE_DEALS:
+                return self._gone(Kind.DEAL, last)
+
+    def _listed(self, kind: Kind, last: int) -> Iterator[_Step]:
+        query = {"properties": ",".join(self._reader.properties(kind))}
+        if kind is Kind.DEAL:
+            query["associations"] = "contacts"
+        for listed in list_pages(self._client, kind, query, last):
+            linked = self._inline_contacts(listed.rows) if kind is Kind.DEAL else {}
+            yield self._step(kind, listed.rows, linked, listed)
+
+    def _gone(self, kind: Kind, last: int) -> Iterator[_Step]:
+        """Archived records: HubSpot keeps them for about 90 days, and shows them only here."""
+        query = {"properties": ",".join(self._reader.properties(kind)), "archived": "true"}
+        for listed in list_pages(self._client, kind, query, last):
+            records = tuple(self._reader.record(kind, replace(row, archived=True)) for row in listed.rows)
+            yield _Step(listed.last, listed.done, records)
+
+    def _changed(self, kind: Kind, progress: Progress, first: Found | None) -> Iterator[_Step]:
+        # The Date header cuts to whole seconds: what was modified within that second is there already.
+        window = search.modified(kind, progress.mark - self._look_back, progress.until + 999)
+        return self._matching(self._query(kind, window), progress.last, first)
+
+    def _matching(self, query: Query, last: int, first: Found | None = None) -> Iterator[_Step]:
+        for found in search_pages(self._client, query, last, first):
+            rows = self._completed(query, found.rows)
+            is_deal = query.kind is Kind.DEAL
+            linked = self._client.contacts_of([row.id for row in rows]) if is_deal and rows else {}
+            yield self._step(query.kind, rows, linked, found)
+
+    def _open_links(self, last: int) -> Iterator[_Step]:
+        """The contacts of every open deal: a change of links alone does not touch a deal's modified date."""
+        deals: list[str] = []
+        query = Query(Kind.DEAL, search.not_closed(), ("hs_object_id",))
+        for found in search_pages(self._client, query, last):
+            deals.extend(row.id for row in found.rows)
+            if found.done or len(deals) + search.LIMIT > EDGES:
+                linked = self._client.contacts_of(deals) if deals else {}
+                yield self._step(Kind.DEAL, (), linked, found)
+                deals = []
+
+    def _step(self, kind: Kind, rows: Sequence[Row], linked: Mapping[str, frozenset[str]], place: Sheet) -> _Step:
+        links = [link for row in rows for link in self._reader.links(kind, row)]
+        connection = self._reader.connection
+        whole = tuple((Ref(connection, Kind.DEAL, deal), Relation.ASSOCIATED_WITH) for deal in linked)
+        for source, relation in whole:
+            people = sorted(linked[source.id], key=int)
+            links.extend(Link(source, relation, Ref(connection, Kind.CONTACT, person)) for person in people)
+        records = tuple(self._reader.record(kind, row) for row in rows)
+        return _Step(place.last, place.done, records, tuple(links), whole)
+
+    def _inline_contacts(self, rows: Sequence[Row]) -> Mapping[str, frozenset[str]]:
+        """The contacts that the list itself names; where it was cut, those that a batch read names."""
+        linked = {row.id: row.linked for row in rows if row.linked is not None}
+        cut = [row.id for row in rows if row.linked is None]
+        return {**linked, **(self._client.contacts_of(cut) if cut else {})}
+
+    def _query(self, kind: Kind, *alternatives: Filter) -> Query:
+        """Without properties where a search body has no room for all: `_completed` brings them."""
+        wanted = self._reader.properties(kind)
+        return Query(kind, alternatives, wanted if search.fits(wanted) else ())
+
+    def _completed(self, query: Query, rows: Sequence[Row]) -> Sequence[Row]:
+        if query.properties:
+            return rows
+        wanted = self._reader.properties(query.kind)
+        ids = [row.id for row in rows]
+        return [row for chunk in chunks(ids, BATCH) for row in self._client.batch_read(query.kind, chunk, wanted).rows]
+
+    def _now(self) -> int:
+        return milliseconds(self._client.server_time())

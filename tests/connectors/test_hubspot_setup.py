@@ -1,0 +1,237 @@
+"""Provisioning, checking and pushing, against the local HubSpot over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from refloop.connectors.hubspot import HubSpot, HubSpotSettings
+from refloop.errors import AuthError, CrmUnavailable
+from refloop.model import Change, FieldSpec, FieldType, Finding, Kind, Level, Ref, Verdict, Wants
+from refloop.sandbox.hubspot import Allowance, LocalHubSpot
+from refloop.sandbox.server import Server
+
+BOTH = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
+CODE = FieldSpec("ref_code", "Referral code", FieldType.TEXT, BOTH, "The code")
+STATUS = FieldSpec("ref_status", "Status", FieldType.CHOICE, BOTH, choices=(("won", "Won"), ("lost", "Lost")))
+AT = FieldSpec("ref_status_at", "Status at", FieldType.TIME, BOTH)
+SHARE = FieldSpec("ref_share", "Share", FieldType.NUMBER, (Kind.DEAL,))
+FIELDS = (CODE, STATUS, AT, SHARE)
+
+
+class Office:
+    def __init__(self, **account: Any) -> None:
+        self.crm = LocalHubSpot(token="pat-local", **account)
+        self.server = Server(self.crm.app)
+        self.closing: list[Callable[[], None]] = [self.server.close]
+
+    def hubspot(self, **more: Any) -> HubSpot:
+        auth = {"method": "service_key", "token": "env:HUBSPOT_TOKEN"}
+        given = {"connector": "hubspot", "url": self.server.url, "auth": auth} | more
+        connector = HubSpot("hub", HubSpotSettings.model_validate(given), clock=_no_clock)
+        self.closing.insert(0, connector.close)
+        return connector
+
+    def check(self, **more: Any) -> list[Finding]:
+        return list(self.hubspot(**more).check(Wants(FIELDS)))
+
+
+def _no_clock() -> Any:
+    raise AssertionError("asked for the time")
+
+
+@pytest.fixture
+def offices(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Office]]:
+    monkeypatch.setenv("HUBSPOT_TOKEN", "pat-local")
+    made: list[Office] = []
+
+    def make(**account: Any) -> Office:
+        made.append(Office(**account))
+        return made[-1]
+
+    yield make
+    for office in made:
+        for close in office.closing:
+            close()
+
+
+@pytest.fixture
+def office(offices: Callable[..., Office]) -> Office:
+    return offices()
+
+
+def provisioned(office: Office) -> list[Finding]:
+    return list(office.hubspot().provision(FIELDS))
+
+
+def test_provisioning_says_what_it_did_and_may_be_repeated(office: Office) -> None:
+    places = [
+        *(f"hub: contacts.{name}" for name in ("ref_code", "ref_status", "ref_status_at")),
+        *(f"hub: deals.{name}" for name in ("ref_code", "ref_status", "ref_status_at", "ref_share")),
+    ]
+    first = provisioned(office)
+    assert [(finding.place, finding.message) for finding in first] == [(place, "created") for place in places]
+    assert sum(office.crm.calls.values()) == 6
+    assert all(finding.level is Level.INFO for finding in first)
+    again = provisioned(office)
+    assert [(finding.place, finding.message) for finding in again] == [(place, "there already") for place in places]
+    assert office.check() == []
+
+
+def test_provisioning_completes_what_is_there(office: Office) -> None:
+    office.crm.define_property("deals", {"name": "ref_code", "type": "number"})
+    options = [{"value": "lost", "label": "Verloren"}]
+    office.crm.define_property("contacts", {"name": "ref_status", "type": "enumeration", "options": options})
+    by_place = {finding.place: finding for finding in provisioned(office)}
+    wrong = by_place["hub: deals.ref_code"]
+    assert wrong.level is Level.ERROR
+    assert "has the type number, refloop needs string" in wrong.message
+    assert wrong.remedy
+    assert by_place["hub: contacts.ref_status"].message == "options added: won"
+    person = office.crm.create("contacts", {"email": "ann@example.com"})
+    for value in ("won", "lost"):
+        office.crm.update("contacts", person, {"ref_status": value})
+    assert [finding.place for finding in office.check()] == ["hub: deals.ref_code"]
+
+
+def test_provisioning_without_the_scope_names_it(offices: Callable[..., Office]) -> None:
+    office = offices(denied_scopes=["crm.schemas.contacts.write"])
+    with pytest.raises(AuthError, match=r"crm\.schemas\.contacts\.write"):
+        provisioned(office)
+
+
+def test_a_check_finds_each_fault_once(office: Office) -> None:
+    provisioned(office)
+    office.crm.remove_property("deals", "ref_share")
+    findings = office.check(code_fields={"contact": ["no_such_property", "email"], "deal": ["dealname"]})
+    assert [(finding.level, finding.place) for finding in findings] == [
+        (Level.ERROR, "hub: contacts.no_such_property"),
+        (Level.ERROR, "hub: deals.ref_share"),
+    ]
+    assert all(finding.remedy for finding in findings)
+
+
+def test_a_check_writes_nothing(office: Office) -> None:
+    assert len([finding for finding in office.check() if "does not exist" in finding.message]) == 7
+    assert not any(call.startswith(("PATCH", "POST", "DELETE")) for call in office.crm.calls)
+
+
+@pytest.mark.parametrize("scope", ["crm.objects.contacts.read", "crm.objects.deals.read"])
+def test_a_missing_scope_is_named_and_does_not_end_the_check(offices: Callable[..., Office], scope: str) -> None:
+    office = offices()
+    provisioned(office)
+    findings = offices(denied_scopes=[scope]).check()
+    assert any(scope in finding.message and finding.level is Level.ERROR for finding in findings)
+
+
+def test_a_bad_token_ends_the_check(office: Office) -> None:
+    office.crm.revoke_tokens()
+    with pytest.raises(AuthError) as caught:
+        office.check()
+    assert caught.value.remedy
+    assert "pat-local" not in str(caught.value)
+
+
+def test_a_day_nearly_used_up_is_a_warning(offices: Callable[..., Office]) -> None:
+    office = offices(allowance=Allowance(daily=20))
+    provisioned(office)
+    list(office.hubspot().read([], FIELDS))
+    findings = [*office.check(), *office.check()]
+    assert {finding.level for finding in findings} == {Level.WARNING}
+    assert "of 20 API calls of the day are used" in findings[0].message
+
+
+def test_the_salesforce_integration_is_noticed(offices: Callable[..., Office]) -> None:
+    with_it, without = offices(salesforce_integration=True), offices()
+    for office in (with_it, without):
+        provisioned(office)
+    assert with_it.check(mirror_of="crm") == []
+    assert without.check() == []
+    warned = [*with_it.check(), *without.check(mirror_of="crm")]
+    assert [finding.level for finding in warned] == [Level.WARNING] * 4
+    assert all("mirror_of" in f"{finding.message} {finding.remedy}" for finding in warned)
+
+
+def contact(office: Office, **properties: str) -> Ref:
+    return Ref("hub", Kind.CONTACT, office.crm.create("contacts", properties))
+
+
+def test_a_push_reads_a_hundred_and_writes_a_hundred(office: Office) -> None:
+    provisioned(office)
+    refs = [Ref("hub", Kind.CONTACT, one) for one in office.crm.load("contacts", ({} for _ in range(250)))]
+    office.crm.calls.clear()
+    changes = [Change(ref, field, None, value, "") for ref in refs for field, value in ((CODE, "A"), (STATUS, "won"))]
+    assert {receipt.verdict for receipt in office.hubspot().push(changes)} == {Verdict.WRITTEN}
+    assert office.crm.calls == {
+        "POST /crm/objects/contacts/batch/read": 3,
+        "POST /crm/objects/contacts/batch/update": 3,
+    }
+    held = office.hubspot().read(refs, (CODE, STATUS))
+    assert all(held[ref] == {"ref_code": "A", "ref_status": "won"} for ref in refs)
+    office.crm.calls.clear()
+    assert {receipt.verdict for receipt in office.hubspot().push(changes)} == {Verdict.PRESENT}
+    assert office.crm.calls == {"POST /crm/objects/contacts/batch/read": 3}
+
+
+def test_a_property_that_nobody_provisioned_is_refused_with_its_remedy(office: Office) -> None:
+    refs = [contact(office, email=f"p{number}@example.com") for number in range(5)]
+    receipts = list(office.hubspot().push([Change(ref, CODE, None, "A", "") for ref in refs]))
+    assert {receipt.verdict for receipt in receipts} == {Verdict.REFUSED}
+    assert all("refloop provision" in receipt.reason for receipt in receipts)
+
+
+def test_one_missing_property_does_not_hold_back_the_others(office: Office) -> None:
+    provisioned(office)
+    office.crm.remove_property("contacts", "ref_status")
+    refs = [contact(office, email=f"p{number}@example.com") for number in range(5)]
+    changes = [Change(ref, field, None, "won", "") for ref in refs for field in (STATUS, CODE)]
+    receipts = list(office.hubspot().push(changes))
+    assert [receipt.verdict for receipt in receipts] == [Verdict.REFUSED, Verdict.WRITTEN] * 5
+    assert [office.crm.history("contacts", ref.id, "ref_code")[0][0] for ref in refs] == ["won"] * 5
+
+
+def test_a_bad_value_is_refused_in_hubspots_words(office: Office) -> None:
+    provisioned(office)
+    good, bad = contact(office, email="a@example.com"), contact(office, email="b@example.com")
+    wrong = Change(bad, STATUS, None, "maybe", "")
+    receipts = list(office.hubspot().push([wrong, Change(good, STATUS, None, "won", "")]))
+    assert [receipt.verdict for receipt in receipts] == [Verdict.REFUSED, Verdict.WRITTEN]
+    assert "maybe" in receipts[0].reason or "option" in receipts[0].reason.lower()
+
+
+@pytest.mark.parametrize("merged_too", [True, False])
+def test_a_merged_record_is_gone_and_its_survivor_untouched(office: Office, merged_too: bool) -> None:
+    provisioned(office)
+    one, two = contact(office, email="a@example.com"), contact(office, email="b@example.com")
+    survivor = Ref("hub", Kind.CONTACT, office.crm.merge("contacts", one.id, two.id))
+    changes = [Change(one, CODE, None, "A", "")]
+    changes += [Change(survivor, CODE, None, "B", "")] if merged_too else []
+    receipts = list(office.hubspot().push(changes))
+    assert receipts[0].verdict is Verdict.REFUSED
+    assert "gone" in receipts[0].reason
+    assert (office.crm.get("contacts", survivor.id) or {}).get("ref_code") == ("B" if merged_too else None)
+    assert office.hubspot().read([one], (CODE,)) == {}
+    assert office.hubspot().read([one, survivor], (CODE,)).keys() == {survivor}
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_lost_answer_leaves_the_fate_unknown_and_is_sent_once(office: Office, applied: bool) -> None:
+    provisioned(office)
+    ref = contact(office, email="a@example.com")
+    office.crm.fail_next(502, path="/batch/update", body="<html>", applied=applied)
+    office.crm.calls.clear()
+    (receipt,) = office.hubspot().push([Change(ref, CODE, None, "A", "")])
+    assert receipt.verdict is Verdict.UNKNOWN
+    assert office.crm.calls["POST /crm/objects/contacts/batch/update"] == 1
+    assert office.hubspot().read([ref], (CODE,))[ref] == ({"ref_code": "A"} if applied else {})
+
+
+def test_a_lost_look_ends_the_push_with_nothing_written(office: Office) -> None:
+    provisioned(office)
+    ref = contact(office, email="a@example.com")
+    office.crm.fail_next(200, path="/batch/read", body='{"results": [')
+    with pytest.raises(CrmUnavailable):
+        list(office.hubspot().push([Change(ref, CODE, None, "A", "")]))
+    assert (office.crm.get("contacts", ref.id) or {}).get("ref_code") is None
