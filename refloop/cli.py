@@ -23,6 +23,7 @@ from refloop.config import write_template
 from refloop.errors import DataError, Exit, RefloopError
 from refloop.ledger.book import translated
 from refloop.ledger.runs import end_run, start_run
+from refloop.ledger.undo import undoing
 from refloop.model import Between, Change, Finding, Level, Ref, Status
 from refloop.report import figures, text
 from refloop.report.progress import progress_bars
@@ -464,6 +465,31 @@ def apply(
             text.run_counts(out, report.counts)
             for name, error in report.problems:
                 text.problem(err, name, error)
+    if report.exit:
+        raise typer.Exit(report.exit)
+
+
+@app.command()
+def undo(
+    context: typer.Context,
+    run: Annotated[int, typer.Argument(help="The run whose writes to take back; see `refloop runs`.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be taken back, write nothing.")] = False,
+) -> None:
+    """Take back what a run wrote: every field that still holds it. Is itself a run that can be undone."""
+    with working(context) as work:
+        specs = {spec.name: spec for spec in work.policy.fields}
+        taken = list(undoing(work.ledger, run, specs))
+        counts = text.changes(out, taken)
+        text.say(out, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")
+        if dry_run or not taken:
+            return
+        if not yes and not typer.confirm("Take these back?"):
+            raise typer.Exit(Exit.OK)
+        report = work.runner().undo(taken)
+        text.run_counts(out, report.counts)
+        for name, error in report.problems:
+            text.problem(err, name, error)
     if report.exit:
         raise typer.Exit(report.exit)
 

@@ -154,6 +154,13 @@ _TABLES = (
         run INTEGER NOT NULL,
         PRIMARY KEY (connection, kind, id, field)
     ) STRICT, WITHOUT ROWID""",
+    f"""CREATE TABLE undone (
+        {_REF},
+        field TEXT NOT NULL,
+        value TEXT,
+        run INTEGER NOT NULL,
+        PRIMARY KEY (connection, kind, id, field)
+    ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE runs (
         run INTEGER PRIMARY KEY,
         command TEXT NOT NULL,

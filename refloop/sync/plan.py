@@ -8,7 +8,7 @@ a conflict, shown and never overwritten.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from refloop.mapping.codes import code_key
 from refloop.mapping.fields import Want
@@ -30,10 +30,12 @@ class Clash:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the ledger knows of a record's fields: `wrote` by name, and (before, after, how often) of refusals."""
+    """What the ledger knows of a record's fields, by name: what we last wrote, (before, after, how often) of
+    refusals, and the values that a person undid."""
 
-    wrote: Mapping[str, str | None]
-    refused: Mapping[str, tuple[str | None, str | None, int]]
+    wrote: Mapping[str, str | None] = field(default_factory=dict)
+    refused: Mapping[str, tuple[str | None, str | None, int]] = field(default_factory=dict)
+    undone: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def plan_record(
         spec, found, wrote = specs[name], record.found.get(name), known.wrote.get(name)
         if found == want.value or (name == code_field and _same_code(found, want.value)):
             continue
+        if name in known.undone and known.undone[name] == want.value:
+            continue  # a person undid just this; another wish may be written again
         if found is None or found == wrote:
             change = Change(record.ref, spec, found, want.value, want.why)
             (parked if _is_parked(change, known) else changes).append(change)

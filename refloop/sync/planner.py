@@ -8,6 +8,7 @@ from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, next_refs
 from refloop.ledger.receipts import all_written, refusals
 from refloop.ledger.records import records_of
+from refloop.ledger.undo import undone_values
 from refloop.model import Ref
 from refloop.sync.plan import Known, RecordPlan, plan_record
 from refloop.sync.policy import Policy
@@ -48,11 +49,12 @@ class Planner:
         refused: dict[Ref, dict[str, tuple[str | None, str | None, int]]] = {}
         for (ref, name), times in refusals(self._ledger, refs).items():
             refused.setdefault(ref, {})[name] = times
+        undone = undone_values(self._ledger, refs)
         planned = {
             record.ref: plan_record(
                 record,
                 wants.get(record.ref, {}),
-                Known(wrote.get(record.ref, {}), refused.get(record.ref, {})),
+                Known(wrote.get(record.ref, {}), refused.get(record.ref, {}), undone.get(record.ref, {})),
                 self._specs,
                 self._code_field,
             )

@@ -23,6 +23,7 @@ from refloop.errors import (
 )
 from refloop.ledger.book import Ledger
 from refloop.ledger.runs import end_run, start_run
+from refloop.ledger.undo import keep_undone
 from refloop.model import Change, Span
 from refloop.sync.decide import Decider
 from refloop.sync.planner import Planner
@@ -108,6 +109,20 @@ class Runner:
         """
         return self._journalled("apply", lambda report: self._apply(changes, report))
 
+    def undo(self, changes: Sequence[Change]) -> Report:
+        """Takes back what a run wrote (see `refloop.ledger.undo.undoing`), where the field still holds it.
+
+        What is undone is not written again until the ledger wants something else there.
+        """
+
+        def work(report: Report) -> None:
+            with self._ledger.writing():
+                keep_undone(self._ledger, report.run, changes)
+            with self._connected(report) as connectors:
+                self._send(connectors, report, changes)
+
+        return self._journalled("undo", work)
+
     def _journalled(self, command: str, work: Callable[[Report], None]) -> Report:
         report = Report(start_run(self._ledger, command, __version__, self._clock()))
         code: int = Exit.BUG
@@ -138,22 +153,23 @@ class Runner:
                 self._each(connectors, report, lambda name, crm: self._push(report, name, crm))
 
     def _apply(self, changes: Sequence[Change], report: Report) -> None:
-        planned: dict[str, list[Change]] = {}
-        for change in changes:
-            planned.setdefault(change.ref.connection, []).append(change)
-        unknown = sorted(planned.keys() - self._connections.keys())
-        if unknown:
-            raise StalePlan(f"the plan writes to {', '.join(unknown)}, which is not configured any more")
+        planned = _by_connection(changes)
         with self._connected(report) as connectors:
             if report.problems:
                 return
+            unknown = sorted(planned.keys() - connectors.keys())
+            if unknown:
+                raise StalePlan(f"the plan writes to {', '.join(unknown)}, which is not configured any more")
             for name, part in planned.items():
                 _refuse_moved(connectors[name], part)
-            self._each(
-                connectors,
-                report,
-                lambda name, crm: report.add(name, self._pusher(report).send(name, crm, planned.get(name, []))),
-            )
+            self._send(connectors, report, changes)
+
+    def _send(self, connectors: Mapping[str, Connector], report: Report, changes: Sequence[Change]) -> None:
+        planned = _by_connection(changes)
+        pusher = self._pusher(report)
+        self._each(
+            connectors, report, lambda name, crm: report.add(name, pusher.send(name, crm, planned.get(name, [])))
+        )
 
     @contextmanager
     def _connected(self, report: Report) -> Iterator[dict[str, Connector]]:
@@ -209,6 +225,13 @@ class Runner:
                 "nothing was written",
                 remedy="Look at it with `refloop plan`; if it is right, run `refloop sync --max-changes N` once.",
             )
+
+
+def _by_connection(changes: Sequence[Change]) -> dict[str, list[Change]]:
+    found: dict[str, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.ref.connection, []).append(change)
+    return found
 
 
 def _refuse_moved(connector: Connector, changes: Sequence[Change]) -> None:

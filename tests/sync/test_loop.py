@@ -10,6 +10,7 @@ import pytest
 
 from refloop.errors import Exit
 from refloop.ledger import Ledger
+from refloop.ledger.undo import undoing
 from refloop.model import Between, Kind, Ref, parse_time
 from refloop.testing import Draft
 from tests.sync.loop import Loop
@@ -284,6 +285,39 @@ def test_incremental_equals_full(loop: Loop, new_ledger: Callable[[str], Ledger]
     fresh.sync(push=False)
     assert fresh.planned() == {}
     assert fresh.ledger.one("SELECT 1 FROM conflicts") is None
+
+
+def test_a_run_is_undone_where_nobody_wrote_since_and_stays_undone(loop: Loop) -> None:
+    sales = loop.crms["sales"]
+    loop.code("ANNA-7K2Q", "anna", ANNA)
+    kept = sales.create(Kind.LEAD, Draft(email="a@buyer.io", code="ANNA-7K2Q"))
+    touched = sales.create(Kind.LEAD, Draft(email="b@buyer.io", code="ANNA-7K2Q"))
+    run = loop.sync().run
+    sales.write(touched, loop.policy.spec("ref_status"), "on_hold")
+    specs = {spec.name: spec for spec in loop.policy.fields}
+    undone = loop.runner().undo(list(undoing(loop.ledger, run, specs)))
+    assert undone.counts["sales"]["written"] == 11
+    assert undone.counts["sales"]["moved"] == 1
+    assert loop.fields(kept) == {}
+    assert loop.fields(touched) == {"status": "on_hold"}
+    for _ in range(2):
+        assert loop.sync().counts["sales"]["written"] == 0
+    back = loop.runner().undo(list(undoing(loop.ledger, undone.run, specs)))
+    assert back.counts["sales"]["written"] == 11
+    assert loop.fields(kept)["code"] == "ANNA-7K2Q"
+    assert loop.sync().counts["sales"]["written"] == 0
+
+
+def test_what_was_undone_is_written_again_when_the_ledger_wants_something_else(loop: Loop) -> None:
+    sales = loop.crms["sales"]
+    loop.code("ANNA-7K2Q", "anna", ANNA)
+    contact = sales.create(Kind.CONTACT, Draft(email="a@buyer.io", code="ANNA-7K2Q"))
+    run = loop.sync().run
+    loop.runner().undo(list(undoing(loop.ledger, run, {spec.name: spec for spec in loop.policy.fields})))
+    deal = sales.create(Kind.DEAL, Draft(title="Deal"))
+    sales.associate(deal, contact)
+    loop.sync()
+    assert loop.fields(contact) == {"status": "opportunity"}  # since when is what it was: that stays undone
 
 
 def test_the_ledger_names_records_by_connection() -> None:

@@ -250,8 +250,8 @@ def test_referrals_and_outcomes_of_every_code_are_those_of_the_data(loop: Loop, 
 def test_every_deal_is_credited_to_the_page_that_brought_its_lead(loop: Loop, database: sqlite3.Connection) -> None:
     wanted = database.execute(f"SELECT mql_id, landing_page_id FROM leads JOIN deals USING (mql_id) WHERE {IN_TIME}")  # noqa: S608 - ours
     found = loop.ledger.rows("SELECT id, referrer, share, role, currency FROM credited_deals")
-    assert sorted(tuple(row) for row in found) == sorted(
-        (loop.deals[mql_id], page, "1", "sourced", "BRL") for mql_id, page in wanted
+    assert sorted((row["id"], row["referrer"], Decimal(row["share"]), *tuple(row)[3:]) for row in found) == sorted(
+        (loop.deals[mql_id], page, Decimal(1), "sourced", "BRL") for mql_id, page in wanted
     )
 
 

@@ -1,0 +1,54 @@
+"""What a run wrote, and what of it a person undid."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from refloop.ledger.book import Ledger
+from refloop.ledger.decisions import ref_of
+from refloop.model import Change, FieldSpec, Ref
+
+
+def undoing(ledger: Ledger, run: int, specs: Mapping[str, FieldSpec]) -> Iterator[Change]:
+    """The changes that take back what a run wrote, by record. Fields that a later run wrote again are left out."""
+    rows = ledger.rows(
+        "SELECT r.connection, r.kind, r.id, r.field, r.before, r.after FROM receipts r "
+        "WHERE r.run = ? AND r.verdict = 'written' AND r.seq = ("
+        "  SELECT max(q.seq) FROM receipts q WHERE q.connection = r.connection AND q.kind = r.kind AND q.id = r.id "
+        "  AND q.field = r.field AND q.verdict = 'written') "
+        "ORDER BY r.connection, r.kind, r.id, r.field",
+        (run,),
+    )
+    for row in rows:
+        if row["field"] in specs:
+            yield Change(ref_of(row), specs[row["field"]], row["after"], row["before"], f"undo of run {run}")
+
+
+def keep_undone(ledger: Ledger, run: int, changes: Iterable[Change]) -> None:
+    """Remembers the values that were undone, so that the next sync does not write them again. Undoing an undo
+    forgets them."""
+    for change in changes:
+        name = (change.ref.connection, change.ref.kind.value, change.ref.id, change.field.name)
+        forgotten = ledger.db.execute(
+            "DELETE FROM undone WHERE connection = ? AND kind = ? AND id = ? AND field = ? AND value IS ?",
+            (*name, change.after),
+        )
+        if not forgotten.rowcount:
+            ledger.db.execute(
+                "INSERT INTO undone (connection, kind, id, field, value, run) VALUES (?, ?, ?, ?, ?, ?) "
+                "ON CONFLICT (connection, kind, id, field) DO UPDATE SET value = excluded.value, run = excluded.run",
+                (*name, change.before, run),
+            )
+    ledger.moved()
+
+
+def undone_values(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str | None]]:
+    """The values that were undone, by record and field."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT u.* FROM wave w JOIN undone u ON u.connection = w.connection AND u.kind = w.kind AND u.id = w.id"
+    )
+    found: dict[Ref, dict[str, str | None]] = {}
+    for row in rows:
+        found.setdefault(ref_of(row), {})[row["field"]] = row["value"]
+    return found
