@@ -1,0 +1,12 @@
+"""A Salesforce org on loopback, for tests, the demo and trying things out.
+
+It is built from Salesforce's documents and answers unchanged clients of others (simple-salesforce, jsforce, sf,
+tap-salesforce). It holds no customer code: no triggers, flows or validation rules but those asked for by
+`LocalSalesforce.refuse_next`.
+"""
+
+from refloop.sandbox.salesforce.errors import ApiError, RecordError
+from refloop.sandbox.salesforce.lifecycle import ConvertedIds
+from refloop.sandbox.salesforce.local import LocalSalesforce, Transaction
+
+__all__ = ["ApiError", "ConvertedIds", "LocalSalesforce", "RecordError", "Transaction"]
