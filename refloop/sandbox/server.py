@@ -8,14 +8,14 @@ from types import TracebackType
 from typing import Self
 
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive
 
 
 class Server:
     """A local CRM that listens on 127.0.0.1 until closed.
 
     `port` 0 takes a free one. `url` is known, and answers, as soon as the constructor returns. Raises OSError
-    when the port is taken.
+    when the port is taken. The application sends its own `Date`: a CRM's clock is what its clients go by.
     """
 
     def __init__(self, app: ASGIApp, *, port: int = 0) -> None:
@@ -27,7 +27,13 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self._ready = threading.Event()
         config = uvicorn.Config(
-            app, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_keep_alive=60
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=60,
         )
         self._uvicorn = _ReadyServer(config, self._ready)
         self._thread = threading.Thread(
@@ -61,3 +67,17 @@ class _ReadyServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._ready.set()
+
+
+async def hang_up(receive: Receive) -> None:
+    """Closes the connection without an answer, or in the middle of one.
+
+    ASGI has no word for it: uvicorn's `receive` belongs to the object that holds the socket. Raises RuntimeError
+    under another server, or behind middleware that hides it.
+    """
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    if transport is None:
+        raise RuntimeError("closing connections needs the application to be served by uvicorn, without middleware")
+    transport.close()
+    while (await receive())["type"] != "http.disconnect":
+        pass

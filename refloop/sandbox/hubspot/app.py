@@ -148,7 +148,6 @@ class Versions:
         if scope["type"] != "http":
             return
         path, version = canonical(scope["path"]) or ("/", "")
-        _silence_server_date(receive)
 
         async def dated(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -164,14 +163,6 @@ class Versions:
             "asked_path": scope["path"],
         }
         await self._inner(inner_scope, receive, dated)
-
-
-def _silence_server_date(receive: Receive) -> None:
-    """Keeps uvicorn from adding a `Date` of its own: clients take the account's clock from that header."""
-    cycle = getattr(receive, "__self__", None)
-    headers = getattr(cycle, "default_headers", None)
-    if cycle is not None and headers:
-        cycle.default_headers = [pair for pair in headers if pair[0] != b"date"]
 
 
 def application(services: Services, faults: Faults, calls: Counter[str]) -> ASGIApp:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+
+from refloop.sandbox.server import hang_up
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,4 @@ class HangUp(Response):
     """Closes the connection without an answer."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the ASGI signature
-        # ASGI has no way to say this; uvicorn's receive is a method of the object that holds the socket
-        transport = getattr(getattr(receive, "__self__", None), "transport", None)
-        if transport is None:
-            raise ConnectionResetError("fault: connection closed")
-        transport.abort()
-        await asyncio.sleep(0)
-        while (await receive())["type"] != "http.disconnect":
-            pass
+        await hang_up(receive)

@@ -22,6 +22,7 @@ from refloop.sandbox.salesforce.errors import ApiError
 from refloop.sandbox.salesforce.oauth import Tokens
 from refloop.sandbox.salesforce.org import Org
 from refloop.sandbox.salesforce.routes import dispatch, endpoint
+from refloop.sandbox.server import hang_up
 
 _MAX_HEAD = 16_384
 _IDENTITY = re.compile(r"/id/(\w{15,18})/(\w{15,18})")
@@ -79,7 +80,6 @@ class Api:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        _silence_server_date(send)
         request = Request(scope, receive)
         call = _call(request, await request.body())
         with self._org.store.lock:
@@ -90,7 +90,7 @@ class Api:
             return
         if fault.cut:
             await _response(answer)(scope, receive, _Cut(send))
-        await _hang_up(receive, send)
+        await hang_up(receive)
 
     def answer(self, call: Call) -> tuple[Answer, Fault | None]:
         """The answer to a call, and the fault that is to spoil it."""
@@ -193,21 +193,3 @@ class _Cut:
             half = message["body"][: len(message["body"]) // 2]
             message = {**message, "body": half, "more_body": True}
         await self._send(message)
-
-
-def _silence_server_date(send: Send) -> None:
-    """Clients take the server's time from `Date`: it must be the org's clock, not also the machine's."""
-    cycle = getattr(send, "__self__", None)
-    headers = getattr(cycle, "default_headers", None)
-    if cycle is not None and headers is not None:
-        cycle.default_headers = [pair for pair in headers if pair[0] != b"date"]
-
-
-async def _hang_up(receive: Receive, send: Send) -> None:
-    # ASGI has no word for it; uvicorn's `send` belongs to the object that holds the connection
-    transport = getattr(getattr(send, "__self__", None), "transport", None)
-    if transport is None:
-        raise RuntimeError("closing connections needs the app to be served by uvicorn, without middleware")
-    transport.close()
-    while (await receive())["type"] != "http.disconnect":
-        pass
