@@ -1,0 +1,62 @@
+"""Salesforce: leads, contacts, opportunities and their contact roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
+
+from refloop.config import ConnectionSettings
+from refloop.connectors.base import Clock
+from refloop.connectors.salesforce.api import Api
+from refloop.connectors.salesforce.check import Checker
+from refloop.connectors.salesforce.look import Looker
+from refloop.connectors.salesforce.org import Org
+from refloop.connectors.salesforce.provision import Provisioner
+from refloop.connectors.salesforce.pull import Puller
+from refloop.connectors.salesforce.push import Pusher
+from refloop.connectors.salesforce.settings import SalesforceSettings
+from refloop.connectors.salesforce.write import Writer
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Wants
+
+__all__ = ["Salesforce", "SalesforceSettings"]
+
+
+class Salesforce:
+    """One Salesforce org, as `refloop.connectors.base.Connector` promises.
+
+    A pull costs one call a page of 2,000 rows of each object, and one call when nothing changed; a push one
+    call to look and one to write for each 1,000 records. A description of the org costs one call: once a day,
+    and once a push.
+    """
+
+    settings: ClassVar[type[ConnectionSettings]] = SalesforceSettings
+
+    def __init__(self, connection: str, settings: SalesforceSettings, *, clock: Clock) -> None:
+        self._api = Api(settings, clock)
+        org = Org(self._api)
+        self._looker = Looker(connection, self._api, org)
+        self._puller = Puller(connection, settings, self._api, org)
+        self._pusher = Pusher(connection, self._looker, Writer(self._api))
+        self._checker = Checker(connection, settings, self._api)
+        self._provisioner = Provisioner(connection, self._api, org)
+
+    def check(self, wants: Wants) -> Iterator[Finding]:
+        return self._checker.findings(wants)
+
+    def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        return self._provisioner.findings(fields)
+
+    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+        return self._puller.pages(wants, span)
+
+    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        return self._pusher.receipts(changes)
+
+    def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
+        return self._looker.read(refs, fields)
+
+    def calls(self) -> Mapping[str, int]:
+        return self._api.transport.calls
+
+    def close(self) -> None:
+        self._api.transport.close()

@@ -1,0 +1,107 @@
+"""Says what would keep pull or push from working. Writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from refloop.connectors.faults import Rejected
+from refloop.connectors.salesforce.api import Api
+from refloop.connectors.salesforce.look import unfit
+from refloop.connectors.salesforce.names import OBJECTS, ROLE, crm_name
+from refloop.connectors.salesforce.org import describe, read_schema
+from refloop.connectors.salesforce.schema import ObjectSchema
+from refloop.connectors.salesforce.settings import SalesforceSettings
+from refloop.errors import ConfigError
+from refloop.model import FieldSpec, Finding, Kind, Level, Wants
+
+NEARLY_ALL = 0.8
+"""Of the org's API calls a day. Past all of them, every integration of the org stands still."""
+
+_PROVISION = "Run `refloop provision`."
+
+
+class Checker:
+    """Checks one connection."""
+
+    def __init__(self, connection: str, settings: SalesforceSettings, api: Api) -> None:
+        self._connection = connection
+        self._settings = settings
+        self._api = api
+
+    def findings(self, wants: Wants) -> Iterator[Finding]:
+        """One finding for each thing that is wrong, with its remedy; none when all is well."""
+        version = self._version()
+        if version is not None:
+            yield version
+            return
+        schemas = {name: self._schema(name) for name in (*OBJECTS.values(), ROLE)}
+        for name, schema in schemas.items():
+            if schema is None:
+                yield self._error(name, "the run user does not see this object", f"Let the user read and edit {name}.")
+        for kind, name in OBJECTS.items():
+            if schema := schemas[name]:
+                yield from self._fields(kind, schema, wants)
+        yield from self._usage()
+
+    def _version(self) -> Finding | None:
+        listed = self._api.versions()
+        rows = listed if isinstance(listed, list) else []
+        versions = [str(row["version"]) for row in rows if isinstance(row, dict) and "version" in row]
+        if self._settings.api_version in versions:
+            return None
+        newest = max(versions, key=float, default="?")
+        return self._error(
+            f"api_version {self._settings.api_version}",
+            "the org does not serve this API version",
+            f'Set `api_version: "{newest}"` for the connection.',
+        )
+
+    def _schema(self, name: str) -> ObjectSchema | None:
+        try:
+            return read_schema(name, self._api.call(describe(name)))
+        except (ConfigError, Rejected):
+            return None
+
+    def _fields(self, kind: Kind, schema: ObjectSchema, wants: Wants) -> Iterator[Finding]:
+        if not schema.updateable:
+            yield self._error(schema.name, "the run user may not edit this object", f"Let the user edit {schema.name}.")
+        yield from self._code_fields(kind, schema)
+        for field in wants.fields:
+            if kind in field.kinds and (finding := self._own_field(schema, field)):
+                yield finding
+
+    def _code_fields(self, kind: Kind, schema: ObjectSchema) -> Iterator[Finding]:
+        for name in self._settings.fields_with_codes(kind):
+            described = schema.find(name)
+            if described is None:
+                what = "a field in `code_fields` does not exist, or the run user does not see it"
+                yield self._error(f"{schema.name}.{name}", what, "Correct the name, or let the user see the field.")
+            elif not described.holds_text():
+                what = f"a field in `code_fields` is of type {described.type}, which holds no code"
+                yield self._error(f"{schema.name}.{name}", what, "Take it out of `code_fields`.")
+
+    def _own_field(self, schema: ObjectSchema, field: FieldSpec) -> Finding | None:
+        place, described = f"{schema.name}.{crm_name(field)}", schema.find(crm_name(field))
+        if described is None:
+            return self._error(place, "does not exist, or the run user does not see it", _PROVISION)
+        if fault := unfit(schema, field):
+            return self._error(place, fault, "Rename that field, or choose another prefix for ours.")
+        if not described.updateable:
+            return self._error(place, "the run user may not edit this field", _PROVISION)
+        if not described.is_long_enough(field):
+            what = f"holds {described.length} characters, and texts of ours have up to {field.length}"
+            return Finding(Level.WARNING, self._place(place), what, "Make the field longer (Setup > Object Manager).")
+        return None
+
+    def _usage(self) -> Iterator[Finding]:
+        usage = self._api.usage()
+        if usage and usage[1] and usage[0] / usage[1] >= NEARLY_ALL:
+            what = f"the org has used {usage[0]} of the {usage[1]} API calls that it may make in 24 hours"
+            remedy = "Find the integration that calls so often (Setup > API Usage), or run refloop less often."
+            yield Finding(Level.WARNING, self._place("API calls"), what, remedy)
+
+    def _place(self, text: str) -> str:
+        return f"{self._connection}: {text}"
+
+    def _error(self, place: str, what: str, remedy: str) -> Finding:
+        return Finding(Level.ERROR, self._place(place), what, remedy)

@@ -1,0 +1,30 @@
+"""Salesforce record ids: 18 characters, of which the last three check the case of the first fifteen."""
+
+from __future__ import annotations
+
+import re
+
+_ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
+_CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+
+
+def record_id(text: object) -> str:
+    """The 18-character form of a 15- or 18-character id.
+
+    Raises ValueError for anything else, a wrong check suffix included. (Salesforce docs: each suffix
+    character stands for five characters of the id; bit n is set where character n is an upper-case letter.)
+    """
+    if not isinstance(text, str) or not _ID.fullmatch(text):
+        raise ValueError("not a Salesforce id")
+    whole = text[:15] + _suffix(text[:15])
+    if len(text) == 18 and text != whole:
+        raise ValueError("not a Salesforce id: its check characters are wrong")
+    return whole
+
+
+def _suffix(id15: str) -> str:
+    return "".join(_CHECK[_upper_bits(id15[start : start + 5])] for start in (0, 5, 10))
+
+
+def _upper_bits(five: str) -> int:
+    return sum(1 << place for place, letter in enumerate(five) if "A" <= letter <= "Z")

@@ -1,0 +1,174 @@
+"""Pushes changes: look, decide, write, and a receipt for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from refloop.connectors.salesforce import catalogue
+from refloop.connectors.salesforce.answers import Row, Saved
+from refloop.connectors.salesforce.api import ForeignAnswer
+from refloop.connectors.salesforce.look import Looker, by_kind, usable_id
+from refloop.connectors.salesforce.names import OBJECTS, crm_name
+from refloop.connectors.salesforce.rows import held
+from refloop.connectors.salesforce.values import JsonValue, to_crm
+from refloop.connectors.salesforce.write import COLLECTION, Update, Writer
+from refloop.errors import RefloopError
+from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
+
+SLICE = 1000
+"""Records between two looks: five collections, which is one call."""
+
+ATTEMPTS = 3
+"""Salesforce has waited ten seconds for a lock before it says so; what is locked thrice is for the next run."""
+
+SMALLER = 10
+"""How much smaller the collections of a further attempt are: fewer records, fewer locks at once."""
+
+UNKNOWN_FATE = "the answer was lost"
+
+
+@dataclass(slots=True)
+class _Target:
+    """The changes of one record, by their place in the push."""
+
+    ref: Ref
+    id: str
+    changes: dict[int, Change] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[Kind, str]:
+        return self.ref.kind, self.id
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One round over some records: what was settled, what is to be sent, with the places it stands for."""
+
+    receipts: dict[int, Receipt] = field(default_factory=dict)
+    updates: list[Update] = field(default_factory=list)
+    sent: dict[str, dict[int, Change]] = field(default_factory=dict)
+
+
+class Pusher:
+    """Pushes for one connection.
+
+    Between look and write lies one call. A person who edits the very field in that moment is overwritten: a
+    collection takes no condition (Salesforce has `If-Unmodified-Since` for single records only).
+    """
+
+    def __init__(self, connection: str, looker: Looker, writer: Writer) -> None:
+        self._connection = connection
+        self._looker = looker
+        self._writer = writer
+
+    def receipts(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """One receipt a change, in their order. What was written is told before a failure is raised."""
+        targets, settled = self._targets(changes)
+        told = 0
+        for start in range(0, max(len(targets), 1), SLICE):
+            failure = self._push(targets[start : start + SLICE], settled)
+            while told in settled:
+                yield settled.pop(told)
+                told += 1
+            if failure is not None:
+                raise failure
+
+    def _targets(self, changes: Sequence[Change]) -> tuple[Sequence[_Target], dict[int, Receipt]]:
+        targets: dict[tuple[Kind, str], _Target] = {}
+        refused: dict[int, Receipt] = {}
+        for place, change in enumerate(changes):
+            usable = usable_id(change.ref, self._connection)
+            if usable is None:
+                reason = f"{change.ref.id!r} is not the id of a record of {self._connection}"
+                refused[place] = Receipt(change, Verdict.REFUSED, reason=reason[: catalogue.MAX_REASON])
+                continue
+            target = targets.setdefault((change.ref.kind, usable), _Target(change.ref, usable))
+            target.changes[place] = change
+        return list(targets.values()), refused
+
+    def _push(self, targets: Sequence[_Target], settled: dict[int, Receipt]) -> RefloopError | None:
+        """Settles all changes of `targets`. Gives the failure that ended the writing, if one did."""
+        for attempt in range(ATTEMPTS):
+            if not targets:
+                break
+            try:
+                round_ = self._decide(targets)
+            except RefloopError as error:
+                if attempt == 0:
+                    raise
+                return error  # what the attempt before has settled is told first
+            collection = COLLECTION if attempt == 0 else COLLECTION // SMALLER
+            written = self._writer.write(round_.updates, collection=collection)
+            for record, places in round_.sent.items():
+                round_.receipts.update(_told(places, written.results[record]))
+            settled.update(round_.receipts)
+            if written.failure is not None:
+                return written.failure
+            targets = [target for target in targets if _is_deferred(target, settled)]
+        return None
+
+    def _decide(self, targets: Sequence[_Target]) -> _Attempt:
+        fields: dict[Kind, dict[str, FieldSpec]] = {}
+        for target in targets:
+            for change in target.changes.values():
+                fields.setdefault(target.ref.kind, {})[change.field.name] = change.field
+        rows = self._looker.rows(
+            by_kind(target.key for target in targets), {kind: list(some.values()) for kind, some in fields.items()}
+        )
+        round_ = _Attempt()
+        for target in targets:
+            try:
+                _decide_one(target, rows.get(target.key), round_)
+            except ValueError as error:
+                raise ForeignAnswer(f"for {OBJECTS[target.ref.kind]} {target.id}", str(error)) from None
+        return round_
+
+
+def _decide_one(target: _Target, row: Row | None, round_: _Attempt) -> None:
+    refusal = catalogue.GONE if row is None else catalogue.CONVERTED if row.get("IsConverted") is True else None
+    sending: dict[int, Change] = {}
+    values: dict[str, JsonValue] = {}
+    for place, change in target.changes.items():
+        receipt = _settled_by_look(change, row, refusal)
+        if receipt is not None:
+            round_.receipts[place] = receipt
+            continue
+        try:
+            values[crm_name(change.field)] = to_crm(change.field.type, change.after)
+        except (ValueError, ArithmeticError):
+            reason = f"{change.field.name}: Salesforce does not keep such a number"
+            round_.receipts[place] = Receipt(change, Verdict.REFUSED, reason=reason)
+            continue
+        sending[place] = change
+    if sending and row is not None:
+        round_.sent[target.id] = sending
+        parent = str(row.get("AccountId") or "")
+        round_.updates.append(Update(OBJECTS[target.ref.kind], target.id, parent, values))
+
+
+def _settled_by_look(change: Change, row: Row | None, refusal: Saved | None) -> Receipt | None:
+    """The receipt of a change that need not, or must not, be sent; None when it is to be sent."""
+    if row is not None:
+        now = held(row, change.field)
+        if now == change.after:
+            return Receipt(change, Verdict.PRESENT, found=now)
+        if refusal is None and now != change.before:
+            return Receipt(change, Verdict.MOVED, found=now)
+    if refusal is not None:
+        verdict, reason = catalogue.verdict(refusal)
+        return Receipt(change, verdict, reason=reason)
+    return None
+
+
+def _told(places: Mapping[int, Change], result: Saved | None) -> Iterator[tuple[int, Receipt]]:
+    if result is None:
+        verdict, reason = Verdict.UNKNOWN, UNKNOWN_FATE
+    else:
+        verdict, reason = catalogue.verdict(result)
+    for place, change in places.items():
+        yield place, Receipt(change, verdict, reason=reason)
+
+
+def _is_deferred(target: _Target, settled: Mapping[int, Receipt]) -> bool:
+    return any(settled[place].verdict is Verdict.DEFERRED for place in target.changes)

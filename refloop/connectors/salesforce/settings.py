@@ -1,0 +1,120 @@
+"""What config.yaml may say about a Salesforce connection."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field
+
+from refloop.config import ConnectionSettings, SecretRef, Section
+from refloop.connectors.salesforce.names import api_name
+from refloop.model import Kind
+
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+_MY_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9-]+)*\.(my\.salesforce\.com|my\.salesforce\.mil)")
+_API_VERSION = re.compile(r"[1-9][0-9]{1,2}\.0")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+
+def _my_domain_url(text: str) -> str:
+    """The URL without a trailing slash. Only a My Domain host serves client credentials (Salesforce docs)."""
+    parts = urlsplit(text)
+    if parts.username or parts.password or parts.query or parts.fragment or parts.path not in ("", "/"):
+        raise ValueError("must be the address alone, such as https://acme.my.salesforce.com")
+    try:
+        port = parts.port
+    except ValueError:
+        raise ValueError("has a port that is no number") from None
+    host = parts.hostname or ""
+    if host in LOOPBACK and parts.scheme in ("http", "https"):
+        return f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme != "https":
+        raise ValueError("must begin with https:// (plain http is for a local Salesforce only)")
+    if not _MY_DOMAIN.fullmatch(host) or port not in (None, 443):
+        raise ValueError(
+            "must be your org's My Domain address, https://<name>.my.salesforce.com "
+            "(Setup > My Domain > Current My Domain URL), not login.salesforce.com or a Lightning address"
+        )
+    return f"https://{host}"
+
+
+def _api_version(text: str) -> str:
+    if not _API_VERSION.fullmatch(text):
+        raise ValueError('must look like "67.0", in quotes')
+    if int(text.split(".")[0]) < 48:
+        raise ValueError("is too old; use 48.0 or newer")
+    return text
+
+
+def _currency(text: str) -> str:
+    if not _CURRENCY.fullmatch(text):
+        raise ValueError("must be an ISO 4217 code such as EUR")
+    return text
+
+
+ApiName = Annotated[str, AfterValidator(api_name)]
+
+
+class ClientCredentials(Section):
+    """An External Client App with the client credentials flow and a run-as user: the one to prefer."""
+
+    method: Literal["client_credentials"]
+    client_id: str = Field(min_length=1)
+    client_secret: SecretRef
+
+
+class Jwt(Section):
+    """An External Client App with a certificate: JWT bearer flow, RS256.
+
+    `audience` is needed only where Salesforce does not expect the usual login or test host.
+    """
+
+    method: Literal["jwt"]
+    client_id: str = Field(min_length=1)
+    username: str = Field(min_length=1)
+    private_key: SecretRef
+    audience: str | None = None
+
+
+class AccessToken(Section):
+    """A token that somebody else got (`sf org display`): it ends when it expires."""
+
+    method: Literal["access_token"]
+    token: SecretRef
+
+
+Auth = Annotated[ClientCredentials | Jwt | AccessToken, Field(discriminator="method")]
+
+_CODE_FIELDS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.LEAD: ("Description",),
+    Kind.CONTACT: ("Description",),
+    Kind.DEAL: (),
+}
+
+
+class SalesforceSettings(ConnectionSettings):
+    """One Salesforce org.
+
+    `currency` is that of its amounts where the org has one currency only. `code_fields` are the fields, per
+    kind, where people leave referral codes. `look_back` is how many minutes before the last pull the next one
+    starts: a transaction that takes longer than this to commit can hide its changes.
+    """
+
+    url: Annotated[str, AfterValidator(_my_domain_url)]
+    auth: Auth
+    api_version: Annotated[str, AfterValidator(_api_version)] = "67.0"
+    currency: Annotated[str, AfterValidator(_currency)] | None = None
+    code_fields: Mapping[Kind, tuple[ApiName, ...]] = Field(default_factory=dict)
+    look_back: int = Field(default=15, ge=0, le=7 * 24 * 60)
+
+    def fields_with_codes(self, kind: Kind) -> tuple[str, ...]:
+        """The fields of `kind` that may hold a code: as configured, else what Salesforce has by itself."""
+        return self.code_fields.get(kind, _CODE_FIELDS[kind])
+
+    @property
+    def host(self) -> str:
+        """Host and, where it is not the usual one, port."""
+        return urlsplit(self.url).netloc

@@ -1,0 +1,67 @@
+"""Builds the few queries we send. Identifiers and values pass only when they have the one form they can have."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from refloop.connectors.salesforce.ids import record_id
+from refloop.connectors.salesforce.names import api_name
+from refloop.model import format_time
+
+PAGE = 2000
+"""Salesforce REST docs: a query answers at most 2,000 rows a page."""
+
+_RELATED = {"Contact": {"AccountId": ("AccountId", "Account.Name")}}
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows a pull is about: all, those modified since `start`, or those created or modified in [start, end)."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+
+    def condition(self) -> str:
+        """The WHERE clause; "" for all rows."""
+        if self.start is None:
+            return ""
+        if self.end is None:
+            return f"SystemModstamp >= {format_time(self.start)}"
+        return f"({_within('SystemModstamp', self.start, self.end)} OR {_within('CreatedDate', self.start, self.end)})"
+
+
+def _within(field: str, start: datetime, end: datetime) -> str:
+    whole = end.replace(microsecond=0)
+    if whole < end:  # stamps are whole seconds: the second that `end` cuts belongs to the window
+        whole += timedelta(seconds=1)
+    return f"({field} >= {format_time(start)} AND {field} < {format_time(whole)})"
+
+
+def page_query(name: str, fields: Sequence[str], window: Window, after: str) -> str:
+    """One page of an object's rows by ascending id, beginning behind the id `after` ("" is the beginning).
+
+    A key set by id, not by time stamp: many rows share a stamp, and a row that is edited meanwhile keeps its
+    place. Raises ValueError when an identifier or id is none.
+    """
+    conditions = [text for text in (window.condition(), f"Id > {quoted_id(after)}" if after else "") if text]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    # every name and value in it has been through api_name, record_id or format_time
+    return f"SELECT {columns(name, fields)} FROM {api_name(name)}{where} ORDER BY Id LIMIT {PAGE}"  # noqa: S608
+
+
+def columns(name: str, fields: Sequence[str]) -> str:
+    """The SELECT list; a reference brings the name of what it points at along."""
+    related = _RELATED.get(name, {})
+    return ", ".join(column for field in fields for column in related.get(api_name(field), (field,)))
+
+
+def quoted_id(text: str) -> str:
+    """An id as a SOQL literal."""
+    return f"'{record_id(text)}'"
+
+
+def quoted_name(text: str) -> str:
+    """The API name of something as a SOQL literal."""
+    return f"'{api_name(text)}'"

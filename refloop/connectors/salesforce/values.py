@@ -1,0 +1,59 @@
+"""Field values between Salesforce's JSON and our canonical text."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+
+from refloop.model import FieldType, canonical, parse_time
+
+SCALE = 2
+"""Digits after the point of our number fields in Salesforce, counts and money alike."""
+
+JsonValue = str | int | float | None
+
+
+def from_crm(kind: FieldType, value: object) -> str | None:
+    """What a field holds, as canonical text. Raises ValueError when the value is not of the type."""
+    if isinstance(value, dict | list | bool):
+        raise ValueError("not a plain value")
+    return canonical(kind, value)
+
+
+def to_crm(kind: FieldType, text: str | None) -> JsonValue:
+    """Canonical text as Salesforce takes it in JSON; None clears the field.
+
+    Raises ValueError for a number that would come back changed: with more digits after the point than our
+    fields have (Salesforce rounds), or more digits than JSON's doubles carry.
+    """
+    if text is None or kind not in (FieldType.NUMBER, FieldType.MONEY):
+        return text
+    number = Decimal(text)
+    if number == number.to_integral_value() and abs(number) < 2**53:
+        return int(number)
+    double = float(number)
+    if Decimal(repr(double)) != number or number != round(number, SCALE):
+        raise ValueError("has more digits than Salesforce keeps")
+    return double
+
+
+def amount(value: object) -> Decimal | None:
+    """A currency field. Raises ValueError when it holds no number."""
+    text = from_crm(FieldType.MONEY, value)
+    return None if text is None else Decimal(text)
+
+
+def moment(value: object) -> datetime:
+    """A date-time, or a date as midnight UTC. Raises ValueError otherwise."""
+    if not isinstance(value, str):
+        raise ValueError("not a time")
+    return parse_time(value)
+
+
+def text_or_none(value: object) -> str | None:
+    """A text field; None when it is empty. Raises ValueError when it holds no text."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise ValueError("not a text")
+    return value

@@ -1,0 +1,115 @@
+"""Writes records in collections of 200, up to 1,000 a call, and tells for each what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from refloop.connectors.faults import FateUnknown
+from refloop.connectors.salesforce import catalogue
+from refloop.connectors.salesforce.answers import Saved, first_error, saved
+from refloop.connectors.salesforce.api import MOST_PARTS, Api, Part, PartAnswer
+from refloop.errors import RefloopError
+
+COLLECTION = 200
+"""Salesforce REST docs, "Update Multiple Records": at most 200 records, in at most 10 runs of one type."""
+
+HEADERS: Mapping[str, str] = {
+    # without it, an update of a lead runs the assignment rules and may change its owner
+    "Sforce-Auto-Assign": "FALSE",
+    # an alert about a duplicate is for the person at the screen
+    "Sforce-Duplicate-Rule-Header": "allowSave=true; includeRecordDetails=false; runAsCurrentUser=true",
+}
+
+NOT_SENT = Saved(catalogue.NOT_SENT, "the run stopped before")
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One record's new values. `parent` is the account that its update may lock."""
+
+    object: str
+    id: str
+    parent: str
+    values: Mapping[str, Any]
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """One type and one parent side by side: two collections that lock one account would wait for each other."""
+        return self.object, self.parent, self.id
+
+
+@dataclass(slots=True)
+class Written:
+    """What became of updates, by id: a result, or None where nobody knows. `failure` ended the writing early."""
+
+    results: dict[str, Saved | None] = field(default_factory=dict)
+    failure: RefloopError | None = None
+
+
+class Writer:
+    """Sends updates to one org."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def write(self, updates: Sequence[Update], *, collection: int = COLLECTION) -> Written:
+        """Sends all updates once. After a failure the rest stays unsent, so that no result is lost."""
+        waiting = _batches(sorted(updates, key=lambda update: update.place), collection)
+        written = Written()
+        while waiting and written.failure is None:
+            batches, waiting = waiting[:MOST_PARTS], waiting[MOST_PARTS:]
+            waiting = [*self._send(batches, written), *waiting]
+        for batch in waiting:
+            _settle(written, batch, [NOT_SENT] * len(batch))
+        return written
+
+    def _send(self, batches: Sequence[Sequence[Update]], written: Written) -> Sequence[Sequence[Update]]:
+        """Sends at most five batches; gives back those to send again in halves."""
+        try:
+            answers = self._api.write([_part(place, batch) for place, batch in enumerate(batches)])
+        except FateUnknown:
+            for batch in batches:
+                _settle(written, batch, [None] * len(batch))
+            return []
+        except RefloopError as error:
+            written.failure = error
+            return batches
+        return [
+            half for batch, answer in zip(batches, answers, strict=True) for half in _halves(batch, answer, written)
+        ]
+
+
+def _batches(updates: Sequence[Update], size: int) -> list[Sequence[Update]]:
+    return [updates[start : start + size] for start in range(0, len(updates), size)]
+
+
+def _part(place: int, batch: Sequence[Update]) -> Part:
+    records = [{"attributes": {"type": update.object}, "id": update.id, **update.values} for update in batch]
+    body = {"allOrNone": False, "records": records}
+    return Part(f"batch{place}", "PATCH", "composite/sobjects", body=body, headers=HEADERS)
+
+
+def _halves(batch: Sequence[Update], answer: PartAnswer, written: Written) -> Sequence[Sequence[Update]]:
+    """Settles a batch, or halves it: a malformed record makes Salesforce refuse its whole collection."""
+    if answer.is_good:
+        _settle(written, batch, _results(batch, answer.body))
+        return []
+    refused = 400 <= answer.status < 500
+    if refused and len(batch) > 1:
+        middle = len(batch) // 2
+        return [batch[:middle], batch[middle:]]
+    _settle(written, batch, [Saved(*first_error(answer.body)) if refused else None] * len(batch))
+    return []
+
+
+def _results(batch: Sequence[Update], body: object) -> Sequence[Saved | None]:
+    try:
+        return saved(body, [update.id for update in batch])
+    except ValueError:
+        return [None] * len(batch)
+
+
+def _settle(written: Written, batch: Sequence[Update], results: Sequence[Saved | None]) -> None:
+    written.results.update(zip((update.id for update in batch), results, strict=True))
