@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import secrets
 import tempfile
@@ -21,13 +22,13 @@ from refloop.model import Level
 from refloop.report import figures, text
 from refloop.report.progress import progress_bars
 from refloop.sandbox.company import build
-from refloop.sandbox.exports import load_exports
+from refloop.sandbox.exports import CODE_FIELDS, LoadReport, load_exports
 from refloop.sandbox.hubspot import LocalHubSpot
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.server import Server
 from refloop.sync.intake import CODE_COLUMNS, import_codes
 from refloop.sync.run import Report, Task
-from refloop.sync.session import Session, read_config, session
+from refloop.sync.session import Session, read_config, session, utc_now
 
 CONFIG = """\
 version: 1
@@ -36,6 +37,7 @@ connections:
     connector: salesforce
     url: {salesforce}
     currency: USD
+    code_fields: {salesforce_fields}
     auth:
       method: client_credentials
       client_id: {client_id}
@@ -43,6 +45,7 @@ connections:
   hubspot:
     connector: hubspot
     url: {hubspot}
+    code_fields: {hubspot_fields}
     auth:
       method: service_key
       token: env:REFLOOP_LOCAL_HUBSPOT_TOKEN
@@ -51,14 +54,22 @@ connections:
 
 @dataclass(frozen=True)
 class LocalCrms:
-    """The two local CRMs, serving; `codes` is a file that `codes import` reads, where there is one."""
+    """The two local CRMs, serving. `codes` is a file that `codes import` reads, where there is one; `notes` is what
+    is to be said about how they were filled."""
 
     salesforce: Server
     hubspot: Server
     codes: Path | None
+    notes: tuple[str, ...]
 
     def config(self, client_id: str) -> str:
-        return CONFIG.format(salesforce=self.salesforce.url, hubspot=self.hubspot.url, client_id=client_id)
+        return CONFIG.format(
+            salesforce=self.salesforce.url,
+            hubspot=self.hubspot.url,
+            client_id=client_id,
+            salesforce_fields=json.dumps(CODE_FIELDS["salesforce"]),
+            hubspot_fields=json.dumps(CODE_FIELDS["hubspot"]),
+        )
 
 
 CLIENT_ID = "refloop-local"
@@ -74,7 +85,7 @@ def local_crms(folder: Path, data: Path | None, ports: tuple[int, int] = (0, 0))
     os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"] = f"pat-na1-{secrets.token_hex(16)}"
     salesforce = LocalSalesforce(client_id=CLIENT_ID, client_secret=os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"])
     hubspot = LocalHubSpot(token=os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"])
-    codes = _fill(salesforce, hubspot, folder, data)
+    codes, notes = _fill(salesforce, hubspot, folder, data)
     with ExitStack() as stack:
         try:
             first = stack.enter_context(Server(salesforce.app, port=ports[0]))
@@ -83,21 +94,37 @@ def local_crms(folder: Path, data: Path | None, ports: tuple[int, int] = (0, 0))
             raise ConfigError(
                 f"cannot listen on 127.0.0.1: {error.strerror}", remedy="Choose other ports, or 0 for free ones."
             ) from error
-        yield LocalCrms(first, second, codes)
+        yield LocalCrms(first, second, codes, notes)
 
 
-def _fill(salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path, data: Path | None) -> Path | None:
+def _fill(
+    salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path, data: Path | None
+) -> tuple[Path | None, tuple[str, ...]]:
     if data is not None:
-        load_exports(data, salesforce, hubspot)
+        notes = _notes(load_exports(data, salesforce, hubspot))
         codes = data / "codes.csv"
-        return codes if codes.exists() else None
-    company = build(salesforce, hubspot)
+        if codes.exists():
+            return codes, notes
+        return None, (*notes, f"there is no {codes}: without codes, nothing is found (see `refloop codes --help`)")
+    company = build(salesforce, hubspot, today=utc_now().date())
     codes = folder / "codes.csv"
     with codes.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, CODE_COLUMNS)
         writer.writeheader()
         writer.writerows(company.codes)
-    return codes
+    return codes, ()
+
+
+def _notes(report: LoadReport) -> tuple[str, ...]:
+    loaded = ", ".join(f"{count:,} {file} into {crm}" for (file, crm), count in sorted(report.loaded.items()))
+    ignored = [f"{file}.csv: columns not used: {', '.join(names)}" for file, names in sorted(report.ignored.items())]
+    unsaid = report.bad_rows - len(report.faults)
+    return (
+        f"loaded {loaded or 'nothing'}",
+        *(note for note in ignored if not note.endswith(": ")),
+        *report.faults,
+        *([f"and {unsaid:,} more bad rows"] if unsaid else []),
+    )
 
 
 def run_demo(out: Console, err: Console, data: Path | None) -> None:
@@ -107,6 +134,8 @@ def run_demo(out: Console, err: Console, data: Path | None) -> None:
         say = partial(text.say, out, style="bold")
         with local_crms(folder, data) as crms:
             say(f"A local Salesforce at {crms.salesforce.url} and a local HubSpot at {crms.hubspot.url}")
+            for note in crms.notes:
+                text.say(out, note)
             config = folder / "config.yaml"
             config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
             with session(read_config(config)) as work:
@@ -170,7 +199,7 @@ def serve(out: Console, data: Path | None, salesforce_port: int, hubspot_port: i
         with local_crms(folder, data, (salesforce_port, hubspot_port)) as crms:
             config = folder / "config.yaml"
             config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
-            for line in _how_to_reach(crms, config, os.environ):
+            for line in (*crms.notes, *_how_to_reach(crms, config, os.environ)):
                 text.say(out, line)
             stop = threading.Event()
             try:

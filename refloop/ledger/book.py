@@ -77,7 +77,11 @@ class Ledger:
         return str(row["value"]) if row else ""
 
     def wave(self, refs: Iterable[Ref]) -> None:
-        """Fills the temporary table `wave`, by which set queries join on many records at once."""
+        """Fills the temporary table `wave`, by which set queries join on many records at once.
+
+        They say CROSS JOIN, which in SQLite means "in this order": its planner knows nothing of how small a wave
+        is, and would go through the large table instead.
+        """
         self.db.execute("DELETE FROM wave")
         self.db.conn.executemany(
             "INSERT OR IGNORE INTO wave (connection, kind, id) VALUES (?, ?, ?)",

@@ -61,7 +61,7 @@ def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
     """The match of each of the records that carries a code."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT m.* FROM wave w JOIN current_matches m "
+        "SELECT m.* FROM wave w CROSS JOIN current_matches m "
         "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
     )
     return {
@@ -74,7 +74,7 @@ def ever_matched(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that ever carried a code: when it is taken off, their buyer is decided anew."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w JOIN matches m "
+        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN matches m "
         "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
     )
     return {ref_of(row) for row in rows}
@@ -143,14 +143,14 @@ def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> list[tuple[KeptRefe
     ledger.wave(refs)
     rows = list(
         ledger.rows("""
-        SELECT f.* FROM wave w JOIN referrals f
+        SELECT f.* FROM wave w CROSS JOIN referrals f
           ON f.origin_connection = w.connection AND f.origin_kind = w.kind AND f.origin_id = w.id
         UNION
-        SELECT f.* FROM wave w JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id
-          JOIN referrals f ON f.referral = m.referral
+        SELECT f.* FROM wave w CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id
+          CROSS JOIN referrals f ON f.referral = m.referral
         UNION
-        SELECT f.* FROM wave w JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
-          JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
+        SELECT f.* FROM wave w CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+          CROSS JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
     )
     return [(referral_from(row), members_of(ledger, row["referral"])) for row in rows]
 
@@ -222,7 +222,7 @@ def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
     """The current credits of each of the deals that has any."""
     ledger.wave(deals)
     rows = ledger.rows(
-        "SELECT c.* FROM wave w JOIN current_credits c "
+        "SELECT c.* FROM wave w CROSS JOIN current_credits c "
         "ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id ORDER BY c.seq"
     )
     found: dict[Ref, list[Credit]] = {}

@@ -16,36 +16,36 @@ _BELONGING = "('associated-with', 'converted-to')"
 _LINKED_PERSONS = f"""
     SELECT w.connection AS c0, w.kind AS k0, w.id AS i0,
            l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-    FROM wave w JOIN links l
+    FROM wave w CROSS JOIN links l
       ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id
     WHERE l.relation IN {_IDENTITY} AND l.source_kind <> 'deal' AND l.target_kind <> 'deal'
     UNION ALL
     SELECT w.connection, w.kind, w.id, l.source_connection, l.source_kind, l.source_id
-    FROM wave w JOIN links l
+    FROM wave w CROSS JOIN links l
       ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
     WHERE l.relation IN {_IDENTITY} AND l.source_kind <> 'deal' AND l.target_kind <> 'deal'"""
 
 _DEALS_OF_PERSONS = f"""
     SELECT w.connection AS c0, w.kind AS k0, w.id AS i0,
            l.source_connection AS c1, l.source_kind AS k1, l.source_id AS i1
-    FROM wave w JOIN links l
+    FROM wave w CROSS JOIN links l
       ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
     WHERE w.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.source_kind = 'deal'
     UNION
     SELECT w.connection, w.kind, w.id, l.target_connection, l.target_kind, l.target_id
-    FROM wave w JOIN links l
+    FROM wave w CROSS JOIN links l
       ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id
     WHERE w.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.target_kind = 'deal'"""
 
 _PERSONS_OF_DEALS = f"""
     SELECT w.connection AS c0, w.kind AS k0, w.id AS i0,
            l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-    FROM wave w JOIN links l
+    FROM wave w CROSS JOIN links l
       ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id
     WHERE w.kind = 'deal' AND l.relation IN {_BELONGING} AND l.target_kind <> 'deal'
     UNION
     SELECT w.connection, w.kind, w.id, l.source_connection, l.source_kind, l.source_id
-    FROM wave w JOIN links l
+    FROM wave w CROSS JOIN links l
       ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
     WHERE w.kind = 'deal' AND l.relation IN {_BELONGING} AND l.source_kind <> 'deal'"""
 
@@ -79,16 +79,16 @@ def mirrors_of(ledger: Ledger, deals: Iterable[Ref]) -> list[Pair]:
         """
         SELECT DISTINCT l.source_connection AS c0, l.source_kind AS k0, l.source_id AS i0,
                l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-        FROM wave w JOIN links l
+        FROM wave w CROSS JOIN links l
           ON l.relation = 'same-deal' AND (
              (l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id))
-        JOIN records r ON r.connection = l.target_connection AND r.kind = l.target_kind AND r.id = l.target_id
+        CROSS JOIN records r ON r.connection = l.target_connection AND r.kind = l.target_kind AND r.id = l.target_id
         WHERE r.deleted = 0
         UNION
         SELECT l.source_connection, l.source_kind, l.source_id, l.target_connection, l.target_kind, l.target_id
-        FROM wave w JOIN links l
+        FROM wave w CROSS JOIN links l
           ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
-        JOIN records r ON r.connection = l.target_connection AND r.kind = l.target_kind AND r.id = l.target_id
+        CROSS JOIN records r ON r.connection = l.target_connection AND r.kind = l.target_kind AND r.id = l.target_id
         WHERE l.relation = 'same-deal' AND r.deleted = 0""",
     )
 
@@ -110,7 +110,7 @@ def buyers(ledger: Ledger, seeds: Iterable[Ref], is_shared: Callable[[str], bool
 
 def _same_email(ledger: Ledger, is_shared: Callable[[str], bool]) -> list[Pair]:
     emails = ledger.rows(
-        "SELECT DISTINCT r.email FROM wave w JOIN records r "
+        "SELECT DISTINCT r.email FROM wave w CROSS JOIN records r "
         "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
         "WHERE r.email IS NOT NULL AND r.kind <> 'deal'"
     )
@@ -152,21 +152,21 @@ _CONCERNED = """
     SELECT w.connection, w.kind, w.id FROM wave w WHERE
         EXISTS (SELECT 1 FROM matches m WHERE m.connection = w.connection AND m.kind = w.kind AND m.id = w.id)
      OR EXISTS (SELECT 1 FROM members m WHERE m.connection = w.connection AND m.kind = w.kind AND m.id = w.id)
-     OR EXISTS (SELECT 1 FROM links l JOIN members m
+     OR EXISTS (SELECT 1 FROM links l CROSS JOIN members m
                   ON m.connection = l.target_connection AND m.kind = l.target_kind AND m.id = l.target_id
                 WHERE l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id)
-     OR EXISTS (SELECT 1 FROM links l JOIN members m
+     OR EXISTS (SELECT 1 FROM links l CROSS JOIN members m
                   ON m.connection = l.source_connection AND m.kind = l.source_kind AND m.id = l.source_id
                 WHERE l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id)
-     OR EXISTS (SELECT 1 FROM links l JOIN matches m
+     OR EXISTS (SELECT 1 FROM links l CROSS JOIN matches m
                   ON m.connection = l.target_connection AND m.kind = l.target_kind AND m.id = l.target_id
                 WHERE l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id)
-     OR EXISTS (SELECT 1 FROM links l JOIN matches m
+     OR EXISTS (SELECT 1 FROM links l CROSS JOIN matches m
                   ON m.connection = l.source_connection AND m.kind = l.source_kind AND m.id = l.source_id
                 WHERE l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id)
-     OR EXISTS (SELECT 1 FROM records r JOIN referrals f ON f.email = r.email
+     OR EXISTS (SELECT 1 FROM records r CROSS JOIN referrals f ON f.email = r.email
                 WHERE r.connection = w.connection AND r.kind = w.kind AND r.id = w.id AND r.kind <> 'deal')
-     OR EXISTS (SELECT 1 FROM records r JOIN records o ON o.email = r.email JOIN members m
+     OR EXISTS (SELECT 1 FROM records r CROSS JOIN records o ON o.email = r.email CROSS JOIN members m
                   ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
                 WHERE r.connection = w.connection AND r.kind = w.kind AND r.id = w.id AND r.kind <> 'deal')
      OR EXISTS (SELECT 1 FROM credits c WHERE c.connection = w.connection AND c.kind = w.kind AND c.id = w.id)"""
@@ -177,7 +177,7 @@ _SHOWN = """
      OR EXISTS (SELECT 1 FROM credits c WHERE c.connection = w.connection AND c.kind = w.kind AND c.id = w.id)
      OR EXISTS (SELECT 1 FROM receipts t WHERE t.connection = w.connection AND t.kind = w.kind AND t.id = w.id)
      OR EXISTS (SELECT 1 FROM conflicts t WHERE t.connection = w.connection AND t.kind = w.kind AND t.id = w.id)
-     OR EXISTS (SELECT 1 FROM records r JOIN referrers f ON f.email = r.email
+     OR EXISTS (SELECT 1 FROM records r CROSS JOIN referrers f ON f.email = r.email
                 WHERE r.connection = w.connection AND r.kind = w.kind AND r.id = w.id AND r.kind = 'contact')"""
 
 

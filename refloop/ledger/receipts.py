@@ -34,7 +34,7 @@ def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str 
     """What we last wrote into each field of each of the records."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT v.connection, v.kind, v.id, v.field, v.value FROM wave w JOIN written v "
+        "SELECT v.connection, v.kind, v.id, v.field, v.value FROM wave w CROSS JOIN written v "
         "ON v.connection = w.connection AND v.kind = w.kind AND v.id = w.id"
     )
     found: dict[Ref, dict[str, str | None]] = {}
@@ -49,8 +49,8 @@ def refusals(ledger: Ledger, refs: Iterable[Ref]) -> dict[tuple[Ref, str], tuple
     ledger.wave(refs)
     rows = ledger.rows(
         "SELECT t.connection, t.kind, t.id, t.field, t.before, t.after, t.verdict FROM wave w "
-        "JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
-        "JOIN receipts t ON t.connection = w.connection AND t.kind = w.kind AND t.id = w.id "
+        "CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
+        "CROSS JOIN receipts t ON t.connection = w.connection AND t.kind = w.kind AND t.id = w.id "
         "WHERE t.run >= r.changed_run ORDER BY t.seq"
     )
     found: dict[tuple[Ref, str], tuple[str | None, str | None, int]] = {}
@@ -162,7 +162,7 @@ def conflicts_of(ledger: Ledger, refs: Iterable[Ref]) -> list[Conflict]:
     """The conflicts of those records."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT c.* FROM wave w JOIN conflicts c ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id"
+        "SELECT c.* FROM wave w CROSS JOIN conflicts c ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id"
     )
     return [Conflict(ref_of(row), row["field"], row["wrote"], row["found"], row["want"], row["why"]) for row in rows]
 

@@ -60,7 +60,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
     known = {
         _ref(row): (row["hash"], row["modified_at"])
         for row in ledger.rows(
-            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at FROM wave w JOIN records r "
+            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at FROM wave w CROSS JOIN records r "
             "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id"
         )
     }
@@ -211,7 +211,7 @@ def records_of(ledger: Ledger, refs: Iterable[Ref]) -> Iterator[Record]:
     """The records of that name that were ever seen, in the order of their names."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT r.* FROM wave w JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
+        "SELECT r.* FROM wave w CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
         "ORDER BY r.connection, r.kind, r.id"
     )
     # read out at once: the caller may fill the next wave while it goes through this one
@@ -222,7 +222,7 @@ def merged_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that were merged into another: gone, but their code speaks for the survivor."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w JOIN links l ON l.source_connection = w.connection "
+        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l ON l.source_connection = w.connection "
         "AND l.source_kind = w.kind AND l.source_id = w.id AND l.relation = 'merged-into'"
     )
     return {_ref(row) for row in rows}

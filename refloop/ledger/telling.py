@@ -33,9 +33,9 @@ _HELD = """
     f.referral, f.claimed_at, f.why, coalesce(c.code, f.code_key) AS code,
     CASE WHEN r.name IS NULL OR r.name = '' THEN f.referrer ELSE r.name END AS referrer, s.status, s.at
     FROM wave w
-    JOIN {through} x ON x.connection = w.connection AND x.kind = w.kind AND x.id = w.id
-    JOIN referrals f ON f.referral = x.referral
-    JOIN current_statuses s ON s.referral = f.referral
+    CROSS JOIN {through} x ON x.connection = w.connection AND x.kind = w.kind AND x.id = w.id
+    CROSS JOIN referrals f ON f.referral = x.referral
+    CROSS JOIN current_statuses s ON s.referral = f.referral
     LEFT JOIN codes c ON c.code_key = f.code_key
     LEFT JOIN referrers r ON r.referrer = f.referrer
     WHERE f.void IS NULL"""
@@ -77,7 +77,7 @@ def converted_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that were converted into another: their CRM lets nobody write to them any more."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w JOIN links l ON l.source_connection = w.connection "
+        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l ON l.source_connection = w.connection "
         "AND l.source_kind = w.kind AND l.source_id = w.id AND l.relation = 'converted-to'"
     )
     return {ref_of(row) for row in rows}

@@ -46,7 +46,7 @@ def undone_values(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, st
     """The values that were undone, by record and field."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT u.* FROM wave w JOIN undone u ON u.connection = w.connection AND u.kind = w.kind AND u.id = w.id"
+        "SELECT u.* FROM wave w CROSS JOIN undone u ON u.connection = w.connection AND u.kind = w.kind AND u.id = w.id"
     )
     found: dict[Ref, dict[str, str | None]] = {}
     for row in rows:

@@ -44,8 +44,7 @@ def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytes
     def careless(record, wants, known, specs, code_field):  # type: ignore[no-untyped-def]  # a saboteur
         planned = careful(record, wants, known, specs, code_field)
         forced = tuple(
-            Change(record.ref, clash.field, clash.found, clash.want.value, "forced")
-            for clash in planned.clashes
+            Change(record.ref, clash.field, clash.found, clash.want.value, "forced") for clash in planned.clashes
         )
         return planning.RecordPlan(planned.ref, planned.changes + forced)
 

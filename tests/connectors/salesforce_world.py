@@ -1,0 +1,171 @@
+"""The local Salesforce as the contract sees a CRM: from inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from refloop.connectors.salesforce import Salesforce, SalesforceSettings
+from refloop.connectors.salesforce.names import OBJECTS, crm_name
+from refloop.model import FieldSpec, FieldType, Kind, Ref, canonical
+from refloop.sandbox.salesforce import LocalSalesforce
+from refloop.sandbox.salesforce.call import Call
+from refloop.sandbox.salesforce.fields import remove_field
+from refloop.sandbox.salesforce.http import Fault
+from refloop.sandbox.server import Server
+from refloop.testing import Draft, World
+
+SECRET = "the-app's-s3cret"
+
+
+class SalesforceWorld(World):
+    """A local org whose query pages hold five rows."""
+
+    page_size = 5
+    batch_size = 200
+    look_back = timedelta(minutes=16)  # 15, and the minute that `latestDateCovered` is cut to
+    secrets = (SECRET,)
+
+    def __init__(self, connection: str = "crm") -> None:
+        self.connection = connection
+        self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+        self.local = LocalSalesforce(clock=lambda: self.now, client_secret=SECRET, page_size=self.page_size)
+        self._server = Server(self.local.app)
+        self._writes: list[tuple[str, frozenset[str]]] = []
+        self._watch()
+
+    def _watch(self) -> None:
+        """Notes each write by the API that was done."""
+        records = self.local._org.records
+        update = records.update
+
+        def noted(sobject: Any, record_id: str, fields: Mapping[str, object], actor: Any) -> None:
+            update(sobject, record_id, fields, actor)
+            if actor.api:
+                names = (name.removesuffix("__c").lower() for name in fields if name.lower() != "attributes")
+                self._writes.append((record_id, frozenset(names)))
+
+        records.update = noted  # type: ignore[method-assign] # a witness, not a stand-in
+
+    def close(self) -> None:
+        self._server.close()
+        self.local.close()
+
+    def _connect(self, secret: str) -> Salesforce:
+        document = {
+            "connector": "salesforce",
+            "url": self._server.url,
+            "auth": {"method": "client_credentials", "client_id": "local-client", "client_secret": secret},
+            "code_fields": {"deal": ["Description"]},
+        }
+        return Salesforce(self.connection, SalesforceSettings.model_validate(document), clock=lambda: self.now)
+
+    def connector(self) -> Salesforce:
+        return self._connect("env:SF_SECRET")
+
+    def stranger(self) -> Salesforce:
+        return self._connect("env:SF_WRONG")
+
+    def pass_time(self, by: timedelta) -> None:
+        self.now += by
+
+    def create(self, kind: Kind, draft: Draft) -> Ref:
+        fields: dict[str, object] = {"Description": draft.code}
+        if kind is Kind.DEAL:
+            fields |= {"Name": draft.title or "Deal", "StageName": "Prospecting", "CloseDate": "2026-12-31"}
+            fields["Amount"] = None if draft.amount is None else float(draft.amount)
+        else:
+            fields |= {"LastName": "Person", "Email": draft.email}
+        if kind is Kind.LEAD:
+            fields["Company"] = draft.title or "Company"
+        if kind is Kind.CONTACT and draft.title:
+            fields["AccountId"] = self.local.create("Account", {"Name": draft.title})
+        return Ref(self.connection, kind, self.local.create(OBJECTS[kind], fields))
+
+    def import_at_once(self, kind: Kind, drafts: Sequence[Draft]) -> Sequence[Ref]:
+        return [self.create(kind, draft) for draft in drafts]
+
+    def _update(self, ref: Ref, **fields: object) -> None:
+        self.local.update(OBJECTS[ref.kind], ref.id, fields)
+
+    def edit(self, ref: Ref, code: str) -> None:
+        self._update(ref, Description=code)
+
+    def write(self, ref: Ref, field: FieldSpec, value: str | None) -> None:
+        number = field.type in (FieldType.NUMBER, FieldType.MONEY)
+        self._update(ref, **{crm_name(field): float(value) if number and value else value})
+
+    def win(self, deal: Ref) -> None:
+        self._update(deal, StageName="Closed Won")
+
+    def delete(self, ref: Ref) -> None:
+        self.local.delete(OBJECTS[ref.kind], ref.id)
+
+    def convert(self, lead: Ref) -> Sequence[Ref]:
+        became = self.local.convert_lead(lead.id)
+        assert became.opportunity
+        return [
+            Ref(self.connection, Kind.CONTACT, became.contact),
+            Ref(self.connection, Kind.DEAL, became.opportunity),
+        ]
+
+    def merge(self, loser: Ref, survivor: Ref) -> Ref:
+        self.local.merge(OBJECTS[loser.kind], survivor.id, loser.id)
+        return survivor
+
+    def associate(self, deal: Ref, person: Ref) -> None:
+        self.local.create("OpportunityContactRole", {"OpportunityId": deal.id, "ContactId": person.id})
+
+    def dissociate(self, deal: Ref, person: Ref) -> None:
+        for role in self.local.rows("OpportunityContactRole"):
+            if (role["OpportunityId"], role["ContactId"], role["IsDeleted"]) == (deal.id, person.id, False):
+                self.local.delete("OpportunityContactRole", str(role["Id"]))
+
+    def _row(self, ref: Ref) -> dict[str, object]:
+        row = self.local.get(OBJECTS[ref.kind], ref.id)
+        assert row is not None
+        return row
+
+    def stored(self, ref: Ref, field: FieldSpec) -> str | None:
+        return canonical(field.type, self._row(ref)[crm_name(field)])
+
+    def facts(self, ref: Ref) -> Mapping[str, str]:
+        stamps = {"SystemModstamp", "LastModifiedDate", "LastModifiedById"}
+        row = self._row(ref)
+        return {name: str(value) for name, value in row.items() if name not in stamps and not name.endswith("__c")}
+
+    def writes(self, ref: Ref) -> Sequence[frozenset[str]]:
+        return [names for record, names in self._writes if record == ref.id]
+
+    def has_field(self, kind: Kind, field: FieldSpec) -> bool:
+        return crm_name(field).lower() in self.local._org.schema.named(OBJECTS[kind]).fields
+
+    def drop_field(self, kind: Kind, field: FieldSpec) -> None:
+        org = self.local._org
+        custom = org.schema.named("CustomField", tooling=True)
+        remove_field(org.records, next(org.store.where(custom, {"FullName": f"{OBJECTS[kind]}.{crm_name(field)}"})))
+
+    def poison(self, ref: Ref) -> None:
+        self.local.refuse_next(ref.id, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "Not on a Sunday.", times=1000)
+
+    def break_next_write(self, *, done: bool) -> None:
+        self.local.app.faults.append(BrokenWrite(drop=True, after=done))
+
+    def garble_reads(self, *, on: bool) -> None:
+        self.local.app.faults[:] = [BrokenRead(body=b'{"totalSize": 3', status=200, times=10**6)] if on else []
+
+
+class BrokenWrite(Fault):
+    """Matches updates, alone or within a composite call."""
+
+    def matches(self, call: Call) -> bool:
+        inner = isinstance(call.body, bytes) and b'"PATCH"' in call.body
+        return call.method == "PATCH" or inner
+
+
+class BrokenRead(Fault):
+    """Matches whatever reads records, alone or within a composite call."""
+
+    def matches(self, call: Call) -> bool:
+        return "/query" in call.path or "/composite" in call.path

@@ -1,0 +1,276 @@
+"""The made-up company: believable, deterministic, and with nothing in it that its plan does not know of."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date, datetime
+from decimal import Decimal
+
+import pytest
+
+from refloop.mapping.codes import CodeBook, code_key
+from refloop.mapping.match import Doubt, Reading, read_codes
+from refloop.model import Code, Kind, Ref, parse_time
+from refloop.sandbox.company import Company, build
+from refloop.sandbox.hubspot import LocalHubSpot
+from refloop.sandbox.salesforce import LocalSalesforce
+
+TODAY = date(2026, 11, 1)
+Crms = tuple[LocalSalesforce, LocalHubSpot, Company]
+
+
+@pytest.fixture(scope="module")
+def crms() -> Iterator[Crms]:
+    with LocalSalesforce() as salesforce:
+        hubspot = LocalHubSpot()
+        yield salesforce, hubspot, build(salesforce, hubspot, size=1.0, today=TODAY)
+
+
+def _book(company: Company) -> CodeBook:
+    def day(text: str) -> date | None:
+        return date.fromisoformat(text) if text else None
+
+    return CodeBook(
+        Code(
+            row["code"],
+            code_key(row["code"]),
+            row["referrer"],
+            row["program"],
+            day(row["valid_from"]),
+            day(row["valid_to"]),
+        )
+        for row in company.codes
+    )
+
+
+def _texts(crms: Crms) -> Iterator[tuple[Ref, date, dict[str, str]]]:
+    salesforce, hubspot, _ = crms
+    for name, kind in (("Lead", Kind.LEAD), ("Contact", Kind.CONTACT)):
+        for row in salesforce.rows(name):
+            text = {"Description": str(row["Description"])} if row["Description"] else {}
+            yield Ref("salesforce", kind, str(row["Id"])), parse_time(str(row["CreatedDate"])).date(), text
+    for record_id, properties in hubspot.rows("contacts"):
+        text = {name: properties[name] for name in ("hs_analytics_first_url",) if name in properties}
+        yield Ref("hubspot", Kind.CONTACT, record_id), parse_time(properties["createdate"]).date(), text
+
+
+def test_every_record_reads_as_planned(crms: Crms) -> None:
+    company, book = crms[2], _book(crms[2])
+    wrong = [
+        (str(ref), text, reading)
+        for ref, on, text in _texts(crms)
+        if not _as_planned(company, ref, reading := read_codes(text, on, book))
+    ]
+    assert wrong == []
+
+
+def _as_planned(company: Company, ref: Ref, reading: Reading) -> bool:
+    code, doubt = company.expected.matches.get(ref), company.expected.questions.get(ref)
+    found = reading.match.code if reading.match else None
+    asked = [question.doubt.value for question in reading.questions]
+    return found == (code_key(code) if code else None) and asked == ([doubt.value] if doubt else [])
+
+
+def test_all_ways_of_writing_a_code_occur(crms: Crms) -> None:
+    expected = crms[2].expected
+    manners = Counter(expected.manners.values())
+    assert set(manners) >= {
+        "exact", "sentence", "lower", "separated", "split", "confused", "expired", "early", "unknown", "near", "two",
+        "trap", "self", "ref", "path", "content", "encoded", "ordinary",
+    }  # fmt: skip
+    assert {doubt.value for doubt in expected.questions.values()} == {doubt.value for doubt in Doubt}
+    carrying = sum(number for manner, number in manners.items() if manner != "ordinary")
+    assert 0.10 < carrying / sum(1 for _ in _texts(crms)) < 0.15
+    for ref in expected.traps:
+        assert ref not in expected.matches
+
+
+def test_the_size_is_as_promised(crms: Crms) -> None:
+    salesforce, hubspot, company = crms
+    leads = list(salesforce.rows("Lead"))
+    assert len(leads) == pytest.approx(3000, abs=30)
+    assert sum(bool(row["IsConverted"]) for row in leads) == pytest.approx(600, abs=10)
+    assert sum(1 for _ in salesforce.rows("Contact")) == pytest.approx(1500, abs=20)
+    assert sum(1 for _ in salesforce.rows("Opportunity")) == 900
+    assert sum(1 for _ in hubspot.rows("contacts")) == 3000
+    assert sum(1 for _ in hubspot.rows("deals")) == 700
+    assert len({row["referrer"] for row in company.codes}) == 60
+    assert len({row["program"] for row in company.codes}) == 3
+
+
+def test_conversions_lead_to_what_exists_and_come_in_order(crms: Crms) -> None:
+    salesforce = crms[0]
+    contacts = {str(row["Id"]): row for row in salesforce.rows("Contact")}
+    deals = {str(row["Id"]): row for row in salesforce.rows("Opportunity")}
+    converted = [row for row in salesforce.rows("Lead") if row["IsConverted"]]
+    assert sum(row["ConvertedOpportunityId"] is not None for row in converted) > len(converted) / 2
+    for lead in converted:
+        contact = contacts[str(lead["ConvertedContactId"])]
+        assert str(lead["CreatedDate"]) <= str(contact["CreatedDate"])
+        assert (contact["Email"], contact["Description"]) == (lead["Email"], lead["Description"])
+        if lead["ConvertedOpportunityId"]:
+            deal = deals[str(lead["ConvertedOpportunityId"])]
+            assert str(contact["CreatedDate"]) <= str(deal["CreatedDate"])
+            assert str(deal["CreatedDate"])[:10] <= str(deal["CloseDate"])
+
+
+def test_nothing_happens_in_the_future(crms: Crms) -> None:
+    salesforce, hubspot, _ = crms
+    for name in ("Lead", "Contact", "Opportunity", "OpportunityContactRole", "Account"):
+        for row in salesforce.rows(name):
+            assert "2024-11-01" <= str(row["CreatedDate"])[:10] <= str(row["SystemModstamp"])[:10] <= "2026-11-01"
+    for name, modified in (("contacts", "lastmodifieddate"), ("deals", "hs_lastmodifieddate")):
+        for _, properties in hubspot.rows(name):
+            assert "2024-11-01" <= properties["createdate"][:10] <= properties[modified][:10] <= "2026-11-01"
+
+
+def test_deals_of_all_kinds_occur(crms: Crms) -> None:
+    salesforce, hubspot, _ = crms
+    stages = Counter((row["StageName"], row["IsClosed"], row["IsWon"]) for row in salesforce.rows("Opportunity"))
+    assert stages["Signed", True, True] > 50
+    assert stages["Closed Lost", True, False] > 50
+    assert stages["Discovery", False, False] > 10
+    deals = [properties for _, properties in hubspot.rows("deals")]
+    assert {deal["deal_currency_code"] for deal in deals} == {"USD", "EUR"}
+    assert len({deal["pipeline"] for deal in deals}) == 2
+    numeric_won = [deal for deal in deals if deal["dealstage"].isdigit() and deal["hs_is_closed_won"] == "true"]
+    assert len(numeric_won) > 10
+    assert any("amount" not in deal for deal in deals)
+    assert any(Decimal(deal["amount"]) % 1 for deal in deals if "amount" in deal)
+    assert any(row["Amount"] is None for row in salesforce.rows("Opportunity"))
+
+
+def test_same_people_are_in_both_with_other_capitals(crms: Crms) -> None:
+    salesforce, hubspot, company = crms
+    pairs = [
+        (_salesforce_email(salesforce, there), _hubspot_email(hubspot, here))
+        for there, here in company.expected.same_person
+    ]
+    assert len(pairs) == 250
+    assert all(there.lower() == here.lower() for there, here in pairs)
+    assert sum(there != here for there, here in pairs) > 50
+
+
+def _salesforce_email(salesforce: LocalSalesforce, ref: Ref) -> str:
+    row = salesforce.get("Lead" if ref.kind is Kind.LEAD else "Contact", ref.id)
+    assert row is not None
+    return str(row["Email"])
+
+
+def _hubspot_email(hubspot: LocalHubSpot, ref: Ref) -> str:
+    properties = hubspot.get("contacts", ref.id)
+    assert properties is not None
+    return properties["email"]
+
+
+def test_late_deals_had_closed_before_the_person_came(crms: Crms) -> None:
+    salesforce, hubspot, company = crms
+    assert {deal.connection for deal, _ in company.expected.late} == {"salesforce", "hubspot"}
+    for deal, person in company.expected.late:
+        assert _closed(salesforce, hubspot, deal) < _created(salesforce, hubspot, person)
+        assert person in company.expected.matches
+
+
+def _closed(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> date:
+    if ref.connection == "hubspot":
+        properties = hubspot.get("deals", ref.id)
+        assert properties is not None
+        return parse_time(properties["hs_closed_won_date"]).date()
+    row = salesforce.get("Opportunity", ref.id)
+    assert row is not None
+    assert row["IsWon"]
+    return date.fromisoformat(str(row["CloseDate"]))
+
+
+def _created(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> date:
+    if ref.connection == "hubspot":
+        return parse_time((hubspot.get("contacts", ref.id) or {})["createdate"]).date()
+    return parse_time(str((salesforce.get("Contact", ref.id) or {})["CreatedDate"])).date()
+
+
+def test_rivals_have_people_of_two_referrers(crms: Crms) -> None:
+    salesforce, hubspot, company = crms
+    referrer = {row["code"]: row["referrer"] for row in company.codes}
+    people: dict[Ref, list[Ref]] = {}
+    for row in salesforce.rows("OpportunityContactRole"):
+        deal = Ref("salesforce", Kind.DEAL, str(row["OpportunityId"]))
+        people.setdefault(deal, []).append(Ref("salesforce", Kind.CONTACT, str(row["ContactId"])))
+    for deal_id, _ in hubspot.rows("deals"):
+        linked = hubspot.associations("deals", deal_id, "contacts")
+        people[Ref("hubspot", Kind.DEAL, deal_id)] = [Ref("hubspot", Kind.CONTACT, record_id) for record_id in linked]
+    codes = company.expected.matches
+    for deal in company.expected.rivals:
+        assert len({referrer[codes[person]] for person in people[deal] if person in codes}) > 1
+    assert {deal.connection for deal in company.expected.rivals} == {"salesforce", "hubspot"}
+    for deal in company.expected.unreferred_won:
+        assert not any(person in codes for person in people[deal])
+    assert len(company.expected.unreferred_won) > 50
+
+
+def test_spotlight_shows_the_loop(crms: Crms) -> None:
+    salesforce, hubspot, company = crms
+    spot = company.spotlight
+    email = spot.referrer.email
+    assert email is not None
+    assert _salesforce_email(salesforce, spot.in_salesforce).lower() == email
+    assert _hubspot_email(hubspot, spot.in_hubspot) == email
+    assert any(row["code"] == spot.code and row["referrer_email"] == email for row in company.codes)
+    assert company.expected.matches[spot.lead] == company.expected.matches[spot.buyer] == spot.code
+    assert (salesforce.get("Lead", spot.lead.id) or {})["IsConverted"] is False
+    deal = salesforce.get("Opportunity", spot.deal.id) or {}
+    assert (deal["IsWon"], deal["Amount"]) == (True, 48250.75)
+    roles = [row for row in salesforce.rows("OpportunityContactRole") if row["OpportunityId"] == spot.deal.id]
+    assert [row["ContactId"] for row in roles] == [spot.buyer.id]
+
+
+def test_nobody_is_real(crms: Crms) -> None:
+    salesforce, hubspot, company = crms
+    emails = [str(row["Email"]) for name in ("Lead", "Contact") for row in salesforce.rows(name) if row["Email"]]
+    emails += [properties["email"] for _, properties in hubspot.rows("contacts")]
+    emails += [row["referrer_email"] for row in company.codes]
+    assert all(re.fullmatch(r"[a-z0-9.-]+@[a-z0-9-]+\.example", email.lower()) for email in emails)
+
+
+def test_names_come_from_many_places(crms: Crms) -> None:
+    salesforce = crms[0]
+    leads = list(salesforce.rows("Lead"))
+    assert len({row["Country"] for row in leads}) > 10
+    names = " ".join(f"{row['Name']} {row['Company']}" for row in leads)
+    assert {"ß", "ü", "'", '"', "ł", "佐"} - set(names) <= {"佐"}
+    assert any(ord(letter) > 0x3000 for letter in names)
+
+
+def _content(seed: int, today: date) -> list[object]:
+    with LocalSalesforce(clock=_noon) as salesforce:
+        hubspot = LocalHubSpot(clock=_noon)
+        company = build(salesforce, hubspot, seed=seed, size=0.05, today=today)
+        return [
+            company.codes,
+            company.spotlight,
+            company.expected,
+            list(salesforce.rows("Lead")),
+            list(salesforce.rows("Opportunity")),
+            list(hubspot.rows("contacts")),
+            list(hubspot.rows("deals")),
+        ]
+
+
+def _noon() -> datetime:
+    return parse_time("2026-11-01T12:00:00Z")
+
+
+def test_same_seed_same_company() -> None:
+    assert _content(7, TODAY) == _content(7, TODAY)
+    assert _content(7, TODAY) != _content(8, TODAY)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("size", [0.01, 0.05])
+def test_small_companies_work_too(seed: int, size: float) -> None:
+    with LocalSalesforce() as salesforce:
+        crms = salesforce, (hubspot := LocalHubSpot()), build(salesforce, hubspot, seed=seed, size=size, today=TODAY)
+        company, book = crms[2], _book(crms[2])
+        for ref, on, text in _texts(crms):
+            assert _as_planned(company, ref, read_codes(text, on, book)), (ref, text)

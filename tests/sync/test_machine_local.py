@@ -1,0 +1,55 @@
+"""The state machine over the local Salesforce and HubSpot: the real connectors, over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from refloop.sandbox.hubspot import Quirks
+from refloop.sandbox.server import Server
+from refloop.testing import World
+from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
+from tests.connectors.salesforce_world import SECRET, SalesforceWorld
+from tests.sync.machine import Worlds, machine_of
+
+QUICK = settings(
+    max_examples=12,
+    stateful_step_count=20,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+
+@pytest.fixture
+def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worlds]:
+    monkeypatch.setenv("SF_SECRET", SECRET)
+    monkeypatch.setenv("SF_WRONG", "wrong")
+    monkeypatch.setenv("HUBSPOT_TOKEN", TOKEN)
+    monkeypatch.setenv("HUBSPOT_STRANGER", "pat-na1-stranger")
+    front = Front()
+
+    def worlds(stack: ExitStack) -> Mapping[str, World]:
+        salesforce = SalesforceWorld("sales")
+        stack.callback(salesforce.close)
+        return {"sales": salesforce, "marketing": HubSpotWorld(front, server.url, Quirks(), "marketing")}
+
+    with Server(front) as server:
+        yield worlds
+
+
+@pytest.mark.timeout(300)
+def test_people_clocks_and_faults_on_local_crms(local: Worlds) -> None:
+    run_state_machine_as_test(machine_of(local), settings=QUICK)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_people_clocks_and_faults_on_local_crms_at_length(local: Worlds) -> None:
+    longer = settings(QUICK, max_examples=150, stateful_step_count=30, derandomize=False)
+    run_state_machine_as_test(machine_of(local), settings=longer)
