@@ -69,7 +69,8 @@ class FieldSpec:
     """A field that refloop owns in the CRM.
 
     `name` is ours, prefix included, in lower snake case (`ref_status`); a connector derives the CRM's
-    spelling from it. `length` is for TEXT (characters); `choices` for CHOICE (value, label).
+    spelling from it. `length` is for TEXT (characters); `choices` for CHOICE (value, label); `places` for NUMBER:
+    how many digits after the point (MONEY has two).
     """
 
     name: str
@@ -79,6 +80,7 @@ class FieldSpec:
     description: str = ""
     length: int = 255
     choices: tuple[tuple[str, str], ...] = ()
+    places: int = 0
 
 
 def canonical(type: FieldType, value: object) -> str | None:  # noqa: A002 - the word for it
@@ -243,6 +245,15 @@ class Finding:
     place: str
     message: str
     remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """An account's daily quota of calls: `used` by everybody, `ours` by this connector since it was made."""
+
+    limit: int
+    used: int
+    ours: int
 
 
 @dataclass(frozen=True, slots=True)

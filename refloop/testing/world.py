@@ -149,7 +149,7 @@ def contract_fields(kinds: tuple[Kind, ...]) -> tuple[FieldSpec, ...]:
             kinds,
             choices=(("submitted", "Submitted"), ("won", "Won"), ("lost", "Lost")),
         ),
-        FieldSpec("ref_share", "Referral share", FieldType.NUMBER, kinds),
+        FieldSpec("ref_share", "Referral share", FieldType.NUMBER, kinds, places=2),
         FieldSpec("ref_value", "Referral value", FieldType.MONEY, kinds),
         FieldSpec("ref_at", "Referral date", FieldType.TIME, kinds),
     )

@@ -155,7 +155,8 @@ def spec(kind: FieldType, **more: Any) -> FieldSpec:
     [
         (spec(FieldType.TEXT, length=64), {"type": "Text", "length": 64, "externalId": False, "unique": False}),
         (spec(FieldType.TEXT, length=2000), {"type": "LongTextArea", "length": 2000, "visibleLines": 3}),
-        (spec(FieldType.NUMBER), {"type": "Number", "precision": 18, "scale": 2}),
+        (spec(FieldType.NUMBER), {"type": "Number", "precision": 18, "scale": 0}),
+        (spec(FieldType.NUMBER, places=3), {"type": "Number", "precision": 18, "scale": 3}),
         (spec(FieldType.MONEY), {"type": "Number", "precision": 18, "scale": 2}),
         (spec(FieldType.TIME), {"type": "DateTime"}),
         (

@@ -201,7 +201,9 @@ def _typed(field: FieldSpec) -> Mapping[str, Any]:
             return {"type": "LongTextArea", "length": field.length, "visibleLines": 3}
         case FieldType.CHOICE:
             return {"type": "Picklist", "valueSet": _value_set(field)}
-        case FieldType.NUMBER | FieldType.MONEY:  # a Currency field would follow the record's own currency, not ours
+        case FieldType.NUMBER:
+            return {"type": "Number", "precision": 18, "scale": field.places}
+        case FieldType.MONEY:  # a Currency field would follow the record's own currency, not ours
             return {"type": "Number", "precision": 18, "scale": SCALE}
         case FieldType.TIME:
             return {"type": "DateTime"}
