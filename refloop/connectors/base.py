@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Protocol
 
 from refloop.config import ConnectionSettings
 from refloop.errors import ConfigError
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Wants
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
 
 Clock = Callable[[], datetime]
 """Gives the present as an aware UTC time. Only for deadlines and logs: a watermark is the server's clock."""
@@ -39,6 +39,13 @@ class Connector(Protocol):
 
     def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """Creates those of our fields that are missing. Safe to repeat."""
+        ...
+
+    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        """Removes exactly what `provision` made, with the values in it; says so, one finding a thing.
+
+        A field of the same name that `provision` did not make is left alone, and said. Safe to repeat.
+        """
         ...
 
     def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
@@ -66,6 +73,13 @@ class Connector(Protocol):
 
     def calls(self) -> Mapping[str, int]:
         """How many calls were made so far, by endpoint."""
+        ...
+
+    def usage(self) -> Usage | None:
+        """How much of the account's daily quota is used, by everybody, as the CRM said in its latest answers.
+
+        None when it has not said.
+        """
         ...
 
     def close(self) -> None:

@@ -60,6 +60,14 @@ class MemoryApi:
         self._admit(token, "add field")
         self._schema[kind, field.name] = field
 
+    def api_drop_field(self, token: str, kind: Kind, field: FieldSpec) -> None:
+        """Removes a field, with what stands in it."""
+        self._admit(token, "drop field")
+        del self._schema[kind, field.name]
+        for row in self._rows.values():
+            if row.record.ref.kind is kind:
+                row.own.pop(field.name, None)
+
     def api_page(
         self, token: str, wanted: Callable[[Record], bool], after: str
     ) -> tuple[Sequence[Record], Sequence[Link]]:

@@ -25,6 +25,7 @@ from refloop.model import (
     Relation,
     Since,
     Span,
+    Usage,
     Verdict,
     Wants,
 )
@@ -88,6 +89,17 @@ class MemoryConnector:
                 if (kind, field.name) not in there:
                     self._crm.api_add_field(self._token.value, kind, field)
                     yield Finding(Level.INFO, f"{self._crm.connection}:{kind}", f"created field {field.name}")
+
+    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        there = set(self._crm.api_fields(self._token.value))
+        for field in fields:
+            for kind in field.kinds:
+                if (kind, field.name) in there:
+                    self._crm.api_drop_field(self._token.value, kind, field)
+                    yield Finding(Level.INFO, f"{self._crm.connection}:{kind}", f"removed field {field.name}")
+
+    def usage(self) -> Usage | None:
+        return None
 
     def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
         names = {field.name for field in wants.fields}
