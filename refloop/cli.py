@@ -20,6 +20,7 @@ from rich.console import Console
 
 from refloop import __version__
 from refloop.config import write_template
+from refloop.connectors.base import connector_class
 from refloop.errors import DataError, Exit, RefloopError
 from refloop.ledger.book import translated
 from refloop.ledger.runs import end_run, start_run
@@ -113,10 +114,42 @@ def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption =
 
 
 @app.command()
-def provision(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:
+def provision(
+    context: typer.Context,
+    only: OnlyOption = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove what this command created, with the values in it.")
+    ] = False,
+    print_metadata: Annotated[
+        bool, typer.Option("--print-metadata", help="Print what an administrator would deploy; change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing.")] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Create refloop's fields in the CRMs. Safe to repeat: what is there already is left alone."""
     with opened(context) as work:
-        finish(_each_connection(work, only, lambda crm: crm.provision(work.policy.fields), as_json), "done")
+        fields = work.policy.fields
+        if print_metadata:
+            finish(_print_metadata(work, only), "")
+        elif remove:
+            if not yes:
+                typer.confirm("Remove refloop's fields and all that stands in them?", abort=True)
+            finish(_each_connection(work, only, lambda crm: crm.unprovision(fields), as_json), "done")
+        else:
+            finish(_each_connection(work, only, lambda crm: crm.provision(fields), as_json), "done")
+
+
+def _print_metadata(work: Session, only: str | None) -> Exit:
+    """Prints the metadata of the connections whose CRM can be deployed to; says which cannot."""
+    printed = 0
+    for name, settings in work.config.connections.items():
+        describe = getattr(connector_class(settings.connector), "metadata", None)
+        if only in (None, name) and describe is not None:
+            print(describe(work.policy.fields), end="")  # noqa: T201 - this is the output
+            printed += 1
+        elif only in (None, name):
+            text.say(err, f"{name}: {settings.connector} takes no metadata; use `refloop provision --only {name}`")
+    return Exit.OK if printed else Exit.CONFIG
 
 
 def _each_connection(
@@ -503,12 +536,17 @@ def status(context: typer.Context, as_json: JsonOption = False) -> None:
             "connections": figures.connections(work.ledger, now),
             "summary": figures.summary(work.ledger),
             "refused": figures.refused(work.ledger),
+            "quota": figures.quota(work.ledger),
             "last_run": next(iter(figures.runs(work.ledger, 1)), None),
         }
         if as_json:
             print_json(told)
             return
         columns = ("connection", "pulled_at", "age_seconds", "leads", "contacts", "deals")
+        for row in told["quota"]:
+            text.say(
+                out, "{connection}: {used:,} of {limit:,} calls a day used, {ours:,} by the last run".format(**row)
+            )
         if not text.table(out, told["connections"], columns):
             text.say(out, "nothing pulled yet: run `refloop sync`")
         text.totals(out, told["summary"])

@@ -153,6 +153,22 @@ def runs(ledger: Ledger, limit: int) -> list[Row]:
     return [{**dict(row), "counts": json.loads(row["counts"]), "problems": json.loads(row["problems"])} for row in rows]
 
 
+def quota(ledger: Ledger) -> list[Row]:
+    """How each account's daily quota stood at the end of the last run that asked, and how much of it was ours."""
+    found: dict[str, Row] = {}
+    for row in ledger.rows("SELECT run, ended_at, counts FROM runs WHERE counts LIKE '%quota_limit%' ORDER BY run"):
+        for name, counts in json.loads(row["counts"]).items():
+            if "quota_limit" in counts:
+                found[name] = {
+                    "connection": name,
+                    "limit": counts["quota_limit"],
+                    "used": counts["quota_used"],
+                    "ours": counts["quota_ours"],
+                    "at": row["ended_at"],
+                }
+    return [found[name] for name in sorted(found)]
+
+
 def connections(ledger: Ledger, now: datetime) -> list[Row]:
     """What the ledger holds of each connection, and how long ago it was last pulled, in seconds."""
     held = {

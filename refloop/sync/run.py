@@ -184,6 +184,8 @@ class Runner:
         finally:
             for name, connector in connectors.items():
                 report.add(name, {"calls": sum(connector.calls().values())})
+                if usage := connector.usage():
+                    report.add(name, {"quota_limit": usage.limit, "quota_used": usage.used, "quota_ours": usage.ours})
                 connector.close()
 
     def _each(
