@@ -156,9 +156,9 @@ def runs(ledger: Ledger, limit: int) -> list[Row]:
 def quota(ledger: Ledger) -> list[Row]:
     """How each account's daily quota stood at the end of the last run that asked, and how much of it was ours."""
     found: dict[str, Row] = {}
-    for row in ledger.rows("SELECT run, ended_at, counts FROM runs WHERE counts LIKE '%quota_limit%' ORDER BY run"):
+    for row in ledger.rows("SELECT run, ended_at, counts FROM runs ORDER BY run DESC LIMIT 20"):
         for name, counts in json.loads(row["counts"]).items():
-            if "quota_limit" in counts:
+            if "quota_limit" in counts and name not in found:
                 found[name] = {
                     "connection": name,
                     "limit": counts["quota_limit"],
