@@ -19,8 +19,10 @@ PATHS = set(commands())
 def shown(page: Path) -> Iterator[str]:
     """The `refloop ...` lines and spans of a page."""
     text = page.read_text(encoding="utf-8")
-    text = re.sub(r"```text\n.*?```", "", text, flags=re.DOTALL)
-    yield from re.findall(r"(?:^|&& |`)(refloop(?: [^`#\n>]+)?)(?:`|\s*#|\s*>|$)", text, flags=re.MULTILINE)
+    for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL):
+        yield from re.findall(r"^(refloop[^#\n]*)", block, flags=re.MULTILINE)
+    spans = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    yield from (span for span in re.findall(r"`([^`\n]+)`", spans) if span.startswith("refloop "))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
