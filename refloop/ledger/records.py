@@ -225,7 +225,8 @@ def merged_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     ledger.wave(refs)
     rows = ledger.rows(
         "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l "
-        "ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id AND l.relation = 'merged-into'"
+        "ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id "
+        "AND l.relation = 'merged-into'"
     )
     return {_ref(row) for row in rows}
 

@@ -78,7 +78,8 @@ def converted_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     ledger.wave(refs)
     rows = ledger.rows(
         "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l "
-        "ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id AND l.relation = 'converted-to'"
+        "ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id "
+        "AND l.relation = 'converted-to'"
     )
     return {ref_of(row) for row in rows}
 
