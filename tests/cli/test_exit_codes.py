@@ -184,7 +184,7 @@ def test_a_ledger_that_is_none(office: Office) -> None:
     Path("refloop.db").chmod(0o600)
     answer = office.run("status")
     assert answer.code == Exit.DATA
-    assert "is not a ledger" in answer.err
+    assert "not a ledger" in answer.err
 
 
 def test_a_folder_that_cannot_be_written(office: Office) -> None:
