@@ -2,40 +2,32 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import logging
-import os
 import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
 
 from refloop import __version__
+from refloop.cli_intake import codes_app, referrals_app
 from refloop.config import write_template
 from refloop.connectors.base import connector_class
 from refloop.errors import DataError, Exit, RefloopError
 from refloop.ledger.book import translated
-from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.undo import undoing
-from refloop.model import Between, Change, Finding, Level, Ref, Status
+from refloop.model import Between, Change, Finding, Level, Ref
 from refloop.report import figures, text
 from refloop.report.progress import progress_bars
-from refloop.sync import intake
 from refloop.sync.planfile import as_row, load_plan, save_plan
 from refloop.sync.planner import Planner
-from refloop.sync.run import CONNECTION_TROUBLE, Report, Task, alone, gravity
-from refloop.sync.session import Session, read_config, session
-
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+from refloop.sync.run import CONNECTION_TROUBLE, Report, Task, gravity
+from refloop.sync.session import Session
+from refloop.terminal import JsonOption, err, opened, out, print_json, print_rows, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -44,16 +36,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Closes the referral loop inside your CRM: matches leads and deals to referral codes, writes outcomes back.",
 )
-codes_app = typer.Typer(no_args_is_help=True, help="The codes that referrers hand out.")
-referrals_app = typer.Typer(no_args_is_help=True, help="Referrals: found on records, or submitted by a person.")
 app.add_typer(codes_app, name="codes")
 app.add_typer(referrals_app, name="referrals")
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
 OnlyOption = Annotated[
     str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")
 ]
-DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
 
 def _version(wanted: bool) -> None:
@@ -73,23 +61,6 @@ def options(
     ] = False,
 ) -> None:
     context.obj = config
-
-
-@contextmanager
-def opened(context: typer.Context) -> Iterator[Session]:
-    with session(read_config(context.obj)) as opened_session:
-        yield opened_session
-
-
-@contextmanager
-def working(context: typer.Context) -> Iterator[Session]:
-    """A session that holds the ledger alone, for commands that write to it."""
-    with opened(context) as work, alone(work.ledger):
-        yield work
-
-
-def print_json(value: Any) -> None:
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201 - this is the output
 
 
 @app.command()
@@ -198,170 +169,12 @@ def finish(code: Exit | None, words: str) -> None:
         raise typer.Exit(code)
 
 
-@codes_app.command("import")
-def codes_import(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help=f"CSV or JSON; columns: {', '.join(intake.CODE_COLUMNS)}.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Import codes with their referrers. Bad rows are named, the good ones kept, nothing is added twice."""
-    with working(context) as work:
-        _imported(intake.import_codes(work.ledger, file, work.clock()), "codes", as_json)
-
-
-@codes_app.command("add")
-def codes_add(
-    context: typer.Context,
-    code: Annotated[str, typer.Argument(help="The code as it is handed out.")],
-    referrer: Annotated[str, typer.Option(help="The referrer's id: your own name for them.")],
-    name: Annotated[str, typer.Option(help="The referrer's name, as the CRM should show it.")] = "",
-    email: Annotated[str, typer.Option(help="The referrer's e-mail: how their own contact is found.")] = "",
-    program: Annotated[str, typer.Option(help="The program the code belongs to.")] = intake.DEFAULT_PROGRAM,
-    valid_from: DayOption = None,
-    valid_to: DayOption = None,
-) -> None:
-    """Add one code."""
-    row = {
-        "code": code.strip(),
-        "referrer": referrer.strip(),
-        "referrer_name": name.strip(),
-        "referrer_email": email.strip(),
-        "program": program.strip(),
-        "valid_from": valid_from.date().isoformat() if valid_from else "",
-        "valid_to": valid_to.date().isoformat() if valid_to else "",
-    }
-    with working(context) as work, bad_row(), intake.codes_changing(work.ledger) as done, work.ledger.writing():
-        kept = intake.enrol(work.ledger, intake.enrolment(row), work.clock())
-        done.counts[kept] += 1
-    text.say(out, f"code {code}: {kept}")
-
-
-@codes_app.command("list")
-def codes_list(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List the codes."""
-    with opened(context) as work:
-        _listed(figures.code_rows(work.ledger), intake.CODE_COLUMNS, as_json, "no codes: `refloop codes import FILE`")
-
-
-@codes_app.command("export")
-def codes_export(
-    context: typer.Context,
-    file: Annotated[Path | None, typer.Argument(help="Where to; by default standard output.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Export the codes as CSV (or JSON) that `codes import` reads."""
-    with opened(context) as work:
-        rows = figures.code_rows(work.ledger)
-        if file is None:
-            _write_codes(sys.stdout, rows, as_json)
-            return
-        try:
-            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:  # noqa: PTH123 - Path cannot create privately
-                _write_codes(handle, rows, as_json)
-        except FileExistsError:
-            raise DataError(f"{file} is there already", remedy="Name another file.") from None
-
-
-def _write_codes(file: Any, rows: Iterable[Mapping[str, Any]], as_json: bool) -> None:
-    if as_json:
-        file.write(json.dumps(list(rows), ensure_ascii=False, indent=2) + "\n")
-        return
-    writer = csv.DictWriter(file, intake.CODE_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: text.inert(value) for name, value in row.items()} for row in rows)
-
-
-@referrals_app.command("import")
-def referrals_import(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help=f"CSV or JSON; columns: {', '.join(intake.REFERRAL_COLUMNS)}.")],
-    as_json: JsonOption = False,
-) -> None:
-    """Import referrals that people submitted. Bad rows are named, the good ones kept, nothing is added twice."""
-    with working(context) as work, journalled(work, "referrals import") as run:
-        _imported(intake.import_referrals(work.ledger, file, run, work.clock()), "referrals", as_json)
-
-
-@referrals_app.command("add")
-def referrals_add(
-    context: typer.Context,
-    code: Annotated[str, typer.Argument(help="The referrer's code.")],
-    email: Annotated[str, typer.Argument(help="The e-mail of the person referred.")],
-    on: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="When; by default today.")] = None,
-    note: Annotated[str, typer.Option(help="Anything worth knowing.")] = "",
-) -> None:
-    """Submit one referral: this person came with this code."""
-    row = {"code": code.strip(), "email": email, "date": on.date().isoformat() if on else "", "note": note.strip()}
-    with working(context) as work, bad_row(), journalled(work, "referrals add") as run, work.ledger.writing():
-        kept = intake.submit(work.ledger, run, intake.claim(row, work.clock().date()))
-    text.say(out, f"referral: {kept}; the next sync writes it to the CRM")
-
-
-@referrals_app.command("list")
-def referrals_list(
-    context: typer.Context,
-    status: Annotated[Status | None, typer.Option(help="Only those that stand so.")] = None,
-    referrer: Annotated[str | None, typer.Option(help="Only those of this referrer.")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List referrals and where they stand."""
-    columns = ("referral", "code", "referrer", "program", "claimed_at", "status", "status_at", "label", "reason")
-    with opened(context) as work:
-        rows = figures.referrals(work.ledger, status.value if status else None, referrer)
-        _listed(rows, columns, as_json, "no referrals")
-
-
 @app.command()
 def review(context: typer.Context, as_json: JsonOption = False) -> None:
     """List what refloop did not decide, and why: unknown, ambiguous or expired codes, and the like."""
     columns = ("connection", "kind", "id", "doubt", "field", "evidence", "candidates")
     with opened(context) as work:
-        _listed(figures.questions(work.ledger), columns, as_json, "nothing left for review")
-
-
-def _listed(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], as_json: bool, nothing: str) -> None:
-    if as_json:
-        print_json(list(rows))
-    elif not text.table(out, rows, columns):
-        text.say(err, nothing)
-
-
-def _imported(done: intake.Intake, what: str, as_json: bool) -> None:
-    lines = done.lines()
-    if as_json:
-        print_json({**dict(done.counts), "bad_rows": lines})
-    else:
-        counts = ", ".join(f"{count:,} {word}" for word, count in sorted(done.counts.items())) or "none"
-        text.say(out, f"{what}: {counts}")
-        for line in lines:
-            text.say(err, line, "yellow")
-    if lines:
-        raise typer.Exit(Exit.DATA)
-
-
-@contextmanager
-def bad_row() -> Iterator[None]:
-    try:
-        yield
-    except intake.BadRow as fault:
-        raise DataError(str(fault)) from None
-
-
-@contextmanager
-def journalled(work: Session, command: str) -> Iterator[int]:
-    """A run in the journal around work that is not a sync."""
-    run, code = start_run(work.ledger, command, __version__, work.clock()), Exit.BUG
-    try:
-        yield run
-        code = Exit.OK
-    except (RefloopError, typer.Exit) as stop:
-        code = stop.exit if isinstance(stop, RefloopError) else Exit(stop.exit_code)
-        raise
-    except intake.BadRow:
-        code = Exit.DATA
-        raise
-    finally:
-        end_run(work.ledger, run, code, {}, [], work.clock())
+        print_rows(figures.questions(work.ledger), columns, as_json, "nothing left for review")
 
 
 MaxChangesOption = Annotated[
@@ -563,7 +376,7 @@ def list_runs(
     """List past runs."""
     columns = ("run", "command", "started_at", "ended_at", "exit", "problems")
     with opened(context) as work:
-        _listed(figures.runs(work.ledger, limit), columns, as_json, "no runs yet")
+        print_rows(figures.runs(work.ledger, limit), columns, as_json, "no runs yet")
 
 
 @app.command()

@@ -199,11 +199,10 @@ def serve(out: Console, data: Path | None, salesforce_port: int, hubspot_port: i
         with local_crms(folder, data, (salesforce_port, hubspot_port)) as crms:
             config = folder / "config.yaml"
             config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
-            for line in (*crms.notes, *_how_to_reach(crms, config, os.environ)):
-                text.say(out, line)
-            stop = threading.Event()
             try:
-                stop.wait()
+                for line in (*crms.notes, *_how_to_reach(crms, config, os.environ)):
+                    text.say(out, line)
+                threading.Event().wait()
             except KeyboardInterrupt:
                 text.say(out, "stopped")
 

@@ -162,7 +162,8 @@ def conflicts_of(ledger: Ledger, refs: Iterable[Ref]) -> list[Conflict]:
     """The conflicts of those records."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT c.* FROM wave w CROSS JOIN conflicts c ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id"
+        "SELECT c.* FROM wave w CROSS JOIN conflicts c "
+        "ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id"
     )
     return [Conflict(ref_of(row), row["field"], row["wrote"], row["found"], row["want"], row["why"]) for row in rows]
 

@@ -117,7 +117,8 @@ def _drop(ledger: Ledger, edges: Sequence[tuple[str, ...]]) -> set[Ref]:
 def _drop_by_key(ledger: Ledger, link: Link, *, but: tuple[str, ...] = ()) -> set[Ref]:
     """An edge that a CRM names by an id of its own may have changed its ends since it was seen."""
     known = ledger.rows(
-        f"SELECT {_LINK_COLUMNS} FROM links WHERE source_connection = ? AND relation = ? AND key = ?",
+        f"SELECT {_LINK_COLUMNS} FROM links WHERE source_connection = ? AND relation = ? AND key = ? "
+        "AND key <> ''",  # which lets SQLite use the index on keys
         (link.source.connection, link.relation, link.key),
     )
     return _drop(ledger, [tuple(row) for row in known if tuple(row) != but])
@@ -211,7 +212,8 @@ def records_of(ledger: Ledger, refs: Iterable[Ref]) -> Iterator[Record]:
     """The records of that name that were ever seen, in the order of their names."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT r.* FROM wave w CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
+        "SELECT r.* FROM wave w CROSS JOIN records r "
+        "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
         "ORDER BY r.connection, r.kind, r.id"
     )
     # read out at once: the caller may fill the next wave while it goes through this one
@@ -222,8 +224,9 @@ def merged_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that were merged into another: gone, but their code speaks for the survivor."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l ON l.source_connection = w.connection "
-        "AND l.source_kind = w.kind AND l.source_id = w.id AND l.relation = 'merged-into'"
+        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l "
+        "ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id "
+        "AND l.relation = 'merged-into'"
     )
     return {_ref(row) for row in rows}
 

@@ -77,8 +77,9 @@ def converted_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that were converted into another: their CRM lets nobody write to them any more."""
     ledger.wave(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l ON l.source_connection = w.connection "
-        "AND l.source_kind = w.kind AND l.source_id = w.id AND l.relation = 'converted-to'"
+        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l "
+        "ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id "
+        "AND l.relation = 'converted-to'"
     )
     return {ref_of(row) for row in rows}
 

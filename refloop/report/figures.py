@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from refloop.ledger.book import Ledger
+from refloop.ledger.codes import code_of
 from refloop.ledger.telling import add_up
 from refloop.mapping.stages import OPEN
 from refloop.model import Kind, Ref, Status, parse_time
@@ -86,10 +87,15 @@ def review(ledger: Ledger) -> dict[str, int]:
     return {row["doubt"]: row["n"] for row in rows}
 
 
-def questions(ledger: Ledger, limit: int = -1) -> list[Row]:
-    """The questions themselves, newest first."""
-    rows = ledger.rows("SELECT * FROM questions ORDER BY run DESC, connection, kind, id, doubt LIMIT ?", (limit,))
-    return [{**dict(row), "candidates": json.loads(row["candidates"])} for row in rows]
+def questions(ledger: Ledger) -> Iterator[Row]:
+    """The questions themselves, newest first; `candidates` are codes as they were issued, or referral ids."""
+    for row in ledger.rows("SELECT * FROM questions ORDER BY run DESC, connection, kind, id, doubt"):
+        yield {**dict(row), "candidates": [_issued(ledger, key) for key in json.loads(row["candidates"])]}
+
+
+def _issued(ledger: Ledger, key: str) -> str:
+    code = code_of(ledger, key)
+    return code.code if code else key
 
 
 def conflicts(ledger: Ledger) -> Iterator[Row]:

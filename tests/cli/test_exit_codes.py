@@ -159,7 +159,6 @@ def test_refused_credentials(office: Office) -> None:
     assert "somebody-else" not in answer.out + answer.err
     office.monkeypatch.delenv("OFFICE_HS")
     missing = office.run("check", "--only", "hs")
-    assert missing.code == Exit.CONFIG
     assert "OFFICE_HS" in missing.out
 
 
@@ -185,7 +184,7 @@ def test_a_ledger_that_is_none(office: Office) -> None:
     Path("refloop.db").chmod(0o600)
     answer = office.run("status")
     assert answer.code == Exit.DATA
-    assert "is not a ledger" in answer.err
+    assert "not a ledger" in answer.err
 
 
 def test_a_folder_that_cannot_be_written(office: Office) -> None:

@@ -254,7 +254,7 @@ def test_properties_that_do_not_fit_a_search_are_read_by_batches(crm: responses.
 
 
 def test_a_window_never_touches_what_lies_outside(crm: responses.RequestsMock, hubspot: HubSpot) -> None:
-    answers(crm, "POST", re.compile(f"{OBJECTS}/.*/search"), {"results": [], "total": 0})  # type: ignore[arg-type]
+    answers(crm, "POST", re.compile(f"{OBJECTS}/.*/search"), {"results": [], "total": 0})  # type: ignore[arg-type]  # not what it takes, on purpose
     start = datetime(2026, 1, 1, tzinfo=UTC)
     assert [page.cursor for page in pulled(hubspot, Between(start, start + timedelta(seconds=1)))] == [None, None]
     for call in crm.calls:

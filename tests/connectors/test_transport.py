@@ -23,7 +23,7 @@ from refloop.connectors.retry import OK, Disposition, classify, later
 from refloop.connectors.transport import Answer, FateUnknown, Limits, Rejected, RetryPolicy, Transport
 from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
 
-SECRET = "s3cr3t-t0ken"  # noqa: RUF100
+SECRET = "s3cr3t-t0ken"
 PERSON = "anna@example.com"
 
 Reply = Callable[["Handler"], None]

@@ -33,7 +33,7 @@ class Check:
     def findings(self, wants: Wants) -> Iterator[Finding]:
         yield from self._refused(self._client.account)
         for kind in OBJECTS:
-            yield from self._refused(lambda kind=kind: self._client.listing(kind, {"properties": "hs_object_id"}))  # type: ignore[misc]
+            yield from self._refused(lambda kind=kind: self._client.listing(kind, {"properties": "hs_object_id"}))  # type: ignore[misc]  # mypy cannot type a default in a lambda
             yield from self._properties(kind, wants)
         yield from self._refused(self._client.pipelines)
         if not isinstance(self._settings.auth, OAuth):  # HubSpot counts the day's calls of keys only

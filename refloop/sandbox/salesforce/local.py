@@ -177,7 +177,7 @@ class LocalSalesforce:
             order = len(self._org.records.stages) + 1
             return seed.add_stage(self._org.records, (name, odds, is_closed, is_won, category), order, self._admin)
 
-    def add_field(self, object: str, name: str, metadata: Mapping[str, object], *, visible: bool = True) -> str:  # noqa: A002
+    def add_field(self, object: str, name: str, metadata: Mapping[str, object], *, visible: bool = True) -> str:  # noqa: A002 - the CRM's word
         """Adds a custom field (`Metadata` as the Tooling API has it); `visible` lets the integration user see it."""
         with self._org.store.lock:
             made = add_field(self._org.records, f"{object}.{name}", metadata, self._org.admin)
@@ -259,7 +259,7 @@ class LocalSalesforce:
             how["body"] = ApiError(status, code, message or code).body()
         self.app.faults.append(Fault(status, **how))
 
-    def refuse_next(self, id: str, code: str, message: str = "", *, times: int = 1) -> None:  # noqa: A002
+    def refuse_next(self, id: str, code: str, message: str = "", *, times: int = 1) -> None:  # noqa: A002 - the CRM's word
         """Refuses the next API writes to one record, as locks and validation rules do."""
         self._org.records.refusals[full_id(id) or id] = Refusal(code, message or code, times)
 

@@ -1,0 +1,52 @@
+"""What README and docs show must be so."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from refloop.sync.session import read_config
+from tests.cli.reference import commands, help_of
+
+PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md")), Path("CONTRIBUTING.md")]
+PATHS = set(commands())
+
+
+def shown(page: Path) -> Iterator[str]:
+    """The `refloop ...` lines and spans of a page."""
+    text = page.read_text(encoding="utf-8")
+    for block in re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL):
+        yield from re.findall(r"^(refloop[^#\n]*)", block, flags=re.MULTILINE)
+    spans = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    yield from (span for span in re.findall(r"`([^`\n]+)`", spans) if span.startswith("refloop "))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_commands_that_are_shown_exist(page: Path) -> None:
+    for line in shown(page):
+        words = [word for word in shlex.split(line)[1:] if word != "..."]
+        options = [word.partition("=")[0] for word in words if word.startswith("--")]
+        plain = [word for word in words if not word.startswith("-")]
+        path = tuple(plain[:2]) if tuple(plain[:2]) in PATHS else tuple(plain[:1])
+        assert path in PATHS or not plain, f"{page}: {line}"
+        for option in options:
+            assert option in help_of(path) + help_of(()), f"{page}: {line}"
+
+
+def test_readme_names_files_that_are_there() -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", Path("README.md").read_text(encoding="utf-8")):
+        assert Path(target).exists(), target
+
+
+def test_the_connections_in_the_readme_load(tmp_path: Path) -> None:
+    text = Path("README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", text, flags=re.DOTALL)
+    assert len(blocks) == 2
+    lines = [line[1:] for block in blocks for line in block.splitlines() if line.strip()]
+    config = tmp_path / "config.yaml"
+    config.write_text("version: 1\nconnections:\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    assert set(read_config(config).connections) == {"salesforce", "hubspot"}
