@@ -6,12 +6,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Self, Unpack
+from typing import Self
 
+from starlette.types import ASGIApp
+
+from refloop.sandbox.crm import LocalCrm
+from refloop.sandbox.front import Front
 from refloop.sandbox.salesforce import seed
-from refloop.sandbox.salesforce.errors import ApiError
 from refloop.sandbox.salesforce.fields import add_field
-from refloop.sandbox.salesforce.http import Api, Fault, FaultOptions
+from refloop.sandbox.salesforce.http import Api
 from refloop.sandbox.salesforce.ids import full_id
 from refloop.sandbox.salesforce.lifecycle import ConvertedIds, Into, convert, merge
 from refloop.sandbox.salesforce.oauth import Tokens
@@ -19,19 +22,22 @@ from refloop.sandbox.salesforce.org import Org
 from refloop.sandbox.salesforce.records import Actor, Refusal, Row
 from refloop.sandbox.salesforce.schema import SObject
 from refloop.sandbox.salesforce.values import shown
+from refloop.sandbox.traffic import Latency, Traffic
 
 _BATCH = 1000
+_MOST_LONG = 25
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class LocalSalesforce:
+class LocalSalesforce(LocalCrm):
     """An org in memory. Give `app` to `refloop.sandbox.server.Server`.
 
     `clock` stamps records. `page_size` is the most rows a query page holds, at most 2000. `daily_limit` is the
-    number of API requests in 24 hours. Methods here act as the administrator: they see all fields, and raise
+    number of API requests in 24 hours. `strict` allows 25 requests of 20 seconds or longer at a time, as production
+    does; `latency` is how long each call takes. Methods here act as the administrator: they see all fields, and raise
     ApiError where the platform would refuse a person too. Safe to use while the server runs.
     """
 
@@ -47,7 +53,10 @@ class LocalSalesforce:
         page_size: int = 2000,
         daily_limit: int = 100_000,
         assignment_rule: bool = True,
+        strict: bool = False,
+        latency: Latency = 0.0,
     ) -> None:
+        super().__init__(Traffic(latency, most_long=_MOST_LONG if strict else None))
         self._org = Org(
             clock, currency=currency, multi_currency=multi_currency, page_size=page_size, daily_limit=daily_limit
         )
@@ -57,7 +66,8 @@ class LocalSalesforce:
         self.queue_id = str(self._org.records.assign_to)
         if not assignment_rule:
             self._org.records.assign_to = None
-        self.app = Api(self._org, self._tokens)
+        self._api = Api(self._org, self._tokens, self.traffic)
+        self.app: ASGIApp = Front(self._api, self.traffic, self.faults, self._org.now, compresses=True)
 
     def close(self) -> None:
         """Frees the database. Safe to repeat."""
@@ -239,7 +249,7 @@ class LocalSalesforce:
     @property
     def calls(self) -> Counter[str]:
         """HTTP requests by endpoint, such as `GET /query` or `PATCH /sobjects/Lead/{id}`; clear it as you like."""
-        return self.app.calls
+        return self._api.calls
 
     @property
     def api_usage(self) -> int:
@@ -249,15 +259,7 @@ class LocalSalesforce:
     @property
     def faults_injected(self) -> int:
         """How many requests and records were spoilt on demand."""
-        return self.app.faults_injected + self._org.records.refused.total()
-
-    def fail_next(self, status: int = 503, *, code: str = "", message: str = "", **how: Unpack[FaultOptions]) -> None:
-        """Spoils the next matching request. `how`: the fields of `Fault` (path, method, headers, body, after, drop,
-        cut, times). With `code`, the body is Salesforce's own error shape.
-        """
-        if code:
-            how["body"] = ApiError(status, code, message or code).body()
-        self.app.faults.append(Fault(status, **how))
+        return super().faults_injected + self._org.records.refused.total()
 
     def refuse_next(self, id: str, code: str, message: str = "", *, times: int = 1) -> None:  # noqa: A002
         """Refuses the next API writes to one record, as locks and validation rules do."""
