@@ -12,11 +12,22 @@ from refloop.sandbox.traffic import Traffic
 
 
 class LocalCrm:
-    """A CRM in memory, served by its `app`. `faults` is its plan of faults, `traffic` what it meters."""
+    """A CRM in memory. `faults` is its plan of faults, `traffic` what it meters.
+
+    `calls` counts HTTP requests by endpoint, ids and the API's version left out, such as
+    `POST /crm/objects/contacts/search` or `PATCH /sobjects/Lead/{id}`; clear it as you like.
+    """
 
     def __init__(self, traffic: Traffic) -> None:
         self.traffic = traffic
         self.faults = Plan()
+        self.calls: Counter[str] = Counter()
+
+    def forget(self) -> None:
+        """Sets all counters to zero: calls, refusals, injected faults, rate windows and the daily count."""
+        self.calls.clear()
+        self.faults.injected.clear()
+        self.traffic.forget()
 
     @property
     def refused(self) -> Counter[str]:

@@ -30,6 +30,9 @@ class Window:
     def is_full(self, now_ms: int) -> bool:
         return self.used(now_ms) >= self.limit
 
+    def forget(self) -> None:
+        self._calls.clear()
+
     def count(self, now_ms: int) -> None:
         self.used(now_ms)
         self._calls.append(now_ms)
@@ -49,26 +52,32 @@ class Traffic:
     refused: Counter[str] = field(default_factory=Counter)
     received: int = 0
     peak: int = 0
-    _flying: dict[int, float] = field(default_factory=dict)
+    _flying: list[float] = field(default_factory=list)
+
+    def forget(self) -> None:
+        """Counts from zero again."""
+        self.refused.clear()
+        self.received = self.peak = 0
 
     @contextmanager
     def flight(self) -> Iterator[int]:
         """One request, from its arrival to its last byte; gives its number, from 0 on."""
         number = self.received
         self.received += 1
-        self._flying[number] = time.monotonic()
+        began = time.monotonic()
+        self._flying.append(began)
         self.peak = max(self.peak, len(self._flying))
         try:
             yield number
         finally:
-            del self._flying[number]
+            self._flying.remove(began)
 
     def crowded(self) -> bool:
         """Whether as many requests run long as may. The one that asks counts when it runs long itself."""
         if self.most_long is None:
             return False
         since = time.monotonic() - self.long_after
-        return sum(began <= since for began in self._flying.values()) > self.most_long
+        return sum(began <= since for began in self._flying) > self.most_long
 
     async def pause(self, method: str, path: str) -> None:
         """The time that the call takes on its way; others overlap with it."""

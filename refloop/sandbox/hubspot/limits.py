@@ -82,6 +82,12 @@ class Limits:
         self._traffic.refused[policy] += 1
         return refusal
 
+    def forget(self) -> None:
+        """Empties the windows and the day's count."""
+        self.used_today = 0
+        for window in (self._app, self._searches, self._associations):
+            window.forget()
+
     def roll(self) -> None:
         """Starts the new day if the account's midnight has passed."""
         today = self.clock().astimezone(ZoneInfo(self.time_zone)).date()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -88,8 +87,6 @@ class LocalHubSpot(LocalCrm):
         self._access = Access(clock, {token}, denied=frozenset(denied_scopes))
         limits = Limits(clock, time_zone, portal_id, allowance, self.traffic)
         limits.strict = strict
-        self.calls: Counter[str] = Counter()
-        """Requests by endpoint, ids and version left out: `POST /crm/objects/contacts/search`."""
         self._services = Services(self._portal, Search(self._portal), limits, self._access)
         inner = application(self._services, self.calls)
         self.app: ASGIApp = Front(inner, self.traffic, self.faults, lambda: moment(self._portal.now()))
@@ -291,6 +288,11 @@ class LocalHubSpot(LocalCrm):
             self._portal.requirements.append(Requirement(object_type(object).name, name, dict(when or {})))
 
     # -- trouble
+
+    def forget(self) -> None:
+        with self._portal.store.lock:
+            super().forget()
+            self._services.limits.forget()
 
     def revoke_tokens(self) -> None:
         """Ends every token: calls answer 401 until a new one is got by OAuth, or accepted."""

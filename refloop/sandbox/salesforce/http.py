@@ -28,16 +28,16 @@ _IDENTITY = re.compile(r"/id/(\w{15,18})/(\w{15,18})")
 class Api:
     """The ASGI application, to be put behind a `Front`. Requests are served one at a time, on the event loop."""
 
-    def __init__(self, org: Org, tokens: Tokens, traffic: Traffic) -> None:
+    def __init__(self, org: Org, tokens: Tokens, traffic: Traffic, calls: Counter[str]) -> None:
         self._org = org
         self._tokens = tokens
         self._traffic = traffic
-        self.calls: Counter[str] = Counter()
+        self._calls = calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = _call(Request(scope), scope["body"])
         with self._org.store.lock:
-            self.calls[endpoint(self._org, call)] += 1
+            self._calls[endpoint(self._org, call)] += 1
             answer = Answer() if scope["struck"] else self._serve(call)
         await _response(answer)(scope, receive, send)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -66,8 +65,8 @@ class LocalSalesforce(LocalCrm):
         self.queue_id = str(self._org.records.assign_to)
         if not assignment_rule:
             self._org.records.assign_to = None
-        self._api = Api(self._org, self._tokens, self.traffic)
-        self.app: ASGIApp = Front(self._api, self.traffic, self.faults, self._org.now, compresses=True)
+        api = Api(self._org, self._tokens, self.traffic, self.calls)
+        self.app: ASGIApp = Front(api, self.traffic, self.faults, self._org.now, compresses=True)
 
     def close(self) -> None:
         """Frees the database. Safe to repeat."""
@@ -246,10 +245,10 @@ class LocalSalesforce(LocalCrm):
 
     # --- meters and faults
 
-    @property
-    def calls(self) -> Counter[str]:
-        """HTTP requests by endpoint, such as `GET /query` or `PATCH /sobjects/Lead/{id}`; clear it as you like."""
-        return self._api.calls
+    def forget(self) -> None:
+        with self._org.store.lock:
+            super().forget()
+            self._org.forget_requests()
 
     @property
     def api_usage(self) -> int:
