@@ -100,11 +100,7 @@ class Process:
 
     def close(self) -> None:
         """Ends the process. Safe to repeat."""
-        if self._child.stdin is not None:
-            self._child.stdin.close()
-        self._child.wait(timeout=60)
-        if self._child.stdout is not None:
-            self._child.stdout.close()
+        _end(self._child)
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +109,14 @@ class Process:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _end(child: subprocess.Popen[str]) -> None:
+    """The end of its input is what ends it."""
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            pipe.close()
+    child.wait(timeout=60)
 
 
 def launch(crm: Crm, setup: Setup = Setup()) -> Process:
@@ -129,7 +133,7 @@ def launch(crm: Crm, setup: Setup = Setup()) -> Process:
     )
     line = child.stdout.readline() if child.stdout else ""
     if not line:
-        child.wait()
+        _end(child)
         raise RuntimeError(f"the local {crm} ended with code {child.returncode} before it served")
     return Process(child, json.loads(line))
 

@@ -54,7 +54,7 @@ class Api:
 
     def _metered(self, call: Call, path: str) -> Answer:
         _check_head(call)
-        user = self._tokens.user(call)
+        user = self._tokens.user(self._org, call)
         if user is None:
             raise troubles.session_expired()
         call = replace(call, user=user)

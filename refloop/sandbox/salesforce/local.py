@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from starlette.types import ASGIApp
@@ -13,12 +13,13 @@ from refloop.sandbox.crm import LocalCrm
 from refloop.sandbox.front import Front
 from refloop.sandbox.salesforce import seed
 from refloop.sandbox.salesforce.fields import add_field
+from refloop.sandbox.salesforce.guards import Broken, Refusal, Rule
 from refloop.sandbox.salesforce.http import Api
 from refloop.sandbox.salesforce.ids import full_id
 from refloop.sandbox.salesforce.lifecycle import ConvertedIds, Into, convert, merge
 from refloop.sandbox.salesforce.oauth import Tokens
 from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.records import Actor, Refusal, Row
+from refloop.sandbox.salesforce.records import Actor, Row
 from refloop.sandbox.salesforce.schema import SObject
 from refloop.sandbox.salesforce.values import shown
 from refloop.sandbox.traffic import Latency, Traffic
@@ -239,6 +240,12 @@ class LocalSalesforce(LocalCrm):
         """Ends all sessions: the next call with an old token is answered 401 INVALID_SESSION_ID."""
         self._tokens.revoke()
 
+    def limit_sessions(self, *, calls: int | None = None, seconds: float | None = None) -> None:
+        """From now on every session, old or new, ends after so many calls, or seconds of the org's clock."""
+        with self._org.store.lock:
+            self._tokens.most_calls = calls
+            self._tokens.life = None if seconds is None else timedelta(seconds=seconds)
+
     def register_key(self, client_id: str, public_key: str | bytes) -> None:
         """Lets a client sign in with JWTs (RS256) that this public key (PEM) verifies."""
         self._tokens.keys[client_id] = public_key
@@ -258,11 +265,33 @@ class LocalSalesforce(LocalCrm):
     @property
     def faults_injected(self) -> int:
         """How many requests and records were spoilt on demand."""
-        return super().faults_injected + self._org.records.refused.total()
+        return super().faults_injected + self._org.records.guards.refused.total()
 
     def refuse_next(self, id: str, code: str, message: str = "", *, times: int = 1) -> None:  # noqa: A002
-        """Refuses the next API writes to one record, as locks and validation rules do."""
-        self._org.records.refusals[full_id(id) or id] = Refusal(code, message or code, times)
+        """Refuses the next API writes to one record, with any code."""
+        with self._org.store.lock:
+            self._org.records.guards.refusals[full_id(id) or id] = Refusal(code, message or code, times)
+
+    def lock(self, id: str, *, seconds: float | None = None, attempts: int | None = None) -> None:  # noqa: A002
+        """Locks a row: API writes to it get UNABLE_TO_LOCK_ROW, and so do those to an account's contacts and deals.
+
+        It ends after so many seconds of the org's clock, after so many writes were refused, or by `unlock`.
+        """
+        with self._org.store.lock:
+            self._org.records.guards.lock(full_id(id) or id, seconds, attempts)
+
+    def unlock(self, id: str) -> None:  # noqa: A002 - the CRM's word
+        """Ends a lock. Safe to repeat."""
+        with self._org.store.lock:
+            self._org.records.guards.unlock(full_id(id) or id)
+
+    def add_validation_rule(self, object: str, broken: Broken, message: str, *, field: str | None = None) -> None:  # noqa: A002
+        """Adds a rule of the customer's: a record for which `broken(record, record before)` holds cannot be saved.
+
+        Both are as REST shows them; there is none before a creation. It holds for people too.
+        """
+        with self._org.store.lock:
+            self._org.records.guards.add_rule(self._object(object), Rule(broken, message, field))
 
     def fail_ingest_after(self, rows: int) -> None:
         """The next ingest job fails after so many rows; the rest stays unprocessed."""
