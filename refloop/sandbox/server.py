@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import struct
 import threading
 from types import TracebackType
 from typing import Self
@@ -69,15 +71,33 @@ class _ReadyServer(uvicorn.Server):
         self._ready.set()
 
 
-async def hang_up(receive: Receive) -> None:
-    """Closes the connection without an answer, or in the middle of one.
+def connection(receive: Receive) -> asyncio.Transport:
+    """The connection that a request came by.
 
     ASGI has no word for it: uvicorn's `receive` belongs to the object that holds the socket. Raises RuntimeError
     under another server, or behind middleware that hides it.
     """
-    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    transport: asyncio.Transport | None = getattr(getattr(receive, "__self__", None), "transport", None)
     if transport is None:
         raise RuntimeError("closing connections needs the application to be served by uvicorn, without middleware")
-    transport.close()
+    return transport
+
+
+async def hang_up(receive: Receive) -> None:
+    """Ends the connection in good order, without an answer or in the middle of one."""
+    connection(receive).close()
+    await _gone(receive)
+
+
+async def reset(receive: Receive) -> None:
+    """Tears the connection down: the client's kernel is sent a TCP RST, and what was not read yet is lost."""
+    transport = connection(receive)
+    # to linger for no time at all is how a socket is told to send RST instead of FIN
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    await _gone(receive)
+
+
+async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass

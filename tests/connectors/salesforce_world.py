@@ -9,10 +9,9 @@ from typing import Any
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.model import FieldSpec, FieldType, Kind, Ref, canonical
+from refloop.sandbox.faults import Asked
 from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.salesforce.call import Call
 from refloop.sandbox.salesforce.fields import remove_field
-from refloop.sandbox.salesforce.http import Fault
 from refloop.sandbox.server import Server
 from refloop.testing import Draft, World
 
@@ -150,22 +149,19 @@ class SalesforceWorld(World):
         self.local.refuse_next(ref.id, "FIELD_CUSTOM_VALIDATION_EXCEPTION", "Not on a Sunday.", times=1000)
 
     def break_next_write(self, *, done: bool) -> None:
-        self.local.app.faults.append(BrokenWrite(drop=True, after=done))
+        self.local.fail_next(None, applied=done, when=is_write)
 
     def garble_reads(self, *, on: bool) -> None:
-        self.local.app.faults[:] = [BrokenRead(body=b'{"totalSize": 3', status=200, times=10**6)] if on else []
+        self.local.faults.clear()
+        if on:
+            self.local.fail_next(200, body=b'{"totalSize": 3', when=is_read, times=10**6)
 
 
-class BrokenWrite(Fault):
-    """Matches updates, alone or within a composite call."""
-
-    def matches(self, call: Call) -> bool:
-        inner = isinstance(call.body, bytes) and b'"PATCH"' in call.body
-        return call.method == "PATCH" or inner
+def is_write(asked: Asked) -> bool:
+    """An update, alone or within a composite call."""
+    return asked.method == "PATCH" or b'"PATCH"' in asked.body
 
 
-class BrokenRead(Fault):
-    """Matches whatever reads records, alone or within a composite call."""
-
-    def matches(self, call: Call) -> bool:
-        return "/query" in call.path or "/composite" in call.path
+def is_read(asked: Asked) -> bool:
+    """Whatever reads records, alone or within a composite call."""
+    return "/query" in asked.path or "/composite" in asked.path

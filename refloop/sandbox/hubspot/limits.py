@@ -1,19 +1,25 @@
 """Rate limits: counted always, enforced when strict.
 
 HubSpot usage guidelines: calls in any 10 seconds per app, searches per second per account (in a bucket of their
-own), calls a day per account, which start anew at midnight in the account's time zone.
+own), calls a day per account, which start anew at midnight in the account's time zone. HubSpot associations guide:
+association calls have a window of their own; whether they are free of the app's is told both ways, so here they
+fill both.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
-from refloop.sandbox.hubspot.errors import Refusal, correlation_id, error_body
+from refloop.sandbox.hubspot import troubles
+from refloop.sandbox.hubspot.errors import Refusal
 from refloop.sandbox.hubspot.wire import millis
+from refloop.sandbox.traffic import Traffic, Window
+
+Bucket = Literal["search", "associations", "other"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,36 +29,64 @@ class Allowance:
     per_ten_seconds: int = 100
     searches_per_second: int = 5
     daily: int = 250_000
+    associations_per_ten_seconds: int = 100
+
+    @classmethod
+    def professional(cls) -> Self:
+        """What HubSpot allows an app of a Professional account."""
+        return cls(per_ten_seconds=190, daily=650_000, associations_per_ten_seconds=150)
 
 
-@dataclass
 class Limits:
-    """The windows of one app in one account."""
+    """The windows of one app in one account. Refusals are counted by policy in `traffic`."""
 
-    clock: Callable[[], datetime]
-    time_zone: str
-    portal_id: int
-    allowance: Allowance = Allowance()
-    strict: bool = False
-    used_today: int = 0
-    _day: date | None = None
-    _calls: deque[int] = field(default_factory=deque)
-    _searches: deque[int] = field(default_factory=deque)
+    def __init__(
+        self, clock: Callable[[], datetime], time_zone: str, portal_id: int, allowance: Allowance, traffic: Traffic
+    ) -> None:
+        self.clock = clock
+        self.time_zone = time_zone
+        self.allowance = allowance
+        self.strict = False
+        self.used_today = 0
+        self._portal_id = portal_id
+        self._traffic = traffic
+        self._day: date | None = None
+        self._app = Window(allowance.per_ten_seconds, 10_000)
+        self._searches = Window(allowance.searches_per_second, 1_000)
+        self._associations = Window(allowance.associations_per_ten_seconds, 10_000)
 
-    def admit(self, *, search: bool) -> None:
+    def admit(self, bucket: Bucket) -> None:
         """Counts one call. Raises Refusal (429) when strict and over a limit; a refused call counts for the day."""
         self.roll()
         self.used_today += 1
-        if self.strict and self.used_today > self.allowance.daily:
-            raise self._daily()
         now = millis(self.clock())
-        window, length = (self._searches, 1000) if search else (self._calls, 10_000)
-        while window and window[0] <= now - length:
-            window.popleft()
-        allowed = self.allowance.searches_per_second if search else self.allowance.per_ten_seconds
-        if self.strict and len(window) >= allowed:
-            raise self._secondly() if search else self._ten_secondly()
-        window.append(now)
+        if self.strict:
+            self._check(bucket, now)
+        windows = [self._searches] if bucket == "search" else [self._app]
+        if bucket == "associations":
+            windows.append(self._associations)
+        for window in windows:
+            window.count(now)
+
+    def _check(self, bucket: Bucket, now: int) -> None:
+        if self.used_today > self.allowance.daily:
+            raise self._refused("DAILY", troubles.daily())
+        if bucket == "search" and self._searches.is_full(now):
+            raise self._refused("SECONDLY", troubles.secondly())
+        if bucket != "search" and self._app.is_full(now):
+            raise self._refused("TEN_SECONDLY_ROLLING", troubles.ten_secondly(self._portal_id))
+        if bucket == "associations" and self._associations.is_full(now):
+            raise self._refused("TEN_SECONDLY_ROLLING", troubles.ten_secondly(self._portal_id, "associations"))
+
+    def _refused(self, policy: str, refusal: Refusal) -> Refusal:
+        self._traffic.refused[policy] += 1
+        return refusal
+
+    def forget(self) -> None:
+        """Empties the windows and the day's count."""
+        self.used_today = 0
+        for window in (self._app, self._searches, self._associations):
+            window.forget()
 
     def roll(self) -> None:
         """Starts the new day if the account's midnight has passed."""
@@ -70,7 +104,7 @@ class Limits:
         allowed = self.allowance.per_ten_seconds
         shown = {
             "X-HubSpot-RateLimit-Max": str(allowed),
-            "X-HubSpot-RateLimit-Remaining": str(max(0, allowed - len(self._calls))),
+            "X-HubSpot-RateLimit-Remaining": str(max(0, allowed - self._app.used(millis(self.clock())))),
             "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
         }
         if not oauth:
@@ -78,32 +112,3 @@ class Limits:
             shown["X-HubSpot-RateLimit-Daily"] = str(self.allowance.daily)
             shown["X-HubSpot-RateLimit-Daily-Remaining"] = str(left)
         return shown
-
-    def _ten_secondly(self) -> Refusal:
-        return Refusal(
-            429,
-            error_body(
-                "You have reached your ten_secondly_rolling limit.",
-                errorType="RATE_LIMIT",
-                policyName="TEN_SECONDLY_ROLLING",
-                groupName=f"publicapi:private-apps-api-calls-ten-secondly:{self.portal_id}",
-            ),
-        )
-
-    def _secondly(self) -> Refusal:
-        return Refusal(
-            429,
-            error_body("You have reached your secondly limit.", "RATE_LIMITS", policyName="SECONDLY"),
-            {"Retry-After": "1"},
-        )
-
-    def _daily(self) -> Refusal:
-        return Refusal(
-            429,
-            error_body(
-                "You have reached your daily limit.",
-                errorType="RATE_LIMIT",
-                policyName="DAILY",
-                requestId=correlation_id().replace("-", ""),
-            ),
-        )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -14,12 +13,13 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from refloop.sandbox.crm import LocalCrm
+from refloop.sandbox.front import Front
 from refloop.sandbox.hubspot.access import Access
 from refloop.sandbox.hubspot.app import application
 from refloop.sandbox.hubspot.associations import associate, disassociate
 from refloop.sandbox.hubspot.call import Services
 from refloop.sandbox.hubspot.errors import Refusal
-from refloop.sandbox.hubspot.faults import Fault, Faults
 from refloop.sandbox.hubspot.limits import Allowance, Limits
 from refloop.sandbox.hubspot.merge import merge
 from refloop.sandbox.hubspot.portal import PERSON, Portal, Quirks, Requirement, new_portal
@@ -38,17 +38,20 @@ from refloop.sandbox.hubspot.render import View
 from refloop.sandbox.hubspot.schema import DEALS, ObjectType, object_type
 from refloop.sandbox.hubspot.search import Search
 from refloop.sandbox.hubspot.store import Row
-from refloop.sandbox.hubspot.wire import iso, millis, utc_now
+from refloop.sandbox.hubspot.wire import iso, millis, moment, utc_now
+from refloop.sandbox.traffic import Latency, Traffic
 
 _STEP = 5_000
 
 
-class LocalHubSpot:
+class LocalHubSpot(LocalCrm):
     """One HubSpot account in memory, served by `app`.
 
     The methods are what people and other systems do inside the CRM: they need no token, cost no call and follow no
     rate limit. They raise ValueError for what HubSpot would not let a person do, KeyError for a record that is not
     there. Safe to use from any thread.
+
+    `strict` enforces the rate windows and the daily limit of `allowance`; `latency` is how long each call takes.
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class LocalHubSpot:
         currency: str = "USD",
         shuffle_seed: int = 0,
         strict: bool = False,
+        latency: Latency = 0.0,
         max_search_results: int = 10_000,
         allowance: Allowance = Allowance(),  # noqa: B008 - frozen
         quirks: Quirks = Quirks(),  # noqa: B008 - frozen
@@ -79,13 +83,13 @@ class LocalHubSpot:
             max_search_results=max_search_results,
             shuffle=random.Random(shuffle_seed),  # noqa: S311 - an order, not a secret
         )
-        self._faults = Faults()
+        super().__init__(Traffic(latency))
         self._access = Access(clock, {token}, denied=frozenset(denied_scopes))
-        limits = Limits(clock, time_zone, portal_id, allowance, strict)
-        self.calls: Counter[str] = Counter()
-        """Requests by endpoint, ids and version left out: `POST /crm/objects/contacts/search`."""
+        limits = Limits(clock, time_zone, portal_id, allowance, self.traffic)
+        limits.strict = strict
         self._services = Services(self._portal, Search(self._portal), limits, self._access)
-        self.app: ASGIApp = application(self._services, self._faults, self.calls)
+        inner = application(self._services, self.calls)
+        self.app: ASGIApp = Front(inner, self.traffic, self.faults, lambda: moment(self._portal.now()))
 
     # -- seeding
 
@@ -285,27 +289,10 @@ class LocalHubSpot:
 
     # -- trouble
 
-    @property
-    def faults_injected(self) -> int:
-        """How many requests a fault has struck so far."""
-        return self._faults.injected
-
-    def fail_next(
-        self,
-        status: int | None,
-        *,
-        path: str = "",
-        headers: Mapping[str, str] | None = None,
-        body: str | bytes | Mapping[str, Any] = b"",
-        applied: bool = False,
-    ) -> None:
-        """Makes the next request whose path holds `path` fail, once; calls add up, in order.
-
-        It is answered with `status`, or, when that is None, the connection is closed. With `applied` the request
-        is carried out first, and only its answer is lost.
-        """
+    def forget(self) -> None:
         with self._portal.store.lock:
-            self._faults.add(Fault(status, dict(headers or {}), body, applied, path))
+            super().forget()
+            self._services.limits.forget()
 
     def revoke_tokens(self) -> None:
         """Ends every token: calls answer 401 until a new one is got by OAuth, or accepted."""

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Self, Unpack
+from datetime import UTC, datetime, timedelta
+from typing import Self
 
+from starlette.types import ASGIApp
+
+from refloop.sandbox.crm import LocalCrm
+from refloop.sandbox.front import Front
 from refloop.sandbox.salesforce import seed
-from refloop.sandbox.salesforce.errors import ApiError
 from refloop.sandbox.salesforce.fields import add_field
-from refloop.sandbox.salesforce.http import Api, Fault, FaultOptions
+from refloop.sandbox.salesforce.guards import Broken, Refusal, Rule
+from refloop.sandbox.salesforce.http import Api
 from refloop.sandbox.salesforce.ids import full_id
 from refloop.sandbox.salesforce.lifecycle import ConvertedIds, Into, convert, merge
 from refloop.sandbox.salesforce.oauth import Tokens
 from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.records import Actor, Refusal, Row
+from refloop.sandbox.salesforce.records import Actor, Row
 from refloop.sandbox.salesforce.schema import SObject
 from refloop.sandbox.salesforce.values import shown
+from refloop.sandbox.traffic import Latency, Traffic
 
 _BATCH = 1000
+_MOST_LONG = 25
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class LocalSalesforce:
+class LocalSalesforce(LocalCrm):
     """An org in memory. Give `app` to `refloop.sandbox.server.Server`.
 
     `clock` stamps records. `page_size` is the most rows a query page holds, at most 2000. `daily_limit` is the
-    number of API requests in 24 hours. Methods here act as the administrator: they see all fields, and raise
+    number of API requests in 24 hours. `strict` allows 25 requests of 20 seconds or longer at a time, as production
+    does; `latency` is how long each call takes. Methods here act as the administrator: they see all fields, and raise
     ApiError where the platform would refuse a person too. Safe to use while the server runs.
     """
 
@@ -47,7 +53,10 @@ class LocalSalesforce:
         page_size: int = 2000,
         daily_limit: int = 100_000,
         assignment_rule: bool = True,
+        strict: bool = False,
+        latency: Latency = 0.0,
     ) -> None:
+        super().__init__(Traffic(latency, most_long=_MOST_LONG if strict else None))
         self._org = Org(
             clock, currency=currency, multi_currency=multi_currency, page_size=page_size, daily_limit=daily_limit
         )
@@ -57,7 +66,8 @@ class LocalSalesforce:
         self.queue_id = str(self._org.records.assign_to)
         if not assignment_rule:
             self._org.records.assign_to = None
-        self.app = Api(self._org, self._tokens)
+        api = Api(self._org, self._tokens, self.traffic, self.calls)
+        self.app: ASGIApp = Front(api, self.traffic, self.faults, self._org.now, compresses=True)
 
     def close(self) -> None:
         """Frees the database. Safe to repeat."""
@@ -230,16 +240,22 @@ class LocalSalesforce:
         """Ends all sessions: the next call with an old token is answered 401 INVALID_SESSION_ID."""
         self._tokens.revoke()
 
+    def limit_sessions(self, *, calls: int | None = None, seconds: float | None = None) -> None:
+        """From now on every session, old or new, ends after so many calls, or seconds of the org's clock."""
+        with self._org.store.lock:
+            self._tokens.most_calls = calls
+            self._tokens.life = None if seconds is None else timedelta(seconds=seconds)
+
     def register_key(self, client_id: str, public_key: str | bytes) -> None:
         """Lets a client sign in with JWTs (RS256) that this public key (PEM) verifies."""
         self._tokens.keys[client_id] = public_key
 
     # --- meters and faults
 
-    @property
-    def calls(self) -> Counter[str]:
-        """HTTP requests by endpoint, such as `GET /query` or `PATCH /sobjects/Lead/{id}`; clear it as you like."""
-        return self.app.calls
+    def forget(self) -> None:
+        with self._org.store.lock:
+            super().forget()
+            self._org.forget_requests()
 
     @property
     def api_usage(self) -> int:
@@ -249,19 +265,33 @@ class LocalSalesforce:
     @property
     def faults_injected(self) -> int:
         """How many requests and records were spoilt on demand."""
-        return self.app.faults_injected + self._org.records.refused.total()
-
-    def fail_next(self, status: int = 503, *, code: str = "", message: str = "", **how: Unpack[FaultOptions]) -> None:
-        """Spoils the next matching request. `how`: the fields of `Fault` (path, method, headers, body, after, drop,
-        cut, times). With `code`, the body is Salesforce's own error shape.
-        """
-        if code:
-            how["body"] = ApiError(status, code, message or code).body()
-        self.app.faults.append(Fault(status, **how))
+        return super().faults_injected + self._org.records.guards.refused.total()
 
     def refuse_next(self, id: str, code: str, message: str = "", *, times: int = 1) -> None:  # noqa: A002 - the CRM's word
-        """Refuses the next API writes to one record, as locks and validation rules do."""
-        self._org.records.refusals[full_id(id) or id] = Refusal(code, message or code, times)
+        """Refuses the next API writes to one record, with any code."""
+        with self._org.store.lock:
+            self._org.records.guards.refusals[full_id(id) or id] = Refusal(code, message or code, times)
+
+    def lock(self, id: str, *, seconds: float | None = None, attempts: int | None = None) -> None:  # noqa: A002 - the CRM's word
+        """Locks a row: API writes to it get UNABLE_TO_LOCK_ROW, and so do those to an account's contacts and deals.
+
+        It ends after so many seconds of the org's clock, after so many writes were refused, or by `unlock`.
+        """
+        with self._org.store.lock:
+            self._org.records.guards.lock(full_id(id) or id, seconds, attempts)
+
+    def unlock(self, id: str) -> None:  # noqa: A002 - the CRM's word
+        """Ends a lock. Safe to repeat."""
+        with self._org.store.lock:
+            self._org.records.guards.unlock(full_id(id) or id)
+
+    def add_validation_rule(self, object: str, broken: Broken, message: str, *, field: str | None = None) -> None:  # noqa: A002 - the CRM's word
+        """Adds a rule of the customer's: a record for which `broken(record, record before)` holds cannot be saved.
+
+        Both are as REST shows them; there is none before a creation. It holds for people too.
+        """
+        with self._org.store.lock:
+            self._org.records.guards.add_rule(self._object(object), Rule(broken, message, field))
 
     def fail_ingest_after(self, rows: int) -> None:
         """The next ingest job fails after so many rows; the rest stays unprocessed."""

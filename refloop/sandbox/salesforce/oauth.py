@@ -7,6 +7,8 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from urllib.parse import parse_qsl, unquote_plus
 
 import jwt
@@ -25,6 +27,13 @@ class _Refused(Exception):  # noqa: N818 - it becomes an answer
         self.description = description
 
 
+@dataclass(slots=True)
+class _Session:
+    user: str
+    born: datetime
+    calls: int = 0
+
+
 class Tokens:
     """Access and refresh tokens by user. `keys` are the public keys (PEM) of clients that sign JWTs."""
 
@@ -33,13 +42,15 @@ class Tokens:
         self._password = password
         self.keys: dict[str, str | bytes] = {}
         self.rotates = False
-        self._access: dict[str, str] = {}
+        self.most_calls: int | None = None
+        self.life: timedelta | None = None
+        self._access: dict[str, _Session] = {}
         self._refresh: dict[str, str] = {}
 
     def issue(self, org: Org, user: str) -> str:
         """A new access token of this user."""
         token = f"{org.id[:15]}!{secrets.token_urlsafe(48)}"
-        self._access[token] = user
+        self._access[token] = _Session(user, org.clock())
         return token
 
     def issue_refresh(self, user: str) -> str:
@@ -52,10 +63,22 @@ class Tokens:
         """Ends all sessions. Refresh tokens stay good."""
         self._access.clear()
 
-    def user(self, call: Call) -> str | None:
-        """Whose session this is; None when the token is missing, unknown or revoked."""
+    def user(self, org: Org, call: Call) -> str | None:
+        """Whose session this is; None when the token is missing, unknown, revoked or has expired. Counts the call."""
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
-        return self._access.get(token.strip()) if scheme.lower() in ("bearer", "oauth") else None
+        session = self._access.get(token.strip()) if scheme.lower() in ("bearer", "oauth") else None
+        if session is None:
+            return None
+        session.calls += 1
+        if self._is_over(session, org.clock()):
+            del self._access[token.strip()]
+            return None
+        return session.user
+
+    def _is_over(self, session: _Session, now: datetime) -> bool:
+        if self.most_calls is not None and session.calls > self.most_calls:
+            return True
+        return self.life is not None and now - session.born >= self.life
 
     def token(self, org: Org, call: Call) -> Answer:
         """Answers the token endpoint."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -35,7 +36,7 @@ class Org:
         self.bulk_polls = 2
         self.ingest_fails_after: int | None = None
         self.daily_limit = daily_limit
-        self._used: list[datetime] = []
+        self._used: deque[datetime] = deque()
         self._open: list[str] = []
         for sobject in self.schema:
             self.store.add_object(sobject)
@@ -83,8 +84,9 @@ class Org:
 
     def used(self) -> int:
         """API requests in the last 24 hours."""
-        if self._used and self._used[0] <= self.now() - _DAY:
-            self._used = [moment for moment in self._used if moment > self.now() - _DAY]
+        since = self.now() - _DAY
+        while self._used and self._used[0] <= since:
+            self._used.popleft()
         return len(self._used)
 
     def forget_requests(self) -> None:

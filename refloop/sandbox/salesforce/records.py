@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from datetime import datetime
 
 from refloop.sandbox.salesforce import rules
 from refloop.sandbox.salesforce.errors import ApiError, RecordError, no_such_record
+from refloop.sandbox.salesforce.guards import Guards
 from refloop.sandbox.salesforce.ids import full_id
 from refloop.sandbox.salesforce.schema import Field, Schema, SObject
 from refloop.sandbox.salesforce.store import Store
@@ -20,7 +20,7 @@ Row = dict[str, Stored]
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who writes. `api` is a client of the API: field-level security and `Records.refusals` hold for it.
+    """Who writes. `api` is a client of the API: field-level security, locks and refusals hold for it.
 
     `assign` runs the active assignment rule on leads.
     """
@@ -35,15 +35,6 @@ class Actor:
         return self.user if self.api else None
 
 
-@dataclass(slots=True)
-class Refusal:
-    """Refuse the next `times` API writes to a record."""
-
-    code: str
-    message: str
-    times: int
-
-
 class Records:
     """All writes go through here. `assign_to` is the queue of the active lead assignment rule, or None."""
 
@@ -52,8 +43,7 @@ class Records:
         self.schema = schema
         self.clock = clock
         self.assign_to: str | None = None
-        self.refusals: dict[str, Refusal] = {}
-        self.refused: Counter[str] = Counter()
+        self.guards = Guards(clock)
         self.stages: dict[str, Row] = {}
         self._at: list[str] = []
 
@@ -81,6 +71,7 @@ class Records:
         row["Id"] = self.store.next_id(sobject.prefix)
         row.update(self._stamps(actor, creating=True))
         with self.store.transaction():
+            self._guard(sobject, ({**row, "Id": None},), actor)
             self._finish(sobject, row, {}, actor)
             self.store.insert(sobject, [row], list(row))
             rules.after_write(self, sobject, row)
@@ -91,7 +82,7 @@ class Records:
         before = self.existing(sobject, record_id)
         if not sobject.updateable:
             raise RecordError("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support update")
-        self._refuse(str(before["Id"]), actor)
+        self._guard(sobject, (before,), actor)
         if before.get("IsConverted") and sobject.name == "Lead":
             raise RecordError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         values = self._accepted(sobject, fields, actor, creating=False)
@@ -101,6 +92,8 @@ class Records:
     def write(self, sobject: SObject, before: Row, values: Row, actor: Actor) -> None:
         """Writes accepted values over `before`, with stamps and whatever follows from them."""
         row = {**before, **values, **self._stamps(actor, creating=False)}
+        if row.get("AccountId") != before.get("AccountId"):
+            self._guard(sobject, ({"AccountId": row["AccountId"]},), actor)
         with self.store.transaction():
             self._finish(sobject, row, before, actor)
             changed = {name: value for name, value in row.items() if before.get(name) != value or name in values}
@@ -113,7 +106,7 @@ class Records:
         if not sobject.deletable:
             raise RecordError("INVALID_TYPE_FOR_OPERATION", f"entity type {sobject.name} does not support delete")
         row = self.existing(sobject, record_id, deleted=hard)
-        self._refuse(str(row["Id"]), actor)
+        self._guard(sobject, (row,), actor)
         with self.store.transaction():
             for part, child in rules.parts(self, sobject, row):
                 self.delete(part, child, actor, hard=hard)
@@ -153,15 +146,11 @@ class Records:
             raise RecordError("ENTITY_IS_DELETED", "entity is deleted", status=404)
         return row
 
-    def _refuse(self, record_id: str, actor: Actor) -> None:
-        refusal = self.refusals.get(record_id)
-        if refusal is None or not actor.api:
-            return
-        refusal.times -= 1
-        if refusal.times <= 0:
-            del self.refusals[record_id]
-        self.refused[refusal.code] += 1
-        raise RecordError(refusal.code, refusal.message)
+    def _guard(self, sobject: SObject, rows: tuple[Row, ...], actor: Actor) -> None:
+        if actor.api:
+            for row in rows:
+                self.guards.check_record(str(row.get("Id")))
+            self.guards.check_locks(sobject, rows)
 
     def defaults(self, sobject: SObject) -> Row:
         row: Row = {
@@ -202,6 +191,7 @@ class Records:
         rules.derive(self, sobject, row, before)
         rules.check_references(self, sobject, row, before)
         rules.check_unique(self, sobject, row, before)
+        self.guards.check_rules(sobject, row, before)
 
 
 def _locked(names: list[str]) -> RecordError:

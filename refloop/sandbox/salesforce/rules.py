@@ -159,7 +159,7 @@ def _field_permission(records: Records, row: Row, _before: Row) -> None:
     if sobject is None or item is None or sobject.name != row["SobjectType"]:
         message = f"Field Name: bad value for restricted picklist field: {row['Field']}"
         raise RecordError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, "Field")
-    if not item.nillable:
+    if not item.permissionable:
         message = f"You cannot set field-level security for a required field: {row['Field']}"
         raise RecordError("FIELD_INTEGRITY_EXCEPTION", message, "Field")
     if row.get("PermissionsEdit") and not row.get("PermissionsRead"):

@@ -38,6 +38,11 @@ class Field:
     relationship: str | None = None
     help: str | None = None
 
+    @property
+    def permissionable(self) -> bool:
+        """Whether field-level security applies: to custom fields, unless they are required; a checkbox never is."""
+        return self.custom and (self.nillable or self.type == "boolean")
+
 
 @dataclass(slots=True)
 class SObject:
@@ -121,11 +126,11 @@ class Schema:
         return {
             key: item
             for key, item in fields.items()
-            if not item.custom or not item.nillable or f"{name}.{item.name}".casefold() in granted
+            if not item.permissionable or f"{name}.{item.name}".casefold() in granted
         }
 
     def writable(self, sobject: SObject, item: Field, user: str | None) -> bool:
         """Whether field-level security lets `user` write the field."""
-        if user is None or not item.custom or not item.nillable:
+        if user is None or not item.permissionable:
             return True
         return self._grants.get(user, {}).get(f"{sobject.name}.{item.name}".casefold(), False)

@@ -93,8 +93,7 @@ def test_types(
     crm: LocalSalesforce, api: requests.Session, metadata: dict[str, Any], type_: str, value: object, shown: object
 ) -> None:
     assert _make(api, "Lead.Extra__c", metadata).status_code == 201
-    if type_ != "boolean":
-        crm.grant_field("Lead", "Extra__c")
+    crm.grant_field("Lead", "Extra__c")
     lead = crm.create("Lead", {"LastName": "L", "Company": "C", "Extra__c": value})
     described = {field["name"]: field for field in api.get("~/sobjects/Lead/describe").json()["fields"]}["Extra__c"]
     assert (described["type"], described["custom"], described["label"]) == (type_, True, metadata["label"])

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from refloop.sandbox.salesforce import LocalSalesforce, RecordError
+from refloop.sandbox import faults
+from refloop.sandbox.salesforce import LocalSalesforce, RecordError, troubles
 
 Tick = Callable[[float], datetime]
 
@@ -256,20 +257,20 @@ def test_the_meter_and_the_limit(crm: LocalSalesforce, api: requests.Session, ti
 def test_faults_on_demand(crm: LocalSalesforce, api: requests.Session) -> None:
     record_id = _lead(crm)
     path = f"~/sobjects/Lead/{record_id}"
-    crm.fail_next(path="/sobjects/Lead", method="PATCH", after=True)
+    crm.fail_next(path="/sobjects/Lead", method="PATCH", applied=True)
     assert api.get(path).status_code == 200
     assert "text/html" in api.patch(path, json={"Title": "kept"}).headers["Content-Type"]
     assert (crm.get("Lead", record_id) or {})["Title"] == "kept"
-    crm.fail_next(403, code="REQUEST_LIMIT_EXCEEDED", message="ConcurrentPerOrgLongTxn Limit exceeded.", times=2)
+    crm.faults.add(troubles.fault(troubles.concurrent()), times=2)
     assert [_error(api.get(path))[0] for _ in range(2)] == [403, 403]
-    crm.fail_next(drop=True)
+    crm.fail_next(None)
     with pytest.raises(requests.ConnectionError):
         api.patch(path, json={"Title": "lost"})
-    crm.fail_next(drop=True, after=True)
+    crm.fail_next(None, applied=True)
     with pytest.raises(requests.ConnectionError):
         api.patch(path, json={"City": "applied"})
     assert (crm.get("Lead", record_id) or {})["City"] == "applied"
-    crm.fail_next(cut=True)
+    crm.faults.add(faults.cut())
     with pytest.raises(requests.exceptions.ChunkedEncodingError):
         api.get(path)
     assert (crm.get("Lead", record_id) or {})["Title"] == "kept"
