@@ -51,6 +51,22 @@ def page_query(name: str, fields: Sequence[str], window: Window, after: str) -> 
     return f"SELECT {columns(name, fields)} FROM {api_name(name)}{where} ORDER BY Id LIMIT {PAGE}"  # noqa: S608
 
 
+def whole_query(name: str, fields: Sequence[str], window: Window) -> str:
+    """All rows of an object, for a Bulk job: in no order and without a limit, else Salesforce reads them in one go
+    instead of in chunks (Bulk API 2.0 docs, "SOQL Considerations"). Raises ValueError as `page_query`."""
+    return f"SELECT {columns(name, fields)} FROM {_rows_of(name, window)}"  # noqa: S608 - see page_query
+
+
+def count_query(name: str, window: Window) -> str:
+    """How many rows an object has. Raises ValueError as `page_query`."""
+    return f"SELECT COUNT() FROM {_rows_of(name, window)}"  # noqa: S608 - see page_query
+
+
+def _rows_of(name: str, window: Window) -> str:
+    condition = window.condition()
+    return f"{api_name(name)} WHERE {condition}" if condition else api_name(name)
+
+
 def columns(name: str, fields: Sequence[str]) -> str:
     """The SELECT list; a reference brings the name of what it points at along."""
     related = _RELATED.get(name, {})
