@@ -12,6 +12,7 @@ import pytest
 
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings, bulk_query
 from refloop.connectors.salesforce.cursor import parse_cursor
+from refloop.connectors.salesforce.ids import record_id
 from refloop.errors import CrmUnavailable, LedgerError, TryLater
 from refloop.model import Between, Cursor, Everything, Kind, Page, Record, Ref, Relation, Since, Wants
 from refloop.sandbox.salesforce import LocalSalesforce
@@ -106,7 +107,7 @@ def thirty_thousand(local: LocalSalesforce) -> None:
 @pytest.mark.parametrize(
     ("bulk_rows", "calls"),
     [
-        (50_000, 1 + 11),  # the survey, and ten full pages of leads with the end behind them
+        (50_000, 1 + 10),  # the survey, and ten full pages of leads with the others beside them
         (10_000, 1 + 3 + 1 + 2 + 1 + 1),  # survey, three pages of the rest; create, look twice, results, delete
         (0, 1 + 4 * (1 + 2 + 1 + 1)),
     ],
@@ -122,7 +123,6 @@ def test_what_thirty_thousand_rows_cost(
     assert sum(len(page.links) for page in pages) == 5_000
     assert max(len(page.records) for page in pages) <= 4 * 2_000
     assert local.api_usage - used == metered(crm) == calls
-    assert list(connect().pull(NOTHING, Since(last_cursor(pages))))[-1].records == ()
 
 
 def test_only_what_is_large_comes_by_a_job(local: LocalSalesforce, connect: Connections) -> None:
@@ -384,7 +384,7 @@ def test_a_cursor_of_another_org_is_refused(local: LocalSalesforce, connect: Con
     cursor = last_cursor(list(connect().pull(NOTHING, Everything())))
     assert parse_cursor(cursor).organization == local.organization_id
     body = json.loads(cursor.text)
-    other = Cursor(json.dumps(body | {"org": "00D5g00000ABCDEEA4"}))
+    other = Cursor(json.dumps(body | {"org": record_id("00D5g00000ABCDE")}))
     with pytest.raises(LedgerError, match="org") as failure:
         list(connect().pull(NOTHING, Since(other)))
     assert failure.value.remedy

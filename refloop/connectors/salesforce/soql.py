@@ -43,12 +43,13 @@ def page_query(name: str, fields: Sequence[str], window: Window, after: str) -> 
     """One page of an object's rows by ascending id, beginning behind the id `after` ("" is the beginning).
 
     A key set by id, not by time stamp: many rows share a stamp, and a row that is edited meanwhile keeps its
-    place. Raises ValueError when an identifier or id is none.
+    place. One row more than a page holds is asked for: it does not come, but its page says whether it is there.
+    Raises ValueError when an identifier or id is none.
     """
     conditions = [text for text in (window.condition(), f"Id > {quoted_id(after)}" if after else "") if text]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     # every name and value in it has been through api_name, record_id or format_time
-    return f"SELECT {columns(name, fields)} FROM {api_name(name)}{where} ORDER BY Id LIMIT {PAGE}"  # noqa: S608
+    return f"SELECT {columns(name, fields)} FROM {api_name(name)}{where} ORDER BY Id LIMIT {PAGE + 1}"  # noqa: S608
 
 
 def whole_query(name: str, fields: Sequence[str], window: Window) -> str:
@@ -60,6 +61,11 @@ def whole_query(name: str, fields: Sequence[str], window: Window) -> str:
 def count_query(name: str, window: Window) -> str:
     """How many rows an object has. Raises ValueError as `page_query`."""
     return f"SELECT COUNT() FROM {_rows_of(name, window)}"  # noqa: S608 - see page_query
+
+
+def filled_query(name: str, field: str) -> str:
+    """How many rows of an object hold something in a field. Raises ValueError as `page_query`."""
+    return f"SELECT COUNT() FROM {api_name(name)} WHERE {api_name(field)} != null"  # noqa: S608 - see page_query
 
 
 def _rows_of(name: str, window: Window) -> str:
