@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from requests import ConnectionError as RequestsConnectionError
 from requests import ConnectTimeout, Timeout
@@ -35,12 +36,17 @@ class TooLarge(Exception):  # noqa: N818 - a signal inside the transport
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call through all of its sends. `write`: must not be repeated when its fate is unknown."""
+    """One call through all of its sends. `write`: must not be repeated when its fate is unknown.
+
+    `total` is the seconds one send may take; `sink` takes the body of a good answer in place of memory.
+    """
 
     host: str
     endpoint: str
     write: bool
     max_body: int
+    total: float
+    sink: BinaryIO | None = None
 
     def __str__(self) -> str:
         return f"{self.host}: {self.endpoint}"

@@ -6,6 +6,7 @@
     rows = transport.json("GET", "/services/data/v67.0/query", params={"q": soql})
     with transport.writing():                # nothing of unknown fate is sent twice
         answer = transport.call("PATCH", path, body=records, ok=(200, 400))
+    headers = transport.download(path, file)  # a long body, into a file instead of memory
 
 It goes to its origin alone, over verified TLS; follows no redirect; reads nothing from the environment (netrc,
 proxies, CA bundles); keeps no cookie; ends each send within `Limits.total` seconds; holds no body above
@@ -21,9 +22,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, BinaryIO
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -36,7 +37,7 @@ from refloop.connectors.deadline import DeadlineAdapter, within
 from refloop.connectors.faults import LOOK, Call, FateUnknown, Rejected, TooLarge
 from refloop.connectors.retry import Classify, Disposition, RetryBudget, RetryPolicy, Step, error_code, http_date
 from refloop.connectors.retry import classify as http_classify
-from refloop.connectors.wire import NONSENSE, Allowed, Origin, endpoint_of, parsed_json, whole_body
+from refloop.connectors.wire import NONSENSE, Allowed, Origin, endpoint_of, parsed_json, pour_body, whole_body
 from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
 
 __all__ = ["Answer", "FateUnknown", "Limits", "Rejected", "RetryPolicy", "Transport"]
@@ -44,12 +45,17 @@ __all__ = ["Answer", "FateUnknown", "Limits", "Rejected", "RetryPolicy", "Transp
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Seconds to connect, between two reads and for one send in total; bytes of a decompressed body."""
+    """Seconds to connect, between two reads and for one send in total; bytes of a decompressed body.
+
+    `download_total` and `download` stand for `total` and `body` where the body goes to a file.
+    """
 
     connect: float = 5.0
     read: float = 20.0
     total: float = 60.0
     body: int = 16 * 1024 * 1024
+    download_total: float = 600.0
+    download: int = 2 * 1024 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +211,28 @@ class Transport(requests.Session):
         call = self._call(method, url, kwargs)
         return self._exchange(self._prepare(method, url, kwargs), call)
 
+    def download(self, path: str, sink: BinaryIO, **kwargs: Any) -> Answer:
+        """Reads a long answer into `sink`, piece by piece, and gives its status and headers.
+
+        `kwargs` as for `request`. What a repeated send brings replaces what the one before left in `sink`, so that
+        it holds one whole body when this returns; a body that ends early, drips past `Limits.download_total` or is
+        larger than `Limits.download` raises CrmUnavailable. An answer above 299 leaves `sink` alone: its strict
+        JSON, if that is what it is, is the Answer's body.
+        """
+        call = replace(
+            self._call("GET", path, kwargs),
+            max_body=self._limits.download,
+            total=self._limits.download_total,
+            sink=sink,
+        )
+        response = self._exchange(self._prepare("GET", path, kwargs), call)
+        parsed = parsed_json(response.content) if response.status_code > 299 else None
+        return Answer(response.status_code, response.headers, None if parsed is NONSENSE else parsed)
+
+    def wait(self, seconds: float) -> None:
+        """Lets time pass between two calls."""
+        self._sleep(seconds)
+
     def send(self, request: requests.PreparedRequest, **_loosening: Any) -> requests.Response:
         """Sends a prepared request under the same guard."""
         call = self._call(request.method or "GET", request.url or "", {})
@@ -213,7 +241,8 @@ class Transport(requests.Session):
     def _call(self, method: str, url: str, kwargs: dict[str, Any]) -> Call:
         endpoint = kwargs.pop("endpoint", None) or endpoint_of(method, url)
         write = not self._bearer.logging_in and (self._writing or method.upper() in _WRITES)
-        return Call(self.origin.host, endpoint, write, kwargs.pop("max_body", None) or self._limits.body)
+        max_body = kwargs.pop("max_body", None) or self._limits.body
+        return Call(self.origin.host, endpoint, write, max_body, self._limits.total)
 
     def _prepare(self, method: str, url: str, kwargs: dict[str, Any]) -> requests.PreparedRequest:
         parts = {name: value for name, value in kwargs.items() if name not in _NOT_NEGOTIABLE}
@@ -304,10 +333,10 @@ class Transport(requests.Session):
         timeout = (self._limits.connect, self._limits.read)
         adapter = self.get_adapter(request.url or "")
         try:
-            with within(self._limits.total):
+            with within(call.total):
                 response = adapter.send(request, stream=True, timeout=timeout, verify=self._trust)
             with response:
-                body = whole_body(response, call.max_body)
+                body = self._body(response, call)
         except (requests.RequestException, HTTPError, OSError, TooLarge) as error:
             failure, repeatable = call.broken(error)
         else:
@@ -316,6 +345,13 @@ class Transport(requests.Session):
         if repeatable:
             raise _Again(failure, None)
         raise failure
+
+    def _body(self, response: requests.Response, call: Call) -> bytes:
+        """The body, or nothing where it went to the call's sink. What is not the data asked for stays small."""
+        if call.sink is None or response.status_code > 299:
+            return whole_body(response, min(call.max_body, self._limits.body) if call.sink else call.max_body)
+        pour_body(response, call.sink, call.max_body)
+        return b""
 
 
 def _code(response: requests.Response) -> str:

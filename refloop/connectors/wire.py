@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
 import requests
 
 from refloop.connectors.faults import TooLarge
-from refloop.errors import ConfigError, CrmUnavailable
+from refloop.errors import ConfigError, CrmUnavailable, DiskError
 
 Allowed = tuple[str, ...] | Callable[[str], bool]
 """Hosts a connection may name: `api.example.com` as it stands, `.example.com` for any host below it."""
@@ -167,12 +168,38 @@ def whole_body(response: requests.Response, limit: int) -> bytes:
 
     Raises TooLarge past `limit` bytes, and what urllib3 raises for a body that is late or shorter than announced.
     """
-    body = bytearray()
+    body = io.BytesIO()
+    pour_body(response, body, limit)
+    return body.getvalue()
+
+
+def pour_body(response: requests.Response, sink: BinaryIO, limit: int) -> None:
+    """Puts the decompressed body into `sink`, in place of what that holds, piece by piece.
+
+    Raises as `whole_body`, and DiskError when `sink` cannot hold it.
+    """
+    size = 0
+    _put(sink, b"", start=True)
     while piece := response.raw.read1(_PIECE, decode_content=True):
-        body += piece
-        if len(body) > limit:
+        size += len(piece)
+        if size > limit:
             raise TooLarge
-    return bytes(body)
+        _put(sink, piece)
+
+
+def _put(sink: BinaryIO, piece: bytes, *, start: bool = False) -> None:
+    try:
+        if start:
+            sink.seek(0)
+            sink.truncate()
+        sink.write(piece)
+    except OSError as error:
+        failure = DiskError(
+            f"a CRM's answer could not be kept: {error.strerror}", remedy="Free some disk space for temporary files."
+        )
+    else:
+        return
+    raise failure
 
 
 _WORD = re.compile(

@@ -33,9 +33,11 @@ def test_a_page_that_is_whole(body: object, count: int, last: str | None) -> Non
     assert (len(page.rows), page.last) == (count, last)
 
 
-def test_a_full_page_is_followed_by_another() -> None:
-    ids = [record_id(f"00Q{n:012d}") for n in range(2000)]
-    assert row_page("Lead", answer(ids), "").last == ids[-1]
+def test_a_full_page_is_followed_by_another_when_it_says_so() -> None:
+    ids = [record_id(f"00Q{n:012d}") for n in range(2001)]
+    assert row_page("Lead", answer(ids[:2000]), "").last is None
+    assert row_page("Lead", answer(ids[:2000], **{**MORE, "totalSize": 2001}), "").last == ids[1999]
+    assert row_page("Lead", answer(ids), "").last == ids[2000]
     with pytest.raises(ValueError, match="more rows"):
         row_page("Lead", answer([*ids, record_id("00Z000000000000")]), "")
 

@@ -29,7 +29,7 @@ def said(code: str, message: str = "") -> object:
         (
             403,
             said("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded."),
-            Disposition(Step.LATER, unprocessed=True),
+            Disposition(Step.LATER, 3600.0, unprocessed=True),
         ),
         (
             403,

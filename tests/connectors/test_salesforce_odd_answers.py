@@ -96,6 +96,8 @@ class Org:
     def part(self, method: str, url: str, body: Any) -> Answer:
         split = urlsplit(url)
         path = split.path.partition("/v67.0/")[2]
+        if path == "queryAll" and "COUNT()" in (query := parse_qs(split.query)["q"][0]):
+            return 200, rows(totalSize=len(self.leads) if " FROM Lead" in query else 0)
         if path in self.inner:
             return self.inner.pop(path)
         if path.endswith("/updated"):
@@ -203,10 +205,15 @@ def test_an_answer_that_is_none_brings_no_page(
 
 
 def _described(org: Org) -> list[dict[str, Any]]:
-    return [
-        {"referenceId": name, "httpStatusCode": 200, "body": org.describe(name)}
-        for name in ("Lead", "Contact", "Opportunity")
+    """What an org says to a pull that begins: its schema, its size, and nothing about long transactions."""
+    objects = ("Lead", "Contact", "Opportunity")
+    described = [{"referenceId": name, "httpStatusCode": 200, "body": org.describe(name)} for name in objects]
+    counted = [
+        {"referenceId": f"{name}Count", "httpStatusCode": 200, "body": rows()}
+        for name in (*objects, "OpportunityContactRole")
     ]
+    refused = [{"referenceId": f"{name}Updated", "httpStatusCode": 404, "body": error("NOT_FOUND")} for name in objects]
+    return [*described, *counted, *refused]
 
 
 INNER: dict[str, Any] = {
@@ -235,8 +242,11 @@ def test_an_org_that_refuses_composite_calls_is_asked_one_by_one(org: Org, crm: 
     org.outer = [(status, DATE, json.dumps(error("NOT_FOUND")))]
     (page,) = pull(crm)
     assert len(page.records) == 1
+    objects = ("Lead", "Contact", "Opportunity")
     assert org.asked == [
-        *(f"sobjects/{name}/describe" for name in ("Lead", "Contact", "Opportunity")),
+        *(f"sobjects/{name}/describe" for name in objects),
+        *["queryAll"] * 4,
+        *(f"sobjects/{name}/updated" for name in objects),
         *["queryAll"] * 4,
     ]
 
@@ -267,7 +277,8 @@ def test_the_org_is_described_again_once_a_day(org: Org, crm: Salesforce, age: t
     assert org.asked.count("composite") == calls
 
 
-def test_a_server_without_a_clock_is_refused(org: Org, crm: Salesforce) -> None:
+def test_a_server_without_a_clock_is_refused(org: Org, mocked: responses.RequestsMock, crm: Salesforce) -> None:
+    mocked.replace("GET", f"{URL}/services/data", json=[])
     org.outer = [(200, {}, json.dumps({"compositeResponse": _described(org)}))]
     with pytest.raises(CrmUnavailable, match="Date"):
         pull(crm)

@@ -15,7 +15,7 @@ import responses
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
 from refloop.connectors.salesforce.auth import audience
 from refloop.connectors.salesforce.ids import record_id
-from refloop.connectors.salesforce.provision import metadata
+from refloop.connectors.salesforce.metadata import metadata
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError
 from refloop.model import FieldSpec, FieldType, Kind, Level
 
@@ -175,7 +175,7 @@ def spec(kind: FieldType, **more: Any) -> FieldSpec:
     ],
 )
 def test_our_types_in_their_metadata(field: FieldSpec, made: Mapping[str, Any]) -> None:
-    assert metadata(field) == {"label": "X", "description": "", "required": False, **made}
+    assert metadata(field) == {"label": "X", "description": "Managed by refloop.", "required": False, **made}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from refloop.connectors.salesforce import SalesforceSettings
-from refloop.connectors.salesforce.cursor import FROM_THE_START, Position, parse_cursor
+from refloop.connectors.salesforce.cursor import FROM_THE_START, Job, Position, parse_cursor
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import OBJECTS, ROLE
 from refloop.connectors.salesforce.rows import Reader
@@ -236,11 +237,18 @@ def test_a_layout_without_a_field_we_want_is_looked_at_again(change: dict[str, A
     assert is_missing_some({**WHOLE, **change}, settings(), WANTS) is missing
 
 
+ORG, JOB = record_id("00D000000000001"), record_id("750000000000001")
 POSITION = Position(DAY, DAY - timedelta(minutes=15), {"Lead": LEAD, ROLE: ""}, WHOLE, DAY - timedelta(hours=3))
 
 
 @pytest.mark.parametrize(
-    "position", [POSITION, Position(DAY, None, FROM_THE_START, WHOLE, DAY), Position(DAY, None, {}, WHOLE, DAY)]
+    "position",
+    [
+        POSITION,
+        Position(DAY, None, FROM_THE_START, WHOLE, DAY),
+        Position(DAY, None, {}, WHOLE, DAY),
+        Position(DAY, None, {}, WHOLE, DAY, ORG, {"Lead": Job(JOB), ROLE: Job(JOB, "MTAw=", 50, 70, True)}),
+    ],
 )
 def test_a_cursor_comes_back_as_it_went(position: Position) -> None:
     assert parse_cursor(position.cursor()) == position
@@ -249,8 +257,8 @@ def test_a_cursor_comes_back_as_it_went(position: Position) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('{"v":1', '{"v":2'),
-        ('"v":1,', ""),
+        ('{"v":2', '{"v":3'),
+        ('"v":2,', ""),
         ('"Lead":"00Q', '"Case":"00Q'),
         (LEAD, "' OR Id != '"),
         ('"watermark":"2026-10-01T00:00:00Z"', '"watermark":"yesterday"'),
@@ -266,6 +274,31 @@ def test_a_cursor_of_somebody_else_is_refused(old: str, new: str) -> None:
     assert old in text
     with pytest.raises(ValueError):  # noqa: PT011 - each part has its own words
         parse_cursor(Cursor(text.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (JOB, "../Account/001"),
+        ("MTAw=", "x&locator=y"),
+        (",50,70,", ",70,50,"),
+        (",50,70,", ",true,70,"),
+        (",70,true]", ",70]"),
+        (ORG, "00D"),
+        (f'"{ROLE}":["750', '"Case":["750'),
+    ],
+)
+def test_a_cursor_with_a_job_that_is_none_is_refused(old: str, new: str) -> None:
+    text = Position(DAY, None, {}, WHOLE, DAY, ORG, {ROLE: Job(JOB, "MTAw=", 50, 70, True)}).cursor().text
+    assert old in text
+    with pytest.raises(ValueError):  # noqa: PT011 - each part has its own words
+        parse_cursor(Cursor(text.replace(old, new)))
+
+
+def test_a_cursor_of_the_first_version_is_read() -> None:
+    body = json.loads(POSITION.cursor().text)
+    old = {name: value for name, value in body.items() if name not in ("jobs", "org")} | {"v": 1}
+    assert parse_cursor(Cursor(json.dumps(old))) == POSITION
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "1", "[" * 5000, '"x"'])

@@ -118,7 +118,7 @@ START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, 0, 0, 0, 5, 
 )
 def test_a_page_is_a_key_set_by_id(window: Window, after: str, where: str) -> None:
     query = page_query("Lead", ["Id", "Email"], window, after)
-    assert query == "".join(("SELECT Id, Email FROM Lead", where, " ORDER BY Id LIMIT 2000"))
+    assert query == "".join(("SELECT Id, Email FROM Lead", where, " ORDER BY Id LIMIT 2001"))
 
 
 def test_a_contact_brings_its_account_along() -> None:

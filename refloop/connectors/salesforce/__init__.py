@@ -10,13 +10,15 @@ from refloop.connectors.base import Clock
 from refloop.connectors.salesforce.api import Api
 from refloop.connectors.salesforce.check import Checker
 from refloop.connectors.salesforce.look import Looker
+from refloop.connectors.salesforce.metadata import metadata_files
 from refloop.connectors.salesforce.org import Org
 from refloop.connectors.salesforce.provision import Provisioner
 from refloop.connectors.salesforce.pull import Puller
 from refloop.connectors.salesforce.push import Pusher
 from refloop.connectors.salesforce.settings import SalesforceSettings
+from refloop.connectors.salesforce.unprovision import Remover
 from refloop.connectors.salesforce.write import Writer
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Wants
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
 
 __all__ = ["Salesforce", "SalesforceSettings"]
 
@@ -39,12 +41,20 @@ class Salesforce:
         self._pusher = Pusher(connection, self._looker, Writer(self._api))
         self._checker = Checker(connection, settings, self._api)
         self._provisioner = Provisioner(connection, self._api, org)
+        self._remover = Remover(connection, self._api, org)
 
     def check(self, wants: Wants) -> Iterator[Finding]:
         return self._checker.findings(wants)
 
     def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         return self._provisioner.findings(fields)
+
+    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        return self._remover.findings(fields)
+
+    def metadata(self, fields: Sequence[FieldSpec]) -> str:
+        """What `provision` would make, for an administrator to look at and deploy: files, each below its name."""
+        return "\n".join(f"==> {path} <==\n{text}" for path, text in metadata_files(fields).items())
 
     def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
         return self._puller.pages(wants, span)
@@ -57,6 +67,9 @@ class Salesforce:
 
     def calls(self) -> Mapping[str, int]:
         return self._api.transport.calls
+
+    def usage(self) -> Usage | None:
+        return self._api.usage()
 
     def close(self) -> None:
         self._api.transport.close()

@@ -30,10 +30,9 @@ def row_page(name: str, body: object, after: str) -> RowPage:
     ids = [record_id(row.get("Id")) for row in rows]
     if any(earlier >= later for earlier, later in zip([after, *ids], ids, strict=False)):
         raise ValueError("its rows are not in ascending order of id")
-    if len(rows) > PAGE:
+    if len(rows) > PAGE + 1:
         raise ValueError("it has more rows than were asked for")
-    full = len(rows) == PAGE
-    return RowPage(rows, ids[-1] if ids and (full or not done) else None)
+    return RowPage(rows, ids[-1] if ids and (len(rows) > PAGE or not done) else None)
 
 
 def _rows(name: str, body: object) -> tuple[Sequence[Row], bool]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 import requests
@@ -15,15 +15,18 @@ from simple_salesforce.exceptions import SalesforceError
 
 from refloop.connectors.base import Clock
 from refloop.connectors.faults import LOOK, FateUnknown
+from refloop.connectors.retry import Disposition
 from refloop.connectors.salesforce import catalogue
 from refloop.connectors.salesforce.auth import Tokens
+from refloop.connectors.salesforce.quota import Quota
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.transport import Limits, Transport
 from refloop.connectors.wire import parsed_json
 from refloop.errors import CrmUnavailable
+from refloop.model import Usage
 
 HOSTS = (".my.salesforce.com", ".my.salesforce.mil")
-LIMITS = Limits(read=110.0, total=180.0, body=64 * 1024 * 1024)
+LIMITS = Limits(read=110.0, total=180.0, body=64 * 1024 * 1024, download_total=900.0)
 """A write of 1,000 records runs their triggers before it answers; four pages of wide rows are long."""
 
 MOST_PARTS = 5
@@ -84,17 +87,28 @@ class Api:
 
     def __init__(self, settings: SalesforceSettings, clock: Clock) -> None:
         self.transport = Transport(settings.url, allowed=HOSTS, limits=LIMITS)
-        self.transport.classify = catalogue.classify
+        self.transport.classify = self._classify
+        self._quota = Quota(self.transport.origin.host, settings.quota_share)
+        self.transport.limiter = self._quota.spend
         self._tokens = Tokens(settings, self.transport, clock)
         self._elapsed = 0.0
         self._front = _Front(settings, self.transport)
         self._root = f"/services/data/v{settings.api_version}/"
         self._composite = True
 
-    def usage(self) -> tuple[int, int] | None:
-        """API calls of the last 24 hours and the org's limit, as the last answer said; None when it did not."""
-        usage = self._front.api_usage.get("api-usage")
-        return (usage.used, usage.total) if usage else None
+    def usage(self) -> Usage | None:
+        """How the org's API calls of the last 24 hours stand, as the last answer said; None when it did not."""
+        said = self._quota.latest
+        return Usage(limit=said.limit, used=said.used, ours=self._quota.spent) if said else None
+
+    @property
+    def organization(self) -> str:
+        """The org's id, as the log-in told it; "" when it did not."""
+        return self._tokens.organization
+
+    def _classify(self, status: int, headers: Mapping[str, str], body: Any) -> Disposition:
+        self._quota.learn(headers)
+        return catalogue.classify(status, headers, body)
 
     def call(self, part: Part) -> Any:
         """The JSON body of one call (None for an empty one). A final no is raised."""
@@ -103,9 +117,27 @@ class Api:
             raise catalogue.failure(answer.status, answer.body, f"{part.method} {part.path}")
         return answer.body
 
+    def download(self, path: str, params: Mapping[str, str], sink: BinaryIO) -> Mapping[str, str]:
+        """Puts the CSV of one call into `sink`, whole, and gives the headers. A final no is raised."""
+        self.log_in()
+        answer = self.transport.download(self._root + path, sink, params=dict(params), headers={"Accept": "text/csv"})
+        if answer.status != 200:
+            raise catalogue.failure(answer.status, answer.body, f"GET {path}")
+        if not answer.headers.get("Content-Type", "").lower().startswith("text/csv"):
+            raise ForeignAnswer(f"GET {path}", "it is no CSV")
+        return answer.headers
+
+    def upload(self, path: str, data: bytes) -> None:
+        """Sends CSV. A final no is raised."""
+        self.log_in()
+        headers = {"Content-Type": "text/csv; charset=UTF-8", "Accept": "application/json"}
+        response = self.transport.request("PUT", self._root + path, data=data, headers=headers)
+        if response.status_code not in (200, 201):
+            raise catalogue.failure(response.status_code, parsed_json(response.content), f"PUT {path}")
+
     def user_id(self) -> str:
         """The id of the user whom the token stands for. (OpenID Connect userinfo.)"""
-        self._log_in()
+        self.log_in()
         try:
             body = self._front.oauth2("userinfo")
         except SalesforceError as error:
@@ -125,9 +157,10 @@ class Api:
         repeated alone, so that a composite that cannot do something costs a call and nothing else."""
         return self.each_beside(parts, ())[0]
 
-    def each_beside(self, parts: Sequence[Part], beside: Sequence[Part]) -> tuple[Sequence[Any], Sequence[Any]]:
-        """`each`; and, where it costs no further call, the bodies of what is good to know beside. Those that
-        failed are left out; they must not be queries, of which a composite call has five at most."""
+    def each_beside(self, parts: Sequence[Part], beside: Sequence[Part]) -> tuple[Sequence[Any], Sequence[PartAnswer]]:
+        """`each`; and, where it costs no further call, the answers to what is good to know beside (else none).
+
+        Of both together, at most five may be queries."""
         started = time.monotonic()
         asked = [*parts, *(beside if self._composite else ())]
         answers = self.together(asked)
@@ -135,11 +168,11 @@ class Api:
             answer.body if answer.is_good else self.call(part) for part, answer in zip(parts, answers, strict=False)
         ]
         self._elapsed = time.monotonic() - started
-        return bodies, [answer.body for answer in answers[len(parts) :] if answer.is_good]
+        return bodies, answers[len(parts) :]
 
     def clock(self) -> datetime:
         """The server's clock when it last answered; the log-in tells it, else a call that is free of charge."""
-        self._log_in()
+        self.log_in()
         if self.transport.server_time is None:
             self.versions()
         return self._server_time()
@@ -148,7 +181,7 @@ class Api:
         """The server's clock when the last `each` began (or a little before): its own Date, less what it took."""
         return self._server_time() - timedelta(seconds=self._elapsed)
 
-    def _log_in(self) -> None:
+    def log_in(self) -> None:
         """Gets the first token; from then on the transport renews it."""
         if self.transport.authenticate is None:
             self._tokens(False)
@@ -198,7 +231,7 @@ class Api:
 
     def ask(self, part: Part) -> PartAnswer:
         """The answer to one call, whatever its status."""
-        self._log_in()
+        self.log_in()
         options: dict[str, Any] = {"json": part.body} if part.body is not None else {}
         try:
             body = self._front.restful(

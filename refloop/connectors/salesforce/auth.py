@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import jwt
 
 from refloop.connectors.base import Clock
 from refloop.connectors.retry import error_code
+from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.settings import (
     LOOPBACK,
     AccessToken,
@@ -26,6 +28,10 @@ from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address
 JWT_LIFE = timedelta(minutes=3)
 """Salesforce help, "OAuth 2.0 JWT Bearer Flow": the assertion ends within three minutes."""
+
+_IDENTITY = re.compile(r"/id/([A-Za-z0-9]{15,18})/[A-Za-z0-9]{15,18}$")
+"""Salesforce help, "Identity URLs": the token response names the org and the user. (A session id begins with the
+org's id and an exclamation mark.)"""
 
 _REMEDIES: Mapping[str, str] = {
     "invalid_client": "Check `client_secret` of the connection against the app's consumer secret.",
@@ -49,6 +55,8 @@ class Tokens:
         self._transport = transport
         self._clock = clock
         self._token: str | None = None
+        self.organization = ""
+        """The id of the org that the token is for; "" where neither log-in nor token said."""
 
     def __call__(self, force: bool) -> str:
         """The token in hand, or a new one when there is none or the one in hand was refused (`force`)."""
@@ -64,7 +72,9 @@ class Tokens:
                     f"{self._settings.host}: the access token has expired or was revoked",
                     remedy=f"Put a new one at {auth.token}, or use the method client_credentials, which renews itself.",
                 )
-            return auth.token.reveal()
+            token = auth.token.reveal()
+            self._learn_organization(token.partition("!")[0] if "!" in token else "")
+            return token
         if isinstance(auth, ClientCredentials):
             basic = base64.b64encode(f"{auth.client_id}:{auth.client_secret.reveal()}".encode()).decode()
             return self._granted({"grant_type": "client_credentials"}, {"Authorization": f"Basic {basic}"})
@@ -97,7 +107,15 @@ class Tokens:
         if not isinstance(token, str) or not token:
             raise CrmUnavailable(f"{self._settings.host} answered the log-in with something that is no token")
         self._check_instance(body)
+        found = _IDENTITY.search(str(body.get("id")))
+        self._learn_organization(found[1] if found else "")
         return token
+
+    def _learn_organization(self, text: str) -> None:
+        try:
+            self.organization = record_id(text)
+        except ValueError:
+            self.organization = ""
 
     def _check_instance(self, body: Mapping[str, Any]) -> None:
         """The token is for one host; sent to another it would be given away."""

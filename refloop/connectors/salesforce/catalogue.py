@@ -10,6 +10,7 @@ from refloop.connectors.faults import LOOK, Rejected
 from refloop.connectors.retry import FAIL, REFRESH, Disposition, again, error_code, later
 from refloop.connectors.retry import classify as http_classify
 from refloop.connectors.salesforce.answers import Saved, first_error
+from refloop.connectors.salesforce.quota import HOUR
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
 from refloop.model import Verdict
 
@@ -91,7 +92,7 @@ def classify(status: int, headers: Mapping[str, str], body: Any) -> Disposition:
     code, message = first_error(body)
     if code == "REQUEST_LIMIT_EXCEEDED":
         # "TotalRequests Limit exceeded." lasts until the last 24 hours hold fewer calls; the others, seconds
-        return later() if "TotalRequests" in message else again(CONCURRENT_PAUSE, unprocessed=True)
+        return later(HOUR) if "TotalRequests" in message else again(CONCURRENT_PAUSE, unprocessed=True)
     if code == "UNABLE_TO_LOCK_ROW" or status in _PASSING_STATUS:
         return again(unprocessed=True)
     if code == "QUERY_TIMEOUT":

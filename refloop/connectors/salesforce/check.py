@@ -95,8 +95,8 @@ class Checker:
 
     def _usage(self) -> Iterator[Finding]:
         usage = self._api.usage()
-        if usage and usage[1] and usage[0] / usage[1] >= NEARLY_ALL:
-            what = f"the org has used {usage[0]} of the {usage[1]} API calls that it may make in 24 hours"
+        if usage and usage.used >= NEARLY_ALL * usage.limit:
+            what = f"the org has used {usage.used} of the {usage.limit} API calls that it may make in 24 hours"
             remedy = "Find the integration that calls so often (Setup > API Usage), or run refloop less often."
             yield Finding(Level.WARNING, self._place("API calls"), what, remedy)
 

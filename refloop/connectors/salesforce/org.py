@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part, PartAnswer
 from refloop.connectors.salesforce.names import OBJECTS
 from refloop.connectors.salesforce.schema import ObjectSchema, parse_describe
 
@@ -21,12 +21,18 @@ class Org:
 
     def schemas(self, *, afresh: bool = False) -> Mapping[str, ObjectSchema]:
         """Lead, Contact and Opportunity; one call."""
-        if self._schemas is None or afresh:
-            parts = [describe(name) for name in OBJECTS.values()]
-            bodies = self._api.each(parts)
+        if afresh:
+            self._schemas = None
+        return self.survey(())[0] if self._schemas is None else self._schemas
+
+    def survey(self, beside: Sequence[Part]) -> tuple[Mapping[str, ObjectSchema], Sequence[PartAnswer]]:
+        """`schemas`, and what is good to know beside, in one call: see `Api.each_beside`."""
+        parts = [describe(name) for name in OBJECTS.values()] if self._schemas is None else []
+        bodies, answers = self._api.each_beside(parts, beside)
+        if self._schemas is None:
             self._schemas = {name: read_schema(name, body) for name, body in zip(OBJECTS.values(), bodies, strict=True)}
             self.described_at = self._api.clock_at_start()
-        return self._schemas
+        return self._schemas, answers
 
     def forget(self) -> None:
         """The org is about to change."""

@@ -1,25 +1,27 @@
-"""Brings leads, contacts, deals and contact roles, all four in one call a page."""
+"""Brings leads, contacts, deals and contact roles: all four in one call a page, or what is large by Bulk jobs."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from refloop.connectors.salesforce.answers import Row, RowPage, row_page
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.answers import Row, RowPage, first_error, row_page
+from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part, PartAnswer
+from refloop.connectors.salesforce.bulk_query import QueryJobs
 from refloop.connectors.salesforce.catalogue import SchemaChanged
-from refloop.connectors.salesforce.cursor import FROM_THE_START, Position, parse_cursor
+from refloop.connectors.salesforce.cursor import ALL_OBJECTS, FROM_THE_START, Job, Position, parse_cursor
+from refloop.connectors.salesforce.jobs import JobLost
 from refloop.connectors.salesforce.names import OBJECTS, ROLE
 from refloop.connectors.salesforce.org import Org
 from refloop.connectors.salesforce.rows import Reader
 from refloop.connectors.salesforce.schema import Layout, is_missing_some, layout
 from refloop.connectors.salesforce.settings import SalesforceSettings
-from refloop.connectors.salesforce.soql import Window, page_query
+from refloop.connectors.salesforce.soql import Window, count_query, page_query
 from refloop.connectors.salesforce.values import moment
 from refloop.errors import LedgerError
-from refloop.model import Between, Everything, Kind, Link, Page, Record, Since, Span, Wants, format_time
+from refloop.model import Between, Cursor, Everything, Kind, Link, Page, Record, Since, Span, Wants, format_time
 
 KINDS: Mapping[str, Kind] = {name: kind for kind, name in OBJECTS.items()}
 
@@ -29,7 +31,8 @@ SKEW = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
-    """A pull under way: what is asked for, in which window, and how far each unfinished object is.
+    """A pull under way: what is asked for, in which window, and how far each unfinished object is, be it by queries
+    (`after`) or by a Bulk job (`jobs`).
 
     `watermark` is None until the first answer has told the server's clock.
     """
@@ -39,9 +42,7 @@ class _Walk:
     described: datetime
     after: Mapping[str, str]
     watermark: datetime | None = None
-
-    def cursor_position(self, watermark: datetime) -> Position:
-        return Position(watermark, self.window.start, self.after, self.layout, self.described)
+    jobs: Mapping[str, Job] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,10 @@ class _Step:
 
     pages: Mapping[str, RowPage]
     safe: datetime
+
+
+_Taken = tuple[_Walk, Mapping[str, Sequence[Row]]]
+"""Where a pull stands, and the rows that brought it there."""
 
 
 class Puller:
@@ -66,36 +71,60 @@ class Puller:
         self._settings = settings
         self._api = api
         self._org = org
+        self._jobs = QueryJobs(api)
 
     def pages(self, wants: Wants, span: Span) -> Iterator[Page]:
         """The pages of a pull; at least one, so that the watermark moves also when nothing changed."""
         if isinstance(span, Between):
-            described = self._describe(wants)
-            walk = _Walk(Window(span.start, span.end), *described, FROM_THE_START)
+            walk = self._surveyed(wants, Window(span.start, span.end))
             yield from (replace(page, cursor=None) for page in self._walk(wants, walk, None))
         elif isinstance(span, Everything):
-            yield from self._walk(wants, _Walk(Window(), *self._describe(wants), FROM_THE_START), None)
+            yield from self._walk(wants, self._surveyed(wants, Window()), None)
         else:
             before = self._position(span)
             yield from self._walk(wants, self._resumed(wants, before), before.watermark)
 
+    def _surveyed(self, wants: Wants, window: Window) -> _Walk:
+        """Begins a pull of unknown size: one call tells the schema, how many rows there are and the watermark, and
+        only then the jobs are started."""
+        counts = [Part(f"{name}Count", "GET", "queryAll", {"q": count_query(name, window)}) for name in ALL_OBJECTS]
+        schemas, answers = self._org.survey([*counts, *self._coverage(window)])
+        sizes = dict(zip(ALL_OBJECTS, map(_size, answers), strict=False))
+        watermark = min([self._api.clock_at_start(), *_covered(answers[len(counts) :])])
+        known = layout(schemas, self._settings, wants)
+        large = sorted(
+            (name for name, size in sizes.items() if size > self._settings.bulk_rows), key=lambda name: sizes[name]
+        )
+        jobs = self._jobs.start(known, large, window)
+        after = {name: "" for name in ALL_OBJECTS if name not in jobs}
+        return _Walk(window, known, self._org.described_at, after, watermark, jobs)
+
     def _position(self, span: Since) -> Position:
         try:
-            return parse_cursor(span.cursor)
+            before = parse_cursor(span.cursor)
         except ValueError:
-            pass
-        raise LedgerError(
-            f"{self._connection}: the cursor of the last pull cannot be read",
-            remedy="Pull everything from this connection again.",
-        )
+            before = None
+        if before is None:
+            raise LedgerError(
+                f"{self._connection}: the cursor of the last pull cannot be read",
+                remedy="Pull everything from this connection again.",
+            )
+        self._api.log_in()
+        if before.organization and self._api.organization and before.organization != self._api.organization:
+            raise LedgerError(
+                f"{self._connection}: the ledger's cursor is of the org {before.organization}, "
+                f"and the connection leads to {self._api.organization}",
+                remedy="Correct `url` of the connection; or use a ledger of its own for the other org.",
+            )
+        return before
 
     def _resumed(self, wants: Wants, before: Position) -> _Walk:
         """Goes on within the window of a pull that stopped; else opens the next one."""
         known = before.layout, before.described
         if not before.is_fresh() or is_missing_some(before.layout, self._settings, wants):
             known = self._describe(wants)
-        if before.after:
-            return _Walk(Window(before.floor), *known, before.after, before.watermark)
+        if before.is_unfinished:
+            return _Walk(Window(before.floor), *known, before.after, before.watermark, before.jobs)
         floor = before.watermark - timedelta(minutes=self._settings.look_back)
         return _Walk(Window(floor), *known, FROM_THE_START)
 
@@ -104,16 +133,50 @@ class Puller:
         return layout(schemas, self._settings, wants), self._org.described_at
 
     def _walk(self, wants: Wants, walk: _Walk, before: datetime | None) -> Iterator[Page]:
+        """By queries first, while the jobs are at work; then what the jobs found."""
         reader = Reader(self._connection, self._settings, wants)
-        while True:
+        if walk.jobs and before is None:
+            yield Page(cursor=self._cursor(walk))  # so that a pull that dies now finds its jobs again
+        while walk.after or walk.jobs:
+            walks = self._queried(wants, walk, before) if walk.after else self._fetched(walk, before)
+            for walk, pages in walks:
+                yield replace(_page(reader, pages), cursor=self._cursor(walk))
+
+    def _cursor(self, walk: _Walk) -> Cursor:
+        if walk.watermark is None:
+            raise AssertionError("a page before the first answer")
+        return Position(
+            walk.watermark,
+            walk.window.start,
+            walk.after,
+            walk.layout,
+            walk.described,
+            self._api.organization,
+            walk.jobs,
+        ).cursor()
+
+    def _queried(self, wants: Wants, walk: _Walk, before: datetime | None) -> Iterator[_Taken]:
+        while walk.after:
             walk, step = self._ask(wants, walk)
             self._refuse_future(before)
-            watermark = walk.watermark or step.safe
             after = {name: page.last for name, page in step.pages.items() if page.last is not None}
-            walk = replace(walk, watermark=watermark, after=after)
-            yield replace(_page(reader, step.pages), cursor=walk.cursor_position(watermark).cursor())
-            if not after:
-                return
+            walk = replace(walk, watermark=walk.watermark or step.safe, after=after)
+            yield walk, {name: page.rows for name, page in step.pages.items()}
+
+    def _fetched(self, walk: _Walk, before: datetime | None) -> Iterator[_Taken]:
+        """The rows of the first job. One that is gone is started anew, once; for one that failed, queries do it."""
+        name, job = next(iter(walk.jobs.items()))
+        others = {other: found for other, found in walk.jobs.items() if other != name}
+        try:
+            for rows, here in self._jobs.rows(name, job):
+                self._refuse_future(before)
+                walk = replace(walk, jobs={name: here, **others} if here else others)
+                yield walk, {name: rows}
+            self._jobs.delete(job)
+        except JobLost as lost:
+            again = self._jobs.start(walk.layout, [name], walk.window) if lost.anew and not job.is_second else {}
+            second = {name: replace(found, is_second=True) for name, found in again.items()}
+            yield replace(walk, jobs={**second, **others}, after={} if again else {name: ""}), {}
 
     def _refuse_future(self, before: datetime | None) -> None:
         """A cursor ahead of the server's clock would skip whatever changes until then."""
@@ -137,27 +200,35 @@ class Puller:
             Part(name, "GET", "queryAll", {"q": page_query(name, walk.layout[name], walk.window, last)})
             for name, last in walk.after.items()
         ]
-        bodies, covered = self._api.each_beside(parts, self._coverage(walk))
+        coverage = self._coverage(walk.window) if walk.watermark is None else ()
+        bodies, covered = self._api.each_beside(parts, coverage)
         pages = {
             part.name: _checked(part.name, body, walk.after[part.name])
             for part, body in zip(parts, bodies, strict=True)
         }
         return _Step(pages, min([self._api.clock_at_start(), *_covered(covered)]))
 
-    def _coverage(self, walk: _Walk) -> Sequence[Part]:
+    def _coverage(self, window: Window) -> Sequence[Part]:
         """Asks, once a pull, up to when all commits can be seen. While a long transaction runs, that is its start
         (SOAP API docs, GetUpdatedResult.latestDateCovered); the ids of that minute are not looked at."""
-        if walk.watermark is not None or walk.window.end is not None:
+        if window.end is not None:
             return ()
         end = self._api.clock().replace(second=0, microsecond=0)
         span = {"start": format_time(end - timedelta(minutes=1)), "end": format_time(end)}
         return [Part(f"{name}Updated", "GET", f"sobjects/{name}/updated", span) for name in KINDS]
 
 
-def _covered(bodies: Sequence[Any]) -> Iterator[datetime]:
-    for body in bodies:
+def _size(answer: PartAnswer) -> float:
+    """How many rows an object has, by a count. What cannot be counted in time is large; else queries will tell."""
+    if answer.is_good and isinstance(answer.body, dict) and isinstance(answer.body.get("totalSize"), int):
+        return float(answer.body["totalSize"])
+    return math.inf if first_error(answer.body)[0] == "QUERY_TIMEOUT" else 0.0
+
+
+def _covered(answers: Sequence[PartAnswer]) -> Iterator[datetime]:
+    for answer in answers:
         try:
-            yield moment(body["latestDateCovered"])
+            yield moment(answer.body["latestDateCovered"])
         except (KeyError, TypeError, ValueError):
             continue  # it is a help, not a need: the look-back stands
 
@@ -169,15 +240,15 @@ def _checked(name: str, body: object, after: str) -> RowPage:
         raise ForeignAnswer(f"a query of {name}", str(error)) from None
 
 
-def _page(reader: Reader, pages: Mapping[str, RowPage]) -> Page:
+def _page(reader: Reader, pages: Mapping[str, Sequence[Row]]) -> Page:
     records: list[Record] = []
     links: list[Link] = []
-    for name, page in pages.items():
-        for row in page.rows:
+    for name, rows in pages.items():
+        for row in rows:
             try:
                 _keep(reader, name, row, records, links)
             except ValueError as error:
-                raise ForeignAnswer(f"for {name} {row['Id']}", str(error)) from None
+                raise ForeignAnswer(f"for {name} {row.get('Id')}", str(error)) from None
     return Page(records=tuple(records), links=tuple(links))
 
 

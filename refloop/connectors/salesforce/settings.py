@@ -100,7 +100,10 @@ class SalesforceSettings(ConnectionSettings):
 
     `currency` is that of its amounts where the org has one currency only. `code_fields` are the fields, per
     kind, where people leave referral codes. `look_back` is how many minutes before the last pull the next one
-    starts: a transaction that takes longer than this to commit can hide its changes.
+    starts: a transaction that takes longer than this to commit can hide its changes. `quota_share` is how much of
+    the API calls that are left for the day when a run starts it may spend. An object with more rows than
+    `bulk_rows` is pulled in full by a Bulk API job, and more changed records than `bulk_changes` of one object are
+    written by one: that takes fewer calls, and longer.
     """
 
     url: Annotated[str, AfterValidator(_my_domain_url)]
@@ -109,6 +112,9 @@ class SalesforceSettings(ConnectionSettings):
     currency: Annotated[str, AfterValidator(_currency)] | None = None
     code_fields: Mapping[Kind, tuple[ApiName, ...]] = Field(default_factory=dict)
     look_back: int = Field(default=15, ge=0, le=7 * 24 * 60)
+    quota_share: float = Field(default=0.8, gt=0, le=1)
+    bulk_rows: int = Field(default=50_000, ge=0)
+    bulk_changes: int = Field(default=10_000, ge=0)
 
     def fields_with_codes(self, kind: Kind) -> tuple[str, ...]:
         """The fields of `kind` that may hold a code: as configured, else what Salesforce has by itself."""

@@ -43,12 +43,34 @@ def page_query(name: str, fields: Sequence[str], window: Window, after: str) -> 
     """One page of an object's rows by ascending id, beginning behind the id `after` ("" is the beginning).
 
     A key set by id, not by time stamp: many rows share a stamp, and a row that is edited meanwhile keeps its
-    place. Raises ValueError when an identifier or id is none.
+    place. One row more than a page holds is asked for: it does not come, but its page says whether it is there.
+    Raises ValueError when an identifier or id is none.
     """
     conditions = [text for text in (window.condition(), f"Id > {quoted_id(after)}" if after else "") if text]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     # every name and value in it has been through api_name, record_id or format_time
-    return f"SELECT {columns(name, fields)} FROM {api_name(name)}{where} ORDER BY Id LIMIT {PAGE}"  # noqa: S608 - names were checked against the schema, values are literals
+    return f"SELECT {columns(name, fields)} FROM {api_name(name)}{where} ORDER BY Id LIMIT {PAGE + 1}"  # noqa: S608 - names were checked, values are literals
+
+
+def whole_query(name: str, fields: Sequence[str], window: Window) -> str:
+    """All rows of an object, for a Bulk job: in no order and without a limit, else Salesforce reads them in one go
+    instead of in chunks (Bulk API 2.0 docs, "SOQL Considerations"). Raises ValueError as `page_query`."""
+    return f"SELECT {columns(name, fields)} FROM {_rows_of(name, window)}"  # noqa: S608 - see page_query
+
+
+def count_query(name: str, window: Window) -> str:
+    """How many rows an object has. Raises ValueError as `page_query`."""
+    return f"SELECT COUNT() FROM {_rows_of(name, window)}"  # noqa: S608 - see page_query
+
+
+def filled_query(name: str, field: str) -> str:
+    """How many rows of an object hold something in a field. Raises ValueError as `page_query`."""
+    return f"SELECT COUNT() FROM {api_name(name)} WHERE {api_name(field)} != null"  # noqa: S608 - see page_query
+
+
+def _rows_of(name: str, window: Window) -> str:
+    condition = window.condition()
+    return f"{api_name(name)} WHERE {condition}" if condition else api_name(name)
 
 
 def columns(name: str, fields: Sequence[str]) -> str:

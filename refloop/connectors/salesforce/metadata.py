@@ -1,0 +1,133 @@
+"""Our fields and permission set in Salesforce's own words: for the Tooling API, and as files for an administrator."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from refloop.connectors.salesforce.names import OBJECTS, crm_name
+from refloop.connectors.salesforce.values import SCALE
+from refloop.model import FieldSpec, FieldType
+
+MARK = "Managed by refloop."
+"""How the description of everything begins that we make: nothing else is ever removed."""
+
+PERMISSION_SET = "Refloop_Sync"
+PERMISSION_SET_LABEL = "Refloop Sync"
+
+LONGEST_TEXT = 255
+"""Salesforce metadata docs, CustomField: Text has up to 255 characters, LongTextArea 256 to 131,072."""
+
+FOLDER = "force-app/main/default"
+"""Where `sf project deploy start` looks."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnField:
+    """One field of ours on one object."""
+
+    object: str
+    field: FieldSpec
+
+    @property
+    def name(self) -> str:
+        return f"{self.object}.{crm_name(self.field)}"
+
+
+def own_fields(fields: Sequence[FieldSpec]) -> Iterator[OwnField]:
+    """Each field on each of its objects."""
+    return (OwnField(OBJECTS[kind], field) for field in fields for kind in field.kinds)
+
+
+def metadata(field: FieldSpec) -> Mapping[str, Any]:
+    """Our field as the Metadata of a Tooling CustomField. Never required, never unique: our fields bother nobody."""
+    description = f"{MARK} {field.description}".rstrip()
+    common = {"label": field.label, "description": description, "required": False}
+    return {**common, **_typed(field)}
+
+
+def _typed(field: FieldSpec) -> Mapping[str, Any]:
+    match field.type:
+        case FieldType.TEXT if field.length <= LONGEST_TEXT:
+            return {"type": "Text", "length": field.length, "externalId": False, "unique": False}
+        case FieldType.TEXT:
+            return {"type": "LongTextArea", "length": field.length, "visibleLines": 3}
+        case FieldType.CHOICE:
+            return {"type": "Picklist", "valueSet": _value_set(field)}
+        case FieldType.NUMBER:
+            return {"type": "Number", "precision": 18, "scale": field.places}
+        case FieldType.MONEY:  # a Currency field would follow the record's own currency, not ours
+            return {"type": "Number", "precision": 18, "scale": SCALE}
+        case FieldType.TIME:
+            return {"type": "DateTime"}
+
+
+def _value_set(field: FieldSpec) -> Mapping[str, Any]:
+    """Not restricted: a value of a later refloop must not be refused by a picklist of today."""
+    values = [{"valueName": value, "label": label, "default": False} for value, label in field.choices]
+    return {"restricted": False, "valueSetDefinition": {"sorted": False, "value": values}}
+
+
+def metadata_files(fields: Sequence[FieldSpec]) -> Mapping[str, str]:
+    """What `provision` would make, as files in source format (Salesforce DX docs, "Salesforce DX Project Structure").
+
+    Path -> text. The same fields give the same text: it can be reviewed, kept and compared.
+    """
+    own = list(own_fields(fields))
+    files = {
+        f"{FOLDER}/objects/{one.object}/fields/{crm_name(one.field)}.field-meta.xml": _document(
+            "CustomField", {"fullName": crm_name(one.field), **_in_xml(metadata(one.field))}
+        )
+        for one in own
+    }
+    path = f"{FOLDER}/permissionsets/{PERMISSION_SET}.permissionset-meta.xml"
+    return {**files, path: _document("PermissionSet", _permission_set(own))}
+
+
+def _in_xml(value: Any) -> Any:
+    """The Tooling API calls a picklist's values `valueName`, the files `fullName`."""
+    if isinstance(value, Mapping):
+        return {"fullName" if name == "valueName" else name: _in_xml(inner) for name, inner in value.items()}
+    return [_in_xml(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _permission_set(own: Sequence[OwnField]) -> Mapping[str, Any]:
+    """Rights on accounts come along: reading contacts and opportunities depends on reading accounts."""
+    objects = [*dict.fromkeys(one.object for one in own)]
+    closed = dict.fromkeys(("allowCreate", "allowDelete", "modifyAllRecords", "viewAllRecords"), False)
+    opened = [{"allowEdit": True, "allowRead": True, "object": name, **closed} for name in sorted(objects)]
+    read = {"allowEdit": False, "allowRead": True, "object": "Account", **closed}
+    return {
+        "description": MARK,
+        "fieldPermissions": [
+            {"editable": True, "field": name, "readable": True} for name in sorted(one.name for one in own)
+        ],
+        "hasActivationRequired": False,
+        "label": PERMISSION_SET_LABEL,
+        "objectPermissions": [read, *opened],
+    }
+
+
+def _document(root: str, body: Mapping[str, Any]) -> str:
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<{root} xmlns="http://soap.sforce.com/2006/04/metadata">',
+        *_elements(body, "    "),
+        f"</{root}>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _elements(body: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """As Salesforce's own tools write them: the name first, the others by alphabet."""
+    for name in sorted(body, key=lambda name: (name != "fullName", name)):
+        for value in body[name] if isinstance(body[name], list) else [body[name]]:
+            if isinstance(value, Mapping):
+                yield f"{indent}<{name}>"
+                yield from _elements(value, indent + "    ")
+                yield f"{indent}</{name}>"
+            else:
+                text = str(value).lower() if isinstance(value, bool) else str(value)
+                yield f"{indent}<{name}>{escape(text, quote=False)}</{name}>"

@@ -1,0 +1,131 @@
+"""Takes back what `provision` made: our fields with what stands in them, and the permission set. Safe to repeat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from refloop.connectors.salesforce import catalogue
+from refloop.connectors.salesforce.answers import Row, first_error
+from refloop.connectors.salesforce.api import MOST_PARTS, Api, ForeignAnswer, Part, PartAnswer
+from refloop.connectors.salesforce.ids import record_id
+from refloop.connectors.salesforce.metadata import MARK, PERMISSION_SET, OwnField, own_fields
+from refloop.connectors.salesforce.names import OBJECTS, crm_name
+from refloop.connectors.salesforce.org import Org
+from refloop.connectors.salesforce.setup import Setup, only_id
+from refloop.connectors.salesforce.soql import filled_query, quoted_id, quoted_name
+from refloop.connectors.salesforce.write import COLLECTION
+from refloop.errors import AuthError
+from refloop.model import FieldSpec, Finding
+
+_GONE = frozenset({"NOT_FOUND", "ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
+_USED = "Take it out of what uses it (a flow, a report, a formula), then run this again."
+_FOREIGN = "Delete it in Setup if nobody needs it."
+
+
+class Remover:
+    """Takes back for one connection. Needs the same rights as provisioning.
+
+    What is ours says so itself: its description begins with `MARK`. Whatever else has one of our names stays.
+    """
+
+    def __init__(self, connection: str, api: Api, org: Org) -> None:
+        self._api = api
+        self._org = org
+        self._setup = Setup(connection, api)
+
+    def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        """One finding for each thing that was removed, was left alone, or could not be removed."""
+        self._org.forget()
+        there = self._custom_fields()
+        left = {name for name, row in there.items() if _is_marked(row)}
+        going: list[OwnField] = []
+        for own in own_fields(fields):
+            if own.name.casefold() in left:
+                going.append(own)
+            elif own.name.casefold() in there:
+                yield self._setup.left(own.name, "was not made by refloop, so it is left alone", _FOREIGN)
+        for own, filled in zip(going, self._filled(going), strict=True):
+            code, message = self._delete(f"tooling/sobjects/CustomField/{_id(there[own.name.casefold()])}")
+            if code:
+                yield self._setup.failed(own.name, f"could not be removed: {code} {message}".strip(), _USED)
+            else:
+                left.remove(own.name.casefold())
+                yield self._setup.done(own.name, f"removed, with {_values(filled)}")
+        if not left:
+            yield from self._permission_set()
+
+    def _custom_fields(self) -> Mapping[str, Row]:
+        """The org's own custom fields of our objects, by name; those of packages are not looked at."""
+        where = f"TableEnumOrId IN ({', '.join(map(quoted_name, OBJECTS.values()))})"
+        columns = "DeveloperName, TableEnumOrId, NamespacePrefix, Description"
+        rows = self._setup.query("CustomField", columns, where, tooling=True)
+        return {
+            f"{row.get('TableEnumOrId')}.{row.get('DeveloperName')}__c".casefold(): row
+            for row in rows
+            if not row.get("NamespacePrefix")
+        }
+
+    def _filled(self, going: Sequence[OwnField]) -> Sequence[int | None]:
+        """How many records hold a value in each field; None where Salesforce cannot say (long texts, hidden fields)."""
+        parts = [
+            Part(f"filled{place}", "GET", "query", {"q": filled_query(own.object, crm_name(own.field))})
+            for place, own in enumerate(going)
+        ]
+        answers: list[PartAnswer] = []
+        for start in range(0, len(parts), MOST_PARTS):
+            answers += self._api.together(parts[start : start + MOST_PARTS])
+        return [_count(answer) for answer in answers]
+
+    def _permission_set(self) -> Iterator[Finding]:
+        place = f"permission set {PERMISSION_SET}"
+        known = self._setup.query("PermissionSet", "Name, Description", f"Name = {quoted_name(PERMISSION_SET)}")
+        if not known:
+            return
+        parent = only_id("PermissionSet", known)
+        if not _is_marked(known[0]):
+            yield self._setup.left(place, "was not made by refloop, so it is left alone", _FOREIGN)
+            return
+        where = f"PermissionSetId = {quoted_id(parent)}"
+        assigned = [_id(row) for row in self._setup.query("PermissionSetAssignment", "AssigneeId", where)]
+        for start in range(0, len(assigned), COLLECTION):
+            some = {"ids": ",".join(assigned[start : start + COLLECTION]), "allOrNone": "false"}
+            self._api.write([Part("remove", "DELETE", "composite/sobjects", some)])
+        code, message = self._delete(f"sobjects/PermissionSet/{parent}")
+        if code:
+            yield self._setup.failed(place, f"could not be removed: {code} {message}".strip(), _USED)
+        else:
+            users = "1 user" if len(assigned) == 1 else f"{len(assigned)} users"
+            yield self._setup.done(place, f"removed; it was assigned to {users}")
+
+    def _delete(self, path: str) -> tuple[str, str]:
+        """Deletes one thing; gives the error code and message, "" twice when it is gone. Raises AuthError."""
+        answer = self._api.write([Part("remove", "DELETE", path)])[0]
+        code, message = ("", "") if answer.is_good else first_error(answer.body)
+        if not code or code in _GONE:
+            return "", ""
+        failure = catalogue.failure(answer.status, answer.body, f"DELETE {path}")
+        if isinstance(failure, AuthError):
+            raise failure
+        return code, message
+
+
+def _is_marked(row: Row) -> bool:
+    return str(row.get("Description") or "").startswith(MARK)
+
+
+def _id(row: Row) -> str:
+    try:
+        return record_id(row.get("Id"))
+    except ValueError:
+        raise ForeignAnswer("a query of Setup", "it has a row without an id") from None
+
+
+def _count(answer: PartAnswer) -> int | None:
+    found = answer.body.get("totalSize") if answer.is_good and isinstance(answer.body, dict) else None
+    return found if isinstance(found, int) else None
+
+
+def _values(filled: int | None) -> str:
+    if filled is None:
+        return "whatever it held"
+    return "the value it held in 1 record" if filled == 1 else f"the values it held in {filled} records"
