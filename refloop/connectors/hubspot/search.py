@@ -61,6 +61,16 @@ class Query:
         }
 
 
+def highest(last: int) -> dict[str, Any]:
+    """The record of the highest id above `last`; its answer's `total` counts all of them."""
+    return {
+        "filterGroups": [{"filters": [{"propertyName": "hs_object_id", "operator": "GT", "value": str(last)}]}],
+        "sorts": [{"propertyName": "hs_object_id", "direction": "DESCENDING"}],
+        "properties": ["hs_object_id"],
+        "limit": 1,
+    }
+
+
 def fits(properties: tuple[str, ...]) -> bool:
     """Whether HubSpot takes a search for these properties, with the longest filters that we ever send."""
     end = 10**14 - 1
