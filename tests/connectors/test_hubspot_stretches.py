@@ -18,9 +18,7 @@ some = st.builds(Stretch, st.sampled_from((Kind.CONTACT, Kind.DEAL)), points, st
 
 def ids(*stretches: Stretch) -> set[tuple[Kind, int]]:
     return {
-        (one.kind, number)
-        for one in stretches
-        for number in range(one.start, TOP + 9 if one.end is None else one.end)
+        (one.kind, number) for one in stretches for number in range(one.start, TOP + 9 if one.end is None else one.end)
     }
 
 
@@ -63,7 +61,7 @@ def test_readers_share_the_pages_and_read_each_record(records: list[int], reader
     pages = rounds = 0
     while at_work:
         rounds += 1
-        for reading in list(at_work):
+        for reading in at_work:
             before = reading.rows
             left = without(left, page(reading, records))
             census.left -= reading.rows - before

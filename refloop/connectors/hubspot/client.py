@@ -19,7 +19,7 @@ from refloop.connectors.hubspot.answers import Batch, BatchError, Edges, Found, 
 from refloop.connectors.hubspot.auth import authenticator
 from refloop.connectors.hubspot.faults import disposition, failure
 from refloop.connectors.hubspot.limits import CALLS, limiter
-from refloop.connectors.hubspot.search import LIMIT, OBJECTS, highest
+from refloop.connectors.hubspot.search import LIMIT, OBJECTS, highest, holding
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.stretches import Census
 from refloop.connectors.limiter import Timer
@@ -163,6 +163,30 @@ class Client:
         with self.transport.writing():
             answer = self._call("POST", self._properties(kind, "batch/create"), body={"inputs": list(inputs)})
         yield from answers.read_errors(self._done(answer, what), what)
+
+    def groups(self, kind: Kind) -> frozenset[str]:
+        """The names of the property groups."""
+        what = f"the property groups of {OBJECTS[kind]}"
+        found = answers.results(self._get(self._properties(kind, "groups"), what), what)
+        return frozenset(str(group.get("name")) for group in found)
+
+    def archive_properties(self, kind: Kind, names: Sequence[str]) -> None:
+        """At most BATCH names. Archives properties, with their values; one that is gone is as good."""
+        what = f"the removal of properties of {OBJECTS[kind]}"
+        with self.transport.writing():
+            body = {"inputs": [{"name": name} for name in names]}
+            self._done(self._call("POST", self._properties(kind, "batch/archive"), body=body), what)
+
+    def archive_group(self, kind: Kind, name: str) -> None:
+        """Archives a property group. One that is gone is as good."""
+        what = f"the removal of a property group of {OBJECTS[kind]}"
+        answer = self._call("DELETE", self._properties(kind, f"groups/{name}"))
+        if answer.status != 404:
+            self._done(answer, what)
+
+    def count_with(self, kind: Kind, name: str) -> int:
+        """How many records hold a value of a property, by the index, which runs late."""
+        return self.search(kind, holding(name)).total
 
     def set_options(self, kind: Kind, name: str, options: Sequence[Mapping[str, Any]]) -> None:
         what = f"the change of the property {name}"

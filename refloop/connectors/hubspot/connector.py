@@ -15,6 +15,7 @@ from refloop.connectors.hubspot.provision import provision
 from refloop.connectors.hubspot.pull import Pull
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.settings import HubSpotSettings
+from refloop.connectors.hubspot.unprovision import unprovision
 from refloop.connectors.limiter import Timer
 from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
 
@@ -43,6 +44,10 @@ class HubSpot:
     def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """Creates a property group and our properties, on contacts and deals."""
         return provision(self._client, self._connection, fields)
+
+    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        """Archives the properties that `provision` made, and their group if nothing else is in it."""
+        return unprovision(self._client, self._connection, fields)
 
     def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
         """Everything is read by several readers at once, as fast as the rate limits allow: a call a hundred records.

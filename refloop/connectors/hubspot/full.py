@@ -24,7 +24,7 @@ MOST_READERS = 6
 _MOST_READY = 2 * MOST_READERS
 _WORTH_A_READER = 8 * PAGE
 """Records left in a stretch; a second reader costs about one call."""
-_WORTH_A_COUNT = 5 * PAGE
+_WORTH_A_COUNT = 3 * PAGE
 """Records read of a stretch, and more to come; before, the count would be a call for nothing."""
 
 Links = Mapping[str, frozenset[str]]

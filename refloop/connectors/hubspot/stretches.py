@@ -78,7 +78,7 @@ class Reading:
         return covered
 
     def rows_left(self, census: Census) -> float:
-        """About how many records are left in it: as dense as the last page, and no more than the whole kind has left."""
+        """About how many records are left in it: as dense as the last page, and no more than the kind has left."""
         return min(census.left, (_end(self, census) - self.at) * self.density)
 
     def split(self, census: Census) -> Reading | None:
