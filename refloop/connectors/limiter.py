@@ -92,17 +92,25 @@ class Window:
         """How many places there are for us now."""
         return max(1, int(self.most * self._share) - self._others)
 
+    @property
+    def taken(self) -> int:
+        """How many places we hold, by calls that are under way or were answered not long ago."""
+        return self._open + len(self._answered)
+
     def delay(self, now: float) -> float:
-        """How long to wait before a call may leave; 0 when it may. To be asked again after the wait."""
+        """How long to wait before a call may leave; 0 when it may, endless when an answer has to come first.
+
+        To be asked again after the wait.
+        """
         while self._answered and self._answered[0] <= now - self.seconds:
             self._answered.popleft()
         if now < self._rests_until:
             return self._rests_until - now
-        surplus = self._open + len(self._answered) - self.allowed
+        surplus = self.taken - self.allowed
         if surplus < 0:
             return 0.0
         if surplus >= len(self._answered):
-            return _UNTIL_AN_ANSWER
+            return math.inf
         return max(self._answered[surplus] + self.seconds - now, _SHORTEST_SLEEP)
 
     def enter(self) -> None:
@@ -114,12 +122,15 @@ class Window:
         self._open -= 1
         self._answered.append(now)
 
-    def told(self, most: int | None, seconds: float | None, remaining: int | None) -> None:
-        """The CRM's own count: what it counts beyond ours are the calls of others."""
+    def told(self, most: int | None, seconds: float | None, remaining: int | None, taken: int) -> None:
+        """The CRM's own count: what it counts beyond ours are the calls of others.
+
+        It counted between the call and its answer, when we had `taken` places and have now those that we have.
+        """
         self.most = most or self.most
         self.seconds = seconds or self.seconds
         if remaining is not None:
-            self._others = max(0, self.most - remaining - self._open - len(self._answered))
+            self._others = max(0, self.most - remaining - max(taken, self.taken))
 
     def went_well(self) -> None:
         self._share = min(1.0, self._share + _RECOVERY / self.most)
@@ -170,10 +181,13 @@ class Day:
 
 @dataclass(slots=True)
 class Ticket:
-    """One call that may leave. To be closed once: with what its answer said, or without when none came."""
+    """One call that may leave, and how many places were `taken` then in the windows that cover it.
+
+    To be closed once: with what its answer said, or without when none came.
+    """
 
     endpoint: str
-    windows: tuple[str, ...]
+    taken: Mapping[str, int]
     sent: float
     _limiter: Limiter = field(repr=False)
 
@@ -209,33 +223,45 @@ class Limiter:
         self._timer = timer
         self._open = 0
         self._latency = 0.0
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def admit(self, endpoint: str) -> Ticket:
         """Blocks until the call may leave. Raises TryLater when that is not soon."""
-        names = tuple(rule.name for rule in self._rules if rule.covers(endpoint))
-        give_up = self._timer.now() + self._longest
-        while True:
-            with self._lock:
-                now = self._timer.now()
-                self._check_day()
-                delay = max((self._windows[name].delay(now) for name in names), default=0.0)
-                if delay <= 0:
-                    return self._enter(endpoint, names, now)
-            if now + delay > give_up:
+        waited = 0.0
+        while not isinstance(place := self._place(endpoint), Ticket):
+            waited += _UNTIL_AN_ANSWER if place == math.inf else place
+            if waited > self._longest:
                 raise TryLater(
                     f"the CRM's rate limit leaves no room for {endpoint} within {self._longest:.0f} s",
                     remedy="Run again later: what was read so far is kept.",
-                    seconds=delay,
+                    seconds=None if place == math.inf else place,
                 )
-            self._timer.sleep(delay)
+            self._wait(place)
+        return place
+
+    def _place(self, endpoint: str) -> Ticket | float:
+        """A place in each window; else how long to wait before asking again."""
+        names = tuple(rule.name for rule in self._rules if rule.covers(endpoint))
+        with self._lock:
+            now = self._timer.now()
+            self._check_day()
+            delay = max((self._windows[name].delay(now) for name in names), default=0.0)
+            return delay if delay > 0 else self._enter(endpoint, names, now)
+
+    def _wait(self, seconds: float) -> None:
+        if seconds < math.inf:
+            self._timer.sleep(seconds)
+            return
+        with self._lock:
+            self._lock.wait(_UNTIL_AN_ANSWER)
+        pause(0)  # says whether anybody is still there to wait for it
 
     def _enter(self, endpoint: str, names: tuple[str, ...], now: float) -> Ticket:
         self._day.enter()
         self._open += 1
         for name in names:
             self._windows[name].enter()
-        return Ticket(endpoint, names, now, self)
+        return Ticket(endpoint, {name: self._windows[name].taken for name in names}, now, self)
 
     def _check_day(self) -> None:
         if not self._day.is_spent:
@@ -253,7 +279,8 @@ class Limiter:
         with self._lock:
             now = self._timer.now()
             self._open -= 1
-            for name in ticket.windows:
+            self._lock.notify_all()
+            for name in ticket.taken:
                 self._windows[name].leave(now)
             if told is None:
                 return
@@ -263,14 +290,15 @@ class Limiter:
 
     def _learn(self, ticket: Ticket, told: Told, now: float) -> None:
         if told.window in self._windows:
-            self._windows[told.window].told(told.most, told.seconds, told.remaining)
+            taken = ticket.taken.get(told.window, 0)
+            self._windows[told.window].told(told.most, told.seconds, told.remaining, taken)
         self._day.told(told.day_limit, told.day_left, self._open)
         self._day.over = self._day.over or told.day_over
         refused = self._windows.get(told.refused)
         if refused is not None:
             refused.was_refused(ticket.sent, now, refused.seconds if told.wait is None else told.wait)
         elif not told.day_over:
-            for name in ticket.windows:
+            for name in ticket.taken:
                 self._windows[name].went_well()
 
     def callers(self, rule: str, most: int) -> int:
