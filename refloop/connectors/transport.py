@@ -35,6 +35,7 @@ import refloop
 from refloop.connectors.bearer import Authenticate, Bearer
 from refloop.connectors.deadline import DeadlineAdapter, within
 from refloop.connectors.faults import LOOK, Call, FateUnknown, Rejected, TooLarge
+from refloop.connectors.limiter import Limiter
 from refloop.connectors.retry import Classify, Disposition, RetryBudget, RetryPolicy, Step, error_code, http_date
 from refloop.connectors.retry import classify as http_classify
 from refloop.connectors.wire import NONSENSE, Allowed, Origin, endpoint_of, parsed_json, pour_body, whole_body
@@ -85,8 +86,8 @@ class Transport(requests.Session):
     """
 
     classify: Classify = staticmethod(http_classify)
-    limiter: Callable[[str], None] | None = None
-    """Called with the endpoint before each send; may block."""
+    limiter: Limiter | None = None
+    """Admits each send, and hears each answer."""
 
     def __init__(
         self,
@@ -317,16 +318,27 @@ class Transport(requests.Session):
 
     def _transmit(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         """One send, its body whole and within bounds; no redirect, no web page."""
-        if self.limiter is not None:
-            self.limiter(call.endpoint)
-        with self._lock:
-            self._calls[call.endpoint] += 1
-        response = self._received(request, call)
+        response = self._admitted(request, call)
         self.server_time = http_date(response.headers.get("Date", "")) or self.server_time
         if response.is_redirect:
             raise call.nonsense(f"a redirect ({response.status_code}), which is never followed")
         if response.status_code < 300 and "html" in response.headers.get("Content-Type", "").lower():
             raise call.nonsense(f"a web page ({response.status_code}) where data was due")
+        return response
+
+    def _admitted(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
+        ticket = self.limiter.admit(call.endpoint) if self.limiter is not None else None
+        with self._lock:
+            self._calls[call.endpoint] += 1
+        try:
+            response = self._received(request, call)
+        except BaseException:
+            if ticket is not None:
+                ticket.unanswered()
+            raise
+        if ticket is not None:
+            error = parsed_json(response.content) if response.status_code >= 400 else None
+            ticket.answered(response.status_code, response.headers, error)
         return response
 
     def _received(self, request: requests.PreparedRequest, call: Call) -> requests.Response:

@@ -9,7 +9,7 @@ import pytest
 
 from refloop.connectors.base import Connector
 from refloop.errors import AuthError
-from refloop.model import Change, Everything, FieldSpec, Finding, Level, Wants
+from refloop.model import Change, Everything, FieldSpec, Finding, Level, Verdict, Wants
 from refloop.testing.world import Draft, World, contract_fields
 
 
@@ -67,6 +67,7 @@ class SetupContract(ContractBase):
         for act in (
             lambda: list(stranger.check(wants)),
             lambda: list(stranger.provision(wants.fields)),
+            lambda: list(stranger.unprovision(wants.fields)),
             lambda: list(stranger.pull(wants, Everything())),
             lambda: list(stranger.push([Change(ref, wants.fields[0], None, "ANNA", "test")])),
             lambda: stranger.read([ref], wants.fields),
@@ -93,6 +94,48 @@ class SetupContract(ContractBase):
             assert errors(again.provision(wants.fields)) == []
             assert world.has_field(world.kinds[-1], wants.fields[2])
         assert world.stored(ref, wants.fields[0]) == "ANNA"
+
+    def test_unprovision_removes_what_provision_made(self, world: World, connector: Connector, wants: Wants) -> None:
+        ref = world.create(world.kinds[0], Draft(title="Acme", code="ANNA-10"))
+        world.write(ref, wants.fields[0], "ANNA")
+        before = world.facts(ref)
+        said = list(connector.unprovision(wants.fields))
+        assert errors(iter(said)) == []
+        assert not any(world.has_field(kind, field) for field in wants.fields for kind in field.kinds)
+        told = [_letters(f"{finding.place} {finding.message}") for finding in said]
+        for field in wants.fields:
+            assert sum(_letters(field.name) in one for one in told) >= len(field.kinds)
+        assert world.facts(ref) == before, "what is a person's own stays"
+        assert len(errors(world.connector().check(wants))) >= len(wants.fields)
+
+    def test_unprovision_may_be_repeated(self, world: World, connector: Connector, wants: Wants) -> None:
+        world.drop_field(world.kinds[0], wants.fields[0])
+        for again in (connector, connector, world.connector()):
+            assert errors(again.unprovision(wants.fields)) == []
+        assert not any(world.has_field(kind, field) for field in wants.fields for kind in field.kinds)
+
+    def test_unprovision_leaves_what_it_is_not_told_of(self, world: World, connector: Connector, wants: Wants) -> None:
+        gone, *others = wants.fields
+        ref = world.create(world.kinds[0], Draft(title="Acme"))
+        world.write(ref, others[0], "won")
+        assert errors(connector.unprovision([gone])) == []
+        assert not any(world.has_field(kind, gone) for kind in gone.kinds)
+        assert all(world.has_field(kind, field) for field in others for kind in field.kinds)
+        assert world.stored(ref, others[0]) == "won"
+
+    def test_provision_after_unprovision(self, world: World, connector: Connector, wants: Wants) -> None:
+        list(connector.unprovision(wants.fields))
+        assert errors(connector.provision(wants.fields)) == []
+        assert errors(world.connector().check(wants)) == []
+        ref = world.create(world.kinds[0], Draft(title="Acme"))
+        receipts = list(connector.push([Change(ref, wants.fields[0], None, "ANNA", "test")]))
+        assert [receipt.verdict for receipt in receipts] == [Verdict.WRITTEN]
+        assert world.stored(ref, wants.fields[0]) == "ANNA"
+
+    def test_unprovision_where_nothing_was_provisioned(self, world: World, fields: tuple[FieldSpec, ...]) -> None:
+        connector = world.connector()
+        assert errors(connector.unprovision(fields)) == []
+        connector.close()
 
     def test_calls_are_counted(self, connector: Connector, wants: Wants) -> None:
         before = dict(connector.calls())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -10,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from refloop.connectors.hubspot import HubSpot, HubSpotSettings
+from refloop.connectors.limiter import Timer
 from refloop.model import FieldSpec, Kind, Ref, canonical
 from refloop.sandbox.hubspot import LocalHubSpot, Quirks
 from refloop.testing import Draft, World, contract_fields
@@ -20,13 +22,23 @@ TIMES = frozenset({"lastmodifieddate", "hs_lastmodifieddate"})
 
 
 class Clock:
-    """The present, moved."""
+    """The present, moved. Who waits on it moves it, instead of waiting."""
 
     def __init__(self) -> None:
         self.offset = timedelta(0)
+        self.timer = Timer(self._now, self._sleep)
+        self._lock = threading.Lock()
 
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.offset
+
+    def _now(self) -> float:
+        return self().timestamp()
+
+    def _sleep(self, seconds: float) -> None:
+        until = self._now() + seconds
+        with self._lock:  # two who wait for the same moment wait once
+            self.offset += max(timedelta(0), timedelta(seconds=until - self._now()))
 
 
 class Front:
@@ -82,7 +94,7 @@ class HubSpotWorld(World):
                 "code_fields": {"contact": ["heard_of_us"], "deal": ["heard_of_us"]},
             }
         )
-        return HubSpot(self.connection, settings, clock=self._clock)
+        return HubSpot(self.connection, settings, clock=self._clock, timer=self._clock.timer)
 
     def pass_time(self, by: timedelta) -> None:
         self._clock.offset += by

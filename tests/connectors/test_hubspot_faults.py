@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from refloop.connectors.hubspot.faults import Forbidden, disposition, failure
-from refloop.connectors.hubspot.pace import Pace, Window
 from refloop.connectors.retry import FAIL, OK, REFRESH, Disposition, again, later
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError
 
@@ -73,50 +72,3 @@ def test_a_final_no(status: int, body: Any, kind: type[RefloopError], says: str)
 def test_a_failure_repeats_no_message_of_hubspot() -> None:
     body = {"category": "VALIDATION_ERROR", "message": "ann@example.com is taken", "context": {"ids": ["1"]}}
     assert "ann@" not in str(failure(400, body, "the list", "hub"))
-
-
-class FakeTime:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds > 0
-        self.now += seconds
-
-
-@pytest.mark.parametrize(
-    ("endpoint", "most", "seconds"),
-    [("POST /crm/objects/2026-03/deals/search", 4, 1.0), ("GET /crm/objects/2026-03/deals", 90, 10.0)],
-)
-def test_no_window_ever_holds_more_than_its_share(endpoint: str, most: int, seconds: float) -> None:
-    time = FakeTime()
-    pace = Pace(now=lambda: time.now, sleep=time.sleep)
-    left: list[float] = []
-    for number in range(3 * most):
-        pace.wait(endpoint)
-        left.append(time.now)
-        time.now += seconds / most / 3 * (number % 2)
-    assert all(left[place + most] - left[place] > seconds - 1e-9 for place in range(len(left) - most))
-    assert left[-1] < 4 * seconds
-
-
-@pytest.mark.parametrize(
-    ("header", "most"), [("190", 171), ("250", 225), ("1", 1), ("0", 90), ("", 90), ("-5", 90), ("many", 90), ("²", 90)]
-)
-def test_the_limit_is_learnt_from_answers(header: str, most: int) -> None:
-    time = FakeTime()
-    pace = Pace(now=lambda: time.now, sleep=time.sleep)
-    assert pace.learning(disposition)(200, {"X-HubSpot-RateLimit-Max": header}, None) == OK
-    for _ in range(most):
-        pace.wait("GET /x")
-    assert time.now == 0
-    pace.wait("GET /x")
-    assert time.now == pytest.approx(10.0)
-
-
-def test_a_narrower_window_waits_for_the_right_entry() -> None:
-    window = Window(4, 10.0)
-    for now in (0.0, 1.0, 2.0, 3.0):
-        window.enter(now)
-    window.most = 2
-    assert window.delay(4.0) == pytest.approx(8.0)

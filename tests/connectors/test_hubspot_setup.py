@@ -9,7 +9,7 @@ import pytest
 
 from refloop.connectors.hubspot import HubSpot, HubSpotSettings
 from refloop.errors import AuthError, CrmUnavailable
-from refloop.model import Change, FieldSpec, FieldType, Finding, Kind, Level, Ref, Verdict, Wants
+from refloop.model import Change, FieldSpec, FieldType, Finding, Kind, Level, Ref, Usage, Verdict, Wants
 from refloop.sandbox.hubspot import Allowance, LocalHubSpot
 from refloop.sandbox.server import Server
 
@@ -96,6 +96,86 @@ def test_provisioning_completes_what_is_there(office: Office) -> None:
     assert [finding.place for finding in office.check()] == ["hub: deals.ref_code"]
 
 
+GROUP = "ref_referral_attribution"
+
+
+def taken_back(office: Office, *fields: FieldSpec) -> dict[str, Finding]:
+    return {finding.place: finding for finding in office.hubspot().unprovision(fields or FIELDS)}
+
+
+def test_what_was_provisioned_is_taken_back_and_what_was_in_it_is_said(office: Office) -> None:
+    provisioned(office)
+    for number in range(3):
+        office.crm.create("contacts", {"email": f"p{number}@example.com", "ref_code": "A"})
+    office.crm.create("deals", {"dealname": "One", "ref_share": "1"})
+    office.crm.calls.clear()
+    said = taken_back(office)
+    assert {place: finding.message for place, finding in said.items()} == {
+        "hub: contacts.ref_code": "removed; 3 records held a value",
+        "hub: contacts.ref_status": "removed; no record held a value",
+        "hub: contacts.ref_status_at": "removed; no record held a value",
+        f"hub: contacts.{GROUP}": "property group removed",
+        "hub: deals.ref_code": "removed; no record held a value",
+        "hub: deals.ref_status": "removed; no record held a value",
+        "hub: deals.ref_status_at": "removed; no record held a value",
+        "hub: deals.ref_share": "removed; 1 record held a value",
+        f"hub: deals.{GROUP}": "property group removed",
+    }
+    assert office.crm.calls == {
+        "GET /crm/properties/contacts": 1,
+        "POST /crm/objects/contacts/search": 3,
+        "POST /crm/properties/contacts/batch/archive": 1,
+        "GET /crm/properties/contacts/groups": 1,
+        "DELETE /crm/properties/contacts/groups/{name}": 1,
+        "GET /crm/properties/deals": 1,
+        "POST /crm/objects/deals/search": 4,
+        "POST /crm/properties/deals/batch/archive": 1,
+        "GET /crm/properties/deals/groups": 1,
+        "DELETE /crm/properties/deals/groups/{name}": 1,
+    }
+    office.crm.calls.clear()
+    assert taken_back(office) == {}
+    assert office.crm.calls.total() == 4
+
+
+def test_a_persons_property_of_the_same_name_is_left_and_said(office: Office) -> None:
+    office.crm.define_property("deals", {"name": "ref_code", "type": "string", "description": "Managed by refloop."})
+    office.crm.define_property("contacts", {"name": "ref_code", "type": "string", "groupName": GROUP})
+    provisioned(office)
+    office.crm.define_property("contacts", {"name": "ref_mine", "type": "string", "groupName": GROUP})
+    said = taken_back(office)
+    for place in ("hub: deals.ref_code", "hub: contacts.ref_code", f"hub: contacts.{GROUP}"):
+        assert said[place].level is Level.WARNING
+        assert "left" in said[place].message
+    assert said[f"hub: deals.{GROUP}"].message == "property group removed"
+    assert "hub: contacts.ref_mine" not in said
+    again = [finding.place for finding in provisioned(office) if finding.message == "there already"]
+    assert again == ["hub: contacts.ref_code", "hub: deals.ref_code"]
+
+
+def test_one_field_alone_is_found_in_the_group_of_all(office: Office) -> None:
+    provisioned(office)
+    assert taken_back(office, AT)["hub: deals.ref_status_at"].message == "removed; no record held a value"
+    assert [finding.message for finding in provisioned(office)].count("created") == 2
+
+
+def test_an_empty_group_that_a_broken_run_left_is_removed(office: Office) -> None:
+    provisioned(office)
+    office.crm.fail_next(500, path=f"/groups/{GROUP}")
+    with pytest.raises(CrmUnavailable):
+        taken_back(office)
+    assert taken_back(office)[f"hub: contacts.{GROUP}"].message == "property group removed"
+
+
+def test_the_days_calls_are_told_as_the_answers_said(offices: Callable[..., Office]) -> None:
+    office = offices(allowance=Allowance(daily=1_000))
+    provisioned(office)
+    hubspot = office.hubspot()
+    assert hubspot.usage() is None
+    list(hubspot.provision(FIELDS))
+    assert hubspot.usage() == Usage(limit=1_000, used=8, ours=2)
+
+
 def test_provisioning_without_the_scope_names_it(offices: Callable[..., Office]) -> None:
     office = offices(denied_scopes=["crm.schemas.contacts.write"])
     with pytest.raises(AuthError, match=r"crm\.schemas\.contacts\.write"):
@@ -135,12 +215,13 @@ def test_a_bad_token_ends_the_check(office: Office) -> None:
 
 
 def test_a_day_nearly_used_up_is_a_warning(offices: Callable[..., Office]) -> None:
-    office = offices(allowance=Allowance(daily=20))
+    office = offices(allowance=Allowance(daily=100))
     provisioned(office)
-    list(office.hubspot().read([], FIELDS))
-    findings = [*office.check(), *office.check()]
+    while office.crm.calls.total() < 80:
+        office.check(quota_share=1.0)
+    findings = office.check(quota_share=1.0)
     assert {finding.level for finding in findings} == {Level.WARNING}
-    assert "of 20 API calls of the day are used" in findings[0].message
+    assert "of 100 API calls of the day are used" in findings[0].message
 
 
 def test_the_salesforce_integration_is_noticed(offices: Callable[..., Office]) -> None:

@@ -8,7 +8,7 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,6 +19,7 @@ import requests
 import responses
 from simple_salesforce.api import Salesforce, SFType
 
+from refloop.connectors.limiter import Limiter, Rule, Told
 from refloop.connectors.retry import OK, Disposition, classify, later
 from refloop.connectors.transport import Answer, FateUnknown, Limits, Rejected, RetryPolicy, Transport
 from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
@@ -530,13 +531,31 @@ class TestBounds:
             assert type(failure(lambda: transport.json("PATCH", "/x"))) is FateUnknown
 
 
-def test_the_limiter_is_asked_before_each_send(server: Server, transport: Transport) -> None:
-    asked: list[str] = []
-    transport.limiter = asked.append
-    server.replies = [reply(500, {}), reply(200, {})]
+def test_the_limiter_is_asked_before_each_send_and_hears_each_answer(server: Server, transport: Transport) -> None:
+    heard: list[tuple[str, int, Any]] = []
+
+    def listen(endpoint: str, status: int, headers: Mapping[str, str], error: Any) -> Told:
+        assert headers["Content-Type"]
+        heard.append((endpoint, status, error))
+        return Told()
+
+    transport.limiter = Limiter((Rule("calls", 3, 3_600.0, lambda endpoint: endpoint == "list"),), listen)
+    server.replies = [reply(500, {"message": "no"}), reply(200, {})]
     transport.json("GET", "/x", endpoint="list")
-    assert asked == ["list", "list"]
+    assert heard == [("list", 500, {"message": "no"}), ("list", 200, None)]
     assert transport.calls == {"list": 2}
+
+
+def test_a_send_that_broke_takes_its_place_and_a_full_window_is_not_waited_for(
+    server: Server, transport: Transport
+) -> None:
+    transport.limiter = Limiter((Rule("calls", 2, 3_600.0, lambda _endpoint: True),), lambda *_answer: Told())
+    server.replies = [raw(b""), reply(200, {})]
+    transport.json("GET", "/x")
+    with pytest.raises(TryLater) as later:
+        transport.json("GET", "/x")
+    assert 3_500 < (later.value.seconds or 0) <= 3_600
+    assert transport.calls == {"GET /x": 2}
 
 
 def test_calls_are_a_copy(transport: Transport) -> None:

@@ -18,11 +18,12 @@ from refloop.connectors.hubspot import answers
 from refloop.connectors.hubspot.answers import Batch, BatchError, Edges, Found, Listing, Updated
 from refloop.connectors.hubspot.auth import authenticator
 from refloop.connectors.hubspot.faults import disposition, failure
-from refloop.connectors.hubspot.pace import Pace
-from refloop.connectors.hubspot.search import LIMIT, OBJECTS
+from refloop.connectors.hubspot.limits import CALLS, limiter
+from refloop.connectors.hubspot.search import LIMIT, OBJECTS, highest, holding
 from refloop.connectors.hubspot.settings import HubSpotSettings
+from refloop.connectors.hubspot.stretches import Census
+from refloop.connectors.limiter import Timer
 from refloop.connectors.transport import Answer, FateUnknown, Transport
-from refloop.connectors.wire import is_loopback
 from refloop.errors import CrmUnavailable
 from refloop.model import Kind
 
@@ -38,15 +39,12 @@ _REFUSED = (400, 401, 403, 404, 409, 414)
 _SENT_BACK = (400, 409)
 
 
-def open_transport(settings: HubSpotSettings) -> Transport:
+def open_transport(settings: HubSpotSettings, timer: Timer = Timer()) -> Transport:  # noqa: B008 - frozen
     """The guarded session of one account: who we are, what its errors mean, and how fast we may go."""
-    transport = Transport(settings.url, allowed=_is_hubspot)
+    transport = Transport(settings.url, allowed=_is_hubspot, sleep=timer.sleep)
     transport.authenticate = authenticator(settings, transport)
     transport.classify = disposition
-    if not is_loopback(transport.origin.host):  # a local HubSpot is shared with nobody
-        pace = Pace()
-        transport.limiter = pace.wait
-        transport.classify = pace.learning(disposition)
+    transport.limiter = limiter(settings.quota_share, timer)
     return transport
 
 
@@ -74,6 +72,16 @@ class Client:
         what = f"the list of {OBJECTS[kind]}"
         answer = self._get(self._objects(kind), what, params)
         return answers.read_listing(answer, what, limit=PAGE)
+
+    def readers(self, most: int) -> int:
+        """How many readers at once use up what the rate limit allows."""
+        limiter = self.transport.limiter
+        return 2 if limiter is None else limiter.callers(CALLS, most)
+
+    def count_above(self, kind: Kind, last: int) -> Census:
+        """How many records of a kind have a higher id than `last`, and the highest id: by the late index."""
+        found = self.search(kind, highest(last))
+        return Census(found.total, max((int(row.id) for row in found.rows), default=last))
 
     def search(self, kind: Kind, body: Mapping[str, Any]) -> Found:
         what = f"the search of {OBJECTS[kind]}"
@@ -155,6 +163,30 @@ class Client:
         with self.transport.writing():
             answer = self._call("POST", self._properties(kind, "batch/create"), body={"inputs": list(inputs)})
         yield from answers.read_errors(self._done(answer, what), what)
+
+    def groups(self, kind: Kind) -> frozenset[str]:
+        """The names of the property groups."""
+        what = f"the property groups of {OBJECTS[kind]}"
+        found = answers.results(self._get(self._properties(kind, "groups"), what), what)
+        return frozenset(str(group.get("name")) for group in found)
+
+    def archive_properties(self, kind: Kind, names: Sequence[str]) -> None:
+        """At most BATCH names. Archives properties, with their values; one that is gone is as good."""
+        what = f"the removal of properties of {OBJECTS[kind]}"
+        with self.transport.writing():
+            body = {"inputs": [{"name": name} for name in names]}
+            self._done(self._call("POST", self._properties(kind, "batch/archive"), body=body), what)
+
+    def archive_group(self, kind: Kind, name: str) -> None:
+        """Archives a property group. One that is gone is as good."""
+        what = f"the removal of a property group of {OBJECTS[kind]}"
+        answer = self._call("DELETE", self._properties(kind, f"groups/{name}"))
+        if answer.status != 404:
+            self._done(answer, what)
+
+    def count_with(self, kind: Kind, name: str) -> int:
+        """How many records hold a value of a property, by the index, which runs late."""
+        return self.search(kind, holding(name)).total
 
     def set_options(self, kind: Kind, name: str, options: Sequence[Mapping[str, Any]]) -> None:
         what = f"the change of the property {name}"

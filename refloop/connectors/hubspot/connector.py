@@ -15,7 +15,9 @@ from refloop.connectors.hubspot.provision import provision
 from refloop.connectors.hubspot.pull import Pull
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.settings import HubSpotSettings
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Wants
+from refloop.connectors.hubspot.unprovision import unprovision
+from refloop.connectors.limiter import Timer
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
 
 
 class HubSpot:
@@ -23,10 +25,17 @@ class HubSpot:
 
     settings: ClassVar[type[ConnectionSettings]] = HubSpotSettings
 
-    def __init__(self, connection: str, settings: HubSpotSettings, *, clock: Clock) -> None:  # noqa: ARG002 - of the protocol; HubSpot's own clock is the one that counts
+    def __init__(
+        self,
+        connection: str,
+        settings: HubSpotSettings,
+        *,
+        clock: Clock,  # noqa: ARG002 - of the protocol; HubSpot's own clock is the one that counts
+        timer: Timer = Timer(),  # noqa: B008 - frozen
+    ) -> None:
         self._connection = connection
         self._settings = settings
-        self._client = Client(connection, settings.api_version, open_transport(settings))
+        self._client = Client(connection, settings.api_version, open_transport(settings, timer))
 
     def check(self, wants: Wants) -> Iterator[Finding]:
         """A bad token, missing scopes, missing or unfit properties, unknown code fields, a used-up day."""
@@ -36,9 +45,16 @@ class HubSpot:
         """Creates a property group and our properties, on contacts and deals."""
         return provision(self._client, self._connection, fields)
 
+    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        """Archives the properties that `provision` made, and their group if nothing else is in it."""
+        return unprovision(self._client, self._connection, fields)
+
     def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        """A tick with nothing new is two calls. Once a day, `Since` also reads the contacts of all open deals anew,
-        because a change of links leaves no trace on a deal, and the archived records."""
+        """Everything is read by several readers at once, as fast as the rate limits allow: a call a hundred records.
+
+        A tick with nothing new is two calls. Once a day, `Since` also reads the contacts of all open deals anew,
+        because a change of links leaves no trace on a deal, and the archived records.
+        """
         account = Account(self._client, self._settings.currency)
         reader = Reader(self._connection, self._settings, wants, account.stages, account.currency)
         return Pull(self._client, reader).pages(span)
@@ -52,6 +68,11 @@ class HubSpot:
 
     def calls(self) -> Mapping[str, int]:
         return self._client.transport.calls
+
+    def usage(self) -> Usage | None:
+        """By the headers of the latest answers. HubSpot tells OAuth apps nothing."""
+        limiter = self._client.transport.limiter
+        return None if limiter is None else limiter.usage()
 
     def close(self) -> None:
         self._client.transport.close()

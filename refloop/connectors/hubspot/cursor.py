@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from refloop.connectors.hubspot.stretches import Stretch, without
 from refloop.errors import LedgerError
-from refloop.model import Cursor
+from refloop.model import Cursor, Kind
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 class Walk(StrEnum):
-    """One pass over one kind of thing, in ascending order of record id."""
+    """One pass over one kind of thing, in ascending order of record id; ALL is over contacts and deals at once."""
 
-    ALL_CONTACTS = "all-contacts"
-    ALL_DEALS = "all-deals"
+    ALL = "all"
     CONTACTS = "contacts"
     DEALS = "deals"
     OPEN_LINKS = "open-links"
@@ -25,7 +25,7 @@ class Walk(StrEnum):
     GONE_DEALS = "gone-deals"
 
 
-FULL = (Walk.ALL_CONTACTS, Walk.ALL_DEALS)
+FULL = (Walk.ALL,)
 TICK = (Walk.CONTACTS, Walk.DEALS)
 SWEEP = (Walk.OPEN_LINKS, Walk.GONE_CONTACTS, Walk.GONE_DEALS)
 
@@ -36,7 +36,8 @@ class Progress:
 
     `mark` is the watermark: everything modified before it was read. `swept` is when open links and archived
     records were last read whole. While a pull is under way, `until` is the watermark that it will leave
-    behind, `todo` its walks from the present one on, and `last` the last record id of that one.
+    behind, `todo` its walks from the present one on, and `last` the last record id of that one. Of the walk over
+    everything, `left` is what is still to read.
     """
 
     mark: int = 0
@@ -44,6 +45,7 @@ class Progress:
     until: int = 0
     todo: tuple[Walk, ...] = ()
     last: int = 0
+    left: tuple[Stretch, ...] = ()
 
     @property
     def under_way(self) -> bool:
@@ -51,31 +53,43 @@ class Progress:
 
     def at(self, last: int) -> Progress:
         """The same walk, gone on to the record id `last`."""
-        return Progress(self.mark, self.swept, self.until, self.todo, last)
+        return replace(self, last=last)
+
+    def covered(self, stretch: Stretch) -> Progress:
+        """The walk over everything, gone on by a stretch; the next walk when that was the last."""
+        gone_on = replace(self, left=without(self.left, stretch))
+        return gone_on if gone_on.left else gone_on.next_walk()
 
     def next_walk(self) -> Progress:
         """The walk done: the next one from its start, or, after the last, the new watermark."""
         done, *rest = self.todo
         if rest:
-            return Progress(self.mark, self.swept, self.until, tuple(rest), 0)
+            return replace(self, todo=tuple(rest), last=0, left=())
         swept = self.until if done in (*SWEEP, *FULL) else self.swept
         return Progress(mark=self.until, swept=swept)
 
     def cursor(self) -> Cursor:
-        return Cursor(json.dumps([_FORMAT, self.mark, self.swept, self.until, list(self.todo), self.last]))
+        left = [[one.kind, one.start, one.end] for one in self.left]
+        return Cursor(json.dumps([_FORMAT, self.mark, self.swept, self.until, list(self.todo), self.last, left]))
 
 
 def read_cursor(cursor: Cursor) -> Progress:
     """Reads what `Progress.cursor` wrote. Raises LedgerError for anything else."""
     try:
-        form, mark, swept, until, todo, last = json.loads(cursor.text)
+        form, mark, swept, until, todo, last, left = json.loads(cursor.text)
         numbers = (_natural(mark), _natural(swept), _natural(until))
-        progress = Progress(*numbers, tuple(Walk(walk) for walk in todo), _natural(last))
+        walks = tuple(Walk(walk) for walk in todo)
+        progress = Progress(*numbers, walks, _natural(last), tuple(_stretch(*one) for one in left))
     except (ValueError, TypeError) as error:
         raise _foreign() from error
-    if form != _FORMAT or (progress.under_way and not progress.until):
+    is_full = progress.todo[:1] == FULL
+    if form != _FORMAT or (progress.under_way and not progress.until) or is_full != bool(progress.left):
         raise _foreign()
     return progress
+
+
+def _stretch(kind: Any, start: Any, end: Any) -> Stretch:
+    return Stretch(Kind(kind), _natural(start), None if end is None else _natural(end))
 
 
 def _natural(value: Any) -> int:

@@ -21,21 +21,24 @@ class Sheet:
 
 
 def list_pages(client: Client, kind: Kind, query: Mapping[str, str], last: int) -> Iterator[Sheet]:
-    """All records above `last`, by the list call: not delayed by an index. A page's token is its first record id.
+    """All records above `last`, by the list call: not delayed by an index. Raises as `list_page`."""
+    at: int | None = last + 1
+    while at is not None:
+        sheet, at = list_page(client, kind, query, at)
+        yield sheet
 
-    Raises CrmUnavailable when the order or the tokens would make us skip or repeat.
+
+def list_page(client: Client, kind: Kind, query: Mapping[str, str], at: int) -> tuple[Sheet, int | None]:
+    """The first records of an id of at least `at`, and where the next page begins: its token is its first record id.
+
+    Raises CrmUnavailable when the order or the token would make us skip or repeat.
     """
     what = f"the list of {OBJECTS[kind]}"
-    after = last + 1 if last else None
-    while True:
-        listing = client.listing(kind, query, after=after)
-        last = _ascending(listing.rows, last, what)
-        if listing.after is not None and listing.after <= max(last, after or 0):
-            raise nonsense(what, "the token of the next page points back")
-        yield Sheet(listing.rows, last, listing.after is None)
-        if listing.after is None:
-            return
-        after = listing.after
+    listing = client.listing(kind, query, after=at if at > 1 else None)
+    last = _ascending(listing.rows, at - 1, what)
+    if listing.after is not None and listing.after <= max(last, at):
+        raise nonsense(what, "the token of the next page points back")
+    return Sheet(listing.rows, last, listing.after is None), listing.after
 
 
 def search_pages(client: Client, query: Query, last: int, first: Found | None = None) -> Iterator[Sheet]:

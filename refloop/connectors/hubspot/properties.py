@@ -24,6 +24,13 @@ _TYPES: Mapping[FieldType, tuple[str, str]] = {
 """(type, fieldType) of each of our types."""
 
 
+MARK = "Managed by refloop."
+"""Ends the description of each property that we create, so that it can be told from a person's own."""
+
+
+_GROUP = "referral_attribution"
+
+
 @dataclass(frozen=True, slots=True)
 class Property:
     """A property as the account defines it."""
@@ -32,6 +39,8 @@ class Property:
     type: str
     read_only: bool
     options: tuple[Mapping[str, Any], ...] = ()
+    group: str = ""
+    description: str = ""
 
     @property
     def values(self) -> frozenset[str]:
@@ -46,14 +55,21 @@ def read_property(entry: Mapping[str, Any], what: str) -> Property:
     rules = entry.get("modificationMetadata")
     read_only = entry.get("calculated") is True or (isinstance(rules, dict) and rules.get("readOnlyValue") is True)
     options = entry.get("options")
-    return Property(name, kind, read_only, tuple(options) if isinstance(options, list) else ())
+    return Property(
+        name,
+        kind,
+        read_only,
+        tuple(options) if isinstance(options, list) else (),
+        str(entry.get("groupName") or ""),
+        str(entry.get("description") or ""),
+    )
 
 
 def group_name(fields: Sequence[FieldSpec]) -> str:
     """The property group of our fields, named by what their names begin with: `ref_referral_attribution`."""
     words = [field.name.split("_")[:-1] for field in fields]
     shared = takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))
-    return "_".join([*(column[0] for column in shared), "referral_attribution"])
+    return "_".join([*(column[0] for column in shared), _GROUP])
 
 
 def group(name: str) -> dict[str, Any]:
@@ -68,10 +84,15 @@ def definition(field: FieldSpec, group_name: str) -> dict[str, Any]:
         "type": kind,
         "fieldType": shown_as,
         "groupName": group_name,
-        "description": field.description,
+        "description": f"{field.description} {MARK}".lstrip(),
         "formField": False,
     }
     return plain | ({"options": options(field)} if field.type is FieldType.CHOICE else {})
+
+
+def is_ours(there: Property) -> bool:
+    """Whether provisioning made it: it bears our mark, and lies where we put it."""
+    return there.group.endswith(_GROUP) and there.description.endswith(MARK)
 
 
 def options(field: FieldSpec) -> list[dict[str, Any]]:

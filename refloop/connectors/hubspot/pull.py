@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -10,9 +10,11 @@ from refloop.connectors.hubspot import search
 from refloop.connectors.hubspot.answers import Found, Row
 from refloop.connectors.hubspot.client import BATCH, EDGES, Client, chunks
 from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Progress, Walk, read_cursor
+from refloop.connectors.hubspot.full import FullPull, Links
 from refloop.connectors.hubspot.paging import Sheet, list_pages, search_pages
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.search import OBJECTS, Filter, Query, milliseconds
+from refloop.connectors.hubspot.stretches import ALL, Stretch
 from refloop.errors import LedgerError
 from refloop.model import Between, Cursor, Everything, Kind, Link, Page, Record, Ref, Relation, Since, Span
 
@@ -23,13 +25,17 @@ _MINUTE = 60_000
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One page of a walk. `last` is the highest record id so far; `done` says that the walk is over."""
+    """One page of a walk. `place` is how far it got: a stretch of ids, or a page in ascending order of them."""
 
-    last: int
-    done: bool
+    place: Sheet | Stretch
     records: tuple[Record, ...] = ()
     links: tuple[Link, ...] = ()
     whole: tuple[tuple[Ref, Relation], ...] = ()
+
+    def after(self, progress: Progress) -> Progress:
+        if isinstance(self.place, Stretch):
+            return progress.covered(self.place)
+        return progress.next_walk() if self.place.done else progress.at(self.place.last)
 
 
 class Pull:
@@ -51,7 +57,7 @@ class Pull:
 
     def _everything(self) -> Iterator[Page]:
         self._reader.stages()  # any first answer tells the server's time; this one is needed anyway
-        yield from self._run(Progress(until=self._now(), todo=FULL))
+        yield from self._run(Progress(until=self._now(), todo=FULL, left=ALL))
 
     def _since(self, cursor: Cursor) -> Iterator[Page]:
         """What an interrupted pull left undone, then what is new."""
@@ -82,7 +88,7 @@ class Pull:
         """Walks to the end of `todo`. `first` is the first walk's first answer, where it is there already."""
         while progress.under_way:
             for step in self._walk(progress, first):
-                progress = progress.next_walk() if step.done else progress.at(step.last)
+                progress = step.after(progress)
                 yield Page(step.records, step.links, step.whole, progress.cursor())
             first = None
         return progress
@@ -90,10 +96,8 @@ class Pull:
     def _walk(self, progress: Progress, first: Found | None) -> Iterator[_Step]:
         last = progress.last
         match progress.todo[0]:
-            case Walk.ALL_CONTACTS:
-                return self._listed(Kind.CONTACT, last)
-            case Walk.ALL_DEALS:
-                return self._listed(Kind.DEAL, last)
+            case Walk.ALL:
+                return self._all(progress.left)
             case Walk.CONTACTS:
                 return self._changed(Kind.CONTACT, progress, first)
             case Walk.DEALS:
@@ -105,20 +109,18 @@ class Pull:
             case Walk.GONE_DEALS:
                 return self._gone(Kind.DEAL, last)
 
-    def _listed(self, kind: Kind, last: int) -> Iterator[_Step]:
-        query = {"properties": ",".join(self._reader.properties(kind))}
-        if kind is Kind.DEAL:
-            query["associations"] = "contacts"
-        for listed in list_pages(self._client, kind, query, last):
-            linked = self._inline_contacts(listed.rows) if kind is Kind.DEAL else {}
-            yield self._step(kind, listed.rows, linked, listed)
+    def _all(self, left: Sequence[Stretch]) -> Iterator[_Step]:
+        queries = {kind: {"properties": ",".join(self._reader.properties(kind))} for kind in OBJECTS}
+        queries[Kind.DEAL]["associations"] = "contacts"  # asked on the side of the deals alone: there are fewer
+        for page in FullPull(self._client, queries).pages(left):
+            yield self._step(page.stretch.kind, page.rows, page.linked, page.stretch)
 
     def _gone(self, kind: Kind, last: int) -> Iterator[_Step]:
         """Archived records: HubSpot keeps them for about 90 days, and shows them only here."""
         query = {"properties": ",".join(self._reader.properties(kind)), "archived": "true"}
         for listed in list_pages(self._client, kind, query, last):
             records = tuple(self._reader.record(kind, replace(row, archived=True)) for row in listed.rows)
-            yield _Step(listed.last, listed.done, records)
+            yield _Step(listed, records)
 
     def _changed(self, kind: Kind, progress: Progress, first: Found | None) -> Iterator[_Step]:
         # The Date header cuts to whole seconds: what was modified within that second is there already.
@@ -143,7 +145,7 @@ class Pull:
                 yield self._step(Kind.DEAL, (), linked, found)
                 deals = []
 
-    def _step(self, kind: Kind, rows: Sequence[Row], linked: Mapping[str, frozenset[str]], place: Sheet) -> _Step:
+    def _step(self, kind: Kind, rows: Sequence[Row], linked: Links, place: Sheet | Stretch) -> _Step:
         links = [link for row in rows for link in self._reader.links(kind, row)]
         connection = self._reader.connection
         whole = tuple((Ref(connection, Kind.DEAL, deal), Relation.ASSOCIATED_WITH) for deal in linked)
@@ -151,13 +153,7 @@ class Pull:
             people = sorted(linked[source.id], key=int)
             links.extend(Link(source, relation, Ref(connection, Kind.CONTACT, person)) for person in people)
         records = tuple(self._reader.record(kind, row) for row in rows)
-        return _Step(place.last, place.done, records, tuple(links), whole)
-
-    def _inline_contacts(self, rows: Sequence[Row]) -> Mapping[str, frozenset[str]]:
-        """The contacts that the list itself names; where it was cut, those that a batch read names."""
-        linked = {row.id: row.linked for row in rows if row.linked is not None}
-        cut = [row.id for row in rows if row.linked is None]
-        return {**linked, **(self._client.contacts_of(cut) if cut else {})}
+        return _Step(place, records, tuple(links), whole)
 
     def _query(self, kind: Kind, *alternatives: Filter) -> Query:
         """Without properties where a search body has no room for all: `_completed` brings them."""

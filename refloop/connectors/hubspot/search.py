@@ -61,6 +61,25 @@ class Query:
         }
 
 
+def highest(last: int) -> dict[str, Any]:
+    """The record of the highest id above `last`; its answer's `total` counts all of them."""
+    return _one({"propertyName": "hs_object_id", "operator": "GT", "value": str(last)})
+
+
+def holding(name: str) -> dict[str, Any]:
+    """One record that holds a value of a property; its answer's `total` counts all of them."""
+    return _one({"propertyName": name, "operator": "HAS_PROPERTY"})
+
+
+def _one(only: Filter) -> dict[str, Any]:
+    return {
+        "filterGroups": [{"filters": [dict(only)]}],
+        "sorts": [{"propertyName": "hs_object_id", "direction": "DESCENDING"}],
+        "properties": ["hs_object_id"],
+        "limit": 1,
+    }
+
+
 def fits(properties: tuple[str, ...]) -> bool:
     """Whether HubSpot takes a search for these properties, with the longest filters that we ever send."""
     end = 10**14 - 1

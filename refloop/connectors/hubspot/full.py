@@ -1,0 +1,146 @@
+"""Reads all contacts and deals by the list calls, several readers at once, each in a stretch of ids of its own.
+
+Readers take the calls off the main thread, and nothing else: what is read, and who reads on where, is decided here,
+on the thread that asks for pages. It starts the next calls before it hands a page out, and holds a few pages at most.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Any
+
+from refloop.connectors.crew import Crew
+from refloop.connectors.hubspot.answers import Row
+from refloop.connectors.hubspot.client import PAGE, Client
+from refloop.connectors.hubspot.paging import list_page
+from refloop.connectors.hubspot.stretches import Census, Reading, Stretch
+from refloop.errors import RefloopError
+from refloop.model import Kind
+
+MOST_READERS = 6
+_MOST_READY = 2 * MOST_READERS
+_WORTH_A_READER = 8 * PAGE
+"""Records left in a stretch; a second reader costs about one call."""
+_WORTH_A_COUNT = 3 * PAGE
+"""Records read of a stretch, and more to come; before, the count would be a call for nothing."""
+
+Links = Mapping[str, frozenset[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """A page: all records of `stretch`. `linked` are the contacts of its deals."""
+
+    stretch: Stretch
+    rows: tuple[Row, ...]
+    linked: Links
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    rows: tuple[Row, ...]
+    following: int | None
+    linked: Links
+
+
+class FullPull:
+    """One full pull, or the rest of one. `queries` are the list call's parameters, by kind."""
+
+    def __init__(self, client: Client, queries: Mapping[Kind, Mapping[str, str]]) -> None:
+        self._client = client
+        self._queries = queries
+        self._waiting: deque[Reading] = deque()
+        self._under_way: dict[Future[Any], Reading | Kind] = {}  # the call of a reading, or the count of a kind
+        self._census: dict[Kind, Census | None] = {}
+        self._ready: deque[Covered] = deque()
+        self._failure: RefloopError | None = None
+
+    def pages(self, left: Sequence[Stretch]) -> Iterator[Covered]:
+        """Everything in `left`, page by page, in no order between stretches.
+
+        Raises what `Client` raises, after the pages that are there already.
+        """
+        self._waiting.extend(map(Reading.of, left))
+        with Crew(MOST_READERS) as crew:
+            while self._start(crew) or self._ready:
+                if not self._ready:
+                    wait(self._under_way, return_when=FIRST_COMPLETED)
+                self._collect()
+                self._start(crew)
+                if self._ready:
+                    yield self._ready.popleft()
+                elif self._failure is not None:
+                    raise self._failure
+
+    def _start(self, crew: Crew) -> bool:
+        """Sets idle readers to work. Whether anything is under way, or failed."""
+        while self._failure is None and len(self._ready) < _MOST_READY and self._has_room:
+            if not self._waiting and not self._share_out(crew):
+                break
+            if self._waiting:
+                reading = self._waiting.popleft()
+                self._under_way[crew.submit(self._fetch, reading.kind, reading.at)] = reading
+        return bool(self._under_way or self._failure)
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._under_way) < self._client.readers(MOST_READERS)
+
+    def _share_out(self, crew: Crew) -> bool:
+        """Gives an idle reader the later half of the longest stretch, or asks how long the stretches are."""
+        readings = [one for one in self._under_way.values() if isinstance(one, Reading)]
+        for reading in readings:
+            if reading.kind not in self._census and reading.rows >= _WORTH_A_COUNT:
+                self._census[reading.kind] = None
+                self._under_way[crew.submit(self._client.count_above, reading.kind, reading.at - 1)] = reading.kind
+                return True
+        longest = max(readings, key=self._rows_left, default=None)
+        if longest is None or self._rows_left(longest) < _WORTH_A_READER:
+            return False
+        census = self._census[longest.kind]
+        later = longest.split(census) if census is not None else None
+        if later is None:
+            return False
+        self._waiting.append(later)
+        return True
+
+    def _rows_left(self, reading: Reading) -> float:
+        census = self._census.get(reading.kind)
+        return reading.rows_left(census) if census is not None else 0.0
+
+    def _collect(self) -> None:
+        """Takes in what has come. The first failure is the one to tell, after what is there already."""
+        for future in [one for one in self._under_way if one.done()]:
+            whose = self._under_way.pop(future)
+            try:
+                result = future.result()
+            except RefloopError as failure:
+                self._failure = self._failure or failure
+                continue
+            if isinstance(whose, Reading):
+                self._cover(result, whose)
+            else:
+                self._census[whose] = result
+
+    def _cover(self, page: _Fetched, reading: Reading) -> None:
+        rows = tuple(row for row in page.rows if reading.end is None or int(row.id) < reading.end)
+        stretch = reading.went_on([int(row.id) for row in rows], page.following)
+        census = self._census.get(reading.kind)
+        if census is not None:
+            census.left = max(0, census.left - len(rows))
+        ids = {row.id for row in rows}
+        self._ready.append(Covered(stretch, rows, {deal: page.linked[deal] for deal in page.linked if deal in ids}))
+        if not reading.is_done:
+            self._waiting.append(reading)
+
+    def _fetch(self, kind: Kind, at: int) -> _Fetched:
+        """One page, with the contacts of its deals: those that the list names, or a batch read where it was cut."""
+        sheet, following = list_page(self._client, kind, self._queries[kind], at)
+        if kind is not Kind.DEAL:
+            return _Fetched(sheet.rows, following, {})
+        linked = {row.id: row.linked for row in sheet.rows if row.linked is not None}
+        cut = [row.id for row in sheet.rows if row.linked is None]
+        return _Fetched(sheet.rows, following, {**linked, **(self._client.contacts_of(cut) if cut else {})})
