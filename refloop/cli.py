@@ -16,7 +16,6 @@ import typer
 from refloop import __version__
 from refloop.cli_intake import codes_app, referrals_app
 from refloop.config import write_template
-from refloop.connectors.base import connector_class
 from refloop.errors import DataError, Exit, RefloopError
 from refloop.ledger.book import translated
 from refloop.ledger.undo import undoing
@@ -113,13 +112,13 @@ def provision(
 def _print_metadata(work: Session, only: str | None) -> Exit:
     """Prints the metadata of the connections whose CRM can be deployed to; says which cannot."""
     printed = 0
-    for name, settings in work.config.connections.items():
-        describe = getattr(connector_class(settings.connector), "metadata", None)
-        if only in (None, name) and describe is not None:
+    for name, connect in work.connections(only).items():
+        describe = getattr(connect(), "metadata", None)
+        if describe is None:
+            text.say(err, f"{name} takes no metadata; use `refloop provision --only {name}`")
+        else:
             print(describe(work.policy.fields), end="")  # noqa: T201 - this is the output
             printed += 1
-        elif only in (None, name):
-            text.say(err, f"{name}: {settings.connector} takes no metadata; use `refloop provision --only {name}`")
     return Exit.OK if printed else Exit.CONFIG
 
 
