@@ -27,6 +27,7 @@ _UPSERT = """
         closed_at = excluded.closed_at, deleted = excluded.deleted, hash = excluded.hash,
         changed_run = excluded.changed_run"""
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINK_COLUMNS = "source_connection, source_kind, source_id, relation, target_connection, target_kind, target_id, key"
 
@@ -72,7 +73,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
         before = known.get(ref)
         if before is None:
             counts["new"] += 1
-            fresh.append(replace(record, deleted=record.deleted or ref in merged))
+            fresh.append(replace(record, deleted=True) if ref in merged else record)
         elif _is_older(record, before):
             counts["unchanged"] += 1
         elif before["hash"] == _hash(record):
@@ -205,8 +206,8 @@ def _fields(record: Record) -> tuple[object, ...]:
         _stamp(record.created_at),
         record.email,
         record.title,
-        json.dumps(dict(record.texts), sort_keys=True, ensure_ascii=False),
-        json.dumps(dict(record.found), sort_keys=True, ensure_ascii=False),
+        _json(record.texts),
+        _json(record.found),
         record.stage,
         record.outcome.value if record.outcome else None,
         str(record.amount) if record.amount is not None else None,
@@ -216,14 +217,22 @@ def _fields(record: Record) -> tuple[object, ...]:
     )
 
 
+def _json(values: Mapping[str, str]) -> str:
+    return _ENCODER.encode(dict(values)) if values else "{}"
+
+
 def _hash(record: Record) -> str:
-    return hashlib.blake2b(repr(_content(record)).encode(), digest_size=16).hexdigest()
+    return _digest(_content(record))
+
+
+def _digest(content: tuple[object, ...]) -> str:
+    return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
 
 
 def _columns(record: Record) -> tuple[object, ...]:
-    created, *rest = _content(record)
-    ref = record.ref
-    return (ref.connection, ref.kind.value, ref.id, created, _stamp(record.modified_at), *rest, _hash(record))
+    content = _content(record)
+    ref, (created, *rest) = record.ref, content
+    return (ref.connection, ref.kind.value, ref.id, created, _stamp(record.modified_at), *rest, _digest(content))
 
 
 def _ref(row: sqlite3.Row) -> Ref:
