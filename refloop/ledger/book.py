@@ -16,6 +16,12 @@ from refloop.errors import DiskError, LedgerError
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.model import Ref
 
+# SQLite's file format: https://sqlite.org/fileformat2.html#the_database_header
+_MAGIC = b"SQLite format 3\0"
+_APPLICATION = slice(68, 72)
+_HEAD = 100
+_POINT_ELSEWHERE = "Point `ledger:` in the configuration at another file. Nothing was written."
+
 
 class Ledger:
     """An open ledger. The verbs over it live in this package's other modules, by topic.
@@ -146,14 +152,30 @@ def _prepare(path: Path) -> bool:
         raise DiskError(
             f"others may read or write the ledger {path}", remedy=f"It holds customers' data. Run: chmod 600 {path}"
         )
+    if info.st_size:
+        _refuse_foreign_file(path)
     return info.st_size == 0
+
+
+def _refuse_foreign_file(path: Path) -> None:
+    """Looks without SQLite, which would recover and even convert another program's database on opening it.
+
+    Beside a journal the file may be half written: SQLite puts that right first, and `_refuse_foreign` looks then.
+    """
+    if path.with_name(path.name + "-journal").exists():
+        return
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    if not head.startswith(_MAGIC):
+        raise LedgerError(f"{path} is not a ledger", remedy=_POINT_ELSEWHERE)
+    if int.from_bytes(head[_APPLICATION], "big") != APPLICATION_ID:
+        raise LedgerError(f"{path} is an SQLite database, but not a ledger of refloop", remedy=_POINT_ELSEWHERE)
 
 
 def _opened(connection: sqlite3.Connection, path: Path, *, fresh: bool) -> Ledger:
     # Rollback journal with EXTRA: no acknowledged commit is lost in a power cut, and SQLite before 3.51.3 can lose
     # commits in WAL mode. secure_delete: what is erased is gone from the file.
     for pragma in (
-        "journal_mode=DELETE",
         "synchronous=EXTRA",
         "foreign_keys=ON",
         "secure_delete=ON",
@@ -165,7 +187,11 @@ def _opened(connection: sqlite3.Connection, path: Path, *, fresh: bool) -> Ledge
         connection.execute(f"PRAGMA {pragma}").close()
     ledger = Ledger(Database(connection, execute_plugins=False), path)
     if not fresh:
+        pages = ledger.one("PRAGMA page_count")
+        fresh = pages is not None and pages[0] == 0  # making it was cut short, and taken back
+    if not fresh:
         _refuse_foreign(ledger)
+    connection.execute("PRAGMA journal_mode=DELETE").close()
     with ledger.writing() as db:
         migrations.apply(db)
         if fresh:
@@ -182,10 +208,7 @@ def _opened(connection: sqlite3.Connection, path: Path, *, fresh: bool) -> Ledge
 def _refuse_foreign(ledger: Ledger) -> None:
     found = ledger.one("PRAGMA application_id")
     if found is None or found[0] != APPLICATION_ID:
-        raise LedgerError(
-            f"{ledger.path} is an SQLite database, but not a ledger of refloop",
-            remedy="Point `ledger:` in the configuration at another file.",
-        )
+        raise LedgerError(f"{ledger.path} is an SQLite database, but not a ledger of refloop", remedy=_POINT_ELSEWHERE)
     known = {migration.name for migration in migrations._migrations}
     unknown = [applied.name for applied in migrations.applied(ledger.db) if applied.name not in known]
     if unknown:

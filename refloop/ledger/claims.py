@@ -6,7 +6,7 @@ from datetime import datetime
 
 from refloop.ledger.book import Ledger
 from refloop.ledger.codes import Kept
-from refloop.ledger.decisions import KeptReferral, keep_referral
+from refloop.ledger.decisions import KeptReferral, keep_referral, stamp
 from refloop.ledger.neighbours import holders_of
 from refloop.ledger.queue import Topic, enqueue, enqueue_ids
 from refloop.model import Code, Status, parse_time
@@ -18,10 +18,27 @@ def keep_claim(ledger: Ledger, run: int, claim: KeptReferral, note: str = "") ->
         return Kept.UNCHANGED
     keep_referral(ledger, run, claim, frozenset())
     ledger.db.execute("UPDATE referrals SET note = ? WHERE referral = ?", (note, claim.id))
-    enqueue_ids(ledger, Topic.STATUS, [claim.id])
+    enqueue_ids(ledger, Topic.STATUS, [claim.id, *_outdone(ledger, claim)])
     enqueue(ledger, Topic.CLAIM, holders_of(ledger, claim.email or ""))
     ledger.moved()
     return Kept.NEW
+
+
+def _outdone(ledger: Ledger, claim: KeptReferral) -> list[str]:
+    """Later claims for the same person and program that came into the ledger first, and are duplicates now.
+
+    Those that hold records are left alone: their buyer decides anew.
+    """
+    if claim.void is not None:
+        return []
+    reason = "the same person was submitted before"
+    rows = ledger.db.execute(
+        "UPDATE referrals SET void = ?, void_reason = ? WHERE email = ? AND program = ? AND void IS NULL "
+        "AND claimed_at > ? AND referral <> ? "
+        "AND NOT EXISTS (SELECT 1 FROM members m WHERE m.referral = referrals.referral) RETURNING referral",
+        (Status.DUPLICATE.value, reason, claim.email, claim.program, stamp(claim.claimed_at), claim.id),
+    )
+    return [row[0] for row in rows.fetchall()]
 
 
 def earlier_claim(ledger: Ledger, email: str, code: Code, at: datetime) -> Status | None:

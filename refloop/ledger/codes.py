@@ -9,7 +9,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from refloop.ledger.book import Ledger
-from refloop.ledger.queue import Topic
+from refloop.ledger.queue import Topic, dequeue_ids, next_ids
 from refloop.model import Code, Referrer, format_time
 
 
@@ -49,9 +49,12 @@ def keep_code(ledger: Ledger, code: Code, referrer: Referrer, now: datetime) -> 
         "valid_to": code.valid_to.isoformat() if code.valid_to else None,
     }
     if known and all(known[key] == value for key, value in row.items()):
+        if changed:
+            codes_changed(ledger)
         return Kept.CHANGED if changed else Kept.UNCHANGED
     added_at = known["added_at"] if known else format_time(now)
     ledger.db.table("codes").upsert({**row, "added_at": added_at}, pk="code_key")
+    codes_changed(ledger)
     return Kept.CHANGED if known else Kept.NEW
 
 
@@ -67,7 +70,29 @@ def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
         "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?)",
         (Topic.TOTAL.value, referrer.id),
     )
+    # nobody refers themselves: whose address this is decides anew
+    ledger.db.execute(
+        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) SELECT ?, m.connection, m.kind, m.id "
+        "FROM referrals f CROSS JOIN members m ON m.referral = f.referral WHERE f.referrer = ?",
+        (Topic.CLAIM.value, referrer.id),
+    )
     return True
+
+
+def codes_changed(ledger: Ledger) -> None:
+    """Remembers, in the transaction that changed a code, that all text is to be read again."""
+    ledger.db.execute(
+        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', '')", (Topic.CODES.value,)
+    )
+    ledger.moved()
+
+
+def reread_if_codes_changed(ledger: Ledger) -> None:
+    """Queues what `codes_changed` asked for. Costs nothing when it did not."""
+    if next_ids(ledger, Topic.CODES, 1):
+        with ledger.writing():
+            reread_texts(ledger)
+            dequeue_ids(ledger, Topic.CODES, [""])
 
 
 def reread_texts(ledger: Ledger) -> None:

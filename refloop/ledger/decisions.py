@@ -155,6 +155,20 @@ def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> list[tuple[KeptRefe
     return [(referral_from(row), members_of(ledger, row["referral"])) for row in rows]
 
 
+def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[KeptReferral]]:
+    """The referrals that hold each of the records."""
+    ledger.wave(refs)
+    rows = ledger.rows(
+        "SELECT m.connection, m.kind, m.id, f.* FROM wave w "
+        "CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id "
+        "CROSS JOIN referrals f ON f.referral = m.referral"
+    )
+    found: dict[Ref, list[KeptReferral]] = {}
+    for row in rows:
+        found.setdefault(ref_of(row), []).append(referral_from(row))
+    return found
+
+
 def referrals_named(ledger: Ledger, ids: Iterable[str]) -> list[KeptReferral]:
     """The referrals of those ids."""
     found = (ledger.one("SELECT * FROM referrals WHERE referral = ?", (name,)) for name in ids)
@@ -180,7 +194,7 @@ def keep_referral(ledger: Ledger, run: int, referral: KeptReferral, members: Col
         origin.kind.value if origin else None,
         origin.id if origin else None,
         referral.email,
-        _stamp(referral.claimed_at),
+        stamp(referral.claimed_at),
         referral.why,
         referral.void.value if referral.void else None,
         referral.void_reason,
@@ -196,10 +210,11 @@ def keep_referral(ledger: Ledger, run: int, referral: KeptReferral, members: Col
         "OR referrals.void IS NOT excluded.void",
         (referral.id, *row, run),
     ).rowcount
-    return _keep_members(ledger, referral.id, frozenset(members)) or changed > 0
+    return keep_members(ledger, referral.id, frozenset(members)) or changed > 0
 
 
-def _keep_members(ledger: Ledger, referral: str, members: frozenset[Ref]) -> bool:
+def keep_members(ledger: Ledger, referral: str, members: frozenset[Ref]) -> bool:
+    """Replaces the records that a referral holds. True when they are others than before."""
     before = members_of(ledger, referral)
     if before == members:
         return False
@@ -214,7 +229,8 @@ def _keep_members(ledger: Ledger, referral: str, members: frozenset[Ref]) -> boo
     return True
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
+    """Sorts as text in the order of time, to the microsecond."""
     return moment.isoformat(timespec="microseconds")
 
 
@@ -235,7 +251,8 @@ def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
 
 def keep_credits(ledger: Ledger, run: int, deal: Ref, model: str, credits: Sequence[Credit]) -> None:
     """Adds a decision about a deal: who gets which share. An empty one says that nobody gets any."""
-    latest = ledger.one("SELECT coalesce(max(decision), 0) + 1 AS next FROM credits")
+    # rows are never deleted: the next row's number was never a decision's, and is found without a search
+    latest = ledger.one("SELECT coalesce(max(seq), 0) + 1 AS next FROM credits")
     decision = latest["next"] if latest else 1
     rows: list[tuple[object, ...]] = [
         (credit.referral, str(credit.share), credit.role.value, credit.model) for credit in credits

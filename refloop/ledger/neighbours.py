@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from refloop.ledger.book import Ledger
 from refloop.model import Kind, Ref
@@ -12,6 +13,7 @@ MOST_RECORDS_OF_ONE_PERSON = 25
 
 _IDENTITY = "('converted-to', 'merged-into', 'same-person')"
 _BELONGING = "('associated-with', 'converted-to')"
+_ONE_DEAL = "('same-deal', 'merged-into')"
 
 _LINKED_PERSONS = f"""
     SELECT w.connection AS c0, w.kind AS k0, w.id AS i0,
@@ -49,6 +51,18 @@ _PERSONS_OF_DEALS = f"""
       ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
     WHERE w.kind = 'deal' AND l.relation IN {_BELONGING} AND l.source_kind <> 'deal'"""
 
+_LINKED_DEALS = f"""
+    SELECT l.source_connection AS c0, l.source_kind AS k0, l.source_id AS i0,
+           l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
+    FROM wave w CROSS JOIN links l
+      ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id
+    WHERE l.relation IN {_ONE_DEAL} AND l.source_kind = 'deal' AND l.target_kind = 'deal'
+    UNION
+    SELECT l.source_connection, l.source_kind, l.source_id, l.target_connection, l.target_kind, l.target_id
+    FROM wave w CROSS JOIN links l
+      ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
+    WHERE l.relation IN {_ONE_DEAL} AND l.source_kind = 'deal' AND l.target_kind = 'deal'"""
+
 Pair = tuple[Ref, Ref]
 
 
@@ -66,31 +80,50 @@ def deals_of(ledger: Ledger, persons: Iterable[Ref]) -> list[Pair]:
 
 
 def persons_of(ledger: Ledger, deals: Iterable[Ref]) -> list[Pair]:
-    """(deal, person) for each person that stands on a deal."""
+    """(deal, person) for each person that stands on a deal. Persons never seen, or deleted, do not count."""
     ledger.wave(deals)
-    return _pairs(ledger, _PERSONS_OF_DEALS)
+    pairs = _pairs(ledger, _PERSONS_OF_DEALS)
+    there = present(ledger, {person for _, person in pairs})
+    return [(deal, person) for deal, person in pairs if person in there]
 
 
-def mirrors_of(ledger: Ledger, deals: Iterable[Ref]) -> list[Pair]:
-    """(mirror, original) for each of the deals that is one or the other. Originals never seen do not count."""
-    ledger.wave(deals)
-    return _pairs(
+def present(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that were seen and are not gone. What was merged away is not: it speaks for its survivor."""
+    return _subset(
         ledger,
+        refs,
         """
-        SELECT DISTINCT l.source_connection AS c0, l.source_kind AS k0, l.source_id AS i0,
-               l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-        FROM wave w CROSS JOIN links l
-          ON l.relation = 'same-deal' AND (
-             (l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id))
-        CROSS JOIN records r ON r.connection = l.target_connection AND r.kind = l.target_kind AND r.id = l.target_id
-        WHERE r.deleted = 0
-        UNION
-        SELECT l.source_connection, l.source_kind, l.source_id, l.target_connection, l.target_kind, l.target_id
-        FROM wave w CROSS JOIN links l
-          ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
-        CROSS JOIN records r ON r.connection = l.target_connection AND r.kind = l.target_kind AND r.id = l.target_id
-        WHERE l.relation = 'same-deal' AND r.deleted = 0""",
+        SELECT w.connection, w.kind, w.id FROM wave w
+        CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+        WHERE r.deleted = 0 OR EXISTS (
+            SELECT 1 FROM links l WHERE l.source_connection = w.connection AND l.source_kind = w.kind
+               AND l.source_id = w.id AND l.relation = 'merged-into')""",
     )
+
+
+def originals_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, Ref]:
+    """Every record that is one deal with one of the deals -> the record that speaks for it: of a mirror its original,
+    of a deal that was merged away its survivor, else itself. Originals never seen, or gone, speak for nobody."""
+    known = set(deals)
+    edges: set[Pair] = set()
+    frontier = set(known)
+    while frontier:
+        ledger.wave(frontier)
+        edges |= (found := set(_pairs(ledger, _LINKED_DEALS)))
+        frontier = {ref for pair in found for ref in pair} - known
+        known |= frontier
+    there = present(ledger, {ref for pair in edges for ref in pair})
+    upward = {low: high for low, high in sorted(edges, reverse=True) if low in there and high in there}
+    return {ref: _top(ref, upward) for ref in known}
+
+
+def _top(ref: Ref, upward: Mapping[Ref, Ref]) -> Ref:
+    passed = [ref]
+    while (above := upward.get(passed[-1])) is not None:
+        if above in passed:  # a circle is nonsense, but must have one speaker
+            return min(passed[passed.index(above) :])
+        passed.append(above)
+    return passed[-1]
 
 
 def buyers(ledger: Ledger, seeds: Iterable[Ref], is_shared: Callable[[str], bool]) -> list[frozenset[Ref]]:
@@ -130,6 +163,16 @@ def holders_of(ledger: Ledger, email: str, limit: int = -1) -> list[Ref]:
     return [Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows]
 
 
+def first_holder(ledger: Ledger, email: str) -> Ref | None:
+    """The person's record that carried an e-mail key first: who is meant where several share it."""
+    row = ledger.one(
+        "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' "
+        "ORDER BY deleted, created_at, connection, kind, id LIMIT 1",
+        (email,),
+    )
+    return Ref(row["connection"], Kind(row["kind"]), row["id"]) if row else None
+
+
 def _components(nodes: Collection[Ref], edges: Iterable[Pair]) -> list[frozenset[Ref]]:
     parent = {node: node for node in nodes}
 
@@ -164,11 +207,6 @@ _CONCERNED = """
      OR EXISTS (SELECT 1 FROM links l CROSS JOIN matches m
                   ON m.connection = l.source_connection AND m.kind = l.source_kind AND m.id = l.source_id
                 WHERE l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id)
-     OR EXISTS (SELECT 1 FROM records r CROSS JOIN referrals f ON f.email = r.email
-                WHERE r.connection = w.connection AND r.kind = w.kind AND r.id = w.id AND r.kind <> 'deal')
-     OR EXISTS (SELECT 1 FROM records r CROSS JOIN records o ON o.email = r.email CROSS JOIN members m
-                  ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
-                WHERE r.connection = w.connection AND r.kind = w.kind AND r.id = w.id AND r.kind <> 'deal')
      OR EXISTS (SELECT 1 FROM credits c WHERE c.connection = w.connection AND c.kind = w.kind AND c.id = w.id)"""
 
 _SHOWN = """
@@ -181,9 +219,44 @@ _SHOWN = """
                 WHERE r.connection = w.connection AND r.kind = w.kind AND r.id = w.id AND r.kind = 'contact')"""
 
 
+# each e-mail is asked for once: a placeholder may stand on a great many records
+_MAILS = """
+    WITH mails AS MATERIALIZED (
+        SELECT DISTINCT r.email FROM wave w
+        CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+        WHERE r.email IS NOT NULL AND r.kind <> 'deal')"""
+
+_CONCERNED_BY_EMAIL = f"""{_MAILS},
+    told AS MATERIALIZED (
+        SELECT e.email FROM mails e
+        WHERE EXISTS (SELECT 1 FROM referrals f WHERE f.email = e.email)
+           OR EXISTS (SELECT 1 FROM records o CROSS JOIN members m
+                        ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
+                      WHERE o.email = e.email AND o.kind <> 'deal'))
+    SELECT w.connection, w.kind, w.id FROM wave w
+    CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+    WHERE r.kind <> 'deal' AND r.email IN (SELECT email FROM told)"""
+
+_HELD_BY_CROWDED_EMAIL = f"""{_MAILS}
+    SELECT m.referral, o.connection, o.kind, o.id FROM mails e
+    CROSS JOIN records o ON o.email = e.email AND o.kind <> 'deal'
+    CROSS JOIN members m ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
+    WHERE (SELECT count(*) FROM (SELECT 1 FROM records p WHERE p.email = e.email AND p.kind <> 'deal' LIMIT ?)) = ?"""
+
+
 def concerned(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that a referral may have to do with: most of a CRM's records never have."""
-    return _subset(ledger, refs, _CONCERNED)
+    refs = set(refs)
+    return _subset(ledger, refs, _CONCERNED) | _subset(ledger, refs, _CONCERNED_BY_EMAIL)
+
+
+def crowded_out(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Records that a referral still holds together, though their e-mail, which is that of one of `refs`, turned out
+    to be nobody's own."""
+    ledger.wave(refs)
+    rows = list(ledger.rows(_HELD_BY_CROWDED_EMAIL, [MOST_RECORDS_OF_ONE_PERSON + 1] * 2))
+    together = Counter(row["referral"] for row in rows)
+    return {Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows if together[row["referral"]] > 1}
 
 
 def shown(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:

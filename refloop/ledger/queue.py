@@ -12,6 +12,7 @@ from refloop.model import Kind, Ref
 class Topic(StrEnum):
     """The stages between a page and a push, in their order."""
 
+    CODES = "codes"  # not a stage: one entry says that codes changed, and all text is to be read again
     MATCH = "match"  # records whose content or links changed
     CLAIM = "claim"  # persons, and deals that carry a code, whose referrals are to be decided anew
     CREDIT = "credit"  # deals to be credited anew
@@ -52,7 +53,10 @@ def next_refs(
 
 def next_ids(ledger: Ledger, topic: Topic, limit: int) -> list[str]:
     """The next ids of a topic, in order."""
-    rows = ledger.rows("SELECT id FROM queue WHERE topic = ? ORDER BY id LIMIT ?", (topic.value, limit))
+    rows = ledger.rows(
+        "SELECT id FROM queue WHERE topic = ? AND connection = '' AND kind = '' ORDER BY id LIMIT ?",
+        (topic.value, limit),
+    )
     return [row["id"] for row in rows]
 
 

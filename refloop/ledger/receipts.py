@@ -77,15 +77,14 @@ def intend(ledger: Ledger, run: int, changes: Iterable[Change]) -> None:
 
 
 def unsettled(ledger: Ledger, connection: str, specs: Mapping[str, FieldSpec], limit: int) -> list[Change]:
-    """Changes of earlier runs of which nobody knows whether they arrived."""
+    """Changes of earlier runs of which nobody knows whether they arrived. Fields that are not ours any more are
+    left alone."""
+    marks = ", ".join("?" * len(specs))
     rows = ledger.rows(
-        "SELECT * FROM outbox WHERE connection = ? ORDER BY kind, id, field LIMIT ?", (connection, limit)
+        f"SELECT * FROM outbox WHERE connection = ? AND field IN ({marks}) ORDER BY kind, id, field LIMIT ?",
+        (connection, *specs, limit),
     )
-    return [
-        Change(ref_of(row), specs[row["field"]], row["before"], row["after"], row["why"])
-        for row in rows
-        if row["field"] in specs
-    ]
+    return [Change(ref_of(row), specs[row["field"]], row["before"], row["after"], row["why"]) for row in rows]
 
 
 def forget_intent(ledger: Ledger, changes: Iterable[Change]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,6 +27,8 @@ _UPSERT = """
         closed_at = excluded.closed_at, deleted = excluded.deleted, hash = excluded.hash,
         changed_run = excluded.changed_run"""
 
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LINK_COLUMNS = "source_connection, source_kind, source_id, relation, target_connection, target_kind, target_id, key"
 
 
@@ -37,8 +40,7 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
     """
     counts = Counter(pulled=len(page.records))
     with ledger.writing() as db:
-        # a page may bring a record twice; the later copy counts
-        records = {record.ref: record for record in page.records}
+        records = _latest(page.records)
         counts["unchanged"] += len(page.records) - len(records)
         fresh = _changed(ledger, records, counts)
         db.conn.executemany(_UPSERT, [(*_columns(record), run) for record in fresh])
@@ -58,24 +60,58 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
 def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]) -> list[Record]:
     ledger.wave(records)
     known = {
-        _ref(row): (row["hash"], row["modified_at"])
+        _ref(row): row
         for row in ledger.rows(
-            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at FROM wave w CROSS JOIN records r "
+            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at, r.deleted FROM wave w CROSS JOIN records r "
             "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id"
         )
     }
-    fresh = []
+    merged = merged_among(ledger, records.keys() - known.keys())
+    fresh: list[Record] = []
+    touched: list[Record] = []
     for ref, record in records.items():
         before = known.get(ref)
         if before is None:
             counts["new"] += 1
-            fresh.append(record)
-        elif before[0] == _hash(record) or _stamp(record.modified_at) < before[1]:
+            fresh.append(replace(record, deleted=True) if ref in merged else record)
+        elif _is_older(record, before):
             counts["unchanged"] += 1
+        elif before["hash"] == _hash(record):
+            counts["unchanged"] += 1
+            touched += [record] if _stamp(record.modified_at) > before["modified_at"] else []
         else:
             counts["changed"] += 1
             fresh.append(record)
+    _touch(ledger, touched)
     return fresh
+
+
+def _latest(records: Iterable[Record]) -> dict[Ref, Record]:
+    """A page may bring a record twice: the later version counts, of equal ones the later copy."""
+    latest: dict[Ref, Record] = {}
+    for record in records:
+        if record.ref not in latest or record.modified_at >= latest[record.ref].modified_at:
+            latest[record.ref] = record
+    return latest
+
+
+def _is_older(record: Record, known: sqlite3.Row) -> bool:
+    """Whether a copy is one from before what is known. What was deleted comes back only as a later version."""
+    shown = _stamp(record.modified_at)
+    revives = bool(known["deleted"]) and not record.deleted
+    before = str(known["modified_at"])
+    return shown <= before if revives else shown < before
+
+
+def _touch(ledger: Ledger, records: Iterable[Record]) -> None:
+    """Remembers later versions of the same content, so that older copies are known as such. Queues nothing."""
+    ledger.db.conn.executemany(
+        "UPDATE records SET modified_at = ? WHERE connection = ? AND kind = ? AND id = ?",
+        [
+            (_stamp(record.modified_at), record.ref.connection, record.ref.kind.value, record.ref.id)
+            for record in records
+        ],
+    )
 
 
 def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
@@ -155,12 +191,23 @@ def _stamp(moment: datetime) -> str:
 
 
 def _content(record: Record) -> tuple[object, ...]:
+    return tuple(map(_storable, _fields(record)))
+
+
+def _storable(value: object) -> object:
+    """Half a surrogate pair is no text, and SQLite takes none: it is kept as the replacement character."""
+    if not isinstance(value, str):
+        return value
+    return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
+
+
+def _fields(record: Record) -> tuple[object, ...]:
     return (
         _stamp(record.created_at),
         record.email,
         record.title,
-        json.dumps(dict(record.texts), sort_keys=True, ensure_ascii=False),
-        json.dumps(dict(record.found), sort_keys=True, ensure_ascii=False),
+        _json(record.texts),
+        _json(record.found),
         record.stage,
         record.outcome.value if record.outcome else None,
         str(record.amount) if record.amount is not None else None,
@@ -170,14 +217,22 @@ def _content(record: Record) -> tuple[object, ...]:
     )
 
 
+def _json(values: Mapping[str, str]) -> str:
+    return _ENCODER.encode(dict(values)) if values else "{}"
+
+
 def _hash(record: Record) -> str:
-    return hashlib.blake2b(repr(_content(record)).encode(errors="surrogatepass"), digest_size=16).hexdigest()
+    return _digest(_content(record))
+
+
+def _digest(content: tuple[object, ...]) -> str:
+    return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
 
 
 def _columns(record: Record) -> tuple[object, ...]:
-    created, *rest = _content(record)
-    ref = record.ref
-    return (ref.connection, ref.kind.value, ref.id, created, _stamp(record.modified_at), *rest, _hash(record))
+    content = _content(record)
+    ref, (created, *rest) = record.ref, content
+    return (ref.connection, ref.kind.value, ref.id, created, _stamp(record.modified_at), *rest, _digest(content))
 
 
 def _ref(row: sqlite3.Row) -> Ref:

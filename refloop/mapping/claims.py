@@ -88,31 +88,52 @@ def hold(
     `code_of` gives an issued code by key; `referrer_emails` the e-mail key by referrer. `taken` are the ids of
     referrals that the ledger holds: a new referral never takes one of them over from a record.
     """
-    holdings = []
+    holdings: list[Holding] = []
     for key in sorted({item.code for item in buyer.evidence} | {known.code for known in buyer.known}):
         code = code_of(key)
         if code is not None:
-            holdings += _holdings_of(code, buyer, taken)
+            holdings += _holdings_of(code, buyer, {*taken, *(holding.id for holding in holdings)})
     return _judge(holdings, buyer, referrer_emails)
 
 
 def _holdings_of(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Holding]:
-    """The referral by this code; and those that turned out to be the same one, as duplicates."""
+    """The referral by this code; and those that turned out to be the same one, as duplicates.
+
+    A submitted referral keeps its own day: the records' referral stands beside it, and the earlier one counts.
+    """
     evidence = sorted((item for item in buyer.evidence if item.code == code.key), key=lambda e: (e.at, e.ref))
     known = sorted((item for item in buyer.known if item.code == code.key), key=lambda k: (k.claimed_at, k.id))
-    claims = [item for item in known if item.submitted]
-    if not evidence and not claims:
-        gone = "the code was taken off the record"
-        return [Holding(item.id, code, item.origin, item.claimed_at, gone, Status.WITHDRAWN, gone) for item in known]
-    first = known[0].id if known else _new_id(evidence, taken)
-    origin = known[0].origin if known else evidence[0].ref
-    times = [item.at for item in evidence] + [item.claimed_at for item in claims]
-    at = min(times)
-    kept = Holding(first, code, origin, at, _why(code, evidence, claims))
-    reason = "the same buyer came with the same code before"
-    return [kept] + [
-        Holding(item.id, code, item.origin, item.claimed_at, reason, Status.DUPLICATE, reason) for item in known[1:]
-    ]
+    claims = [_submitted(item, code) for item in known if item.submitted]
+    seen = [item for item in known if not item.submitted]
+    before, gone = "the same buyer came with the same code before", "the code was taken off the record"
+    if evidence:
+        claims.append(_found(code, evidence, seen, taken))
+        rest = [_beside(item, code, Status.DUPLICATE, before) for item in seen[1:]]
+    else:
+        rest = [_beside(item, code, Status.WITHDRAWN, gone) for item in seen]
+    names = {item.id for item in known}
+    for rank, holding in enumerate(sorted(claims, key=lambda h: (h.claimed_at, h.id))):
+        if rank == 0:
+            rest.append(holding)
+        elif holding.id in names:
+            rest.append(_void(holding, Status.DUPLICATE, before))
+    return rest
+
+
+def _submitted(claim: KnownReferral, code: Code) -> Holding:
+    why = why_sentence(code.code, Rule.CLAIM, "", claim.claimed_at)
+    return Holding(claim.id, code, claim.origin, claim.claimed_at, why)
+
+
+def _found(code: Code, evidence: Sequence[Evidence], seen: Sequence[KnownReferral], taken: Collection[str]) -> Holding:
+    """The referral that the records tell of, under the name that it has if it has one."""
+    first = evidence[0]
+    name, origin = (seen[0].id, seen[0].origin) if seen else (_new_id(evidence, taken), first.ref)
+    return Holding(name, code, origin, first.at, why_sentence(code.code, first.rule, first.field, first.at))
+
+
+def _beside(known: KnownReferral, code: Code, status: Status, reason: str) -> Holding:
+    return Holding(known.id, code, known.origin, known.claimed_at, reason, status, reason)
 
 
 def _new_id(evidence: Sequence[Evidence], taken: Collection[str]) -> str:
@@ -121,17 +142,10 @@ def _new_id(evidence: Sequence[Evidence], taken: Collection[str]) -> str:
         given = item.given_id
         if given is not None and is_referral_id(given) and given not in taken:
             return given
-    return referral_id(evidence[0].ref, evidence[0].code)
-
-
-def _why(code: Code, evidence: Sequence[Evidence], claims: Iterable[KnownReferral]) -> str:
-    claim = min((item.claimed_at for item in claims), default=None)
-    if evidence and (claim is None or evidence[0].at <= claim):
-        item = evidence[0]
-        return why_sentence(code.code, item.rule, item.field, item.at)
-    if claim is None:
-        raise ValueError("a holding needs evidence or a claim")
-    return why_sentence(code.code, Rule.CLAIM, "", claim)
+    name = referral_id(evidence[0].ref, evidence[0].code)
+    while name in taken:  # a copy of this record took it over first
+        name = referral_id(evidence[0].ref, name)
+    return name
 
 
 def _judge(holdings: Iterable[Holding], buyer: Buyer, referrer_emails: Mapping[str, str]) -> list[Holding]:

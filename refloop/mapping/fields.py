@@ -142,10 +142,11 @@ def referrer_wants(story: ReferrerStory | None, prefix: str) -> dict[str, Want]:
     }
 
 
-def _cut(text: str, length: int) -> str:
-    """CRMs refuse text that is too long, and trim blanks: what is wanted must be what will be found."""
+def _cut(text: str, length: int) -> str | None:
+    """CRMs refuse text that is too long, trim blanks, and know no empty text: what is wanted must be what will be
+    found."""
     flat = " ".join(text.split())
-    return flat if len(flat) <= length else flat[: length - 1].rstrip() + "…"
+    return (flat if len(flat) <= length else flat[: length - 1].rstrip() + "…") or None
 
 
 def day(moment: datetime) -> str:

@@ -37,7 +37,7 @@ OPEN = frozenset(
 )
 
 # The words that both CRMs ship with. A company's own words go into `matching: statuses:`; a word that is in
-# neither leaves the status as it is.
+# neither says nothing.
 STANDARD_STATUSES: Mapping[str, Status] = {
     # Salesforce Lead.Status, as delivered
     "working - contacted": Status.CONTACTED,

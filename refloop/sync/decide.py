@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
 from refloop.ledger.book import Ledger
-from refloop.ledger.codes import codes, referrer_of
+from refloop.ledger.codes import codes, referrer_of, reread_if_codes_changed
 from refloop.ledger.decisions import (
     KeptReferral,
     KeptStatus,
@@ -21,20 +21,33 @@ from refloop.ledger.decisions import (
     ever_matched,
     keep_credits,
     keep_matches,
+    keep_members,
     keep_questions,
     keep_referral,
     keep_status,
     members_of,
     referrals_around,
+    referrals_holding,
     referrals_named,
     status_of,
 )
-from refloop.ledger.neighbours import buyers, concerned, deals_of, holders_of, mirrors_of, persons_of, shown
+from refloop.ledger.neighbours import (
+    buyers,
+    concerned,
+    crowded_out,
+    deals_of,
+    first_holder,
+    holders_of,
+    originals_of,
+    persons_of,
+    present,
+    shown,
+)
 from refloop.ledger.queue import Topic, dequeue, dequeue_ids, enqueue, enqueue_ids, next_ids, next_refs
 from refloop.ledger.receipts import written_values
 from refloop.ledger.records import merged_among, records_of
 from refloop.mapping.attribution import Touch, shares
-from refloop.mapping.claims import Buyer, Evidence, Holding, KnownReferral, hold
+from refloop.mapping.claims import Buyer, Evidence, Holding, KnownReferral, hold, referral_id
 from refloop.mapping.codes import MATCHER_VERSION, CodeBook, code_key
 from refloop.mapping.match import Doubt, Reading, read_codes
 from refloop.mapping.people import is_shared_mailbox
@@ -61,6 +74,7 @@ class Decider:
 
     def decide(self) -> Counter[str]:
         """Works until every queue before the plan is empty. Returns how many of what were visited."""
+        reread_if_codes_changed(self._ledger)
         for topic, stage in (
             (Topic.MATCH, self._match),
             (Topic.CLAIM, self._claim),
@@ -113,11 +127,16 @@ class Decider:
             for question in reading.questions
         ]
         keep_questions(ledger, self._run, refs, asked, _READING_DOUBTS)
-        touched = concerned(ledger, refs)
-        carrying = set(current_matches(ledger, touched)) | ever_matched(ledger, touched)
+        touched = concerned(ledger, set(refs).union(originals_of(ledger, _deals(refs))))
+        carrying = self._carrying(touched)
         enqueue(ledger, Topic.CLAIM, (ref for ref in touched if ref.kind is not Kind.DEAL or ref in carrying))
-        enqueue(ledger, Topic.CREDIT, (ref for ref in touched if ref.kind is Kind.DEAL))
+        enqueue(ledger, Topic.CLAIM, crowded_out(ledger, refs))
+        enqueue(ledger, Topic.CREDIT, _deals(touched))
         enqueue(ledger, Topic.PLAN, shown(ledger, refs))
+
+    def _carrying(self, refs: Iterable[Ref]) -> set[Ref]:
+        refs = set(refs)
+        return set(current_matches(self._ledger, refs)) | ever_matched(self._ledger, refs)
 
     def _read(self, record: Record, written: str | None, field: str) -> Reading:
         found = record.found.get(field)
@@ -129,30 +148,30 @@ class Decider:
 
     def _claim(self, refs: list[Ref]) -> None:
         ledger = self._ledger
-        deals = [ref for ref in refs if ref.kind is Kind.DEAL]
-        standing_on = persons_of(ledger, deals)
+        originals = originals_of(ledger, _deals(refs))
+        standing_on = persons_of(ledger, originals)
         seeds = {ref for ref in refs if ref.kind is not Kind.DEAL} | {person for _, person in standing_on}
-        alone = set(deals) - {deal for deal, _ in standing_on}
         for persons in buyers(ledger, seeds, is_shared_mailbox):
             self._claim_of(persons, self._deals_carrying(persons))
-        for deal in sorted(alone):
-            self._claim_of(frozenset(), {deal})
+        attended = {originals[deal] for deal, _ in standing_on}
+        for original, deals in sorted(_groups(originals).items()):
+            if original not in attended:
+                self._claim_of(frozenset(), self._carrying(deals))
 
     def _deals_carrying(self, persons: frozenset[Ref]) -> set[Ref]:
         """The deals whose own code speaks for this buyer: the one who came first among a deal's people."""
-        deals = {deal for _, deal in deals_of(self._ledger, persons)}
-        carrying = set(current_matches(self._ledger, deals)) | ever_matched(self._ledger, deals)
-        people: dict[Ref, list[Ref]] = {}
-        for deal, person in persons_of(self._ledger, carrying):
-            people.setdefault(deal, []).append(person)
-        created = {
-            record.ref: record.created_at
-            for record in records_of(self._ledger, [ref for group in people.values() for ref in group])
+        ledger = self._ledger
+        originals = originals_of(ledger, {deal for _, deal in deals_of(ledger, persons)})
+        carrying = self._carrying(originals)
+        spoken = {originals[deal] for deal in carrying}
+        people: dict[Ref, set[Ref]] = {}
+        for deal, person in persons_of(ledger, [deal for deal in originals if originals[deal] in spoken]):
+            people.setdefault(originals[deal], set()).add(person)
+        created = {record.ref: record.created_at for record in records_of(ledger, set().union(*people.values()))}
+        ours = {
+            original for original, group in people.items() if min(group, key=lambda ref: (created[ref], ref)) in persons
         }
-        seen = {deal: [ref for ref in group if ref in created] for deal, group in people.items()}
-        return {
-            deal for deal, group in seen.items() if group and min(group, key=lambda ref: (created[ref], ref)) in persons
-        }
+        return {deal for deal in carrying if originals[deal] in ours}
 
     def _claim_of(self, persons: frozenset[Ref], deals: set[Ref]) -> None:
         ledger = self._ledger
@@ -162,7 +181,7 @@ class Decider:
         around = referrals_around(ledger, nodes)
         if not matches and not around:
             return
-        ours, foreign = self._sort_known(around, nodes, {record.email for record in records if record.email})
+        ours, foreign = self._sort_known(around, nodes)
         holdings = hold(
             Buyer(
                 evidence=[self._evidence(record, matches[record.ref]) for record in records if record.ref in matches],
@@ -171,27 +190,38 @@ class Decider:
             ),
             self._book.get,
             self._referrer_emails(matches.values(), ours),
-            taken=self._taken(records),
+            taken=self._taken(records, matches),
         )
         before = {referral.id: members for referral, members in ours}
         for holding in holdings:
             self._keep(holding, ours, nodes)
         members = nodes.union(*before.values())
-        enqueue(ledger, Topic.CREDIT, {deal for _, deal in deals_of(ledger, persons)} | deals)
+        enqueue(ledger, Topic.CREDIT, {deal for _, deal in deals_of(ledger, members)}.union(_deals(members)))
         enqueue_ids(ledger, Topic.STATUS, [holding.id for holding in holdings])
         enqueue(ledger, Topic.PLAN, members)
         # a buyer that was one and is two: the other half decides anew for itself
-        enqueue(ledger, Topic.CLAIM, {ref for group in before.values() for ref in group - nodes})
-        enqueue(ledger, Topic.CLAIM, {referral.origin for referral, _ in foreign if referral.origin})
+        enqueue(ledger, Topic.CLAIM, members - nodes)
+        for referral, held in foreign:
+            self._release(referral, held - nodes)
+
+    def _release(self, referral: KeptReferral, rest: frozenset[Ref]) -> None:
+        """Lets go of records that turned out to be another buyer's; whose referral it is decides anew."""
+        keep_members(self._ledger, referral.id, rest)
+        home = self._home(referral)
+        enqueue(self._ledger, Topic.CLAIM, [home] if home else [])
+        enqueue_ids(self._ledger, Topic.STATUS, [referral.id])
+
+    def _home(self, referral: KeptReferral) -> Ref | None:
+        """The record whose buyer a referral belongs to; None while nobody was seen of that e-mail."""
+        return referral.origin or first_holder(self._ledger, referral.email or "")
 
     def _sort_known(
-        self, around: Iterable[tuple[KeptReferral, frozenset[Ref]]], nodes: set[Ref] | frozenset[Ref], emails: set[str]
+        self, around: Iterable[tuple[KeptReferral, frozenset[Ref]]], nodes: set[Ref] | frozenset[Ref]
     ) -> tuple[list[tuple[KeptReferral, frozenset[Ref]]], list[tuple[KeptReferral, frozenset[Ref]]]]:
         """Those that are this buyer's; and those that only used to share a record with it."""
         ours, foreign = [], []
         for referral, members in around:
-            mine = referral.origin in nodes if referral.origin else referral.email in emails
-            if mine:
+            if self._home(referral) in nodes:
                 ours.append((referral, members))
             elif members & nodes:
                 foreign.append((referral, members))
@@ -201,10 +231,11 @@ class Decider:
         given = record.found.get(self._policy.names("id"))
         return Evidence(record.ref, match.code, record.created_at, match.rule, match.field, given)
 
-    def _taken(self, records: Iterable[Record]) -> set[str]:
+    def _taken(self, records: Iterable[Record], matches: Mapping[Ref, Match]) -> set[str]:
         """The ids on these records that the ledger knows: of another code, or of another buyer (a cloned record)."""
         given = {record.found.get(self._policy.names("id"), "") for record in records}
-        return {referral.id for referral in referrals_named(self._ledger, given)}
+        own = {referral_id(ref, match.code) for ref, match in matches.items()}
+        return {referral.id for referral in referrals_named(self._ledger, given | own)}
 
     def _referrer_emails(
         self, matches: Iterable[Match], ours: Iterable[tuple[KeptReferral, frozenset[Ref]]]
@@ -241,27 +272,23 @@ class Decider:
 
     def _credit(self, refs: list[Ref]) -> None:
         ledger = self._ledger
-        mirrors = dict(mirrors_of(ledger, refs))
-        originals = {mirrors.get(ref, ref) for ref in refs}
-        of: dict[Ref, set[Ref]] = {deal: {deal} for deal in originals}
-        for mirror, original in mirrors_of(ledger, originals):
-            of.setdefault(original, {original}).add(mirror)
-        everything = set().union(*of.values())
-        records = {record.ref: record for record in records_of(ledger, everything)}
-        before = credits_of(ledger, everything | set(refs))
-        people = persons_of(ledger, everything)
-        for deal in sorted(originals):
-            persons = {person for where, person in people if where in of[deal]}
-            self._credit_deal(records.get(deal), persons | of[deal], before.get(deal, []))
-            enqueue(ledger, Topic.PLAN, of[deal])
-        for mirror in sorted(set(mirrors)):
-            if mirror in before:
-                self._replace_credits(mirror, before[mirror], [])
+        originals = originals_of(ledger, refs)
+        around: dict[Ref, set[Ref]] = {deal: {deal} for deal in originals}
+        for deal, person in persons_of(ledger, originals):
+            around[deal].add(person)
+        records = {record.ref: record for record in records_of(ledger, originals)}
+        before = credits_of(ledger, originals)
+        holding = referrals_holding(ledger, set().union(*around.values()))
+        for original, deals in sorted(_groups(originals).items()):
+            held = {r.id: r for deal in deals for ref in around[deal] for r in holding.get(ref, [])}
+            self._credit_deal(records.get(original), list(held.values()), before.get(original, []))
+            enqueue(ledger, Topic.PLAN, deals)
+        for deal in sorted(before.keys() - set(originals.values())):
+            self._replace_credits(deal, before[deal], [])
 
-    def _credit_deal(self, deal: Record | None, around: set[Ref], before: list[Credit]) -> None:
+    def _credit_deal(self, deal: Record | None, referrals: Sequence[KeptReferral], before: list[Credit]) -> None:
         if deal is None:
             return
-        referrals = [referral for referral, members in referrals_around(self._ledger, around) if members & around]
         active = [referral for referral in referrals if referral.void is None and not deal.deleted]
         eligible = [referral for referral in active if not too_late(deal, referral)]
         split = shares([Touch(referral.id, referral.claimed_at) for referral in eligible], self._policy.model)
@@ -307,7 +334,8 @@ class Decider:
     def _standing(self, referral: KeptReferral, members: frozenset[Ref], before: KeptStatus | None) -> KeptStatus:
         if referral.void is not None:
             label = before.label if before else ""
-            return KeptStatus(referral.id, referral.void, referral.claimed_at, referral.void_reason, label)
+            at = referral.claimed_at.replace(microsecond=0)
+            return KeptStatus(referral.id, referral.void, at, referral.void_reason, label)
         deals = self._deals_of_buyer(members)
         persons = [record for record in records_of(self._ledger, members) if record.ref.kind is not Kind.DEAL]
         verdict = standing(
@@ -325,11 +353,9 @@ class Decider:
 
     def _deals_of_buyer(self, members: frozenset[Ref]) -> list[Record]:
         """The buyer's deals, each once: a mirrored deal is its original."""
-        deals = {deal for _, deal in deals_of(self._ledger, members)} | {
-            ref for ref in members if ref.kind is Kind.DEAL
-        }
-        mirrors: Mapping[Ref, Ref] = dict(mirrors_of(self._ledger, deals))
-        originals = {mirrors.get(deal, deal) for deal in deals}
+        there = present(self._ledger, members)
+        deals = {deal for _, deal in deals_of(self._ledger, there)}.union(_deals(there))
+        originals = set(originals_of(self._ledger, deals).values())
         return [deal for deal in records_of(self._ledger, originals) if not deal.deleted]
 
     # -- total: whose own contact must tell the news
@@ -340,6 +366,18 @@ class Decider:
             if referrer and referrer.email:
                 contacts = [ref for ref in holders_of(self._ledger, referrer.email) if ref.kind is Kind.CONTACT]
                 enqueue(self._ledger, Topic.PLAN, contacts)
+
+
+def _deals(refs: Iterable[Ref]) -> list[Ref]:
+    return [ref for ref in refs if ref.kind is Kind.DEAL]
+
+
+def _groups(originals: Mapping[Ref, Ref]) -> dict[Ref, set[Ref]]:
+    """Original -> all records that are this deal."""
+    groups: dict[Ref, set[Ref]] = {}
+    for deal, original in originals.items():
+        groups.setdefault(original, set()).add(deal)
+    return groups
 
 
 def too_late(deal: Record, referral: KeptReferral) -> bool:

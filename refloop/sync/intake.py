@@ -17,13 +17,13 @@ from sqlite_utils.utils import Format, RowsFromFileError, rows_from_file
 from refloop.errors import DataError
 from refloop.ledger.book import Ledger
 from refloop.ledger.claims import earlier_claim, keep_claim
-from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, reread_texts
+from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_of, reread_if_codes_changed
 from refloop.ledger.decisions import KeptReferral
 from refloop.mapping.claims import claim_id
 from refloop.mapping.codes import code_key
 from refloop.mapping.fields import day, why_sentence
 from refloop.mapping.people import email_key
-from refloop.model import Code, Referrer, Rule
+from refloop.model import Code, Referrer, Rule, Status
 
 CODE_COLUMNS = ("code", "referrer", "referrer_name", "referrer_email", "program", "valid_from", "valid_to")
 REFERRAL_COLUMNS = ("code", "email", "date", "note")
@@ -87,6 +87,8 @@ def enrolment(row: Mapping[str, str]) -> Enrolment:
     if start and end and end < start:
         raise BadRow(f"valid_to {end} is before valid_from {start}")
     program = row.get("program", "") or DEFAULT_PROGRAM
+    for column in ("program", "referrer_name"):
+        _short_enough(column, row.get(column, ""))
     return Enrolment(
         Code(code, key, referrer, program, start, end),
         Referrer(referrer, row.get("referrer_name", ""), email_key(email)),
@@ -108,6 +110,10 @@ def _required(row: Mapping[str, str], column: str) -> str:
     value = row.get(column, "")
     if not value:
         raise BadRow(f"{column} is empty")
+    return _short_enough(column, value)
+
+
+def _short_enough(column: str, value: str) -> str:
     if len(value) > _LONGEST:
         raise BadRow(f"{column} is longer than {_LONGEST} characters")
     return value
@@ -142,13 +148,10 @@ def import_codes(ledger: Ledger, path: Path, now: datetime) -> Intake:
 @contextmanager
 def codes_changing(ledger: Ledger) -> Iterator[Intake]:
     """Records are read again once the codes are as they should be, if any changed."""
-    intake = Intake()
     try:
-        yield intake
+        yield Intake()
     finally:
-        if intake.counts[Kept.NEW] or intake.counts[Kept.CHANGED]:
-            with ledger.writing():
-                reread_texts(ledger)
+        reread_if_codes_changed(ledger)
 
 
 def enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
@@ -183,6 +186,10 @@ def submit(ledger: Ledger, run: int, row: Claim) -> Kept:
         raise BadRow(f"code {code.code!r} was valid until {code.valid_to} only")
     at = datetime.combine(row.on, time(), UTC)
     void = earlier_claim(ledger, row.email, code, at)
+    reason = f"the same person was submitted before {day(at)}" if void else ""
+    referrer = referrer_of(ledger, code.referrer)
+    if referrer and referrer.email == row.email:
+        void, reason = Status.DISQUALIFIED, "the buyer is the referrer"
     kept = KeptReferral(
         id=claim_id(row.email, code.key),
         code=code.key,
@@ -194,7 +201,7 @@ def submit(ledger: Ledger, run: int, row: Claim) -> Kept:
         claimed_at=at,
         why=why_sentence(code.code, Rule.CLAIM, "", at),
         void=void,
-        void_reason=f"the same person was submitted before {day(at)}" if void else "",
+        void_reason=reason,
     )
     return keep_claim(ledger, run, kept, row.note)
 
@@ -222,29 +229,72 @@ def _rows(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """(line, row) of a CSV, TSV or JSON file. For JSON, the number of the object stands for the line."""
     try:
-        with path.open("rb") as file:
-            rows, kind = rows_from_file(
-                file, _FORMATS.get(path.suffix.lower()), encoding="utf-8-sig", extras_key=_EXTRAS
-            )
-            line = 2 if kind in (Format.CSV, Format.TSV) else 1
-            for number, row in enumerate(rows):
-                if number == 0:
-                    _check_columns(path, row, columns, required)
-                height = 1 + sum(str(value).count("\n") for value in row.values())
-                if _EXTRAS in row:
-                    intake.faults.append(
-                        (line, f"{path.name}, line {line}: has more fields than the header has columns")
-                    )
-                else:
-                    yield line, {str(name).strip(): _text(value) for name, value in row.items()}
-                line += height if kind in (Format.CSV, Format.TSV) else 1
-    except (RowsFromFileError, csv.Error, ValueError, AttributeError) as error:
+        first = True
+        for line, row in _read(path):
+            if first:
+                _check_columns(path, row, columns, required)
+                first = False
+            fault = _fault_of(row, columns)
+            if fault:
+                intake.faults.append((line, f"{path.name}, line {line}: {fault}"))
+            else:
+                yield line, {str(name).strip(): _text(value) for name, value in row.items()}
+    except (RowsFromFileError, csv.Error, ValueError, RecursionError) as error:
         raise DataError(
             f"{path} is neither CSV nor JSON that can be read",
             remedy=f"Save it as UTF-8 CSV with a header: {', '.join(columns)}.",
         ) from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _read(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    kind = _FORMATS.get(path.suffix.lower())
+    if kind is None:
+        kind = _guessed(path)
+    if kind in (Format.CSV, Format.TSV):
+        yield from _table(path, "excel-tab" if kind is Format.TSV else "excel")
+        return
+    with path.open("rb") as file:
+        rows, _ = rows_from_file(file, kind)
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, Mapping):
+                raise ValueError("not an object")
+            yield number, row
+
+
+def _guessed(path: Path) -> Format:
+    with path.open("rb") as file:
+        start = file.read(2048).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith(b"["):
+        return Format.JSON
+    if start.startswith(b"{"):
+        return Format.NL
+    return Format.TSV if b"\t" in start.partition(b"\n")[0] else Format.CSV
+
+
+def _table(path: Path, dialect: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rows with the line on which each begins: a quoted field may hold line breaks."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, restkey=_EXTRAS, dialect=dialect, strict=True)
+        for row in reader:
+            breaks = sum(_breaks(value) for value in row.values() if isinstance(value, str))
+            yield reader.line_num - breaks, row
+
+
+def _breaks(text: str) -> int:
+    return text.count("\n") + text.count("\r") - text.count("\r\n")
+
+
+def _fault_of(row: Mapping[str, Any], columns: tuple[str, ...]) -> str:
+    if _EXTRAS in row:
+        return "has more fields than the header has columns"
+    unknown = sorted({str(name).strip() for name in row} - set(columns))
+    if unknown:
+        return f"the column {unknown[0]!r} is unknown"
+    if any("\ud800" <= letter <= "\udfff" for value in row.values() for letter in str(value)):
+        return "holds half a character, which is no text"
+    return ""
 
 
 def _text(value: Any) -> str:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import stat
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from refloop.errors import DataError, DiskError, StalePlan
 from refloop.ledger.book import Ledger
-from refloop.model import Change, FieldSpec, Ref
+from refloop.model import Change, FieldSpec, Ref, canonical
 
 FORMAT = 1
+_NO_PLAN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +28,33 @@ class PlanHeader:
 
 
 def save_plan(path: Path, ledger: Ledger, changes: Iterable[Change]) -> int:
-    """Writes a private plan file and returns how many changes it holds. Raises DiskError."""
+    """Writes a private plan file and returns how many changes it holds. Raises DiskError.
+
+    The file appears when it is whole: half a plan would look like a plan.
+    """
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            os.fchmod(handle, 0o600)
-            header = {"refloop_plan": FORMAT, "ledger": ledger.identity, "position": ledger.position()}
-            file.write(json.dumps(header) + "\n")
-            count = 0
-            for change in changes:
-                file.write(json.dumps(as_row(change), ensure_ascii=False) + "\n")
-                count += 1
+        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+            raise DiskError(f"cannot write the plan {path}: it is not a regular file")
+        handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                count = _write(file, ledger, changes)
+            Path(made).replace(path)
+        except BaseException:
+            Path(made).unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise DiskError(f"cannot write the plan {path}: {error.strerror}") from error
+    return count
+
+
+def _write(file: TextIO, ledger: Ledger, changes: Iterable[Change]) -> int:
+    header = {"refloop_plan": FORMAT, "ledger": ledger.identity, "position": ledger.position()}
+    file.write(json.dumps(header) + "\n")
+    count = 0
+    for change in changes:
+        file.write(json.dumps(as_row(change), ensure_ascii=False) + "\n")
+        count += 1
     return count
 
 
@@ -59,8 +77,14 @@ def load_plan(path: Path, ledger: Ledger, specs: Mapping[str, FieldSpec]) -> Ite
     try:
         with path.open(encoding="utf-8") as file:
             _check(path, file.readline(), ledger)
+            named: set[tuple[Ref, str]] = set()
             for number, line in enumerate(file, start=2):
-                yield _change(path, number, line, specs)
+                change = _change(path, number, line, specs)
+                name = (change.ref, change.field.name)
+                if name in named:
+                    raise DataError(f"{path}, line {number}: {change.ref} {change.field.name} is there twice")
+                named.add(name)
+                yield change
     except UnicodeDecodeError:
         raise DataError(f"{path} is not a plan", remedy="Make one with `refloop plan -o FILE`.") from None
     except OSError as error:
@@ -72,7 +96,7 @@ def _check(path: Path, line: str, ledger: Ledger) -> None:
         header = json.loads(line)
         made = PlanHeader(str(header["ledger"]), int(header["position"]))
         known = header["refloop_plan"] == FORMAT
-    except (ValueError, KeyError, TypeError):
+    except _NO_PLAN:
         known, made = False, PlanHeader("", 0)
     if not known:
         raise DataError(f"{path} is not a plan", remedy="Make one with `refloop plan -o FILE`.")
@@ -87,11 +111,18 @@ def _check(path: Path, line: str, ledger: Ledger) -> None:
 def _change(path: Path, number: int, line: str, specs: Mapping[str, FieldSpec]) -> Change:
     try:
         row = json.loads(line)
+        ref, spec, why = Ref.parse(row["record"]), specs[row["field"]], str(row["why"])
         before, after = row["before"], row["after"]
-        if not all(value is None or isinstance(value, str) for value in (before, after)):
+        if ref.kind not in spec.kinds or not (_is_value(spec, before) and _is_value(spec, after)):
             raise ValueError(line)
-        return Change(Ref.parse(row["record"]), specs[row["field"]], before, after, str(row["why"]))
-    except (ValueError, KeyError, TypeError):
+        f"{ref}{before}{after}{why}".encode()  # half a surrogate pair is no text
+        return Change(ref, spec, before, after, why)
+    except _NO_PLAN:
         raise DataError(
             f"{path}, line {number}: not a change", remedy="Make a new plan with `refloop plan -o FILE`."
         ) from None
+
+
+def _is_value(spec: FieldSpec, value: object) -> bool:
+    """Whether a field may hold a value in this form: a plan is compared with what is found, text by text."""
+    return value is None or (isinstance(value, str) and canonical(spec.type, value) == value)

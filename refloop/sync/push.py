@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from refloop.connectors.base import Clock, Connector
 from refloop.ledger.book import Ledger
@@ -98,9 +98,9 @@ def conflicts_in(plans: Iterable[RecordPlan]) -> list[Conflict]:
     ]
 
 
-def _settled(change: Change, held: object) -> Receipt | None:
+def _settled(change: Change, held: Mapping[str, str] | None) -> Receipt | None:
     """What reading back says about a change that was perhaps sent; None when it was not."""
-    if not isinstance(held, dict):
+    if held is None:
         return Receipt(change, Verdict.REFUSED, None, "the record is gone")
     found = held.get(change.field.name)
     if found == change.after:

@@ -8,7 +8,7 @@ from functools import cache
 
 from refloop.ledger import telling
 from refloop.ledger.book import Ledger
-from refloop.ledger.neighbours import mirrors_of
+from refloop.ledger.neighbours import originals_of
 from refloop.ledger.records import records_of
 from refloop.ledger.telling import Held
 from refloop.mapping.fields import (
@@ -59,13 +59,13 @@ class Stories:
 
     def _of_deals(self, refs: Sequence[Ref]) -> dict[Ref, BuyerStory]:
         """A deal tells of the referral with the largest share in it; a mirrored deal what its original does."""
-        mirrors = {mirror: original for mirror, original in mirrors_of(self._ledger, refs) if mirror in set(refs)}
-        originals = {mirrors.get(ref, ref) for ref in refs}
+        speaker = originals_of(self._ledger, refs)
+        originals = {speaker[ref] for ref in refs}
         deals = {record.ref: record for record in records_of(self._ledger, originals)}
         told: dict[Ref, BuyerStory] = {}
         for held in telling.credited_on(self._ledger, originals):
             told.setdefault(held.ref, self._deal_story(deals[held.ref], held))
-        return {ref: told[mirrors.get(ref, ref)] for ref in refs if mirrors.get(ref, ref) in told}
+        return {ref: told[speaker[ref]] for ref in refs if speaker[ref] in told}
 
     def _deal_story(self, deal: Record, held: Held) -> BuyerStory:
         why = role_sentence(held.why, held.share, held.role)

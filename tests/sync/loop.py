@@ -7,9 +7,10 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from refloop.ledger import Ledger
+from refloop.ledger.records import records_of
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import code_key
-from refloop.mapping.fields import Names, field_specs
+from refloop.mapping.fields import Names, Want, field_specs
 from refloop.mapping.stages import status_words
 from refloop.model import Code, Kind, Ref, Referrer, Span
 from refloop.sync.decide import Decider
@@ -17,6 +18,7 @@ from refloop.sync.intake import Enrolment, codes_changing, enrol
 from refloop.sync.planner import Planner
 from refloop.sync.policy import Policy
 from refloop.sync.run import Report, Runner, Task
+from refloop.sync.stories import Stories
 from refloop.testing import World
 
 NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)
@@ -67,3 +69,10 @@ class Loop:
         ]
         plans = Planner(self.ledger, self.policy).plan(everything)
         return {(change.ref, change.field.name): change.after for plan in plans for change in plan.changes}
+
+
+def wanted(loop: Loop) -> dict[Ref, dict[str, Want]]:
+    """What should stand on every record that is still there, by what the ledger says."""
+    rows = loop.ledger.rows("SELECT connection, kind, id FROM records WHERE deleted = 0")
+    refs = [Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows]
+    return Stories(loop.ledger, loop.policy).wants(list(records_of(loop.ledger, refs)))

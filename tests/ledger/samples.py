@@ -1,0 +1,63 @@
+"""Values to keep in a ledger."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from refloop.ledger import Ledger
+from refloop.ledger.decisions import KeptReferral
+from refloop.ledger.queue import Topic, dequeue, next_refs
+from refloop.ledger.records import keep_page
+from refloop.model import Cursor, FieldSpec, FieldType, Kind, Page, Record, Ref
+
+DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
+TEXT = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, tuple(Kind))
+
+
+def lead(number: int | str) -> Ref:
+    return Ref("crm", Kind.LEAD, str(number))
+
+
+def contact(number: int | str) -> Ref:
+    return Ref("crm", Kind.CONTACT, str(number))
+
+
+def deal(number: int | str) -> Ref:
+    return Ref("crm", Kind.DEAL, str(number))
+
+
+def record(ref: Ref, *, hours: int = 0, **facts: Any) -> Record:
+    """A record created on DAY and modified `hours` later."""
+    return Record(ref, facts.pop("created_at", DAY), DAY + timedelta(hours=hours), **facts)
+
+
+def keep(ledger: Ledger, *records: Record, run: int = 1, **page: Any) -> dict[str, int]:
+    """Keeps a page. Returns the counts."""
+    cursor = page.pop("cursor", None)
+    return dict(keep_page(ledger, run, "crm", Page(records, cursor=Cursor(cursor) if cursor else None, **page), DAY))
+
+
+def queued(ledger: Ledger, topic: Topic = Topic.MATCH) -> set[Ref]:
+    """What waits on a topic; and takes it off."""
+    refs = next_refs(ledger, topic, 1000)
+    with ledger.writing():
+        dequeue(ledger, topic, refs)
+    return set(refs)
+
+
+def referral(name: str = "rf_1", **facts: Any) -> KeptReferral:
+    given: dict[str, Any] = {
+        "id": name,
+        "code": "anna7k2q",
+        "program": "program",
+        "referrer": "anna",
+        "submitted": False,
+        "origin": lead(1),
+        "email": None,
+        "claimed_at": DAY,
+        "why": "because",
+        "void": None,
+        "void_reason": "",
+    }
+    return KeptReferral(**{**given, **facts})

@@ -1,0 +1,152 @@
+"""What was sent, what became of it, and what people hold against it."""
+
+from __future__ import annotations
+
+import pytest
+
+from refloop.ledger import Ledger
+from refloop.ledger.queue import Topic
+from refloop.ledger.receipts import (
+    Conflict,
+    all_written,
+    conflicts_of,
+    forget_intent,
+    intend,
+    keep_conflicts,
+    keep_receipts,
+    refusals,
+    unsettled,
+    written_values,
+)
+from refloop.ledger.records import record_of
+from refloop.ledger.runs import end_run, start_run
+from refloop.model import Change, Receipt, Ref, Verdict
+from tests.ledger.samples import DAY, TEXT, keep, lead, queued, record
+
+SPECS = {TEXT.name: TEXT}
+
+
+def change(ref: Ref, before: str | None = None, after: str | None = "new") -> Change:
+    return Change(ref, TEXT, before, after, "because")
+
+
+def receive(ledger: Ledger, verdict: Verdict, *, run: int = 1, found: str | None = None, **values: str | None) -> None:
+    receipt = Receipt(change(lead(1), values.get("before"), values.get("after", "new")), verdict, found, "said")
+    keep_receipts(ledger, run, [receipt], DAY)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "found", "known", "settled"),
+    [
+        (Verdict.WRITTEN, None, "new", True),
+        (Verdict.PRESENT, "new", "new", True),
+        (Verdict.MOVED, "hers", "hers", True),
+        (Verdict.MOVED, None, None, True),
+        (Verdict.REFUSED, None, "old", True),
+        (Verdict.DEFERRED, None, "old", True),
+        (Verdict.UNKNOWN, None, "old", False),
+    ],
+)
+def test_a_receipt_settles_and_teaches(
+    ledger: Ledger, verdict: Verdict, found: str | None, known: str | None, settled: bool
+) -> None:
+    keep(ledger, record(lead(1), found={"ref_code": "old"}))
+    queued(ledger)
+    with ledger.writing():
+        intend(ledger, 1, [change(lead(1), "old")])
+    receive(ledger, verdict, found=found, before="old")
+    kept = record_of(ledger, lead(1))
+    assert kept is not None
+    assert kept.found.get("ref_code") == known
+    assert bool(unsettled(ledger, "crm", SPECS, 9)) is not settled
+    assert queued(ledger, Topic.MATCH) == set(), "what we wrote ourselves is no news"
+
+
+def test_the_outbox_holds_the_latest_intent_of_a_field(ledger: Ledger) -> None:
+    with ledger.writing():
+        intend(ledger, 1, [change(lead(1), None, "a"), change(lead(2))])
+        intend(ledger, 2, [change(lead(1), "a", "b")])
+    assert unsettled(ledger, "crm", SPECS, 9) == [change(lead(1), "a", "b"), change(lead(2))]
+    assert unsettled(ledger, "crm", SPECS, 1) == [change(lead(1), "a", "b")]
+    assert unsettled(ledger, "other", SPECS, 9) == []
+    with ledger.writing():
+        forget_intent(ledger, [change(lead(1))])
+    assert unsettled(ledger, "crm", SPECS, 9) == [change(lead(2))]
+
+
+def test_fields_that_are_not_ours_any_more_hide_nobody(ledger: Ledger) -> None:
+    """The prefix was changed while a call was under way: the old names come first in order, and stay."""
+    old = Change(lead(1), TEXT.__class__("a_code", "", TEXT.type, TEXT.kinds), None, "x", "because")
+    with ledger.writing():
+        intend(ledger, 1, [old, change(lead(2))])
+    assert unsettled(ledger, "crm", SPECS, 1) == [change(lead(2))]
+    assert unsettled(ledger, "crm", {}, 9) == []
+
+
+def test_what_was_written_is_the_last_that_was_written(ledger: Ledger) -> None:
+    for verdict, after in (
+        (Verdict.WRITTEN, "a"),
+        (Verdict.WRITTEN, "b"),
+        (Verdict.PRESENT, "c"),
+        (Verdict.REFUSED, "d"),
+        (Verdict.MOVED, "e"),
+    ):
+        receive(ledger, verdict, after=after)
+    assert all_written(ledger, [lead(1), lead(2)]) == {lead(1): {"ref_code": "b"}}
+    assert written_values(ledger, [lead(1)], "ref_code") == {lead(1): "b"}
+    assert written_values(ledger, [lead(1)], "ref_why") == {}
+    receive(ledger, Verdict.WRITTEN, after=None)
+    assert written_values(ledger, [lead(1)], "ref_code") == {lead(1): None}
+
+
+def test_refusals_are_counted_in_a_row_for_one_wish_since_the_record_changed(ledger: Ledger) -> None:
+    def times() -> int:
+        return refusals(ledger, [lead(1)]).get((lead(1), "ref_code"), ("", "", 0))[2]
+
+    keep(ledger, record(lead(1)), run=1)
+    for number in (1, 2, 3):
+        receive(ledger, Verdict.REFUSED, run=number)
+        assert times() == number
+    receive(ledger, Verdict.REFUSED, run=4, after="other")
+    assert times() == 1, "another wish is counted anew"
+    receive(ledger, Verdict.DEFERRED, run=5, after="other")
+    assert times() == 0, "not refused the last time"
+    receive(ledger, Verdict.REFUSED, run=6)
+    keep(ledger, record(lead(1), title="edited", hours=1), run=7)
+    assert times() == 0, "the record changed since"
+
+
+def conflict(found: str = "hers", want: str = "ours") -> Conflict:
+    return Conflict(lead(1), "ref_code", "wrote", found, want, "because")
+
+
+def test_a_conflict_keeps_the_run_that_found_it_first(ledger: Ledger) -> None:
+    def runs() -> list[tuple[int, str]]:
+        return [(row["run"], row["found"]) for row in ledger.rows("SELECT run, found FROM conflicts")]
+
+    keep_conflicts(ledger, 1, [lead(1)], [conflict()])
+    keep_conflicts(ledger, 2, [lead(1)], [conflict()])
+    assert runs() == [(1, "hers")]
+    keep_conflicts(ledger, 3, [lead(1)], [conflict("another")])
+    assert runs() == [(3, "another")]
+    keep_conflicts(ledger, 4, [lead(2)], [])
+    assert conflicts_of(ledger, [lead(1)]) == [conflict("another")]
+    keep_conflicts(ledger, 5, [lead(1)], [])
+    assert runs() == []
+
+
+def test_a_run_is_opened_and_closed(ledger: Ledger) -> None:
+    run = start_run(ledger, "sync", "0.1", DAY)
+    assert start_run(ledger, "plan", "0.1", DAY) == run + 1
+    end_run(ledger, run, 3, {"crm": {"pulled": 2}}, ["crm: tired"], DAY)
+    rows = [(row["exit"], row["counts"], row["problems"]) for row in ledger.rows("SELECT * FROM runs ORDER BY run")]
+    assert rows == [(3, '{"crm": {"pulled": 2}}', '["crm: tired"]'), (None, "{}", "[]")]
+
+
+@pytest.mark.parametrize("size", [0, 1, 999, 5000])
+def test_a_wave_may_be_of_any_size(ledger: Ledger, size: int) -> None:
+    refs = [lead(number) for number in range(size)]
+    ledger.wave(refs + refs[:3])
+    row = ledger.one("SELECT count(*) FROM wave")
+    assert row is not None
+    assert row[0] == size

@@ -1,0 +1,284 @@
+"""Files that people bring: good rows kept, bad ones named by their line, nothing twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from refloop.errors import DataError
+from refloop.ledger import Ledger
+from refloop.ledger.codes import codes
+from refloop.ledger.queue import Topic, pending
+from refloop.model import Kind
+from refloop.sync.decide import Decider
+from refloop.sync.intake import Claim, Intake, import_codes, import_referrals, submit
+from refloop.testing import Draft
+from tests.sync.loop import POLICY, Loop
+
+NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)
+HEADER = "code,referrer,referrer_name,referrer_email,program,valid_from,valid_to\n"
+
+
+@pytest.fixture
+def ledger(new_ledger: Callable[[str], Ledger]) -> Ledger:
+    return new_ledger("one")
+
+
+@pytest.fixture
+def bring(ledger: Ledger, folder: Path) -> Callable[..., Intake]:
+    def bring(content: str | bytes, name: str = "codes.csv") -> Intake:
+        path = folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return import_codes(ledger, path, NOW)
+
+    return bring
+
+
+def kept(ledger: Ledger) -> list[tuple[str, str, str]]:
+    return [(code.code, code.referrer, code.program) for code in codes(ledger)]
+
+
+ROWS = [
+    {"code": "ANNA-7K2Q", "referrer": "anna", "program": "p"},
+    {"code": "BENS-4F6T", "referrer": "ben", "program": ""},
+]
+TABLE = "code,referrer,program\nANNA-7K2Q,anna,p\nBENS-4F6T,ben,\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("codes.csv", TABLE),
+        ("codes.CSV", "\ufeff" + TABLE),
+        ("codes.csv", TABLE.replace("\n", "\r\n")),
+        ("codes.csv", 'code,"referrer",program\n" ANNA-7K2Q ",anna,"p"\n\n\nBENS-4F6T,ben\n'),
+        ("codes.csv", " code , referrer , program \nANNA-7K2Q,anna,p\nBENS-4F6T,ben,\n"),
+        ("codes.tsv", TABLE.replace(",", "\t")),
+        ("codes.txt", TABLE),
+        ("codes.txt", TABLE.replace(",", "\t")),
+        ("codes.json", json.dumps(ROWS)),
+        ("codes", json.dumps(ROWS)),
+        ("codes.jsonl", "\n".join(map(json.dumps, ROWS)) + "\n\n"),
+        ("codes.ndjson", "\n".join(map(json.dumps, ROWS))),
+        ("codes.txt", "\n".join(map(json.dumps, ROWS))),
+    ],
+)
+def test_every_form_of_file_says_the_same(
+    bring: Callable[..., Intake], ledger: Ledger, name: str, content: str
+) -> None:
+    done = bring(content, name)
+    assert (done.counts, done.lines()) == ({"new": 2}, [])
+    assert kept(ledger) == [("ANNA-7K2Q", "anna", "p"), ("BENS-4F6T", "ben", "default")]
+    again = bring(content, name)
+    assert again.counts == {"unchanged": 2}
+    assert len(kept(ledger)) == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "faults"),
+    [
+        ("a,b,c,d\n", ["line 2: has more fields than the header has columns"]),
+        (",ben\n", ["line 2: code is empty"]),
+        ("CODE1\n", ["line 2: referrer is empty"]),
+        ("x,ben\n", ["line 2: code 'x' has fewer than two letters or digits"]),
+        ("---,ben\n", ["line 2: code '---' has fewer than two letters or digits"]),
+        (f"{'x' * 256},ben\n", ["line 2: code is longer than 255 characters"]),
+        ("CODE1,ben\n\n\nx,ben\n", ["line 5: code 'x' has fewer than two letters or digits"]),
+        ('"CODE\n1",ben\nx,ben\n', ["line 4: code 'x' has fewer than two letters or digits"]),
+        ('CODE1,ben\n"x\n\n",ben\n', ["line 3: code 'x' has fewer than two letters or digits"]),
+        ('CODE1,"b\r\nen"\r\nx,ben\r\n', ["line 4: code 'x' has fewer than two letters or digits"]),
+    ],
+)
+def test_a_bad_row_is_named_by_its_line(bring: Callable[..., Intake], content: str, faults: list[str]) -> None:
+    assert bring("code,referrer\n" + content).lines() == [f"codes.csv, {fault}" for fault in faults]
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        ("CODE1,ben,,not an address,,,", "referrer_email is not an e-mail address"),
+        ("CODE1,ben,,,,2026-02-01,2026-01-31", "valid_to 2026-01-31 is before valid_from 2026-02-01"),
+        ("CODE1,ben,,,,31.01.2026,", "valid_from '31.01.2026' is not a date; write it as 2026-03-31"),
+        ("CODE1,ben,,,,,2026-02-30", "valid_to '2026-02-30' is not a date; write it as 2026-03-31"),
+        (f"CODE1,ben,{'n' * 256},,,,", "referrer_name is longer than 255 characters"),
+        (f"CODE1,ben,,,{'p' * 256},,", "program is longer than 255 characters"),
+    ],
+)
+def test_a_row_that_cannot_be_meant(bring: Callable[..., Intake], ledger: Ledger, row: str, fault: str) -> None:
+    done = bring(f"{HEADER}{row}\nCODE2,ben,,,,2026-01-01,2026-01-01\n")
+    assert done.lines() == [f"codes.csv, line 2: {fault}"]
+    assert [code for code, _, _ in kept(ledger)] == ["CODE2"], "the good rows are kept"
+
+
+def test_somebody_elses_code_is_refused_and_the_first_one_stays(bring: Callable[..., Intake], ledger: Ledger) -> None:
+    done = bring("code,referrer,program\nANNA-7K2Q,anna,p\nanna 7k2q,ben,p\nANNA7K2Q,anna,q\n")
+    assert done.counts == {"new": 1}
+    assert [fault.split(": ", 1)[1] for fault in done.lines()] == [
+        "code 'anna 7k2q' belongs to referrer 'anna' in program 'p' already",
+        "code 'ANNA7K2Q' belongs to referrer 'anna' in program 'p' already",
+    ]
+    assert kept(ledger) == [("ANNA-7K2Q", "anna", "p")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("codes.csv", b"code,referrer\n\xff\xfe,ben\n"),
+        ("codes.csv", "code,referrer\nCODE1,ben\n".encode("utf-16")),
+        ("codes.csv", b"code,referrer\n" + b"x" * 200_000 + b",ben\n"),
+        ("codes.csv", b'code,referrer\n"CODE1,ben\n'),
+        ("codes.csv", b"code,name\nCODE1,ben\n"),
+        ("codes.csv", b"code;referrer\nCODE1;ben\n"),
+        ("codes.csv", b"code,referrer,colour\nCODE1,ben,red\n"),
+        ("codes.json", b'["CODE1"]'),
+        ("codes.json", b'"CODE1"'),
+        ("codes.json", b'[{"code": "CODE1"'),
+        ("codes.json", b"[" * 100_000),
+        ("codes.jsonl", b'{"code": "CODE1", "referrer": "ben"}\n{"code"'),
+        ("codes.jsonl", b"[1]\n"),
+        ("codes.xlsx", b"PK\x03\x04\xff\xff"),
+        ("folder/none.csv", None),
+    ],
+    ids=lambda value: repr(value)[:30],
+)
+def test_a_file_that_cannot_be_used(ledger: Ledger, folder: Path, name: str, content: bytes | None) -> None:
+    path = folder / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError):
+        import_codes(ledger, path, NOW)
+
+
+def test_a_column_that_is_unknown_or_missing_is_named(bring: Callable[..., Intake]) -> None:
+    with pytest.raises(DataError, match="the column 'referrer' is missing; the column 'referer' is unknown"):
+        bring("code,referer\nCODE1,ben\n")
+
+
+@pytest.mark.parametrize("content", ["", "code,referrer\n", "\ufeff", "\n\n"])
+@pytest.mark.parametrize("name", ["codes.csv", "codes.tsv", "codes.jsonl", "codes"])
+def test_an_empty_file_is_no_trouble(bring: Callable[..., Intake], name: str, content: str) -> None:
+    if name == "codes.jsonl" and content.strip():
+        content = ""
+    assert bring(content, name).counts == {}
+
+
+def test_objects_are_named_by_their_number(bring: Callable[..., Intake]) -> None:
+    rows = [
+        *ROWS,
+        {"code": "X9X9"},
+        {"code": "Y8Y8", "referrer": "ben", "colour": "red"},
+        {"code": "\ud800", "referrer": "b"},
+    ]
+    assert bring(json.dumps(rows), "codes.json").lines() == [
+        "codes.json, line 3: referrer is empty",
+        "codes.json, line 4: the column 'colour' is unknown",
+        "codes.json, line 5: holds half a character, which is no text",
+    ]
+
+
+def test_numbers_and_nothing_in_json_are_text(bring: Callable[..., Intake], ledger: Ledger) -> None:
+    bring(json.dumps([{"code": 12345, "referrer": "ben", "program": None}]), "codes.json")
+    assert kept(ledger) == [("12345", "ben", "default")]
+
+
+def test_records_are_read_again_once_and_only_when_a_code_changed(loop: Loop, folder: Path) -> None:
+    lead = loop.crms["sales"].create(Kind.LEAD, Draft(email="bo@buyer.io", code="CODE-0007"))
+    loop.sync()
+    path = folder / "codes.csv"
+    path.write_text("code,referrer\n" + "".join(f"CODE-{n:04},ben\n" for n in range(2500)))
+    assert import_codes(loop.ledger, path, NOW).counts == {"new": 2500}
+    assert pending(loop.ledger, Topic.MATCH) == 1
+    loop.sync()
+    assert loop.fields(lead)["code"] == "CODE-0007"
+    position = loop.ledger.position()
+    assert import_codes(loop.ledger, path, NOW).counts == {"unchanged": 2500}
+    assert (pending(loop.ledger, Topic.MATCH), loop.ledger.position()) == (0, position)
+
+
+# submitted referrals
+
+
+def referrals(ledger: Ledger, folder: Path, rows: str) -> Intake:
+    path = folder / "referrals.csv"
+    path.write_text(f"code,email,date,note\n{rows}")
+    done = import_referrals(ledger, path, 1, NOW)
+    Decider(ledger, 1, POLICY).decide()
+    return done
+
+
+def standing(ledger: Ledger) -> list[tuple[str, str, str]]:
+    rows = ledger.rows("SELECT * FROM standing ORDER BY claimed_at, referral")
+    return [(row["code"], row["status"], row["claimed_at"][:10]) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        (",bo@buyer.io,,", "code is empty"),
+        ("ANNA-7K2Q,,,", "email is empty"),
+        ("ANNA-7K2Q,bo,,", "email is not an e-mail address"),
+        ("ANNA-7K2Q,bo@buyer.io,2026-06-02,", "date 2026-06-02 is in the future"),
+        ("WHAT-3V3R,bo@buyer.io,,", "code 'WHAT-3V3R' is unknown; add it with `refloop codes add`"),
+        ("OLDC-0DE1,bo@buyer.io,2026-01-31,", "code 'OLDC-0DE1' is valid from 2026-02-01 only"),
+        ("OLDC-0DE1,bo@buyer.io,2026-03-01,", "code 'OLDC-0DE1' was valid until 2026-02-28 only"),
+    ],
+)
+def test_a_referral_that_cannot_be_meant(loop: Loop, folder: Path, row: str, fault: str) -> None:
+    loop.code("ANNA-7K2Q", "anna", "anna@partners.io")
+    loop.code("OLDC-0DE1", "anna", valid_from=date(2026, 2, 1), valid_to=date(2026, 2, 28))
+    done = referrals(loop.ledger, folder, f"{row}\nOLDC-0DE1,cy@buyer.io,2026-02-28,\n")
+    assert done.lines() == [f"referrals.csv, line 2: {fault}"]
+    assert standing(loop.ledger) == [("OLDC-0DE1", "submitted", "2026-02-28")]
+
+
+def test_the_same_referral_twice_is_one_and_of_two_codes_the_earlier_counts(loop: Loop, folder: Path) -> None:
+    for code, name in (("ANNA-7K2Q", "anna"), ("BENS-4F6T", "ben")):
+        loop.code(code, name, f"{name}@partners.io")
+    done = referrals(
+        loop.ledger,
+        folder,
+        "ANNA-7K2Q,bo@buyer.io,2026-03-05,\nanna 7k2q,BO@buyer.io,2026-03-09,\nBENS-4F6T,bo@buyer.io,2026-03-01,\n",
+    )
+    assert done.counts == {"new": 2, "unchanged": 1}
+    expected = [("BENS-4F6T", "submitted", "2026-03-01"), ("ANNA-7K2Q", "duplicate", "2026-03-05")]
+    assert standing(loop.ledger) == expected
+    loop.crms["sales"].create(Kind.LEAD, Draft(email="bo@buyer.io"))
+    loop.sync()
+    assert standing(loop.ledger) == expected
+
+
+def test_nobody_submits_themselves(loop: Loop, folder: Path) -> None:
+    loop.code("ANNA-7K2Q", "anna", "anna@partners.io")
+    referrals(loop.ledger, folder, "ANNA-7K2Q,Anna@partners.io,2026-03-05,\n")
+    assert standing(loop.ledger) == [("ANNA-7K2Q", "disqualified", "2026-03-05")]
+
+
+def test_a_submitted_referral_finds_its_person_when_she_appears_and_follows_her(loop: Loop) -> None:
+    sales, marketing = loop.crms["sales"], loop.crms["marketing"]
+    loop.code("ANNA-7K2Q", "anna", "anna@partners.io")
+    with loop.ledger.writing():
+        submit(loop.ledger, 1, Claim("ANNA-7K2Q", "bo@buyer.io", date(2026, 1, 5), ""))
+    loop.sync()
+    lead = sales.create(Kind.LEAD, Draft(email="Bo@buyer.io"))
+    twin = marketing.create(Kind.CONTACT, Draft(email="bo@buyer.io"))
+    loop.sync()
+    assert loop.fields(lead)["code"] == loop.fields(twin)["code"] == "ANNA-7K2Q"
+    assert loop.fields(lead)["why"] == "Code ANNA-7K2Q submitted by a person, 5 Jan 2026"
+
+
+def test_two_people_behind_one_shared_mailbox_do_not_fight_over_a_referral(loop: Loop) -> None:
+    """Each is a buyer of their own; the one who was there first is meant. (This was an endless loop.)"""
+    sales = loop.crms["sales"]
+    loop.code("ANNA-7K2Q", "anna", "anna@partners.io")
+    first, second = (sales.create(Kind.CONTACT, Draft(email="info@buyer.io")) for _ in range(2))
+    with loop.ledger.writing():
+        submit(loop.ledger, 1, Claim("ANNA-7K2Q", "info@buyer.io", date(2026, 1, 5), ""))
+    loop.sync()
+    assert (loop.fields(first).get("code"), loop.fields(second)) == ("ANNA-7K2Q", {})
+    sales.delete(first)
+    loop.sync()
+    assert loop.fields(second)["code"] == "ANNA-7K2Q"
