@@ -228,7 +228,7 @@ def api_usage(call: Call) -> Answer:
 
 
 def token(call: Call) -> Answer:
-    """grant_type `refresh_token` or `client_credentials`, form encoded. The refresh token stays the same."""
+    """grant_type `refresh_token` or `client_credentials`, form encoded."""
     form = {key: values[-1] for key, values in parse_qs(call.raw.decode("utf-8", "replace")).items()}
     access = call.services.access
     if (form.get("client_id"), form.get("client_secret")) != (access.client_id, access.client_secret):
@@ -244,7 +244,7 @@ def token(call: Call) -> Answer:
         "token_type": "bearer",
         "hub_id": call.portal.portal_id,
     }
-    return Answer(200, {**body, "refresh_token": access.refresh_token} if grant == "refresh_token" else body)
+    return Answer(200, {**body, "refresh_token": access.refreshed()} if grant == "refresh_token" else body)
 
 
 def token_facts(call: Call) -> Answer:
