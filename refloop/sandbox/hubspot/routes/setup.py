@@ -24,11 +24,6 @@ def list_properties(call: Call) -> Answer:
     return Answer(200, {"results": [definition.shown() for definition in definitions]})
 
 
-def list_properties_bare(call: Call) -> Answer:
-    """v1 and v2, which other people's connectors still read: the list without anything around it."""
-    return Answer(200, list_properties(call).body["results"])
-
-
 def read_property(call: Call) -> Answer:
     return Answer(200, call.portal.schema.find(call.kind, call.parts["name"]).shown())
 
