@@ -28,6 +28,7 @@ from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.server import Server
 
 Crm = Literal["salesforce", "hubspot"]
+_CLIENT = {"client_id": "local-client", "client_secret": "local-secret"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,10 @@ class Stats(NamedTuple):
 
 
 class Process:
-    """A running CRM. `filled` is how many records of each object it was given; `credentials` are for the client."""
+    """A running CRM. `filled` is how many records of each object it was given.
+
+    `credentials` are for the client: token, refresh_token, client_id, client_secret.
+    """
 
     def __init__(self, child: subprocess.Popen[str], started: Mapping[str, Any]) -> None:
         self._child = child
@@ -156,7 +160,8 @@ def main(arguments: str) -> None:
 def _built(crm: Crm, setup: Setup) -> tuple[LocalSalesforce | LocalHubSpot, dict[str, int], dict[str, str]]:
     if crm == "salesforce":
         org = LocalSalesforce(strict=setup.strict, latency=setup.latency, daily_limit=setup.daily or 100_000)
-        return org, fill_salesforce(org, setup.fill), {"client_id": "local-client", "client_secret": "local-secret"}
+        held = {"token": org.access_token(), "refresh_token": org.refresh_token(), **_CLIENT}
+        return org, fill_salesforce(org, setup.fill), held
     allowance = Allowance.professional() if setup.professional else Allowance()
     if setup.daily is not None:
         allowance = Allowance(
@@ -171,7 +176,8 @@ def _built(crm: Crm, setup: Setup) -> tuple[LocalSalesforce | LocalHubSpot, dict
         index_lag=timedelta(seconds=setup.index_lag),
         allowance=allowance,
     )
-    return account, fill_hubspot(account, setup.fill), {"token": "pat-na1-local"}
+    held = {"token": "pat-na1-local", "refresh_token": "local-refresh", **_CLIENT}
+    return account, fill_hubspot(account, setup.fill), held
 
 
 if __name__ == "__main__":

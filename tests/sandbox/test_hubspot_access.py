@@ -119,6 +119,23 @@ def test_oauth_tokens_live_for_half_an_hour(hubspot: LocalHubSpot, api: Api, clo
     assert late.json()["message"] == "The OAuth token used to make this call expired 1 minute(s) ago."
 
 
+def test_refresh_tokens_may_rotate(hubspot: LocalHubSpot, api: Api) -> None:
+    def refreshed(token: str) -> requests.Response:
+        form = {
+            "grant_type": "refresh_token",
+            "client_id": "local-client",
+            "client_secret": "local-secret",
+            "refresh_token": token,
+        }
+        return api.post(f"{api.url}/oauth/2026-09/token", data=form, timeout=10)
+
+    hubspot.rotate_refresh_tokens()
+    second = refreshed("local-refresh").json()["refresh_token"]
+    assert second != "local-refresh"
+    assert refreshed("local-refresh").json()["error"] == "invalid_grant"
+    assert refreshed(second).json()["refresh_token"] not in ("local-refresh", second)
+
+
 @pytest.mark.parametrize(
     ("wrong", "status"),
     [

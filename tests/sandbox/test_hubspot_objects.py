@@ -392,3 +392,21 @@ def test_a_lead_needs_a_contact(hubspot: LocalHubSpot, api: Api) -> None:
     lead = api.ask("POST", "/crm/objects/2026-03/0-136", body)
     assert lead.status_code == 201
     assert hubspot.associations("leads", lead.json()["id"], "contacts") == {contact: {578, 608}}
+
+
+def test_deals_as_old_connectors_read_them(hubspot: LocalHubSpot, api: Api) -> None:
+    ids = hubspot.load("deals", ({"dealname": f"D{n}", "closedate": "2026-09-01T00:00:00Z"} for n in range(3)))
+    (contact,) = hubspot.load("contacts", [{"email": "a@x.org"}])
+    hubspot.associate("deals", ids[0], "contacts", contact)
+    path = "/deals/v1/deal/paged?limit=2&includeAssociations=true&properties=dealname&properties=closedate"
+    first = api.ask("GET", path).json()
+    assert (first["hasMore"], first["offset"]) == (True, int(ids[2]))
+    deal = first["deals"][0]
+    assert (deal["dealId"], deal["associations"]["associatedVids"]) == (int(ids[0]), [int(contact)])
+    assert deal["properties"]["closedate"]["value"] == "1788220800000"
+    last = api.ask("GET", f"{path}&offset={first['offset']}").json()
+    assert ([one["dealId"] for one in last["deals"]], last["hasMore"]) == ([int(ids[2])], False)
+    assert api.ask("GET", "/crm/v3/schemas").json() == {"results": []}
+    assert [one["name"] for one in api.ask("GET", "/companies/v2/properties").json()] == [
+        one["name"] for one in api.ask("GET", "/crm/v3/properties/companies").json()["results"]
+    ]

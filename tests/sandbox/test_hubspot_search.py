@@ -8,7 +8,7 @@ import pytest
 import requests
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from refloop.sandbox.hubspot import LocalHubSpot
+from refloop.sandbox.hubspot import LocalHubSpot, Quirks
 from refloop.sandbox.server import Server
 
 START = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
@@ -274,6 +274,24 @@ def test_the_index_finds_the_old_and_shows_the_new(
         assert search(api).json()["total"] == 1
         lagging.archive("contacts", contact)
         assert search(api).json()["total"] == 0
+
+
+@pytest.mark.parametrize("ghosts", [False, True])
+def test_a_lagging_index_may_show_what_is_gone(clock: Clock, served: tuple[Gate, str], ghosts: bool) -> None:
+    hubspot = LocalHubSpot(clock=clock, index_lag=timedelta(seconds=10), quirks=Quirks(search_ghosts=ghosts))
+    served[0].account = hubspot.app
+    archived, merged, other, kept = hubspot.load("contacts", ({"firstname": name} for name in "ABCD"))
+    hubspot.archive("contacts", archived)
+    survivor = hubspot.merge("contacts", merged, other)
+    hubspot.update("contacts", kept, {"firstname": "E"})
+    with Api(served[1]) as api:
+        answer = search(api, properties=["firstname"])
+        names = {record["id"]: record["properties"]["firstname"] for record in answer.json()["results"]}
+        gone = {archived: "A", merged: "B", other: "C"} if ghosts else {}
+        assert names == {**gone, kept: "E"}, "a ghost is as it was, the others are as they are"
+        assert answer.json()["total"] == len(names)
+        clock.pass_(seconds=10)
+        assert found(search(api)) == [kept, survivor]
 
 
 @pytest.mark.parametrize("lag", [timedelta(0), timedelta(seconds=1)])

@@ -17,7 +17,8 @@ TOKEN_LIFE = timedelta(seconds=1800)
 class Access:
     """The credentials that the account knows. `denied` are the scopes that they lack.
 
-    `client_id`, `client_secret` and `refresh_token` are those of the one OAuth app that is installed.
+    `client_id`, `client_secret` and `refresh_token` are those of the one OAuth app that is installed. `rotates`: each
+    use of the refresh token gives a new one and ends the old.
     """
 
     clock: Callable[[], datetime]
@@ -25,6 +26,7 @@ class Access:
     client_id: str = "local-client"
     client_secret: str = "local-secret"  # noqa: S105 - of a pretended app
     refresh_token: str = "local-refresh"  # noqa: S105 - of a pretended app
+    rotates: bool = False
     denied: frozenset[str] = frozenset()
     issued: dict[str, datetime] = field(default_factory=dict, repr=False)
 
@@ -48,6 +50,12 @@ class Access:
         token = f"CL{secrets.token_urlsafe(24)}"
         self.issued[token] = self.clock() + TOKEN_LIFE
         return token
+
+    def refreshed(self) -> str:
+        """The refresh token to use next."""
+        if self.rotates:
+            self.refresh_token = f"na1-{secrets.token_urlsafe(24)}"
+        return self.refresh_token
 
     def revoke(self) -> None:
         self.tokens.clear()

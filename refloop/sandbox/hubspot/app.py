@@ -22,10 +22,11 @@ from refloop.sandbox.hubspot.records import InvalidValues
 from refloop.sandbox.hubspot.routes.table import ENDPOINTS, Endpoint
 from refloop.sandbox.hubspot.schema import object_type
 
-_FAMILIES = "objects|associations|properties|pipelines|owners"
+_FAMILIES = "objects|associations|properties|pipelines|owners|schemas"
 _LEGACY = re.compile(rf"/(?P<api>crm)/(?P<version>v3|v4)/(?P<rest>(?:{_FAMILIES})(?:/.*)?)")
 _DATED = re.compile(rf"/(?P<api>crm)/(?P<family>{_FAMILIES})/(?P<version>2026-03|2026-09)(?P<rest>(?:/.*)?)")
 _OLD_PROPERTIES = re.compile(r"/properties/(?P<version>v1|v2)/(?P<object>[^/]+)/properties")
+_LEGACY_DEALS = re.compile(r"/(?P<api>companies|deals)/(?P<version>v1|v2)(?P<rest>/.*)")
 _OTHERS = re.compile(r"/(?P<api>account-info|oauth)/(?P<version>v1|v3|2026-03|2026-09)(?P<rest>/.*)")
 
 
@@ -44,7 +45,7 @@ def canonical(path: str) -> tuple[str, str] | None:
         return f"/crm/{found['family']}{found['rest']}", found["version"]
     if found := _OLD_PROPERTIES.fullmatch(path):
         return f"/properties/{found['object']}/properties", found["version"]
-    if found := _OTHERS.fullmatch(path):
+    if found := _OTHERS.fullmatch(path) or _LEGACY_DEALS.fullmatch(path):
         return f"/{found['api']}{found['rest']}", found["version"]
     return None
 

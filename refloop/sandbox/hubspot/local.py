@@ -299,6 +299,11 @@ class LocalHubSpot(LocalCrm):
         with self._portal.store.lock:
             self._access.revoke()
 
+    def rotate_refresh_tokens(self) -> None:
+        """From now on each use of a refresh token gives a new one and ends the old."""
+        with self._portal.store.lock:
+            self._access.rotates = True
+
     def accept_token(self, token: str) -> None:
         """Makes a service key valid."""
         with self._portal.store.lock:

@@ -34,7 +34,7 @@ def merge(portal: Portal, kind: ObjectType, primary: Row, other: Row, writer: Wr
     survivor = Row(kind.number, new_id, created, now, None, {name: value for name, value in props.items() if value})
     _keep_history(portal, survivor, (primary, other), Change(now, "", *writer))
     for record_id in old:
-        portal.store.delete(kind.number, record_id)
+        portal.store.delete(kind.number, record_id, portal.now())
     portal.store.mark_merged(kind.number, old, new_id)
     move_all(portal, kind, old, new_id)
     portal.store.put(survivor, now)

@@ -23,11 +23,13 @@ class Quirks:
     `identical_writes_bump`: writing the value that is there already moves the modified date.
     `batch_read_follows_merges`: a batch read of a merged-away id gives the survivor, else it is not found.
     `isolates_invalid_updates`: with trace ids, a batch update answers 207 for bad values, else 400 for all.
+    `search_ghosts`: a lagging search still shows records, as it knew them, that were archived or merged away since.
     """
 
     identical_writes_bump: bool = True
     batch_read_follows_merges: bool = True
     isolates_invalid_updates: bool = True
+    search_ghosts: bool = False
 
 
 class Writer(NamedTuple):

@@ -71,11 +71,15 @@ OBJECTS: tuple[ObjectType, ...] = (
     _object(7, "products", "product", "name", "price", "description"),
     _object(8, "line_items", "line_item", "name", "quantity", "amount"),
     _object(14, "quotes", "quote", "hs_title"),
+    _object(18, "communications", "communication"),
+    _object(19, "feedback_submissions", "feedback_submission"),
     _object(27, "tasks", "task"),
     _object(46, "notes", "note"),
     _object(47, "meetings", "meeting"),
     _object(48, "calls", "call"),
     _object(49, "emails", "email"),
+    _object(74, "goal_targets", "goal_target"),
+    _object(116, "postal_mail", "postal_mail"),
 )
 """HubSpot object type ids (Understanding the CRM). Those after leads exist, as in every account, and are empty."""
 

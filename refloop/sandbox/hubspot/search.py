@@ -142,16 +142,22 @@ class Search:
     def _page(self, where: Clause, sort: Column, request: Request, *, walked: bool) -> list[Row]:
         direction = "DESC" if request.sort and request.sort.descending else "ASC"
         by = f"{'' if walked else '+'}{sort.clause.sql} {direction}" + ("" if sort.indexed == "id" else ", i.id")
-        newest = "r" if self._portal.store.lag else "i"
-        shown = ", ".join(f"{newest}.{name}" for name in ("object", "id", "created", "modified", "archived", "props"))
+        shown = ", ".join(map(self._shown, ("object", "id", "created", "modified", "archived", "props")))
         statement = f"SELECT {shown} FROM {self._source()} WHERE {where.sql} ORDER BY {by} LIMIT ? OFFSET ?"  # noqa: S608 - values are bound
         bound = (*where.parameters, *sort.clause.parameters, request.limit, request.offset)
         return self._portal.store.query(statement, bound)
 
+    def _shown(self, name: str) -> str:
+        """The newest state of a column; a ghost has none but that of the index."""
+        if not self._portal.store.lag:
+            return f"i.{name}"
+        return f"CASE WHEN r.id IS NULL THEN i.{name} ELSE r.{name} END"
+
     def _source(self) -> str:
         if not self._portal.store.lag:
             return "records i"
-        return "indexed i JOIN records r ON r.object = i.object AND r.id = i.id AND r.archived IS NULL"
+        join = "LEFT JOIN" if self._portal.quirks.search_ghosts else "JOIN"
+        return f"indexed i {join} records r ON r.object = i.object AND r.id = i.id AND r.archived IS NULL"
 
     def _foresee(self, kind: ObjectType, request: Request, total: int, rows: Sequence[Row]) -> None:
         """A walk by id asks next for what is above the last one: so many fewer."""

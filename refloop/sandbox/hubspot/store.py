@@ -175,14 +175,14 @@ class Store:
                 self.sql.executemany(_PUT_INDEXED, batch)
         self.version += 1
 
-    def delete(self, kind: int, record_id: int) -> None:
-        """Takes a record away without a trace: not archived, just gone."""
+    def delete(self, kind: int, record_id: int, now: int) -> None:
+        """Takes a record away without a trace: not archived, just gone. The search index hears of it later."""
         for statement in (
             "DELETE FROM records WHERE object = ? AND id = ?",
             "DELETE FROM uniques WHERE object = ? AND id = ?",
         ):
             self.sql.execute(statement, (kind, record_id))
-        self.version += 1
+        self._index((kind, record_id), now)
 
     def _index(self, packed: tuple[object, ...], now: int) -> None:
         self.version += 1
@@ -192,7 +192,9 @@ class Store:
     def catch_up(self, now: int) -> None:
         """Brings the search index up to `lag` before `now`."""
         while self._unindexed and self._unindexed[0][0] <= now:
-            self.sql.execute(_PUT_INDEXED, self._unindexed.popleft()[1])
+            entry = self._unindexed.popleft()[1]
+            gone = len(entry) == 2
+            self.sql.execute("DELETE FROM indexed WHERE object = ? AND id = ?" if gone else _PUT_INDEXED, entry)
             self.version += 1
 
     def query(self, statement: str, parameters: Sequence[object]) -> list[Row]:

@@ -170,7 +170,7 @@ def erase_contact(call: Call) -> Answer:
     row = find_by(call, str(by), wanted, "read") if by else live(call.portal, call.kind, numeric(wanted))
     if row is not None:
         archive(call.portal, call.kind, row)
-        call.portal.store.delete(call.kind.number, row.id)
+        call.portal.store.delete(call.kind.number, row.id, call.portal.now())
     return Answer(204)
 
 

@@ -24,11 +24,6 @@ def list_properties(call: Call) -> Answer:
     return Answer(200, {"results": [definition.shown() for definition in definitions]})
 
 
-def list_properties_bare(call: Call) -> Answer:
-    """v1 and v2, which other people's connectors still read: the list without anything around it."""
-    return Answer(200, list_properties(call).body["results"])
-
-
 def read_property(call: Call) -> Answer:
     return Answer(200, call.portal.schema.find(call.kind, call.parts["name"]).shown())
 
@@ -228,7 +223,7 @@ def api_usage(call: Call) -> Answer:
 
 
 def token(call: Call) -> Answer:
-    """grant_type `refresh_token` or `client_credentials`, form encoded. The refresh token stays the same."""
+    """grant_type `refresh_token` or `client_credentials`, form encoded."""
     form = {key: values[-1] for key, values in parse_qs(call.raw.decode("utf-8", "replace")).items()}
     access = call.services.access
     if (form.get("client_id"), form.get("client_secret")) != (access.client_id, access.client_secret):
@@ -244,7 +239,7 @@ def token(call: Call) -> Answer:
         "token_type": "bearer",
         "hub_id": call.portal.portal_id,
     }
-    return Answer(200, {**body, "refresh_token": access.refresh_token} if grant == "refresh_token" else body)
+    return Answer(200, {**body, "refresh_token": access.refreshed()} if grant == "refresh_token" else body)
 
 
 def token_facts(call: Call) -> Answer:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from refloop.sandbox.hubspot.access import record_scope, schema_scope
 from refloop.sandbox.hubspot.call import Call, Handler
-from refloop.sandbox.hubspot.routes import associations, batch, objects, setup
+from refloop.sandbox.hubspot.routes import associations, batch, legacy, objects, setup
 
 
 class Endpoint(NamedTuple):
@@ -79,7 +79,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", f"{_PIPELINES}/{{id}}/stages/{{stage}}", setup.read_stage, "read"),
     Endpoint("PATCH", f"{_PIPELINES}/{{id}}/stages/{{stage}}", setup.change_stage, "write"),
     Endpoint("DELETE", f"{_PIPELINES}/{{id}}/stages/{{stage}}", setup.archive_stage, "write"),
-    Endpoint("GET", "/properties/{object}/properties", setup.list_properties_bare, "read"),
+    Endpoint("GET", "/properties/{object}/properties", legacy.list_properties_bare, "read"),
+    Endpoint("GET", "/crm/schemas", legacy.custom_objects),
+    Endpoint("GET", "/companies/properties", legacy.company_properties),
+    Endpoint("GET", "/deals/deal/paged", legacy.deals_paged),
     Endpoint("GET", "/crm/owners", setup.list_owners, "owners"),
     Endpoint("GET", "/crm/owners/{id}", setup.read_owner, "owners"),
     Endpoint("GET", "/account-info/details", setup.account_details),
