@@ -1,15 +1,17 @@
-"""Writes records in collections of 200, up to 1,000 a call, and tells for each what became of it."""
+"""Writes records in collections of 200, up to 1,000 a call, or very many by a job, and tells what became of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from refloop.connectors.faults import FateUnknown
 from refloop.connectors.salesforce import catalogue
 from refloop.connectors.salesforce.answers import Saved, first_error, saved
 from refloop.connectors.salesforce.api import MOST_PARTS, Api, Part, PartAnswer
+from refloop.connectors.salesforce.bulk_ingest import IngestJobs, fits
 from refloop.errors import RefloopError
 
 COLLECTION = 200
@@ -51,19 +53,40 @@ class Written:
 class Writer:
     """Sends updates to one org."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, bulk_changes: int) -> None:
         self._api = api
+        self._jobs = IngestJobs(api)
+        self._bulk_changes = bulk_changes
 
     def write(self, updates: Sequence[Update], *, collection: int = COLLECTION) -> Written:
         """Sends all updates once. After a failure the rest stays unsent, so that no result is lost."""
-        waiting = _batches(sorted(updates, key=lambda update: update.place), collection)
         written = Written()
+        rest: list[Update] = []
+        for _, group in groupby(sorted(updates, key=lambda update: update.place), lambda update: update.object):
+            rest += self._by_job(list(group), written)
+        waiting = _batches(rest, collection)
         while waiting and written.failure is None:
             batches, waiting = waiting[:MOST_PARTS], waiting[MOST_PARTS:]
             waiting = [*self._send(batches, written), *waiting]
         for batch in waiting:
             _settle(written, batch, [NOT_SENT] * len(batch))
         return written
+
+    def _by_job(self, updates: Sequence[Update], written: Written) -> Sequence[Update]:
+        """Sends the updates of one object by a job, where they are many; gives back those that it did not take."""
+        fitting = [update for update in updates if fits(update)]
+        if len(fitting) <= self._bulk_changes or written.failure is not None:
+            return updates
+        try:
+            done = self._jobs.write(fitting)
+        except RefloopError as error:
+            written.failure = error
+            return updates
+        if done is None:
+            return updates
+        fates, written.failure = done
+        written.results.update(fates)
+        return [update for update in updates if update.id not in fates]
 
     def _send(self, batches: Sequence[Sequence[Update]], written: Written) -> Sequence[Sequence[Update]]:
         """Sends at most five batches; gives back those to send again in halves."""
