@@ -51,7 +51,7 @@ def test_a_text_that_reads_like_null_is_not_sent_as_csv() -> None:
     ("text", "saved"),
     [
         ("UNABLE_TO_LOCK_ROW:unable to obtain: 001:--", Saved("UNABLE_TO_LOCK_ROW", "unable to obtain: 001")),
-        ("STRING_TOO_LONG:too long:Ref_Code__c --", Saved("STRING_TOO_LONG", "too long")),
+        ("STRING_TOO_LONG:too long:Ref_Code__c,A__c --", Saved("STRING_TOO_LONG", "too long", ("Ref_Code__c", "A__c"))),
         ("SOMETHING_NEW", Saved("SOMETHING_NEW", "")),
         ("", Saved("UNKNOWN_EXCEPTION", "")),
     ],

@@ -148,5 +148,6 @@ def _cell(values: Mapping[str, object], name: str) -> str:
 def refusal(text: str) -> Saved:
     """What `sf__Error` says: `CODE:message:fields`."""
     code, _, rest = text.partition(":")
-    message, _, _ = rest.rpartition(":")
-    return Saved(code.strip() or "UNKNOWN_EXCEPTION", message or rest)
+    message, _, names = rest.rpartition(":")
+    fields = [name for part in names.split(",") if (name := part.removesuffix("--").strip())]
+    return Saved(code.strip() or "UNKNOWN_EXCEPTION", message or rest, tuple(fields) if message else ())

@@ -127,7 +127,9 @@ class Pusher:
             for change in target.changes.values():
                 fields.setdefault(target.ref.kind, {})[change.field.name] = change.field
         rows = self._looker.rows(
-            by_kind(target.key for target in targets), {kind: list(some.values()) for kind, some in fields.items()}
+            by_kind(target.key for target in targets),
+            {kind: list(some.values()) for kind, some in fields.items()},
+            to_write=True,
         )
         round_ = _Attempt()
         for target in targets:

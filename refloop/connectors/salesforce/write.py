@@ -9,7 +9,7 @@ from typing import Any
 
 from refloop.connectors.faults import FateUnknown
 from refloop.connectors.salesforce import catalogue
-from refloop.connectors.salesforce.answers import Saved, first_error, saved
+from refloop.connectors.salesforce.answers import Saved, refused, saved
 from refloop.connectors.salesforce.api import MOST_PARTS, Api, Part, PartAnswer
 from refloop.connectors.salesforce.bulk_ingest import IngestJobs, fits
 from refloop.errors import RefloopError
@@ -119,11 +119,11 @@ def _halves(batch: Sequence[Update], answer: PartAnswer, written: Written) -> Se
     if answer.is_good:
         _settle(written, batch, _results(batch, answer.body))
         return []
-    refused = 400 <= answer.status < 500
-    if refused and len(batch) > 1:
+    is_refusal = 400 <= answer.status < 500
+    if is_refusal and len(batch) > 1:
         middle = len(batch) // 2
         return [batch[:middle], batch[middle:]]
-    _settle(written, batch, [Saved(*first_error(answer.body)) if refused else None] * len(batch))
+    _settle(written, batch, [refused(answer.body) if is_refusal else None] * len(batch))
     return []
 
 
