@@ -70,6 +70,7 @@ def connect(local: LocalSalesforce) -> Iterator[Callable[..., Salesforce]]:
             document = {"connector": "salesforce", "url": server.url, "auth": APP, **changes}
             settings = SalesforceSettings.model_validate(document)
             made.append(Salesforce("crm", settings, clock=lambda: datetime.now(UTC)))
+            made[-1]._api.transport._sleep = lambda _: None
             return made[-1]
 
         yield connect

@@ -105,6 +105,8 @@ class Pusher:
         for attempt in range(ATTEMPTS):
             if not targets:
                 break
+            if attempt:
+                self._writer.pause(attempt)
             try:
                 round_ = self._decide(targets)
             except RefloopError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -71,6 +72,10 @@ class Writer:
         for batch in waiting:
             _settle(written, batch, [NOT_SENT] * len(batch))
         return written
+
+    def pause(self, attempt: int) -> None:
+        """Lets those finish who hold the locks that refused the attempt before; not all who wait come back at once."""
+        self._api.transport.wait(random.uniform(0.5, 1.0) * 2**attempt)  # noqa: S311 - it spreads, it guards nothing
 
     def _by_job(self, updates: Sequence[Update], written: Written) -> Sequence[Update]:
         """Sends the updates of one object by a job, where they are many; gives back those that it did not take."""
