@@ -19,15 +19,16 @@ SECRET = "the-app's-s3cret"
 
 
 class SalesforceWorld(World):
-    """A local org whose query pages hold five rows."""
+    """A local org whose query pages hold five rows. `by_jobs`: all that can go by Bulk jobs does."""
 
     page_size = 5
     batch_size = 200
     look_back = timedelta(minutes=16)  # 15, and the minute that `latestDateCovered` is cut to
     secrets = (SECRET,)
 
-    def __init__(self, connection: str = "crm") -> None:
+    def __init__(self, connection: str = "crm", *, by_jobs: bool = False) -> None:
         self.connection = connection
+        self._bulk = {"bulk_rows": 0, "bulk_changes": 0} if by_jobs else {}
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         self.local = LocalSalesforce(clock=lambda: self.now, client_secret=SECRET, page_size=self.page_size)
         self._server = Server(self.local.app)
@@ -57,8 +58,11 @@ class SalesforceWorld(World):
             "url": self._server.url,
             "auth": {"method": "client_credentials", "client_id": "local-client", "client_secret": secret},
             "code_fields": {"deal": ["Description"]},
+            **self._bulk,
         }
-        return Salesforce(self.connection, SalesforceSettings.model_validate(document), clock=lambda: self.now)
+        crm = Salesforce(self.connection, SalesforceSettings.model_validate(document), clock=lambda: self.now)
+        crm._api.transport._sleep = lambda _: None
+        return crm
 
     def connector(self) -> Salesforce:
         return self._connect("env:SF_SECRET")

@@ -6,7 +6,16 @@ import pytest
 
 from refloop.connectors.retry import Disposition, Step
 from refloop.connectors.salesforce.answers import Saved
-from refloop.connectors.salesforce.catalogue import MAX_REASON, SchemaChanged, classify, failure, verdict
+from refloop.connectors.salesforce.catalogue import (
+    CATALOGUE,
+    MAX_REASON,
+    NOT_SENT,
+    SchemaChanged,
+    Treat,
+    classify,
+    failure,
+    verdict,
+)
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
 from refloop.model import Verdict
 
@@ -103,11 +112,58 @@ def test_a_final_no_repeats_nothing_of_the_crm_but_its_code() -> None:
             Verdict.REFUSED,
             "the lead was converted: write to its contact and deal instead (CANNOT_UPDATE_CONVERTED_LEAD)",
         ),
-        ("STRING_TOO_LONG", "too\n long", Verdict.REFUSED, "STRING_TOO_LONG: too long"),
+        ("SOMETHING_NEW", "too\n long", Verdict.REFUSED, "SOMETHING_NEW: too long"),
     ],
 )
 def test_what_a_result_means_for_its_changes(code: str, message: str, kind: Verdict, reason: str) -> None:
     assert verdict(Saved(code, message)) == (kind, reason)
+
+
+@pytest.mark.parametrize(
+    ("message", "fields", "reason"),
+    [
+        ("no", ("Ref_Code__c", "Status"), "INVALID_FIELD_FOR_INSERT_UPDATE: no: Ref_Code__c, Status"),
+        ("no Ref_Code__c", ("Ref_Code__c",), "INVALID_FIELD_FOR_INSERT_UPDATE: no Ref_Code__c"),
+    ],
+)
+def test_a_reason_names_the_fields(message: str, fields: tuple[str, ...], reason: str) -> None:
+    kind, said = verdict(Saved("INVALID_FIELD_FOR_INSERT_UPDATE", message, fields))
+    assert (kind, said) == (
+        Verdict.REFUSED,
+        f"let the run user edit the field (permission set Refloop_Sync) ({reason})",
+    )
+
+
+@pytest.mark.parametrize(
+    ("treat", "codes"),
+    [
+        (Treat.RETRY, "QUERY_TIMEOUT SERVER_UNAVAILABLE INVALID_QUERY_LOCATOR"),
+        (Treat.WAIT, "REQUEST_LIMIT_EXCEEDED UNABLE_TO_LOCK_ROW"),
+        (Treat.RENEW, "INVALID_SESSION_ID"),
+        (Treat.GRANT, "API_DISABLED_FOR_ORG INSUFFICIENT_ACCESS INSUFFICIENT_ACCESS_OR_READONLY INVALID_TYPE"),
+        (Treat.CONFIG, "NOT_FOUND UNSUPPORTED_API_VERSION API_VERSION_MISMATCH"),
+        (Treat.SCHEMA, "INVALID_FIELD INVALID_FIELD_FOR_INSERT_UPDATE"),
+        (
+            Treat.PARK,
+            "FIELD_CUSTOM_VALIDATION_EXCEPTION INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST STRING_TOO_LONG DUPLICATE_VALUE "
+            "REQUIRED_FIELD_MISSING CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY DUPLICATES_DETECTED",
+        ),
+        (Treat.GONE, "CANNOT_UPDATE_CONVERTED_LEAD INVALID_CROSS_REFERENCE_KEY ENTITY_IS_DELETED"),
+        (Treat.BUG, "MALFORMED_QUERY EXCEEDED_ID_LIMIT INVALID_REPLICATION_DATE URI_TOO_LONG"),
+    ],
+)
+def test_each_code_is_treated_in_one_way(treat: Treat, codes: str) -> None:
+    assert {CATALOGUE[code].treat for code in codes.split()} == {treat}
+
+
+@pytest.mark.parametrize("code", CATALOGUE)
+def test_every_code_says_what_to_do(code: str) -> None:
+    entry = CATALOGUE[code]
+    assert entry.remedy or code == NOT_SENT
+    assert entry.advice or entry.treat in {Treat.RETRY, Treat.WAIT, Treat.RENEW, Treat.GRANT, Treat.CONFIG, Treat.BUG}
+    assert verdict(Saved(code, "m"))[0] is (
+        Verdict.DEFERRED if entry.treat in (Treat.RETRY, Treat.WAIT) else Verdict.REFUSED
+    )
 
 
 def test_a_reason_has_an_end() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from refloop.connectors.salesforce import bulk_query
 from refloop.testing import ConnectorContract, World
 from tests.connectors.salesforce_world import SECRET, SalesforceWorld
 
@@ -16,5 +17,17 @@ class TestSalesforce(ConnectorContract):
         monkeypatch.setenv("SF_SECRET", SECRET)
         monkeypatch.setenv("SF_WRONG", "wrong")
         world = SalesforceWorld()
+        yield world
+        world.close()
+
+
+class TestSalesforceByJobs(ConnectorContract):
+    @pytest.fixture
+    def world(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+        monkeypatch.setenv("SF_SECRET", SECRET)
+        monkeypatch.setenv("SF_WRONG", "wrong")
+        monkeypatch.setattr(bulk_query, "RESULT_PAGE", 2 * SalesforceWorld.page_size)
+        monkeypatch.setattr(bulk_query, "PAGE", SalesforceWorld.page_size)
+        world = SalesforceWorld(by_jobs=True)
         yield world
         world.close()

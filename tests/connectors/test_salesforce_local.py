@@ -35,6 +35,7 @@ from refloop.model import (
     Wants,
 )
 from refloop.sandbox.salesforce import LocalSalesforce
+from refloop.sandbox.salesforce.fields import remove_field
 from refloop.sandbox.server import Server
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
@@ -69,6 +70,7 @@ def connect(local: LocalSalesforce) -> Iterator[Callable[..., Salesforce]]:
             document = {"connector": "salesforce", "url": server.url, "auth": APP, **changes}
             settings = SalesforceSettings.model_validate(document)
             made.append(Salesforce("crm", settings, clock=lambda: datetime.now(UTC)))
+            made[-1]._api.transport._sleep = lambda _: None
             return made[-1]
 
         yield connect
@@ -413,6 +415,31 @@ def test_a_field_that_may_only_be_read_is_made_editable(local: LocalSalesforce, 
     assert "may not edit" in finding.message
     assert errors(list(crm.provision(one))) == []
     assert list(crm.check(Wants(one))) == []
+
+
+@pytest.mark.parametrize("how", ["hidden", "read only", "renamed"])
+def test_a_field_that_was_taken_away_is_found_before_the_first_write(
+    local: LocalSalesforce, crm: Salesforce, connect: Any, how: str
+) -> None:
+    ref = lead(local)
+    org = local._org
+    for grant in org.store.where(org.schema.named("FieldPermissions"), {"Field": "Lead.Ref_Code__c"}):
+        if how == "hidden":
+            local.delete("FieldPermissions", str(grant["Id"]))
+        elif how == "read only":
+            local.update("FieldPermissions", str(grant["Id"]), {"PermissionsEdit": False})
+    if how == "renamed":
+        custom = org.schema.named("CustomField", tooling=True)
+        remove_field(org.records, next(org.store.where(custom, {"FullName": "Lead.Ref_Code__c"})))
+        local.add_field("Lead", "Referral_Code__c", {"label": "Code", "type": "Text", "length": 64})
+    fresh = connect()
+    with pytest.raises(ConfigError, match=r"Lead\.Ref_Code__c") as failure:
+        list(fresh.push([code(ref)]))
+    assert "crm" in failure.value.message
+    assert "provision" in failure.value.remedy
+    assert dict(fresh.calls()) == {"POST /services/oauth2/token": 1, "POST /services/data/v67.0/composite": 1}
+    errors_found = [finding.place for finding in fresh.check(Wants((CODE,)))]
+    assert errors_found == ["crm: Lead.Ref_Code__c"]
 
 
 def test_a_field_of_another_type_is_left_alone(local: LocalSalesforce, connect: Any) -> None:

@@ -410,7 +410,11 @@ def locks(org: Org, times: int) -> Callable[[list[dict[str, Any]]], Answer]:
 def test_a_locked_record_is_tried_again_and_then_left(org: Org, crm: Salesforce, times: int, verdict: Verdict) -> None:
     org.leads = [lead(record) for record in LEADS]
     org.update = locks(org, times)
+    pauses: list[float] = []
+    crm._api.transport._sleep = pauses.append
     assert [receipt.verdict for receipt in push(crm, 3)] == [Verdict.WRITTEN, verdict, Verdict.WRITTEN]
+    assert len(pauses) == min(times, 2)
+    assert all(2**n <= pause <= 2 ** (n + 1) for n, pause in enumerate(pauses))
 
 
 def test_locked_records_are_tried_again_in_smaller_collections(org: Org, crm: Salesforce) -> None:
@@ -450,7 +454,7 @@ def test_what_was_written_is_told_before_the_quota_ends_the_push(org: Org, crm: 
     def update(records: list[dict[str, Any]]) -> Answer:
         writes[0] += 1
         if writes[0] == 5:
-            org.outer = [(200, DATE, json.dumps(org.leads[1000:])), spent]
+            org.outer = [spent]
         return org.saves(records)
 
     org.update = update

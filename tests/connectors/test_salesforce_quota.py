@@ -85,7 +85,7 @@ def spent_until_refused(quota: Quota, used: int, limit: int) -> int:
         (1.0, 90, 100, 10),
         (0.5, 99, 100, 1),
         (0.8, 100, 100, 1),
-        (0.1, 5, 100, 10),
+        (0.1, 5, 100, 9),
     ],
 )
 def test_a_share_of_what_was_left(share: float, used: int, limit: int, calls: int) -> None:
@@ -98,14 +98,14 @@ def test_what_others_spend_meanwhile_does_not_widen_our_share() -> None:
     quota.learn({"Sforce-Limit-Info": "api-usage=1/11"})
     quota.learn({"Sforce-Limit-Info": "api-usage=1/1000"})
     quota.learn({})
-    for _ in range(5):
+    for _ in range(4):
         quota.spend(CALL)
     quota.spend("POST /services/oauth2/token")
     with pytest.raises(TryLater) as later:
         quota.spend(CALL)
     assert later.value.seconds == 3600
     assert "quota_share" in later.value.remedy
-    assert (quota.spent, quota.latest) == (6, Allowance(1, 1000))
+    assert (quota.spent, quota.latest) == (5, Allowance(1, 1000))
 
 
 def test_an_org_that_says_nothing_sets_no_bound() -> None:
@@ -162,6 +162,7 @@ def test_a_pull_that_has_spent_its_share_ends_and_goes_on_later(local: LocalSale
     assert later.value.seconds == 3600
     assert (local.api_usage, len(pages)) == (3, 2)  # half of six: the survey and two pages
     local.use_up_limit(left=100)
+    assert pages[-1].cursor
     pages += connect().pull(NOTHING, Since(pages[-1].cursor))
     assert {record.ref.id for page in pages for record in page.records} == known
 
@@ -173,17 +174,17 @@ def test_a_push_that_has_spent_its_share_tells_what_it_wrote(local: LocalSalesfo
     changes = [Change(Ref("crm", Kind.LEAD, one), CODE, None, "ACME1", "test") for one in ids]
     receipts: list[Receipt] = []
     with pytest.raises(TryLater, match="share"):
-        receipts.extend(connect(quota_share=0.4).push(changes))
+        receipts.extend(connect(quota_share=0.45).push(changes))
     verdicts = [receipt.verdict for receipt in receipts]
-    assert verdicts[:1000] == [Verdict.WRITTEN] * 1000
-    assert set(verdicts[1000:]) <= {Verdict.DEFERRED}
+    assert verdicts == [Verdict.WRITTEN] * 1000 + [Verdict.DEFERRED] * 1000
     assert sum(row["Ref_Code__c"] == "ACME1" for row in local.rows("Lead")) == 1000
 
 
 def test_too_many_long_calls_at_once_are_waited_for(local: LocalSalesforce, connect: Any) -> None:
     message = "ConcurrentPerOrgLongTxn Limit exceeded."
     local.fail_next(403, code="REQUEST_LIMIT_EXCEEDED", message=message, path="/composite", times=2)
-    crm, pauses = connect(), []
+    crm = connect()
+    pauses: list[float] = []
     crm._api.transport._sleep = pauses.append
     assert list(crm.pull(NOTHING, Everything()))
     assert len(pauses) == 2
@@ -191,7 +192,8 @@ def test_too_many_long_calls_at_once_are_waited_for(local: LocalSalesforce, conn
 
 
 def test_the_days_limit_ends_a_run_at_once(local: LocalSalesforce, connect: Any) -> None:
-    crm, pauses = connect(), []
+    crm = connect()
+    pauses: list[float] = []
     crm._api.transport._sleep = pauses.append
     local.use_up_limit()
     with pytest.raises(TryLater) as later:

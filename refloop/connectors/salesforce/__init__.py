@@ -26,9 +26,10 @@ __all__ = ["Salesforce", "SalesforceSettings"]
 class Salesforce:
     """One Salesforce org, as `refloop.connectors.base.Connector` promises.
 
-    A pull costs one call a page of 2,000 rows of each object, and one call when nothing changed; a push one
-    call to look and one to write for each 1,000 records. A description of the org costs one call: once a day,
-    and once a push.
+    A pull costs one call a page of 2,000 rows of each object, and one call when nothing changed; what is large is
+    pulled in full by a Bulk job, for some eight calls and one a 100,000 rows. A push costs one call to look at 2,000
+    records and one to write 1,000; very many of one object are written by a job. A description of the org costs one
+    call: once a day, and once a push.
     """
 
     settings: ClassVar[type[ConnectionSettings]] = SalesforceSettings
@@ -38,7 +39,7 @@ class Salesforce:
         org = Org(self._api)
         self._looker = Looker(connection, self._api, org)
         self._puller = Puller(connection, settings, self._api, org)
-        self._pusher = Pusher(connection, self._looker, Writer(self._api))
+        self._pusher = Pusher(connection, self._looker, Writer(self._api, settings.bulk_changes), settings.bulk_changes)
         self._checker = Checker(connection, settings, self._api)
         self._provisioner = Provisioner(connection, self._api, org)
         self._remover = Remover(connection, self._api, org)

@@ -76,10 +76,11 @@ def retrieved(name: str, body: object, ids: Sequence[str]) -> Sequence[Row | Non
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What became of one record of a collection write. `code` is "" when it was saved."""
+    """What became of one record of a write. `code` is "" when it was saved; `fields` are those it is about."""
 
     code: str = ""
     message: str = ""
+    fields: tuple[str, ...] = ()
 
 
 def saved(body: object, ids: Sequence[str]) -> Sequence[Saved]:
@@ -96,7 +97,14 @@ def _saved(result: object, asked: str) -> Saved:
         raise ValueError("it has a result for another record")
     if result["success"]:
         return Saved()
-    return Saved(*first_error(result.get("errors")))
+    return refused(result.get("errors"))
+
+
+def refused(errors: object) -> Saved:
+    """What an error list says of the record that it is about."""
+    first = errors[0] if isinstance(errors, list) and errors else errors
+    fields = first.get("fields") if isinstance(first, dict) else None
+    return Saved(*first_error(errors), tuple(map(str, fields)) if isinstance(fields, list) else ())
 
 
 def first_error(errors: object) -> tuple[str, str]:

@@ -20,7 +20,7 @@ from refloop.connectors.salesforce import catalogue
 from refloop.connectors.salesforce.auth import Tokens
 from refloop.connectors.salesforce.quota import Quota
 from refloop.connectors.salesforce.settings import SalesforceSettings
-from refloop.connectors.transport import Limits, Transport
+from refloop.connectors.transport import Answer, Limits, Transport
 from refloop.connectors.wire import parsed_json
 from refloop.errors import CrmUnavailable
 from refloop.model import Usage
@@ -117,15 +117,13 @@ class Api:
             raise catalogue.failure(answer.status, answer.body, f"{part.method} {part.path}")
         return answer.body
 
-    def download(self, path: str, params: Mapping[str, str], sink: BinaryIO) -> Mapping[str, str]:
-        """Puts the CSV of one call into `sink`, whole, and gives the headers. A final no is raised."""
+    def download(self, path: str, params: Mapping[str, str], sink: BinaryIO) -> Answer:
+        """The answer to one call for CSV, which goes to `sink`, whole, when its status is good."""
         self.log_in()
         answer = self.transport.download(self._root + path, sink, params=dict(params), headers={"Accept": "text/csv"})
-        if answer.status != 200:
-            raise catalogue.failure(answer.status, answer.body, f"GET {path}")
-        if not answer.headers.get("Content-Type", "").lower().startswith("text/csv"):
+        if answer.status < 300 and not answer.headers.get("Content-Type", "").lower().startswith("text/csv"):
             raise ForeignAnswer(f"GET {path}", "it is no CSV")
-        return answer.headers
+        return answer
 
     def upload(self, path: str, data: bytes) -> None:
         """Sends CSV. A final no is raised."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
 from types import MappingProxyType
 from typing import Any
 
@@ -25,61 +27,122 @@ class SchemaChanged(ConfigError):  # noqa: N818 - named by the situation, as its
     """A field that describe showed is not there any more, or not to the run user."""
 
 
-_PROVISION = "Run `refloop provision`, or let the run user see the field (permission set Refloop_Sync)."
-_GRANT = "Give the run user API Enabled, and Read, Edit and View All on leads, contacts and opportunities."
-_RENEW = "Renew the credentials of the connection."
-_VERSION = "Set `api_version` of the connection to one that `refloop check` lists."
-_CHECK = "`refloop check` says whether the run user sees the object, and whether `api_version` is right."
-_REPORT = "This is a bug in refloop: please report it."
+class Treat(Enum):
+    """What is to be done about an error, by whom."""
 
-_CALLS: Mapping[str, tuple[type[RefloopError], str]] = MappingProxyType(
-    {
-        "INVALID_SESSION_ID": (AuthError, _RENEW),
-        "INVALID_AUTH_HEADER": (AuthError, _RENEW),
-        "API_DISABLED_FOR_ORG": (AuthError, "This edition of Salesforce has no API, or it is switched off."),
-        "API_CURRENTLY_DISABLED": (AuthError, _GRANT),
-        "INSUFFICIENT_ACCESS": (AuthError, _GRANT),
-        "INSUFFICIENT_ACCESS_OR_READONLY": (AuthError, _GRANT),
-        "FUNCTIONALITY_NOT_ENABLED": (AuthError, _GRANT),
-        "INVALID_TYPE": (AuthError, _GRANT),
-        "NOT_FOUND": (ConfigError, _CHECK),
-        "UNSUPPORTED_API_VERSION": (ConfigError, _VERSION),
-        "INVALID_FIELD": (SchemaChanged, _PROVISION),
-        "MALFORMED_QUERY": (RefloopError, _REPORT),
-        "JSON_PARSER_ERROR": (RefloopError, _REPORT),
-        "REQUEST_LIMIT_EXCEEDED": (TryLater, "Run later, or raise the org's API limit."),
-        "SERVER_UNAVAILABLE": (CrmUnavailable, LOOK),
-        "QUERY_TIMEOUT": (CrmUnavailable, LOOK),
-        "UNABLE_TO_LOCK_ROW": (TryLater, "Run again later."),
-    }
-)
+    RETRY = auto()  # it passes: the same again, now or in the next run
+    WAIT = auto()  # a limit is reached: later
+    RENEW = auto()  # the session is over: renewed once by the transport, then a matter of the credentials
+    GRANT = auto()  # the run user lacks a right
+    CONFIG = auto()  # the configuration does not fit the org
+    SCHEMA = auto()  # a field is not, or no longer, what it was
+    PARK = auto()  # this record as it is: left until it changes
+    GONE = auto()  # this record is not there to be written
+    BUG = auto()  # nothing that refloop should ever send
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`remedy` is what to do when a whole call fails so, `advice` what is said of one record."""
+
+    treat: Treat
+    remedy: str = ""
+    advice: str = ""
+
 
 NOT_SENT = "NOT_SENT"
 """Our own code, for a record whose turn did not come."""
 
-_CONVERTED = "the lead was converted: write to its contact and deal instead"
-_GONE = "the record is gone"
-_EDIT = "let the run user edit the field (permission set Refloop_Sync)"
-_RULE = "a rule of the org refuses the record as it is: correct the record, or exempt the run user"
+_PROVISION = "Run `refloop provision`, or let the run user see the field (permission set Refloop_Sync)."
+_RIGHTS = "Give the run user API Enabled, and Read, Edit and View All on leads, contacts and opportunities."
+_VERSION = "Set `api_version` of the connection to one that `refloop check` lists."
+_CHECK = "`refloop check` says whether the run user sees the object, and whether `api_version` is right."
+_REPORT = "This is a bug in refloop: please report it."
+_LACKS = "`refloop check` says what the org lacks."
 
-_RECORDS: Mapping[str, tuple[Verdict, str]] = MappingProxyType(
+_RENEW = Entry(Treat.RENEW, "Renew the credentials of the connection.")
+_GRANT = Entry(Treat.GRANT, _RIGHTS, "let the run user edit the record (sharing, View All)")
+_BUG = Entry(Treat.BUG, _REPORT)
+_PASSES = Entry(Treat.RETRY, LOOK)
+_GONE = Entry(Treat.GONE, _LACKS, "the record is gone")
+_RULE = Entry(
+    Treat.PARK, _LACKS, "a rule of the org refuses the record as it is: correct the record, or exempt the run user"
+)
+_VALUE = Entry(Treat.PARK, _LACKS, "the field does not take the value: see its definition in Setup > Object Manager")
+
+CATALOGUE: Mapping[str, Entry] = MappingProxyType(
     {
-        "UNABLE_TO_LOCK_ROW": (Verdict.DEFERRED, ""),
-        "QUERY_TIMEOUT": (Verdict.DEFERRED, ""),
-        "SERVER_UNAVAILABLE": (Verdict.DEFERRED, ""),
-        "REQUEST_LIMIT_EXCEEDED": (Verdict.DEFERRED, ""),
-        "PROCESSING_HALTED": (Verdict.DEFERRED, ""),
-        NOT_SENT: (Verdict.DEFERRED, ""),
-        "CANNOT_UPDATE_CONVERTED_LEAD": (Verdict.REFUSED, _CONVERTED),
-        "ENTITY_IS_DELETED": (Verdict.REFUSED, _GONE),
-        "INVALID_CROSS_REFERENCE_KEY": (Verdict.REFUSED, _GONE),
-        "INVALID_FIELD_FOR_INSERT_UPDATE": (Verdict.REFUSED, _EDIT),
-        "INSUFFICIENT_ACCESS_OR_READONLY": (Verdict.REFUSED, "let the run user edit the record (sharing, View All)"),
-        "FIELD_CUSTOM_VALIDATION_EXCEPTION": (Verdict.REFUSED, _RULE),
-        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": (Verdict.REFUSED, _RULE),
-        "DUPLICATES_DETECTED": (Verdict.REFUSED, _RULE),
+        "INVALID_SESSION_ID": _RENEW,
+        "INVALID_AUTH_HEADER": _RENEW,
+        "API_DISABLED_FOR_ORG": Entry(
+            Treat.GRANT, "This edition of Salesforce has no API, or it is switched off: ask the org's administrator."
+        ),
+        "API_CURRENTLY_DISABLED": _GRANT,
+        "INSUFFICIENT_ACCESS": _GRANT,
+        "INSUFFICIENT_ACCESS_OR_READONLY": _GRANT,
+        "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": _GRANT,
+        "FUNCTIONALITY_NOT_ENABLED": _GRANT,
+        "INVALID_TYPE": _GRANT,
+        "NOT_FOUND": Entry(Treat.CONFIG, _CHECK, "the record is gone"),
+        "UNSUPPORTED_API_VERSION": Entry(Treat.CONFIG, _VERSION),
+        "API_VERSION_MISMATCH": Entry(Treat.CONFIG, _VERSION),
+        "INVALID_FIELD": Entry(Treat.SCHEMA, _PROVISION, "the field is gone, or hidden: run `refloop provision`"),
+        "INVALID_FIELD_FOR_INSERT_UPDATE": Entry(
+            Treat.SCHEMA, _PROVISION, "let the run user edit the field (permission set Refloop_Sync)"
+        ),
+        "MALFORMED_QUERY": _BUG,
+        "MALFORMED_ID": _BUG,
+        "JSON_PARSER_ERROR": _BUG,
+        "EXCEEDED_ID_LIMIT": _BUG,
+        "INVALID_REPLICATION_DATE": _BUG,
+        "INVALID_BATCH_REQUEST": _BUG,
+        "METHOD_NOT_ALLOWED": _BUG,
+        "URI_TOO_LONG": _BUG,
+        "REQUEST_HEADER_TOO_LARGE": _BUG,
+        "REQUEST_LIMIT_EXCEEDED": Entry(Treat.WAIT, "Run later, or raise the org's API limit."),
+        "UNABLE_TO_LOCK_ROW": Entry(Treat.WAIT, "Run again later."),
+        NOT_SENT: Entry(Treat.WAIT),
+        "QUERY_TIMEOUT": _PASSES,
+        "SERVER_UNAVAILABLE": _PASSES,
+        "PROCESSING_HALTED": _PASSES,
+        "INVALID_QUERY_LOCATOR": _PASSES,
+        "INVALID_LOCATOR": _PASSES,
+        "CANNOT_UPDATE_CONVERTED_LEAD": Entry(
+            Treat.GONE, _LACKS, "the lead was converted: write to its contact and deal instead"
+        ),
+        "ENTITY_IS_DELETED": _GONE,
+        "INVALID_CROSS_REFERENCE_KEY": _GONE,
+        "ENTITY_IS_LOCKED": Entry(
+            Treat.PARK, _LACKS, "the record waits for an approval: it can be written when that is over"
+        ),
+        "FIELD_CUSTOM_VALIDATION_EXCEPTION": _RULE,
+        "FIELD_FILTER_VALIDATION_EXCEPTION": _RULE,
+        "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY": _RULE,
+        "CANNOT_EXECUTE_FLOW_TRIGGER": _RULE,
+        "DUPLICATES_DETECTED": _RULE,
+        "REQUIRED_FIELD_MISSING": _RULE,
+        "DUPLICATE_VALUE": _VALUE,
+        "STRING_TOO_LONG": _VALUE,
+        "NUMBER_OUTSIDE_VALID_RANGE": _VALUE,
+        "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST": _VALUE,
+        "INVALID_TYPE_ON_FIELD_IN_RECORD": _VALUE,
+        "FIELD_INTEGRITY_EXCEPTION": _VALUE,
     }
 )
+"""Salesforce's error codes (REST API docs, "Status Codes and Error Responses"; SOAP API docs, "StatusCode")."""
+
+_CALLS: Mapping[Treat, type[RefloopError]] = MappingProxyType(
+    {
+        Treat.RETRY: CrmUnavailable,
+        Treat.WAIT: TryLater,
+        Treat.RENEW: AuthError,
+        Treat.GRANT: AuthError,
+        Treat.CONFIG: ConfigError,
+        Treat.SCHEMA: SchemaChanged,
+        Treat.BUG: RefloopError,
+    }
+)
+_PASSING = frozenset({Treat.RETRY, Treat.WAIT})
 
 CONVERTED = Saved("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
 GONE = Saved("ENTITY_IS_DELETED", "entity is deleted")
@@ -108,21 +171,24 @@ def failure(status: int, body: object, what: str) -> RefloopError:
     """What a final no to a whole call means. `what` names the call; the CRM's message stays out: it quotes data."""
     code = error_code(body)
     said = f"Salesforce refused {what}: {code or f'HTTP {status}'}"
-    if code in _CALLS:
-        kind, remedy = _CALLS[code]
-        return kind(said, remedy=remedy)
+    entry = CATALOGUE.get(code)
+    if entry is not None and entry.treat in _CALLS:
+        return _CALLS[entry.treat](said, remedy=entry.remedy)
     if status in (401, 403):
-        return AuthError(said, remedy=_GRANT)
-    return Rejected(said, remedy="`refloop check` says what the org lacks.", status=status, code=code)
+        return AuthError(said, remedy=_RIGHTS)
+    return Rejected(said, remedy=_LACKS, status=status, code=code)
 
 
 def verdict(result: Saved) -> tuple[Verdict, str]:
     """What one record's result means for its changes: the verdict and the reason, in the CRM's own words."""
     if not result.code:
         return Verdict.WRITTEN, ""
-    kind, advice = _RECORDS.get(result.code, (Verdict.REFUSED, ""))
-    if "UNABLE_TO_LOCK_ROW" in result.message:  # a trigger hit the lock and passed it on under its own code
-        kind, advice = Verdict.DEFERRED, ""
+    entry = CATALOGUE.get(result.code, Entry(Treat.PARK))
+    # a trigger that hits a lock passes it on under its own code
+    passing = entry.treat in _PASSING or "UNABLE_TO_LOCK_ROW" in result.message
     words = " ".join(result.message.split())
-    reason = ": ".join(part for part in (result.code, words) if part)
-    return kind, (f"{advice} ({reason})" if advice else reason)[:MAX_REASON]
+    named = ", ".join(name for name in result.fields if name not in words)
+    reason = ": ".join(part for part in (result.code, words, named) if part)
+    if passing:
+        return Verdict.DEFERRED, reason[:MAX_REASON]
+    return Verdict.REFUSED, (f"{entry.advice} ({reason})" if entry.advice else reason)[:MAX_REASON]

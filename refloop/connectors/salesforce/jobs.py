@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from refloop.connectors.faults import Rejected
 from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
 from refloop.connectors.salesforce.catalogue import failure
 from refloop.connectors.salesforce.ids import record_id
-from refloop.errors import ConfigError, DiskError, RefloopError, TryLater
+from refloop.errors import DiskError, RefloopError, TryLater
 
 COMPLETE = "JobComplete"
 FORMAT = {"contentType": "CSV", "columnDelimiter": "COMMA", "lineEnding": "LF"}
@@ -28,6 +27,8 @@ COME_BACK = 300.0
 _ENDED = frozenset({COMPLETE, "Failed", "Aborted"})
 _GONE = frozenset({404, 409, 410})
 """Unknown or expired (jobs live for seven days), or made with another API version."""
+
+_BAD_LOCATOR = 400
 
 
 class JobLost(Exception):  # noqa: N818 - a signal between the classes of a job
@@ -102,12 +103,13 @@ def result_set(api: Api, path: str, params: Mapping[str, str]) -> Iterator[tuple
     except OSError:
         raise DiskError("no temporary file can be made", remedy="Free some disk space for temporary files.") from None
     with file:
-        try:
-            headers = api.download(path, params, file)
-        except (Rejected, ConfigError):
-            raise JobLost(anew=True) from None
+        answer = api.download(path, params, file)
+        if answer.status in _GONE or answer.status == _BAD_LOCATOR:
+            raise JobLost(anew=True)
+        if answer.status != 200:
+            raise failure(answer.status, answer.body, "the results of a Bulk job")
         with io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
-            yield headers, Table(path, text)
+            yield answer.headers, Table(path, text)
 
 
 class Table:

@@ -43,9 +43,11 @@ class Looker:
         return {ref: _found(ref, row, asked[ref.kind]) for ref, row in there.items()}
 
     def rows(
-        self, ids: Mapping[Kind, Sequence[str]], fields: Mapping[Kind, Sequence[FieldSpec]]
+        self, ids: Mapping[Kind, Sequence[str]], fields: Mapping[Kind, Sequence[FieldSpec]], *, to_write: bool = False
     ) -> Mapping[tuple[Kind, str], Row]:
-        """The rows of records that exist. Raises ConfigError when a field of ours is not as it has to be."""
+        """The rows of records that exist. Raises ConfigError when a field of ours is not as it has to be to read it
+        or, if asked for, to write it: before the first write, not record by record."""
+        self._refuse_unfit(fields, to_write=to_write)
         chunks = [
             (kind, ids[kind][start : start + MOST_IDS]) for kind in ids for start in range(0, len(ids[kind]), MOST_IDS)
         ]
@@ -57,10 +59,23 @@ class Looker:
                 rows.update(_by_id(kind, some, body))
         return rows
 
+    def _refuse_unfit(self, fields: Mapping[Kind, Sequence[FieldSpec]], *, to_write: bool) -> None:
+        faults = [
+            fault
+            for kind, some in fields.items()
+            for field in some
+            if (fault := _fault(self._org.schemas()[OBJECTS[kind]], field, to_write=to_write))
+        ]
+        if faults:
+            raise ConfigError(
+                f"{self._connection}: the org's fields are not as refloop needs them",
+                faults=tuple(faults),
+                remedy="Run `refloop provision`, and see to what `refloop check` says.",
+            )
+
     def _part(self, place: int, kind: Kind, ids: Sequence[str], fields: Sequence[FieldSpec]) -> Part:
         name = OBJECTS[kind]
         schema = self._org.schemas()[name]
-        _check(schema, fields)
         beside = (field.name for text in _BESIDE[kind] if (field := schema.find(text)))
         columns = ["Id", *beside, *map(crm_name, fields)]
         body = {"ids": list(ids), "fields": columns}
@@ -82,15 +97,12 @@ def _by_id(kind: Kind, ids: Sequence[str], body: object) -> Mapping[tuple[Kind, 
     return {(kind, asked): row for asked, row in zip(ids, rows, strict=True) if row is not None}
 
 
-def _check(schema: ObjectSchema, fields: Iterable[FieldSpec]) -> None:
-    """Refuses before the first write when the org's schema is not what a write needs."""
-    faults = tuple(fault for field in fields if (fault := unfit(schema, field)))
-    if faults:
-        raise ConfigError(
-            "the org's fields are not as refloop needs them",
-            faults=faults,
-            remedy="Run `refloop provision`, and see to what `refloop check` says.",
-        )
+def _fault(schema: ObjectSchema, field: FieldSpec, *, to_write: bool) -> str | None:
+    fault = unfit(schema, field)
+    described = schema.find(crm_name(field))
+    if fault is None and to_write and described is not None and not described.updateable:
+        return f"{schema.name}.{described.name} may not be edited by the run user"
+    return fault
 
 
 def unfit(schema: ObjectSchema, field: FieldSpec) -> str | None:

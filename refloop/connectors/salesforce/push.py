@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -16,8 +17,11 @@ from refloop.connectors.salesforce.write import COLLECTION, Update, Writer
 from refloop.errors import RefloopError
 from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
 
-SLICE = 1000
-"""Records between two looks: five collections, which is one call."""
+SLICE = 2000
+"""Records between two looks: as many as one look takes, which is two calls to write."""
+
+JOB_SLICE = 50_000
+"""The same where a job writes them: five looks a call, and five batches."""
 
 ATTEMPTS = 3
 """Salesforce has waited ten seconds for a lock before it says so; what is locked thrice is for the next run."""
@@ -57,8 +61,9 @@ class Pusher:
     collection takes no condition (Salesforce has `If-Unmodified-Since` for single records only).
     """
 
-    def __init__(self, connection: str, looker: Looker, writer: Writer) -> None:
+    def __init__(self, connection: str, looker: Looker, writer: Writer, bulk_changes: int) -> None:
         self._connection = connection
+        self._bulk_changes = bulk_changes
         self._looker = looker
         self._writer = writer
 
@@ -66,13 +71,21 @@ class Pusher:
         """One receipt a change, in their order. What was written is told before a failure is raised."""
         targets, settled = self._targets(changes)
         told = 0
-        for start in range(0, max(len(targets), 1), SLICE):
-            failure = self._push(targets[start : start + SLICE], settled)
+        for some in self._slices(targets):
+            failure = self._push(some, settled)
             while told in settled:
                 yield settled.pop(told)
                 told += 1
             if failure is not None:
                 raise failure
+
+    def _slices(self, targets: Sequence[_Target]) -> Iterator[Sequence[_Target]]:
+        """What is looked at and written together; at least one slice. Kinds that go by a job come by themselves."""
+        sizes = Counter(target.ref.kind for target in targets)
+        many = {kind for kind, size in sizes.items() if size > self._bulk_changes}
+        for kind in sorted(many):
+            yield from _chunks([target for target in targets if target.ref.kind is kind], JOB_SLICE)
+        yield from _chunks([target for target in targets if target.ref.kind not in many], SLICE)
 
     def _targets(self, changes: Sequence[Change]) -> tuple[Sequence[_Target], dict[int, Receipt]]:
         targets: dict[tuple[Kind, str], _Target] = {}
@@ -92,6 +105,8 @@ class Pusher:
         for attempt in range(ATTEMPTS):
             if not targets:
                 break
+            if attempt:
+                self._writer.pause(attempt)
             try:
                 round_ = self._decide(targets)
             except RefloopError as error:
@@ -114,7 +129,9 @@ class Pusher:
             for change in target.changes.values():
                 fields.setdefault(target.ref.kind, {})[change.field.name] = change.field
         rows = self._looker.rows(
-            by_kind(target.key for target in targets), {kind: list(some.values()) for kind, some in fields.items()}
+            by_kind(target.key for target in targets),
+            {kind: list(some.values()) for kind, some in fields.items()},
+            to_write=True,
         )
         round_ = _Attempt()
         for target in targets:
@@ -123,6 +140,10 @@ class Pusher:
             except ValueError as error:
                 raise ForeignAnswer(f"for {OBJECTS[target.ref.kind]} {target.id}", str(error)) from None
         return round_
+
+
+def _chunks(targets: Sequence[_Target], size: int) -> Iterator[Sequence[_Target]]:
+    return (targets[start : start + size] for start in range(0, max(len(targets), 1), size))
 
 
 def _decide_one(target: _Target, row: Row | None, round_: _Attempt) -> None:

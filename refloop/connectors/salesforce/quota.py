@@ -54,7 +54,7 @@ class Quota:
         if is_free(endpoint):
             return
         with self._lock:
-            if self._may_spend is not None and self._spent >= self._may_spend:
+            if self._may_spend is not None and self._spent + 1 > self._may_spend:
                 raise self._enough()
             self._spent += 1
 

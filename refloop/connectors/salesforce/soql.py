@@ -48,8 +48,7 @@ def page_query(name: str, fields: Sequence[str], window: Window, after: str) -> 
     """
     conditions = [text for text in (window.condition(), f"Id > {quoted_id(after)}" if after else "") if text]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    # every name and value in it has been through api_name, record_id or format_time
-    return f"SELECT {columns(name, fields)} FROM {api_name(name)}{where} ORDER BY Id LIMIT {PAGE + 1}"  # noqa: S608 - names were checked, values are literals
+    return f"SELECT {columns(name, fields)} FROM {api_name(name)}{where} ORDER BY Id LIMIT {PAGE + 1}"  # noqa: S608 - all went through api_name, record_id or format_time
 
 
 def whole_query(name: str, fields: Sequence[str], window: Window) -> str:

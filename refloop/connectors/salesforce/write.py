@@ -1,15 +1,18 @@
-"""Writes records in collections of 200, up to 1,000 a call, and tells for each what became of it."""
+"""Writes records in collections of 200, up to 1,000 a call, or very many by a job, and tells what became of each."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from refloop.connectors.faults import FateUnknown
 from refloop.connectors.salesforce import catalogue
-from refloop.connectors.salesforce.answers import Saved, first_error, saved
+from refloop.connectors.salesforce.answers import Saved, refused, saved
 from refloop.connectors.salesforce.api import MOST_PARTS, Api, Part, PartAnswer
+from refloop.connectors.salesforce.bulk_ingest import IngestJobs, fits
 from refloop.errors import RefloopError
 
 COLLECTION = 200
@@ -51,19 +54,44 @@ class Written:
 class Writer:
     """Sends updates to one org."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, bulk_changes: int) -> None:
         self._api = api
+        self._jobs = IngestJobs(api)
+        self._bulk_changes = bulk_changes
 
     def write(self, updates: Sequence[Update], *, collection: int = COLLECTION) -> Written:
         """Sends all updates once. After a failure the rest stays unsent, so that no result is lost."""
-        waiting = _batches(sorted(updates, key=lambda update: update.place), collection)
         written = Written()
+        rest: list[Update] = []
+        for _, group in groupby(sorted(updates, key=lambda update: update.place), lambda update: update.object):
+            rest += self._by_job(list(group), written)
+        waiting = _batches(rest, collection)
         while waiting and written.failure is None:
             batches, waiting = waiting[:MOST_PARTS], waiting[MOST_PARTS:]
             waiting = [*self._send(batches, written), *waiting]
         for batch in waiting:
             _settle(written, batch, [NOT_SENT] * len(batch))
         return written
+
+    def pause(self, attempt: int) -> None:
+        """Lets those finish who hold the locks that refused the attempt before; not all who wait come back at once."""
+        self._api.transport.wait(random.uniform(0.5, 1.0) * 2**attempt)  # noqa: S311 - it spreads, it guards nothing
+
+    def _by_job(self, updates: Sequence[Update], written: Written) -> Sequence[Update]:
+        """Sends the updates of one object by a job, where they are many; gives back those that it did not take."""
+        fitting = [update for update in updates if fits(update)]
+        if len(fitting) <= self._bulk_changes or written.failure is not None:
+            return updates
+        try:
+            done = self._jobs.write(fitting)
+        except RefloopError as error:
+            written.failure = error
+            return updates
+        if done is None:
+            return updates
+        fates, written.failure = done
+        written.results.update(fates)
+        return [update for update in updates if update.id not in fates]
 
     def _send(self, batches: Sequence[Sequence[Update]], written: Written) -> Sequence[Sequence[Update]]:
         """Sends at most five batches; gives back those to send again in halves."""
@@ -96,11 +124,11 @@ def _halves(batch: Sequence[Update], answer: PartAnswer, written: Written) -> Se
     if answer.is_good:
         _settle(written, batch, _results(batch, answer.body))
         return []
-    refused = 400 <= answer.status < 500
-    if refused and len(batch) > 1:
+    is_refusal = 400 <= answer.status < 500
+    if is_refusal and len(batch) > 1:
         middle = len(batch) // 2
         return [batch[:middle], batch[middle:]]
-    _settle(written, batch, [Saved(*first_error(answer.body)) if refused else None] * len(batch))
+    _settle(written, batch, [refused(answer.body) if is_refusal else None] * len(batch))
     return []
 
 
