@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,27 @@ class SecretRef:
             raise ConfigError(f"the secret at {self.reference} is empty", remedy=remedy)
         return secret
 
+    @property
+    def is_replaceable(self) -> bool:
+        """Whether `replace` has a place to write to: a file or the keyring, and no environment variable."""
+        return not self.reference.startswith("env:")
+
+    def replace(self, secret: str) -> None:
+        """Puts a new secret in the place of the old one, all of it or nothing, readable by its owner alone.
+
+        Raises ConfigError where that cannot be done, without repeating the secret; the old one is there still.
+        """
+        match _REFERENCE.fullmatch(self.reference):
+            case found if found and (file := found["file"]):
+                _to_file(self.reference, at_home(Path(file)), secret)
+            case found if found and (service := found["service"]):
+                _to_keyring(self.reference, service, found["user"], secret)
+            case _:
+                raise ConfigError(
+                    f"{self.reference} cannot be given a new secret",
+                    remedy="Move the secret to `file:` or `keyring:`: an environment variable ends with the process.",
+                )
+
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
@@ -98,6 +120,36 @@ def _from_file(reference: str, path: Path) -> tuple[str | None, str]:
     return secret, remedy
 
 
+def _to_file(reference: str, path: Path, secret: str) -> None:
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600, never an old file
+        beside = Path(name)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(secret.encode() + b"\n")
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(path)
+        except BaseException:
+            beside.unlink(missing_ok=True)
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot write the new secret to {reference}: {error.strerror}",
+            remedy="Make its folder writable for the user who runs refloop, and free space on its disk.",
+        ) from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """So that the new name outlasts a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _unsafe(status: os.stat_result) -> str | None:
     if not stat.S_ISREG(status.st_mode):
         return "is not a regular file"
@@ -119,13 +171,7 @@ def _decoded(content: bytes) -> str | None:
 
 def _from_keyring(reference: str, service: str, user: str) -> tuple[str | None, str]:
     remedy = f"Run `keyring set {service} {user}`."
-    try:
-        keyring = importlib.import_module("keyring")
-    except ImportError:
-        raise ConfigError(
-            f"cannot read the secret at {reference}: the package `keyring` is not installed",
-            remedy="Run `pip install keyring`, or use `env:` or `file:`.",
-        ) from None
+    keyring = _keyring(reference)
     try:
         return keyring.get_password(service, user), remedy
     except keyring.errors.KeyringError as error:
@@ -134,3 +180,24 @@ def _from_keyring(reference: str, service: str, user: str) -> tuple[str | None, 
         f"cannot read the secret at {reference}: {reason}",
         remedy="Unlock the keyring, or use `env:` or `file:` where nobody is logged in.",
     )
+
+
+def _to_keyring(reference: str, service: str, user: str, secret: str) -> None:
+    keyring = _keyring(reference)
+    try:
+        keyring.set_password(service, user, secret)
+    except keyring.errors.KeyringError as error:
+        reason = type(error).__name__
+    else:
+        return
+    raise ConfigError(f"cannot write the new secret to {reference}: {reason}", remedy="Unlock the keyring.")
+
+
+def _keyring(reference: str) -> Any:
+    try:
+        return importlib.import_module("keyring")
+    except ImportError:
+        raise ConfigError(
+            f"cannot read the secret at {reference}: the package `keyring` is not installed",
+            remedy="Run `pip install keyring`, or use `env:` or `file:`.",
+        ) from None

@@ -165,7 +165,7 @@ class Day:
             self.left -= 1
 
     def told(self, limit: int | None, left: int | None, uncounted: int) -> None:
-        """`uncounted` calls are under way that the CRM may not have counted yet. More left than ever: a new day."""
+        """`uncounted` calls were sent that the CRM may not have counted then. More left than ever: a new day."""
         if limit is None or left is None:
             return
         if left > self._at_start:
@@ -181,13 +181,15 @@ class Day:
 
 @dataclass(slots=True)
 class Ticket:
-    """One call that may leave, and how many places were `taken` then in the windows that cover it.
+    """One call that may leave; how many places were `taken` then in the windows that cover it, and how many calls of
+    ours the CRM had `counted` then for sure.
 
     To be closed once: with what its answer said, or without when none came.
     """
 
     endpoint: str
     taken: Mapping[str, int]
+    counted: int
     sent: float
     _limiter: Limiter = field(repr=False)
 
@@ -261,7 +263,8 @@ class Limiter:
         self._open += 1
         for name in names:
             self._windows[name].enter()
-        return Ticket(endpoint, {name: self._windows[name].taken for name in names}, now, self)
+        taken = {name: self._windows[name].taken for name in names}
+        return Ticket(endpoint, taken, self._day.ours - self._open + 1, now, self)
 
     def _check_day(self) -> None:
         if not self._day.is_spent:
@@ -292,7 +295,7 @@ class Limiter:
         if told.window in self._windows:
             taken = ticket.taken.get(told.window, 0)
             self._windows[told.window].told(told.most, told.seconds, told.remaining, taken)
-        self._day.told(told.day_limit, told.day_left, self._open)
+        self._day.told(told.day_limit, told.day_left, self._day.ours - ticket.counted)
         self._day.over = self._day.over or told.day_over
         refused = self._windows.get(told.refused)
         if refused is not None:

@@ -31,7 +31,10 @@ def written_values(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref,
 
 
 def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str | None]]:
-    """What we last wrote into each field of each of the records."""
+    """What we last wrote into each field of each of the records.
+
+    A record that survived a merge may hold what we wrote into one that was merged into it: that is ours too.
+    """
     ledger.wave(refs)
     rows = ledger.rows(
         "SELECT v.connection, v.kind, v.id, v.field, v.value FROM wave w CROSS JOIN written v "
@@ -40,7 +43,28 @@ def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str 
     found: dict[Ref, dict[str, str | None]] = {}
     for row in rows:
         found.setdefault(ref_of(row), {})[row["field"]] = row["value"]
+    for row in ledger.rows(_WRITTEN_BEFORE_A_MERGE):
+        own = found.setdefault(ref_of(row), {})
+        if row["field"] not in own or row["held"] == row["value"]:
+            own[row["field"]] = row["value"]
     return found
+
+
+_WRITTEN_BEFORE_A_MERGE = """
+    WITH RECURSIVE family (connection, kind, id, was_connection, was_kind, was_id) AS (
+        SELECT w.connection, w.kind, w.id, l.source_connection, l.source_kind, l.source_id
+        FROM wave w CROSS JOIN links l ON l.target_connection = w.connection AND l.target_kind = w.kind
+            AND l.target_id = w.id AND l.relation = 'merged-into'
+        UNION
+        SELECT f.connection, f.kind, f.id, l.source_connection, l.source_kind, l.source_id
+        FROM family f CROSS JOIN links l ON l.target_connection = f.was_connection AND l.target_kind = f.was_kind
+            AND l.target_id = f.was_id AND l.relation = 'merged-into')
+    SELECT f.connection, f.kind, f.id, v.field, v.value, h.value AS held FROM family f
+    CROSS JOIN written v ON v.connection = f.was_connection AND v.kind = f.was_kind AND v.id = f.was_id
+    LEFT JOIN records r ON r.connection = f.connection AND r.kind = f.kind AND r.id = f.id
+    LEFT JOIN json_each(r.found) h ON h.key = v.field
+    ORDER BY v.run
+"""
 
 
 def refusals(ledger: Ledger, refs: Iterable[Ref]) -> dict[tuple[Ref, str], tuple[str | None, str | None, int]]:

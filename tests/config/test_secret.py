@@ -153,6 +153,66 @@ def test_a_file_that_holds_no_secret_is_refused_without_showing_it(secret_file: 
     assert caught.value.__context__ is None
 
 
+NEW = "new-" + CANARY
+
+
+def test_a_new_secret_takes_the_place_of_the_old_one(secret_file: Path) -> None:
+    ref = SecretRef(f"file:{secret_file}")
+    assert ref.is_replaceable
+    inode = secret_file.stat().st_ino
+    ref.replace(NEW)
+    assert ref.reveal() == NEW
+    assert secret_file.stat().st_mode & 0o777 == 0o600
+    assert secret_file.stat().st_ino != inode, "a reader sees the old one or the new one, whole"
+    assert list(secret_file.parent.iterdir()) == [secret_file]
+
+
+def test_a_new_secret_that_cannot_be_written_leaves_the_old_one(
+    secret_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    before = SecretRef(f"file:{secret_file}").reveal()
+    with pytest.raises(ConfigError, match="No space left") as caught:
+        SecretRef(f"file:{secret_file}").replace(NEW)
+    assert NEW not in "".join(traceback.format_exception(caught.value))
+    assert SecretRef(f"file:{secret_file}").reveal() == before
+    assert list(secret_file.parent.iterdir()) == [secret_file]
+
+
+def test_an_environment_variable_keeps_no_new_secret() -> None:
+    assert not SecretRef("env:TOKEN").is_replaceable
+    with pytest.raises(ConfigError, match="env:TOKEN") as caught:
+        SecretRef("env:TOKEN").replace(NEW)
+    assert NEW not in str(caught.value)
+    assert caught.value.remedy
+
+
+def test_the_keyring_keeps_a_new_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {("refloop", "me"): CANARY}
+    keyring = _keyring(lambda service, user: known.get((service, user)))
+    keyring.__dict__["set_password"] = lambda service, user, secret: known.update({(service, user): secret})
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    ref = SecretRef("keyring:refloop/me")
+    assert ref.is_replaceable
+    ref.replace(NEW)
+    assert ref.reveal() == NEW
+
+
+def test_a_locked_keyring_keeps_no_new_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(service: str, user: str, secret: str) -> None:
+        raise KeyringError(secret)
+
+    keyring = _keyring(None)
+    keyring.__dict__["set_password"] = locked
+    monkeypatch.setitem(sys.modules, "keyring", keyring)
+    with pytest.raises(ConfigError, match="KeyringError") as caught:
+        SecretRef("keyring:a/b").replace(NEW)
+    assert NEW not in "".join(traceback.format_exception(caught.value))
+
+
 class KeyringError(Exception):
     pass
 

@@ -310,12 +310,13 @@ def test_strict_limits_are_used_up_and_never_broken(
     office = offices(strict=True, allowance=Allowance(per_ten_seconds=allowed), latency=latency)
     people, deals = office.contacts(16_000), office.deals(8_000)
     hubspot = office.hubspot()
-    began = office.clock.now
+    began, real = office.clock.now, time.monotonic()
     assert len(records(list(hubspot.pull(WANTS, Everything())))) == len(people) + len(deals)
     assert office.refused == 0
+    worked = time.monotonic() - real if latency else 0.0  # this machine's own work, where the clock ticks
     listed = sum(count for endpoint, count in hubspot.calls().items() if not endpoint.endswith("search"))
     alone = (math.ceil(listed / allowed) - 1) * 10.0
-    assert alone <= (office.clock.now - began).total_seconds() <= alone * 1.05
+    assert alone <= (office.clock.now - began).total_seconds() <= alone * 1.05 + worked
 
 
 def test_searches_keep_their_own_limit(offices: Callable[..., Office]) -> None:
@@ -338,7 +339,8 @@ def test_a_used_up_share_of_the_day_keeps_what_was_read(offices: Callable[..., O
     assert office.refused == 0
     usage = hubspot.usage()
     assert usage is not None
-    assert 18 <= usage.ours == usage.used <= 20
+    assert 18 <= usage.ours <= 20
+    assert 0 <= usage.used - usage.ours <= 2, "what the CRM had not counted yet is counted"
     assert pages[-1].cursor is not None
     office.clock.now += DAY
     while len(records(pages)) < 5_000:
@@ -497,7 +499,10 @@ def test_a_window_brings_what_was_created_or_modified_in_it(office: Office) -> N
     assert records(list(office.hubspot().pull(WANTS, edge))).keys() == {f"contact:{old[0]}"}
 
 
-def test_an_oauth_app_pulls_and_renews_its_token(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_oauth_app_pulls_and_renews_its_token_once(
+    offices: Callable[..., Office], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    office = offices(latency=0.005, allowance=Allowance(per_ten_seconds=10_000))
     monkeypatch.setenv("SECRET", "local-secret")
     monkeypatch.setenv("REFRESH", "local-refresh")
     auth = {
@@ -506,10 +511,10 @@ def test_an_oauth_app_pulls_and_renews_its_token(office: Office, monkeypatch: py
         "client_secret": "env:SECRET",
         "refresh_token": "env:REFRESH",
     }
-    people = office.contacts(150)
+    people, deals = office.contacts(3_000), office.deals(1_500)
     hubspot = office.hubspot(auth=auth)
     pages = hubspot.pull(WANTS, Everything())
     first = next(pages)
-    office.clock.now += 31 * MINUTE  # the access token runs out between two pages
-    assert records([first, *pages]).keys() == {f"contact:{one}" for one in people}
+    office.clock.now += 31 * MINUTE  # the access token runs out between two pages, for all readers at once
+    assert len(records([first, *pages])) == len(people) + len(deals)
     assert calls(office.crm)["POST /oauth/token"] == 2

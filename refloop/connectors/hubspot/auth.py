@@ -13,15 +13,17 @@ from refloop.errors import AuthError, CrmUnavailable
 def authenticator(settings: HubSpotSettings, transport: Transport) -> Authenticate:
     """Gives the bearer token when asked; secrets are revealed at the first call, not before."""
     if isinstance(settings.auth, OAuth):
-        return _OAuthTokens(settings.auth, settings.api_version, transport)
+        return OAuthTokens(settings.auth, settings.api_version, transport)
     token = settings.auth.token
     return lambda _force: token.reveal()
 
 
-class _OAuthTokens:
+class OAuthTokens:
     """Draws access tokens with the refresh token, and keeps them in memory only.
 
-    HubSpot docs, OAuth: access tokens live 30 minutes. A refresh token that comes back is used from then on.
+    HubSpot docs, OAuth: access tokens live 30 minutes. A new refresh token that comes back is put in the place of
+    the old one before anything is done with it: whoever lost it would have to install the app anew. `is_unkept`
+    says that one came for which there is no place.
     """
 
     def __init__(self, app: OAuth, version: str, transport: Transport) -> None:
@@ -30,6 +32,10 @@ class _OAuthTokens:
         self._transport = transport
         self._access = ""
         self._refresh = ""
+        self.is_unkept = False
+
+    def __repr__(self) -> str:
+        return "<OAuthTokens>"
 
     def __call__(self, force: bool) -> str:
         if force or not self._access:
@@ -37,6 +43,7 @@ class _OAuthTokens:
         return self._access
 
     def _draw(self) -> None:
+        refresh = self._refresh or self._app.refresh_token.reveal()  # each time: another run may have renewed it
         response = self._transport.request(
             "POST",
             self._path,
@@ -45,7 +52,7 @@ class _OAuthTokens:
                 "grant_type": "refresh_token",
                 "client_id": self._app.client_id,
                 "client_secret": self._app.client_secret.reveal(),
-                "refresh_token": self._refresh or self._app.refresh_token.reveal(),
+                "refresh_token": refresh,
             },
         )
         answer = parsed_json(response.content)
@@ -57,6 +64,13 @@ class _OAuthTokens:
         access = answer.get("access_token") if isinstance(answer, dict) else None
         if response.status_code != 200 or not isinstance(access, str) or not access:
             raise CrmUnavailable("HubSpot's token endpoint gave no access token", remedy="Run again later.")
-        self._access = access
         renewed = answer.get("refresh_token")
-        self._refresh = renewed if isinstance(renewed, str) else self._refresh
+        if isinstance(renewed, str) and renewed and renewed != refresh:
+            self._keep(renewed)
+        self._access = access
+
+    def _keep(self, renewed: str) -> None:
+        if self._app.refresh_token.is_replaceable:
+            self._app.refresh_token.replace(renewed)
+        else:
+            self._refresh, self.is_unkept = renewed, True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from refloop.connectors.hubspot.auth import OAuthTokens
 from refloop.connectors.hubspot.client import Client
 from refloop.connectors.hubspot.faults import Forbidden
 from refloop.connectors.hubspot.properties import Property, misfits, missing_options
@@ -32,6 +33,7 @@ class Check:
 
     def findings(self, wants: Wants) -> Iterator[Finding]:
         yield from self._refused(self._client.account)
+        yield from self._rotation()
         for kind in OBJECTS:
             yield from self._refused(lambda kind=kind: self._client.listing(kind, {"properties": "hs_object_id"}))  # type: ignore[misc]  # mypy cannot type a default in a lambda
             yield from self._properties(kind, wants)
@@ -44,6 +46,16 @@ class Check:
             call()
         except (Forbidden, ConfigError) as error:
             yield Finding(Level.ERROR, self._connection, error.message, error.remedy)
+
+    def _rotation(self) -> Iterator[Finding]:
+        tokens = self._client.transport.authenticate
+        if isinstance(tokens, OAuthTokens) and tokens.is_unkept:
+            yield Finding(
+                Level.WARNING,
+                self._connection,
+                "HubSpot gave a new refresh token, and an environment variable cannot keep it",
+                "Write the refresh token into a file (`file:`) or the keyring (`keyring:`), where refloop renews it.",
+            )
 
     def _properties(self, kind: Kind, wants: Wants) -> Iterator[Finding]:
         try:
