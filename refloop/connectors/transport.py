@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
 import requests
 from requests.structures import CaseInsensitiveDict
@@ -35,7 +35,6 @@ import refloop
 from refloop.connectors.bearer import Authenticate, Bearer
 from refloop.connectors.deadline import DeadlineAdapter, within
 from refloop.connectors.faults import LOOK, Call, FateUnknown, Rejected, TooLarge
-from refloop.connectors.limiter import Limiter
 from refloop.connectors.retry import Classify, Disposition, RetryBudget, RetryPolicy, Step, error_code, http_date
 from refloop.connectors.retry import classify as http_classify
 from refloop.connectors.wire import NONSENSE, Allowed, Origin, endpoint_of, parsed_json, pour_body, whole_body
@@ -75,6 +74,22 @@ class _Again(Exception):  # noqa: N818 - a signal to the retry loop, seen by nob
         self.seconds = seconds
 
 
+class Pass(Protocol):
+    """Leave for one send. Closed once: with its answer, or without when none came."""
+
+    def answered(self, status: int, headers: Mapping[str, str], error: Any) -> None: ...
+
+    def unanswered(self) -> None: ...
+
+
+class Gate(Protocol):
+    """Lets sends through, one by one."""
+
+    def admit(self, endpoint: str) -> Pass:
+        """Waits until a send may leave. Raises TryLater when that is not soon."""
+        ...
+
+
 class Transport(requests.Session):
     """A requests session that talks to one CRM account's host and to nobody else.
 
@@ -86,8 +101,8 @@ class Transport(requests.Session):
     """
 
     classify: Classify = staticmethod(http_classify)
-    limiter: Limiter | None = None
-    """Admits each send, and hears each answer."""
+    limiter: Gate | None = None
+    """Admits each send, and hears each answer: a `refloop.connectors.limiter.Limiter`, or a CRM's own."""
 
     def __init__(
         self,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.model import FieldSpec, FieldType, Kind, Ref, canonical
-from refloop.sandbox.faults import Asked
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop.sandbox.faults import Asked, Where
+from refloop.sandbox.salesforce import LocalSalesforce, troubles
+from refloop.sandbox.salesforce.errors import ApiError
 from refloop.sandbox.salesforce.fields import remove_field
 from refloop.sandbox.server import Server
 from refloop.testing import Draft, World
@@ -169,3 +170,13 @@ def is_write(asked: Asked) -> bool:
 def is_read(asked: Asked) -> bool:
     """Whatever reads records, alone or within a composite call."""
     return "/query" in asked.path or "/composite" in asked.path
+
+
+def refuse_next(local: LocalSalesforce, status: int, code: str, message: str = "", **where: Unpack[Where]) -> None:
+    """The next matching request is answered with an error of the API's."""
+    local.faults.add(troubles.fault(ApiError(status, code, message or code)), **where)
+
+
+def inside(local: LocalSalesforce) -> Any:
+    """The org's own application, within the layers that meter it and break it."""
+    return local.app._inner  # type: ignore[attr-defined]  # tests may look inside

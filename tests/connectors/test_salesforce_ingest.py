@@ -19,6 +19,7 @@ from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verd
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.salesforce.call import Call
 from refloop.sandbox.server import Server
+from tests.connectors.salesforce_world import inside, refuse_next
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, EVERY, length=64)
@@ -164,14 +165,14 @@ def test_a_few_of_another_kind_go_by_collections(local: LocalSalesforce, connect
 def test_records_of_one_account_lie_side_by_side(local: LocalSalesforce, connect: Connections) -> None:
     accounts = [local.create("Account", {"Name": f"A{n}"}) for n in range(3)]
     ids = [local.create("Contact", {"LastName": "C", "AccountId": accounts[n % 3]}) for n in range(12)]
-    serve, sent = local.app._serve, []
+    serve, sent = inside(local)._serve, []
 
     def watched(call: Call) -> Any:
         if call.path.endswith("/batches") and isinstance(call.body, bytes):
             sent.append(call.body)
         return serve(call)
 
-    local.app._serve = watched  # type: ignore[method-assign] # a witness, not a stand-in
+    inside(local)._serve = watched  # a witness, not a stand-in
     list(connect().push([code(Ref("crm", Kind.CONTACT, one)) for one in ids]))
     order = [line.split(",")[0] for line in sent[0].decode().splitlines()[1:]]
     parents = [str((local.get("Contact", one) or {})["AccountId"]) for one in order]
@@ -203,14 +204,14 @@ def test_what_a_failed_job_left_undone_is_sent_again(local: LocalSalesforce, con
 
 def test_an_org_that_refuses_jobs_is_written_to_by_collections(local: LocalSalesforce, connect: Connections) -> None:
     refs = leads(local, 6)
-    local.fail_next(400, code="FEATURENOTENABLED", path="/jobs/ingest", times=9)
+    refuse_next(local, 400, code="FEATURENOTENABLED", path="/jobs/ingest", times=9)
     assert set(verdicts(list(connect().push([code(ref) for ref in refs])))) == {Verdict.WRITTEN}
 
 
 def test_an_upload_that_breaks_leaves_nothing_written(local: LocalSalesforce, connect: Connections) -> None:
     refs = leads(local, 6)
     receipts: list[Receipt] = []
-    local.fail_next(path="/batches", drop=True)
+    local.fail_next(None, path="/batches")
     with pytest.raises(CrmUnavailable):
         receipts.extend(connect().push([code(ref) for ref in refs]))
     assert set(verdicts(receipts)) == {Verdict.DEFERRED}
@@ -221,7 +222,7 @@ def test_an_upload_that_breaks_leaves_nothing_written(local: LocalSalesforce, co
 @pytest.mark.parametrize("after", [True, False])
 def test_whether_a_job_was_closed_is_seen(local: LocalSalesforce, connect: Connections, after: bool) -> None:
     refs = leads(local, 6)
-    local.fail_next(path="/jobs/ingest/", method="PATCH", drop=True, after=after)
+    local.fail_next(None, path="/jobs/ingest/", method="PATCH", applied=after)
     crm = connect()
     assert set(verdicts(list(crm.push([code(ref) for ref in refs])))) == {Verdict.WRITTEN}
     closed = crm.calls()["PATCH /services/data/v67.0/jobs/ingest/{id}"]
@@ -243,7 +244,7 @@ def test_a_job_that_does_not_get_on_is_stopped(local: LocalSalesforce, connect: 
 def test_what_no_result_set_tells_is_read_back(local: LocalSalesforce, connect: Connections, name: str) -> None:
     refs = leads(local, 6)
     local.refuse_next(refs[1].id, "STRING_TOO_LONG", "too long", times=9)
-    local.fail_next(404, code="NOT_FOUND", path=name, times=9)
+    refuse_next(local, 404, code="NOT_FOUND", path=name, times=9)
     known = {"successfulResults": [], "failedResults": [0, 2, 3, 4, 5], "unprocessedrecords": [0, 1, 2, 3, 4, 5]}[name]
     receipts = list(connect().push([code(ref) for ref in refs]))
     assert [place for place, one in enumerate(receipts) if one.verdict is not Verdict.UNKNOWN] == known
@@ -251,7 +252,7 @@ def test_what_no_result_set_tells_is_read_back(local: LocalSalesforce, connect: 
 
 def test_a_result_set_that_is_not_whole_confirms_nothing(local: LocalSalesforce, connect: Connections) -> None:
     refs = leads(local, 6)
-    serve = local.app._serve
+    serve = inside(local)._serve
 
     def miscounting(call: Call) -> Any:
         answer = serve(call)
@@ -259,7 +260,7 @@ def test_a_result_set_that_is_not_whole_confirms_nothing(local: LocalSalesforce,
             return answer
         return replace(answer, headers={**answer.headers, "Sforce-NumberOfRecords": "7"})
 
-    local.app._serve = miscounting  # type: ignore[method-assign] # an org that miscounts
+    inside(local)._serve = miscounting  # an org that miscounts
     receipts: list[Receipt] = []
     with pytest.raises(CrmUnavailable):
         receipts.extend(connect().push([code(ref) for ref in refs]))

@@ -27,6 +27,7 @@ from refloop.model import (
 )
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.server import Server
+from tests.connectors.salesforce_world import refuse_next
 
 APP = {"method": "client_credentials", "client_id": "local-client", "client_secret": "env:SF_SECRET"}
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD,), length=64)
@@ -70,7 +71,7 @@ def spent_until_refused(quota: Quota, used: int, limit: int) -> int:
     """How many calls one may make where nobody else calls."""
     for calls in range(1, 1000):
         try:
-            quota.spend(CALL)
+            quota.admit(CALL)
         except TryLater:
             return calls - 1
         quota.learn({"Sforce-Limit-Info": f"api-usage={used + calls}/{limit}"})
@@ -94,15 +95,15 @@ def test_a_share_of_what_was_left(share: float, used: int, limit: int, calls: in
 
 def test_what_others_spend_meanwhile_does_not_widen_our_share() -> None:
     quota = Quota("acme", 0.5)
-    quota.spend(CALL)
+    quota.admit(CALL)
     quota.learn({"Sforce-Limit-Info": "api-usage=1/11"})
     quota.learn({"Sforce-Limit-Info": "api-usage=1/1000"})
     quota.learn({})
     for _ in range(4):
-        quota.spend(CALL)
-    quota.spend("POST /services/oauth2/token")
+        quota.admit(CALL)
+    quota.admit("POST /services/oauth2/token")
     with pytest.raises(TryLater) as later:
-        quota.spend(CALL)
+        quota.admit(CALL)
     assert later.value.seconds == 3600
     assert "quota_share" in later.value.remedy
     assert (quota.spent, quota.latest) == (5, Allowance(1, 1000))
@@ -111,7 +112,7 @@ def test_what_others_spend_meanwhile_does_not_widen_our_share() -> None:
 def test_an_org_that_says_nothing_sets_no_bound() -> None:
     quota = Quota("acme", 0.5)
     for _ in range(100):
-        quota.spend(CALL)
+        quota.admit(CALL)
         quota.learn({})
     assert quota.latest is None
 
@@ -182,7 +183,7 @@ def test_a_push_that_has_spent_its_share_tells_what_it_wrote(local: LocalSalesfo
 
 def test_too_many_long_calls_at_once_are_waited_for(local: LocalSalesforce, connect: Any) -> None:
     message = "ConcurrentPerOrgLongTxn Limit exceeded."
-    local.fail_next(403, code="REQUEST_LIMIT_EXCEEDED", message=message, path="/composite", times=2)
+    refuse_next(local, 403, code="REQUEST_LIMIT_EXCEEDED", message=message, path="/composite", times=2)
     crm = connect()
     pauses: list[float] = []
     crm._api.transport._sleep = pauses.append

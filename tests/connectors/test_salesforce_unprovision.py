@@ -16,6 +16,7 @@ from refloop.errors import AuthError
 from refloop.model import FieldSpec, FieldType, Finding, Kind, Level, Wants
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.server import Server
+from tests.connectors.salesforce_world import refuse_next
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, EVERY, "The code.", length=64)
@@ -123,8 +124,13 @@ def test_some_fields_go_and_the_rights_of_the_others_stay(local: LocalSalesforce
 def test_a_field_that_is_in_use_stays_with_its_rights(local: LocalSalesforce, connect: Any) -> None:
     crm = connect()
     list(crm.provision(FIELDS))
-    local.fail_next(
-        400, code="DELETE_FAILED", message="used in a flow", method="DELETE", path="/tooling/sobjects/CustomField/"
+    refuse_next(
+        local,
+        400,
+        code="DELETE_FAILED",
+        message="used in a flow",
+        method="DELETE",
+        path="/tooling/sobjects/CustomField/",
     )
     found = told(list(crm.unprovision(FIELDS)))
     (failed,) = [place for place, (level, _) in found.items() if level is Level.ERROR]
@@ -136,7 +142,7 @@ def test_a_field_that_is_in_use_stays_with_its_rights(local: LocalSalesforce, co
 
 def test_who_may_not_remove_is_told(local: LocalSalesforce, connect: Any) -> None:
     list(connect().provision(FIELDS))
-    local.fail_next(403, code="INSUFFICIENT_ACCESS", method="DELETE")
+    refuse_next(local, 403, code="INSUFFICIENT_ACCESS", method="DELETE")
     with pytest.raises(AuthError) as failure:
         list(connect().unprovision(FIELDS))
     assert failure.value.remedy

@@ -22,7 +22,7 @@ from refloop.connectors.hubspot.limits import CALLS, limiter
 from refloop.connectors.hubspot.search import LIMIT, OBJECTS, highest, holding
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.stretches import Census
-from refloop.connectors.limiter import Timer
+from refloop.connectors.limiter import Limiter, Timer
 from refloop.connectors.transport import Answer, FateUnknown, Transport
 from refloop.errors import CrmUnavailable
 from refloop.model import Kind
@@ -76,7 +76,7 @@ class Client:
     def readers(self, most: int) -> int:
         """How many readers at once use up what the rate limit allows."""
         limiter = self.transport.limiter
-        return 2 if limiter is None else limiter.callers(CALLS, most)
+        return limiter.callers(CALLS, most) if isinstance(limiter, Limiter) else 2
 
     def count_above(self, kind: Kind, last: int) -> Census:
         """How many records of a kind have a higher id than `last`, and the highest id: by the late index."""

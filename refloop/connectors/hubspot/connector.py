@@ -16,7 +16,7 @@ from refloop.connectors.hubspot.pull import Pull
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.unprovision import unprovision
-from refloop.connectors.limiter import Timer
+from refloop.connectors.limiter import Limiter, Timer
 from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
 
 
@@ -72,7 +72,7 @@ class HubSpot:
     def usage(self) -> Usage | None:
         """By the headers of the latest answers. HubSpot tells OAuth apps nothing."""
         limiter = self._client.transport.limiter
-        return None if limiter is None else limiter.usage()
+        return limiter.usage() if isinstance(limiter, Limiter) else None
 
     def close(self) -> None:
         self._client.transport.close()

@@ -15,7 +15,6 @@ from simple_salesforce.exceptions import SalesforceError
 
 from refloop.connectors.base import Clock
 from refloop.connectors.faults import LOOK, FateUnknown
-from refloop.connectors.retry import Disposition
 from refloop.connectors.salesforce import catalogue
 from refloop.connectors.salesforce.auth import Tokens
 from refloop.connectors.salesforce.quota import Quota
@@ -87,9 +86,9 @@ class Api:
 
     def __init__(self, settings: SalesforceSettings, clock: Clock) -> None:
         self.transport = Transport(settings.url, allowed=HOSTS, limits=LIMITS)
-        self.transport.classify = self._classify
+        self.transport.classify = catalogue.classify
         self._quota = Quota(self.transport.origin.host, settings.quota_share)
-        self.transport.limiter = self._quota.spend
+        self.transport.limiter = self._quota
         self._tokens = Tokens(settings, self.transport, clock)
         self._elapsed = 0.0
         self._front = _Front(settings, self.transport)
@@ -105,10 +104,6 @@ class Api:
     def organization(self) -> str:
         """The org's id, as the log-in told it; "" when it did not."""
         return self._tokens.organization
-
-    def _classify(self, status: int, headers: Mapping[str, str], body: Any) -> Disposition:
-        self._quota.learn(headers)
-        return catalogue.classify(status, headers, body)
 
     def call(self, part: Part) -> Any:
         """The JSON body of one call (None for an empty one). A final no is raised."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from refloop.errors import TryLater
 
@@ -49,10 +49,21 @@ class Quota:
         """Calls so far that count against the allowance."""
         return self._spent
 
-    def spend(self, endpoint: str) -> None:
+    def admit(self, endpoint: str) -> Self:
+        """Lets a call leave. Raises TryLater in place of one too many."""
+        if not is_free(endpoint):
+            self.spend()
+        return self
+
+    def answered(self, status: int, headers: Mapping[str, str], error: Any) -> None:  # noqa: ARG002 - a gate's signature
+        """Hears an answer of a call that it let leave."""
+        self.learn(headers)
+
+    def unanswered(self) -> None:
+        """A call without an answer teaches nothing."""
+
+    def spend(self) -> None:
         """Counts a call that is about to be sent. Raises TryLater in place of one too many."""
-        if is_free(endpoint):
-            return
         with self._lock:
             if self._may_spend is not None and self._spent + 1 > self._may_spend:
                 raise self._enough()
