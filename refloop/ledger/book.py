@@ -182,7 +182,7 @@ def _opened(connection: sqlite3.Connection, path: Path, *, fresh: bool) -> Ledge
         "trusted_schema=OFF",
         "cell_size_check=ON",
         "temp_store=MEMORY",
-        "cache_size=-65536",
+        "cache_size=-16384",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
     ledger = Ledger(Database(connection, execute_plugins=False), path)

@@ -14,7 +14,7 @@ from refloop.sync.plan import Known, RecordPlan, plan_record
 from refloop.sync.policy import Policy
 from refloop.sync.stories import Stories
 
-CHUNK = 1000
+CHUNK = 2000
 
 
 class Planner:
