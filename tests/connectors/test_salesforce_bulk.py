@@ -247,6 +247,7 @@ def test_queries_stand_in_for_a_job_that_is_no_use(local: LocalSalesforce, conne
             del local._org.jobs[job.id]
     assert set(ids([*first, *pull])) == known
     assert crm.calls()[JOBS[0]] == (2 if when == "expired" else 1)
+    assert local._org.jobs == {}
 
 
 def test_a_job_that_is_lost_again_and_again_ends_in_queries(local: LocalSalesforce, connect: Connections) -> None:
@@ -256,11 +257,14 @@ def test_a_job_that_is_lost_again_and_again_ends_in_queries(local: LocalSalesfor
 
 
 @pytest.mark.usefixtures("small_pages")
-def test_results_that_expire_meanwhile_are_made_again(local: LocalSalesforce, connect: Connections) -> None:
+@pytest.mark.parametrize("status", [204, 400, 404, 409])
+def test_results_that_expire_meanwhile_are_made_again(
+    local: LocalSalesforce, connect: Connections, status: int
+) -> None:
     known = leads(local, 17)
     pull = connect().pull(NOTHING, Everything())
     before = [next(pull) for _ in range(4)]
-    local.fail_next(400, code="INVALID_LOCATOR", path="locator=")
+    local.fail_next(status, code="INVALID_LOCATOR", path="locator=")
     assert set(ids([*before, *pull])) == known
 
 

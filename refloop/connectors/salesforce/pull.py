@@ -174,6 +174,8 @@ class Puller:
                 yield walk, {name: rows}
             self._jobs.delete(job)
         except JobLost as lost:
+            if not lost.anew:
+                self._jobs.delete(job)
             again = self._jobs.start(walk.layout, [name], walk.window) if lost.anew and not job.is_second else {}
             second = {name: replace(found, is_second=True) for name, found in again.items()}
             yield replace(walk, jobs={**second, **others}, after={} if again else {name: ""}), {}
