@@ -215,6 +215,22 @@ def test_the_watermark_is_from_before_the_jobs(local: LocalSalesforce, connect: 
     assert records(after)[Ref("crm", Kind.LEAD, min(known))].texts == {"Description": "late"}
 
 
+def test_what_changed_in_a_long_time_comes_by_a_job(local: LocalSalesforce, connect: Connections) -> None:
+    cursor = last_cursor(list(connect().pull(NOTHING, Everything())))
+    known = leads(local, 9)
+    today, (used, crm) = parse_cursor(cursor), (local.api_usage, connect())
+    assert set(ids(list(crm.pull(NOTHING, Since(cursor))))) == known
+    assert local.api_usage - used == 1
+    last_year = replace(
+        today, watermark=today.watermark - timedelta(days=365), described=today.described - timedelta(days=365)
+    )
+    crm = connect(bulk_rows=8)
+    pages = list(crm.pull(NOTHING, Since(last_year.cursor())))
+    assert set(ids(pages)) == known
+    assert crm.calls()[JOBS[0]] == 1
+    assert parse_cursor(last_cursor(pages)).watermark >= today.watermark
+
+
 # what may break
 
 
