@@ -61,10 +61,8 @@ class Desk:
 
     def __init__(self, folder: Path, crm: str, process: Process) -> None:
         self._folder = folder
-        self._env = {
-            **os.environ,
-            "BENCH_SECRET": process.credentials.get("token", process.credentials.get("client_secret", "")),
-        }
+        secret = process.credentials["client_secret" if crm == "salesforce" else "token"]
+        self._env = {**os.environ, "BENCH_SECRET": secret}
         connection = CONNECTIONS[crm].format(url=process.url, client_id=process.credentials.get("client_id", ""))
         (folder / "config.yaml").write_text(f"version: 1\nconnections:\n  crm:\n    {connection}\n", encoding="utf-8")
         lines = [f"{code(number)},r{number % 100}" for number in range(CODES)]

@@ -216,6 +216,22 @@ def test_the_watermark_is_from_before_the_jobs(local: LocalSalesforce, connect: 
     assert records(after)[Ref("crm", Kind.LEAD, min(known))].texts == {"Description": "late"}
 
 
+def test_what_changed_in_a_long_time_comes_by_a_job(local: LocalSalesforce, connect: Connections) -> None:
+    cursor = last_cursor(list(connect().pull(NOTHING, Everything())))
+    known = leads(local, 9)
+    today, (used, crm) = parse_cursor(cursor), (local.api_usage, connect())
+    assert set(ids(list(crm.pull(NOTHING, Since(cursor))))) == known
+    assert local.api_usage - used == 1
+    last_year = replace(
+        today, watermark=today.watermark - timedelta(days=365), described=today.described - timedelta(days=365)
+    )
+    crm = connect(bulk_rows=8)
+    pages = list(crm.pull(NOTHING, Since(last_year.cursor())))
+    assert set(ids(pages)) == known
+    assert crm.calls()[JOBS[0]] == 1
+    assert parse_cursor(last_cursor(pages)).watermark >= today.watermark
+
+
 # what may break
 
 
@@ -248,6 +264,7 @@ def test_queries_stand_in_for_a_job_that_is_no_use(local: LocalSalesforce, conne
             del local._org.jobs[job.id]
     assert set(ids([*first, *pull])) == known
     assert crm.calls()[JOBS[0]] == (2 if when == "expired" else 1)
+    assert local._org.jobs == {}
 
 
 def test_a_job_that_is_lost_again_and_again_ends_in_queries(local: LocalSalesforce, connect: Connections) -> None:
@@ -257,11 +274,14 @@ def test_a_job_that_is_lost_again_and_again_ends_in_queries(local: LocalSalesfor
 
 
 @pytest.mark.usefixtures("small_pages")
-def test_results_that_expire_meanwhile_are_made_again(local: LocalSalesforce, connect: Connections) -> None:
+@pytest.mark.parametrize("status", [204, 400, 404, 409])
+def test_results_that_expire_meanwhile_are_made_again(
+    local: LocalSalesforce, connect: Connections, status: int
+) -> None:
     known = leads(local, 17)
     pull = connect().pull(NOTHING, Everything())
     before = [next(pull) for _ in range(4)]
-    refuse_next(local, 400, code="INVALID_LOCATOR", path="locator=")
+    refuse_next(local, status, code="INVALID_LOCATOR", path="locator=")
     assert set(ids([*before, *pull])) == known
 
 

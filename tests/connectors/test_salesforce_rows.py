@@ -309,7 +309,7 @@ def test_a_text_that_is_no_cursor_is_refused(text: str) -> None:
 
 @pytest.mark.parametrize(("age", "fresh"), [(0, True), (23, True), (24, False), (-1, True)])
 def test_a_description_is_believed_for_a_day(age: int, fresh: bool) -> None:
-    assert Position(DAY, None, {}, WHOLE, DAY - timedelta(hours=age)).is_fresh() is fresh
+    assert Position(DAY, None, {}, WHOLE, DAY - timedelta(hours=age)).is_fresh(DAY) is fresh
 
 
 def test_every_object_is_pulled() -> None:

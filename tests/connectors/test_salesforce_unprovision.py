@@ -15,6 +15,7 @@ from refloop.connectors.salesforce.metadata import metadata_files
 from refloop.errors import AuthError
 from refloop.model import FieldSpec, FieldType, Finding, Kind, Level, Wants
 from refloop.sandbox.salesforce import LocalSalesforce
+from refloop.sandbox.salesforce.call import Answer, Call
 from refloop.sandbox.server import Server
 from tests.connectors.salesforce_world import refuse_next
 
@@ -138,6 +139,27 @@ def test_a_field_that_is_in_use_stays_with_its_rights(local: LocalSalesforce, co
     assert SET not in found
     again = told(list(connect().unprovision(FIELDS)))
     assert set(again) == {failed, SET}
+
+
+def test_descriptions_that_cannot_be_queried_are_read_one_by_one(local: LocalSalesforce, connect: Any) -> None:
+    local.add_field("Lead", "Ref_Code__c", {"label": "Code", "type": "Text", "length": 64})
+    before = custom_fields(local)
+    list(connect().provision(FIELDS))
+    serve = inside(local)._serve
+
+    def strict(call: Call) -> Any:
+        if "/tooling/query" in call.path and "Description" in call.path:
+            return Answer(400, [{"errorCode": "INVALID_FIELD", "message": "No such column 'Description'"}])
+        return serve(call)
+
+    inside(local)._serve = strict  # type: ignore[method-assign] # an org whose Tooling API is as documented
+    crm = connect()
+    some = told(list(crm.unprovision([NOTE])))
+    assert set(some) == {"crm: Opportunity.Ref_Note__c"}  # fields of ours are left, so the rights stay
+    rest = told(list(crm.unprovision(FIELDS)))
+    assert {place for place, (level, _) in rest.items() if level is Level.WARNING} == {"crm: Lead.Ref_Code__c"}
+    assert SET in rest
+    assert custom_fields(local) == before
 
 
 def test_who_may_not_remove_is_told(local: LocalSalesforce, connect: Any) -> None:

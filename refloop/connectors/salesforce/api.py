@@ -116,7 +116,7 @@ class Api:
         """The answer to one call for CSV, which goes to `sink`, whole, when its status is good."""
         self.log_in()
         answer = self.transport.download(self._root + path, sink, params=dict(params), headers={"Accept": "text/csv"})
-        if answer.status < 300 and not answer.headers.get("Content-Type", "").lower().startswith("text/csv"):
+        if answer.status == 200 and not answer.headers.get("Content-Type", "").lower().startswith("text/csv"):
             raise ForeignAnswer(f"GET {path}", "it is no CSV")
         return answer
 

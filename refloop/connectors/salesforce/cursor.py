@@ -81,9 +81,9 @@ class Position:
         }
         return Cursor(json.dumps(body, separators=(",", ":")))
 
-    def is_fresh(self) -> bool:
-        """Whether the layout can still be believed, by the server's clock."""
-        return self.watermark - self.described < FRESH
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether the layout can still be believed. `now` is the server's clock, as `described` is."""
+        return now - self.described < FRESH
 
 
 def parse_cursor(cursor: Cursor) -> Position:

@@ -28,7 +28,8 @@ _ENDED = frozenset({COMPLETE, "Failed", "Aborted"})
 _GONE = frozenset({404, 409, 410})
 """Unknown or expired (jobs live for seven days), or made with another API version."""
 
-_BAD_LOCATOR = 400
+_NO_RESULTS = _GONE | {204, 400}
+"""Bulk API 2.0 docs, "Get Results for a Query Job": 204 says that the request failed; 400 is for a bad locator."""
 
 
 class JobLost(Exception):  # noqa: N818 - a signal between the classes of a job
@@ -104,7 +105,7 @@ def result_set(api: Api, path: str, params: Mapping[str, str]) -> Iterator[tuple
         raise DiskError("no temporary file can be made", remedy="Free some disk space for temporary files.") from None
     with file:
         answer = api.download(path, params, file)
-        if answer.status in _GONE or answer.status == _BAD_LOCATOR:
+        if answer.status in _NO_RESULTS:
             raise JobLost(anew=True)
         if answer.status != 200:
             raise failure(answer.status, answer.body, "the results of a Bulk job")

@@ -77,12 +77,11 @@ class Puller:
         """The pages of a pull; at least one, so that the watermark moves also when nothing changed."""
         if isinstance(span, Between):
             walk = self._surveyed(wants, Window(span.start, span.end))
-            yield from (replace(page, cursor=None) for page in self._walk(wants, walk, None))
+            yield from (replace(page, cursor=None) for page in self._walk(wants, walk))
         elif isinstance(span, Everything):
-            yield from self._walk(wants, self._surveyed(wants, Window()), None)
+            yield from self._walk(wants, self._surveyed(wants, Window()))
         else:
-            before = self._position(span)
-            yield from self._walk(wants, self._resumed(wants, before), before.watermark)
+            yield from self._walk(wants, self._resumed(wants, self._position(span)))
 
     def _surveyed(self, wants: Wants, window: Window) -> _Walk:
         """Begins a pull of unknown size: one call tells the schema, how many rows there are and the watermark, and
@@ -109,36 +108,43 @@ class Puller:
                 f"{self._connection}: the cursor of the last pull cannot be read",
                 remedy="Pull everything from this connection again.",
             )
-        self._api.log_in()
+        now = self._api.clock()
         if before.organization and self._api.organization and before.organization != self._api.organization:
             raise LedgerError(
                 f"{self._connection}: the ledger's cursor is of the org {before.organization}, "
                 f"and the connection leads to {self._api.organization}",
                 remedy="Correct `url` of the connection; or use a ledger of its own for the other org.",
             )
+        if before.watermark > now + SKEW:  # it would skip whatever changes until then
+            raise LedgerError(
+                f"{self._connection}: the cursor of the last pull lies in the future of the org's clock",
+                remedy="Was the ledger edited, or the sandbox refreshed? Pull everything from this connection again.",
+            )
         return before
 
     def _resumed(self, wants: Wants, before: Position) -> _Walk:
-        """Goes on within the window of a pull that stopped; else opens the next one."""
-        known = before.layout, before.described
-        if not before.is_fresh() or is_missing_some(before.layout, self._settings, wants):
-            known = self._describe(wants)
+        """Goes on within the window of a pull that stopped; else opens the next one: at once where the last pull was
+        today, with a survey where so much time went by that the org must be described again."""
+        is_known = before.is_fresh(self._api.clock()) and not is_missing_some(before.layout, self._settings, wants)
         if before.is_unfinished:
+            known = (before.layout, before.described) if is_known else self._describe(wants)
             return _Walk(Window(before.floor), *known, before.after, before.watermark, before.jobs)
-        floor = before.watermark - timedelta(minutes=self._settings.look_back)
-        return _Walk(Window(floor), *known, FROM_THE_START)
+        window = Window(before.watermark - timedelta(minutes=self._settings.look_back))
+        if not is_known:
+            return self._surveyed(wants, window)
+        return _Walk(window, before.layout, before.described, FROM_THE_START)
 
     def _describe(self, wants: Wants, *, afresh: bool = False) -> tuple[Layout, datetime]:
         schemas = self._org.schemas(afresh=afresh)
         return layout(schemas, self._settings, wants), self._org.described_at
 
-    def _walk(self, wants: Wants, walk: _Walk, before: datetime | None) -> Iterator[Page]:
+    def _walk(self, wants: Wants, walk: _Walk) -> Iterator[Page]:
         """By queries first, while the jobs are at work; then what the jobs found."""
         reader = Reader(self._connection, self._settings, wants)
-        if walk.jobs and before is None:
+        if walk.jobs:
             yield Page(cursor=self._cursor(walk))  # so that a pull that dies now finds its jobs again
         while walk.after or walk.jobs:
-            walks = self._queried(wants, walk, before) if walk.after else self._fetched(walk, before)
+            walks = self._queried(wants, walk) if walk.after else self._fetched(walk)
             for walk, pages in walks:
                 yield replace(_page(reader, pages), cursor=self._cursor(walk))
 
@@ -155,36 +161,28 @@ class Puller:
             walk.jobs,
         ).cursor()
 
-    def _queried(self, wants: Wants, walk: _Walk, before: datetime | None) -> Iterator[_Taken]:
+    def _queried(self, wants: Wants, walk: _Walk) -> Iterator[_Taken]:
         while walk.after:
             walk, step = self._ask(wants, walk)
-            self._refuse_future(before)
             after = {name: page.last for name, page in step.pages.items() if page.last is not None}
             walk = replace(walk, watermark=walk.watermark or step.safe, after=after)
             yield walk, {name: page.rows for name, page in step.pages.items()}
 
-    def _fetched(self, walk: _Walk, before: datetime | None) -> Iterator[_Taken]:
+    def _fetched(self, walk: _Walk) -> Iterator[_Taken]:
         """The rows of the first job. One that is gone is started anew, once; for one that failed, queries do it."""
         name, job = next(iter(walk.jobs.items()))
         others = {other: found for other, found in walk.jobs.items() if other != name}
         try:
             for rows, here in self._jobs.rows(name, job):
-                self._refuse_future(before)
                 walk = replace(walk, jobs={name: here, **others} if here else others)
                 yield walk, {name: rows}
             self._jobs.delete(job)
         except JobLost as lost:
+            if not lost.anew:
+                self._jobs.delete(job)
             again = self._jobs.start(walk.layout, [name], walk.window) if lost.anew and not job.is_second else {}
             second = {name: replace(found, is_second=True) for name, found in again.items()}
             yield replace(walk, jobs={**second, **others}, after={} if again else {name: ""}), {}
-
-    def _refuse_future(self, before: datetime | None) -> None:
-        """A cursor ahead of the server's clock would skip whatever changes until then."""
-        if before is not None and before > self._api.clock_at_start() + SKEW:
-            raise LedgerError(
-                f"{self._connection}: the cursor of the last pull lies in the future of the org's clock",
-                remedy="Was the ledger edited, or the sandbox refreshed? Pull everything from this connection again.",
-            )
 
     def _ask(self, wants: Wants, walk: _Walk) -> tuple[_Walk, _Step]:
         """The next page of each unfinished object; asked twice where the org has changed meanwhile."""

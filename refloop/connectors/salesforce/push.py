@@ -57,8 +57,9 @@ class _Attempt:
 class Pusher:
     """Pushes for one connection.
 
-    Between look and write lies one call. A person who edits the very field in that moment is overwritten: a
-    collection takes no condition (Salesforce has `If-Unmodified-Since` for single records only).
+    Between look and write lie one call or two, or the time that a job takes. A person who edits the very field in
+    that moment is overwritten: neither collections nor jobs take a condition (Salesforce has `If-Unmodified-Since`
+    for single records only).
     """
 
     def __init__(self, connection: str, looker: Looker, writer: Writer, bulk_changes: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from refloop.connectors.salesforce import catalogue
 from refloop.connectors.salesforce.answers import Row, first_error
 from refloop.connectors.salesforce.api import MOST_PARTS, Api, ForeignAnswer, Part, PartAnswer
+from refloop.connectors.salesforce.catalogue import SchemaChanged
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.metadata import MARK, PERMISSION_SET, OwnField, own_fields
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
@@ -36,7 +37,7 @@ class Remover:
     def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """One finding for each thing that was removed, was left alone, or could not be removed."""
         self._org.forget()
-        there = self._custom_fields()
+        there = self._custom_fields(fields)
         left = {name for name, row in there.items() if _is_marked(row)}
         going: list[OwnField] = []
         for own in own_fields(fields):
@@ -54,16 +55,33 @@ class Remover:
         if not left:
             yield from self._permission_set()
 
-    def _custom_fields(self) -> Mapping[str, Row]:
+    def _custom_fields(self, fields: Sequence[FieldSpec]) -> Mapping[str, Row]:
         """The org's own custom fields of our objects, by name; those of packages are not looked at."""
+        try:
+            return self._named(", Description")
+        except SchemaChanged:
+            pass  # the docs promise the description as a part of the metadata only, which comes record by record
+        there = self._named("")
+        granted = self._setup.query("FieldPermissions", "Field", f"Parent.Name = {quoted_name(PERMISSION_SET)}")
+        asked = {str(row.get("Field")).casefold() for row in granted} | {
+            one.name.casefold() for one in own_fields(fields)
+        }
+        return {name: self._described(row) if name in asked else row for name, row in there.items()}
+
+    def _named(self, more: str) -> Mapping[str, Row]:
         where = f"TableEnumOrId IN ({', '.join(map(quoted_name, OBJECTS.values()))})"
-        columns = "DeveloperName, TableEnumOrId, NamespacePrefix, Description"
+        columns = f"DeveloperName, TableEnumOrId, NamespacePrefix{more}"
         rows = self._setup.query("CustomField", columns, where, tooling=True)
         return {
             f"{row.get('TableEnumOrId')}.{row.get('DeveloperName')}__c".casefold(): row
             for row in rows
             if not row.get("NamespacePrefix")
         }
+
+    def _described(self, row: Row) -> Row:
+        body = self._api.call(Part("field", "GET", f"tooling/sobjects/CustomField/{_id(row)}"))
+        metadata = body.get("Metadata") if isinstance(body, dict) else None
+        return {**row, "Description": metadata.get("description") if isinstance(metadata, dict) else None}
 
     def _filled(self, going: Sequence[OwnField]) -> Sequence[int | None]:
         """How many records hold a value in each field; None where Salesforce cannot say (long texts, hidden fields)."""
