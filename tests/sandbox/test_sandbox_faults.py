@@ -267,7 +267,8 @@ def test_rules_by_index_path_and_method(desk: Desk) -> None:
 
 
 def strikes(seed: int) -> list[int]:
-    plan = Plan(seed)
+    plan = Plan()
+    plan.seed(seed)
     plan.add(faults.empty(), chance=0.25)
     return [n for n in range(400) if plan.strike(Asked(n, "GET", "/", b"")) is not None]
 
