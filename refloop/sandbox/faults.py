@@ -132,10 +132,10 @@ class _Rule:
 class Plan:
     """The rules that wait, in order; the first that holds strikes. Safe to change while the CRM serves."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self) -> None:
         self.injected: list[Injected] = []
         self._rules: list[_Rule] = []
-        self._die = random.Random(seed)  # noqa: S311 - a die, not a secret
+        self._die = random.Random(0)  # noqa: S311 - a die, not a secret
         self._lock = threading.Lock()
 
     def add(self, fault: Fault, **where: Unpack[Where]) -> None:
@@ -157,6 +157,11 @@ class Plan:
         )
         with self._lock:
             self._rules.append(rule)
+
+    def seed(self, seed: int) -> None:
+        """Throws the die of `chance` from here on as `seed` says; it is 0 from the start."""
+        with self._lock:
+            self._die.seed(seed)
 
     def clear(self) -> None:
         """Drops the rules that still wait; the log stays."""

@@ -15,7 +15,7 @@ from urllib.parse import parse_qs
 from refloop.sandbox.faults import Alter, Asked, Fault, Reply
 
 _LISTS = ("results", "records")
-_LOCATOR = re.compile(r"(/query(?:All)?)/[^/?]+", re.IGNORECASE)
+_LOCATOR = re.compile(r"(?<!/jobs)(/query(?:All)?)/[^/?]+", re.IGNORECASE)
 
 
 def repeated_page() -> Fault:
@@ -78,11 +78,23 @@ def _same_token(asked: Asked, reply: Reply, _before: Reply | None) -> Reply:
     body = _parsed(reply)
     if not isinstance(body, dict):
         return reply
-    if "nextRecordsUrl" in body or _LOCATOR.search(asked.path):
+    if "compositeResponse" in body:
+        paths = _paths_with_locators(asked)
+        for part in body["compositeResponse"]:
+            if part["referenceId"] in paths and isinstance(part["body"], dict):
+                part["body"].update(nextRecordsUrl=paths[part["referenceId"]], done=False)
+    elif _LOCATOR.search(asked.path):
         body.update(nextRecordsUrl=asked.path, done=False)
     else:
         body["paging"] = {"next": {"after": token}}
     return _packed(reply, body)
+
+
+def _paths_with_locators(asked: Asked) -> dict[str, str]:
+    """The parts of a composite call that ask for a later page, by their reference ids."""
+    body = _parsed_bytes(asked.body)
+    parts = body.get("compositeRequest") if isinstance(body, dict) else None
+    return {part["referenceId"]: part["url"] for part in parts or () if _LOCATOR.search(part["url"])}
 
 
 def _token(asked: Asked) -> str | None:
@@ -94,7 +106,9 @@ def _token(asked: Asked) -> str | None:
             return named[name][0]
     if b'"after"' in asked.body:
         return str(json.loads(asked.body)["after"])
-    return path if _LOCATOR.search(path) else None
+    if _LOCATOR.search(path):
+        return path
+    return next(iter(_paths_with_locators(asked).values()), None) if b"compositeRequest" in asked.body else None
 
 
 def _holders(body: Any) -> Iterator[dict[str, Any]]:
@@ -109,8 +123,12 @@ def _is_csv(reply: Reply) -> bool:
 
 
 def _parsed(reply: Reply) -> Any:
+    return _parsed_bytes(reply.body)
+
+
+def _parsed_bytes(body: bytes) -> Any:
     try:
-        return json.loads(reply.body)
+        return json.loads(body)
     except ValueError:
         return None
 

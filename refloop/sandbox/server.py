@@ -92,9 +92,10 @@ async def hang_up(receive: Receive) -> None:
 async def reset(receive: Receive) -> None:
     """Tears the connection down: the client's kernel is sent a TCP RST, and what was not read yet is lost."""
     transport = connection(receive)
-    # to linger for no time at all is how a socket is told to send RST instead of FIN
-    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    transport.abort()
+    if not transport.is_closing():
+        # to linger for no time at all is how a socket is told to send RST instead of FIN
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
     await _gone(receive)
 
 

@@ -72,6 +72,11 @@ class Traffic:
         finally:
             self._flying.remove(began)
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that have arrived and are not answered yet."""
+        return len(self._flying)
+
     def crowded(self) -> bool:
         """Whether as many requests run long as may. The one that asks counts when it runs long itself."""
         if self.most_long is None:

@@ -6,12 +6,14 @@ import contextlib
 import gzip
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import pytest
 import requests
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from refloop.sandbox import faults, pages
 from refloop.sandbox.crm import LocalCrm
@@ -55,28 +57,49 @@ class Desk(NamedTuple):
 NAMES = [f"N{number:03}" for number in range(450)]
 
 
+class Switch:
+    """One server for all tests: to start and stop one costs more than most tests."""
+
+    url = ""
+    app: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app(scope, receive, send)
+
+
+SWITCH = Switch()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def served() -> Iterator[None]:
+    with Server(SWITCH) as server:
+        SWITCH.url = server.url
+        yield
+
+
 def salesforce() -> Iterator[Desk]:
-    with LocalSalesforce(page_size=100) as crm, Server(crm.app) as server:
+    with LocalSalesforce(page_size=100) as crm:
+        SWITCH.app = crm.app
         ids = crm.load("Contact", ({"LastName": name} for name in NAMES))
         root = "/services/data/v67.0"
         listing = f"{root}/query?q=SELECT+Id,LastName+FROM+Contact+ORDER+BY+Id"
         write = ("PATCH", f"{root}/sobjects/Contact/{ids[0]}", {"Title": "CTO"})
         yield Desk(
-            crm, server.url, crm.access_token(), listing, write,
+            crm, SWITCH.url, crm.access_token(), listing, write,
             lambda: (crm.get("Contact", ids[0]) or {})["Title"], "records",
         )  # fmt: skip
 
 
 def hubspot() -> Iterator[Desk]:
     crm = LocalHubSpot()
+    SWITCH.app = crm.app
     ids = crm.load("contacts", ({"lastname": name} for name in NAMES))
-    with Server(crm.app) as server:
-        root = "/crm/objects/2026-09/contacts"
-        write = ("PATCH", f"{root}/{ids[0]}", {"properties": {"jobtitle": "CTO"}})
-        yield Desk(
-            crm, server.url, "pat-na1-local", f"{root}?limit=100&properties=lastname", write,
-            lambda: (crm.get("contacts", ids[0]) or {}).get("jobtitle"), "results",
-        )  # fmt: skip
+    root = "/crm/objects/2026-09/contacts"
+    write = ("PATCH", f"{root}/{ids[0]}", {"properties": {"jobtitle": "CTO"}})
+    yield Desk(
+        crm, SWITCH.url, "pat-na1-local", f"{root}?limit=100&properties=lastname", write,
+        lambda: (crm.get("contacts", ids[0]) or {}).get("jobtitle"), "results",
+    )  # fmt: skip
 
 
 @pytest.fixture(params=[salesforce, hubspot], ids=["salesforce", "hubspot"])
@@ -117,6 +140,22 @@ def test_a_reset_is_one_and_a_close_is_none(desk: Desk) -> None:
     with pytest.raises(ConnectionResetError):
         raw(desk)
     assert raw(desk) == b""
+
+
+@pytest.mark.parametrize("fault", [None, faults.reset(applied=True), faults.closed(), faults.cut(), faults.drip()])
+def test_a_client_that_leaves_first_breaks_nothing(desk: Desk, fault: Fault | None) -> None:
+    desk.crm.traffic.latency = 0.1
+    if fault is not None:
+        desk.crm.faults.add(fault, method="PATCH")
+    method, path, body = desk.write
+    with pytest.raises(requests.exceptions.ReadTimeout):
+        desk._ask(method, path, json=body, timeout=0.02)
+    desk.crm.traffic.latency = 0.0
+    assert desk.get().ok
+    until = time.monotonic() + 5
+    while desk.crm.traffic.in_flight and time.monotonic() < until:
+        assert desk.get().ok
+    assert desk.written() == (None if fault is not None and not fault.is_served else "CTO")
 
 
 def test_a_body_cut_short_of_its_announced_length(desk: Desk) -> None:
@@ -250,6 +289,45 @@ def test_a_bulk_result_page_that_comes_twice() -> None:
             assert second.text.splitlines()[1] == '"N200"'
 
 
+def test_pages_within_a_composite_call() -> None:
+    for desk in salesforce():
+        root = "/services/data/v67.0"
+
+        def ask(url: str, desk: Desk = desk, root: str = root) -> Any:
+            parts = [
+                {"method": "GET", "url": url, "referenceId": "people"},
+                {"method": "GET", "url": f"{root}/limits", "referenceId": "limits"},
+            ]
+            answer = desk._ask("POST", f"{root}/composite", json={"compositeRequest": parts}).json()
+            return answer["compositeResponse"][0]["body"]
+
+        desk.crm.faults.add(pages.repeated_token(), times=2)
+        desk.crm.faults.add(pages.reordered_page())
+        first = ask(desk.listing)
+        assert [row["LastName"] for row in first["records"]] == PAGES[0][::-1]
+        for _ in range(2):
+            second = ask(first["nextRecordsUrl"])
+            assert [row["LastName"] for row in second["records"]] == PAGES[1]
+            assert second["nextRecordsUrl"] == first["nextRecordsUrl"]
+        assert ask(first["nextRecordsUrl"])["nextRecordsUrl"] != first["nextRecordsUrl"]
+
+
+def test_a_search_page_that_comes_twice() -> None:
+    for desk in hubspot():
+        search = "/crm/objects/2026-09/contacts/search"
+
+        def ask(after: str, desk: Desk = desk, search: str = search) -> Any:
+            body = {"limit": 100, "properties": ["lastname"], **({"after": after} if after else {})}
+            return desk._ask("POST", search, json=body)
+
+        desk.crm.faults.add(pages.repeated_page(), path="/search")
+        desk.crm.faults.add(pages.repeated_token(), path="/search")
+        first, again = ask(""), ask("100")
+        assert desk.names(first) == desk.names(again) == PAGES[0]
+        third = ask("200")
+        assert (desk.names(third), third.json()["paging"]["next"]["after"]) == (PAGES[2], "200")
+
+
 # -- which requests a rule strikes
 
 
@@ -267,7 +345,8 @@ def test_rules_by_index_path_and_method(desk: Desk) -> None:
 
 
 def strikes(seed: int) -> list[int]:
-    plan = Plan(seed)
+    plan = Plan()
+    plan.seed(seed)
     plan.add(faults.empty(), chance=0.25)
     return [n for n in range(400) if plan.strike(Asked(n, "GET", "/", b"")) is not None]
 

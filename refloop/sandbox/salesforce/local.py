@@ -187,7 +187,14 @@ class LocalSalesforce(LocalCrm):
             order = len(self._org.records.stages) + 1
             return seed.add_stage(self._org.records, (name, odds, is_closed, is_won, category), order, self._admin)
 
-    def add_field(self, object: str, name: str, metadata: Mapping[str, object], *, visible: bool = True) -> str:  # noqa: A002 - the CRM's word
+    def add_field(
+        self,
+        object: str,  # noqa: A002 - the CRM's word
+        name: str,
+        metadata: Mapping[str, object],
+        *,
+        visible: bool = True,
+    ) -> str:
         """Adds a custom field (`Metadata` as the Tooling API has it); `visible` lets the integration user see it."""
         with self._org.store.lock:
             made = add_field(self._org.records, f"{object}.{name}", metadata, self._org.admin)
@@ -267,12 +274,25 @@ class LocalSalesforce(LocalCrm):
         """How many requests and records were spoilt on demand."""
         return super().faults_injected + self._org.records.guards.refused.total()
 
-    def refuse_next(self, id: str, code: str, message: str = "", *, times: int = 1) -> None:  # noqa: A002 - the CRM's word
+    def refuse_next(
+        self,
+        id: str,  # noqa: A002 - the CRM's word
+        code: str,
+        message: str = "",
+        *,
+        times: int = 1,
+    ) -> None:
         """Refuses the next API writes to one record, with any code."""
         with self._org.store.lock:
             self._org.records.guards.refusals[full_id(id) or id] = Refusal(code, message or code, times)
 
-    def lock(self, id: str, *, seconds: float | None = None, attempts: int | None = None) -> None:  # noqa: A002 - the CRM's word
+    def lock(
+        self,
+        id: str,  # noqa: A002 - the CRM's word
+        *,
+        seconds: float | None = None,
+        attempts: int | None = None,
+    ) -> None:
         """Locks a row: API writes to it get UNABLE_TO_LOCK_ROW, and so do those to an account's contacts and deals.
 
         It ends after so many seconds of the org's clock, after so many writes were refused, or by `unlock`.
@@ -285,7 +305,14 @@ class LocalSalesforce(LocalCrm):
         with self._org.store.lock:
             self._org.records.guards.unlock(full_id(id) or id)
 
-    def add_validation_rule(self, object: str, broken: Broken, message: str, *, field: str | None = None) -> None:  # noqa: A002 - the CRM's word
+    def add_validation_rule(
+        self,
+        object: str,  # noqa: A002 - the CRM's word
+        broken: Broken,
+        message: str,
+        *,
+        field: str | None = None,
+    ) -> None:
         """Adds a rule of the customer's: a record for which `broken(record, record before)` holds cannot be saved.
 
         Both are as REST shows them; there is none before a creation. It holds for people too.

@@ -138,7 +138,7 @@ def _enter_stage(records: Records, row: Row, before: Row) -> None:
 def _contact_role(records: Records, row: Row, _before: Row) -> None:
     if row.get("IsPrimary"):
         table = quoted("OpportunityContactRole")
-        sql = f"UPDATE {table} SET IsPrimary = 0 WHERE OpportunityId = ? AND Id IS NOT ? AND IsPrimary = 1"  # noqa: S608 - names out of the schema
+        sql = f"UPDATE {table} SET IsPrimary = 0 WHERE OpportunityId = ? AND Id IS NOT ? AND IsPrimary = 1"  # noqa: S608 - quoted
         records.store.execute(sql, (row["OpportunityId"], row["Id"]))
 
 

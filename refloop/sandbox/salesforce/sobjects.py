@@ -184,7 +184,7 @@ def updated(org: Org, call: Call, sobject: str) -> Answer:
     item, (start, end) = _replicated(org, sobject), _window(org, call, _UPDATED_DAYS)
     living = " AND IsDeleted = 0" if item.soft_deletes else ""
     sql = (
-        f"SELECT Id FROM {quoted(item.name)} WHERE SystemModstamp >= ? AND SystemModstamp < ?{living} "  # noqa: S608 - names out of the schema
+        f"SELECT Id FROM {quoted(item.name)} WHERE SystemModstamp >= ? AND SystemModstamp < ?{living} "  # noqa: S608 - quoted
         f"LIMIT {_MAX_IDS + 1}"
     )
     ids = [row[0] for row in org.store.execute(sql, (time_text(start), time_text(end)))]
