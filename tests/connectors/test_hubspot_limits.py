@@ -1,4 +1,4 @@
-"""HubSpot's words about its limits, and that a pull through strict ones is never refused."""
+"""HubSpot's words about its limits."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from refloop.connectors.hubspot.limits import told
+from refloop.connectors.hubspot.limits import seconds_to_midnight, told
 from refloop.connectors.limiter import Told
+from refloop.model import parse_time
 
 LIST = "GET /crm/objects/2026-03/contacts"
 SEARCH = "POST /crm/objects/2026-03/deals/search"
@@ -40,3 +41,19 @@ HEADERS = {
 )
 def test_what_an_answer_says(endpoint: str, status: int, headers: dict[str, str], body: Any, expected: Told) -> None:
     assert told(endpoint, status, headers, body) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "seconds"),
+    [
+        ("2026-03-01T22:30:00Z", "Europe/Berlin", 1_800),
+        ("2026-03-01T23:30:00Z", "Europe/Berlin", 84_600),
+        ("2026-03-28T23:00:00Z", "Europe/Berlin", 82_800),  # the clocks go forward: a day of 23 hours
+        ("2026-03-01T22:30:00Z", "America/New_York", 23_400),
+        ("2026-03-01T22:30:00Z", "../../etc/passwd", None),
+        ("2026-03-01T22:30:00Z", "Mars/Olympus", None),
+        ("2026-03-01T22:30:00Z", "", None),
+    ],
+)
+def test_the_day_ends_at_midnight_in_the_accounts_own_time_zone(now: str, zone: str, seconds: float | None) -> None:
+    assert seconds_to_midnight(parse_time(now), zone) == seconds

@@ -47,7 +47,12 @@ def test_the_group_is_named_by_the_prefix(names: list[str], group: str) -> None:
 )
 def test_each_type_has_a_definition(kind: FieldType, type_: str, field_type: str) -> None:
     made = definition(spec(kind=kind, choices=(("won", "Won"),), description="Why"), "g")
-    assert (made["type"], made["fieldType"], made["groupName"], made["description"]) == (type_, field_type, "g", "Why")
+    assert (made["type"], made["fieldType"], made["groupName"], made["description"]) == (
+        type_,
+        field_type,
+        "g",
+        "Why Managed by refloop.",
+    )
     assert ("options" in made) == (kind is FieldType.CHOICE)
 
 

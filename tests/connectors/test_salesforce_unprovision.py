@@ -17,7 +17,7 @@ from refloop.model import FieldSpec, FieldType, Finding, Kind, Level, Wants
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.salesforce.call import Answer, Call
 from refloop.sandbox.server import Server
-from tests.connectors.salesforce_world import refuse_next
+from tests.connectors.salesforce_world import inside, refuse_next
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, EVERY, "The code.", length=64)
@@ -152,7 +152,7 @@ def test_descriptions_that_cannot_be_queried_are_read_one_by_one(local: LocalSal
             return Answer(400, [{"errorCode": "INVALID_FIELD", "message": "No such column 'Description'"}])
         return serve(call)
 
-    inside(local)._serve = strict  # type: ignore[method-assign] # an org whose Tooling API is as documented
+    inside(local)._serve = strict  # an org whose Tooling API is as documented
     crm = connect()
     some = told(list(crm.unprovision([NOTE])))
     assert set(some) == {"crm: Opportunity.Ref_Note__c"}  # fields of ours are left, so the rights stay

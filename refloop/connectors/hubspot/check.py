@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from refloop.connectors.hubspot.auth import OAuthTokens
@@ -23,7 +24,8 @@ _PROVISION = "Run `refloop provision`."
 class Check:
     """One check of one account. What is wrong with it is a finding.
 
-    Raises AuthError when the token is refused, for then nothing more can be said; CrmUnavailable and TryLater.
+    Raises ConfigError when a secret is missing and AuthError when the token is refused, for then nothing more can be
+    said; CrmUnavailable and TryLater.
     """
 
     def __init__(self, client: Client, connection: str, settings: HubSpotSettings) -> None:
@@ -32,10 +34,12 @@ class Check:
         self._settings = settings
 
     def findings(self, wants: Wants) -> Iterator[Finding]:
+        for secret in self._settings.secrets():
+            secret.reveal()
         yield from self._refused(self._client.account)
         yield from self._rotation()
         for kind in OBJECTS:
-            yield from self._refused(lambda kind=kind: self._client.listing(kind, {"properties": "hs_object_id"}))  # type: ignore[misc]  # mypy cannot type a default in a lambda
+            yield from self._refused(partial(self._client.listing, kind, {"properties": "hs_object_id"}))
             yield from self._properties(kind, wants)
         yield from self._refused(self._client.pipelines)
         if not isinstance(self._settings.auth, OAuth):  # HubSpot counts the day's calls of keys only

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from refloop.connectors.hubspot import answers
 from refloop.connectors.hubspot.answers import Batch, BatchError, Edges, Found, Listing, Updated
 from refloop.connectors.hubspot.auth import authenticator
 from refloop.connectors.hubspot.faults import disposition, failure
-from refloop.connectors.hubspot.limits import CALLS, limiter
+from refloop.connectors.hubspot.limits import CALLS, limiter, seconds_to_midnight
 from refloop.connectors.hubspot.search import LIMIT, OBJECTS, highest, holding
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.stretches import Census
@@ -137,7 +138,15 @@ class Client:
         answer = self._get(f"/account-info/{self._version}/details", what)
         if not isinstance(answer, dict):
             raise answers.nonsense(what, "it is not an object")
+        zone = answer.get("timeZone")
+        if self.transport.limiter is not None and isinstance(zone, str):
+            self.transport.limiter.day_ends = partial(self._until_midnight, zone)
         return answer
+
+    def _until_midnight(self, zone: str) -> float | None:
+        """Seconds until the account's day ends, and with it the count of its calls."""
+        now = self.transport.server_time
+        return None if now is None else seconds_to_midnight(now, zone)
 
     def daily_usage(self) -> list[Mapping[str, Any]]:
         """How many calls of the day are used, per kind of app; not for OAuth apps."""

@@ -66,7 +66,7 @@ class FullPull:
         self._waiting.extend(map(Reading.of, left))
         with Crew(MOST_READERS) as crew:
             while self._start(crew) or self._ready:
-                if not self._ready:
+                if not self._ready and self._failure is None:
                     wait(self._under_way, return_when=FIRST_COMPLETED)
                 self._collect()
                 self._start(crew)

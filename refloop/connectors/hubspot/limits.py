@@ -8,7 +8,9 @@ the associations API in 10 s; a day's calls for the account, until midnight in i
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, time, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from refloop.connectors.hubspot.faults import disposition
 from refloop.connectors.limiter import Limiter, Rule, Timer, Told
@@ -45,6 +47,16 @@ def told(endpoint: str, status: int, headers: Mapping[str, str], error: Any) -> 
         day_left=_whole(headers, "Daily-Remaining", least=0),
         day_over=day_over,
     )
+
+
+def seconds_to_midnight(now: datetime, zone: str) -> float | None:
+    """How long the day of an account in that time zone still lasts; None for a zone that nobody knows."""
+    try:
+        local = now.astimezone(ZoneInfo(zone))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+    midnight = datetime.combine(local.date() + timedelta(days=1), time(), local.tzinfo)
+    return (midnight - now).total_seconds()
 
 
 def _refusal(endpoint: str, status: int, headers: Mapping[str, str], error: Any) -> tuple[str, float | None, bool]:

@@ -80,6 +80,12 @@ class HubSpotSettings(ConnectionSettings):
     def other_connections(self) -> Mapping[str, str]:
         return {"mirror_of": self.mirror_of} if self.mirror_of else {}
 
+    def secrets(self) -> tuple[SecretRef, ...]:
+        """Where all that the login needs is kept."""
+        if isinstance(self.auth, OAuth):
+            return self.auth.client_secret, self.auth.refresh_token
+        return (self.auth.token,)
+
     @field_validator("url")
     @classmethod
     def _hubspot_or_loopback(cls, url: str) -> str:
