@@ -139,8 +139,9 @@ class Client:
         if not isinstance(answer, dict):
             raise answers.nonsense(what, "it is not an object")
         zone = answer.get("timeZone")
-        if self.transport.limiter is not None and isinstance(zone, str):
-            self.transport.limiter.day_ends = partial(self._until_midnight, zone)
+        limiter = self.transport.limiter
+        if isinstance(limiter, Limiter) and isinstance(zone, str):
+            limiter.day_ends = partial(self._until_midnight, zone)
         return answer
 
     def _until_midnight(self, zone: str) -> float | None:
