@@ -38,9 +38,9 @@ check: $(INSTALLED)
 	@$(BIN)/lint-imports --no-logo
 
 bench: $(INSTALLED)
-	@set -e; for benchmark in $(sort $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py))); do \
-		echo "$$benchmark"; $(BIN)/python "$$benchmark"; \
-	done
+	@$(BIN)/python benchmarks/matching.py
+	@$(BIN)/python benchmarks/ledger.py
+	@$(BIN)/python benchmarks/crm.py --write
 
 clean:
 	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

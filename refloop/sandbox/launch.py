@@ -16,7 +16,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
@@ -36,7 +36,8 @@ class Setup:
     """How the CRM is: `latency` is seconds a call, `index_lag` seconds that HubSpot's search stays behind.
 
     `strict` enforces what the CRM's limits are, HubSpot's those of a free account or, with `professional`, of a
-    larger one. `daily` is the number of calls a day, None the CRM's default.
+    larger one. `daily` is the number of calls a day, None the CRM's default. `per_ten_seconds` is what HubSpot
+    announces in place of the account's own allowance.
     """
 
     fill: Fill = 0
@@ -45,6 +46,7 @@ class Setup:
     index_lag: float = 0.0
     professional: bool = False
     daily: int | None = None
+    per_ten_seconds: int | None = None
 
 
 class Stats(NamedTuple):
@@ -164,12 +166,9 @@ def _built(crm: Crm, setup: Setup) -> tuple[LocalSalesforce | LocalHubSpot, dict
         return org, fill_salesforce(org, setup.fill), held
     allowance = Allowance.professional() if setup.professional else Allowance()
     if setup.daily is not None:
-        allowance = Allowance(
-            allowance.per_ten_seconds,
-            allowance.searches_per_second,
-            setup.daily,
-            allowance.associations_per_ten_seconds,
-        )
+        allowance = replace(allowance, daily=setup.daily)
+    if setup.per_ten_seconds is not None:
+        allowance = replace(allowance, per_ten_seconds=setup.per_ten_seconds)
     account = LocalHubSpot(
         strict=setup.strict,
         latency=setup.latency,
