@@ -105,6 +105,8 @@ def originals_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, Ref]:
     """Every record that is one deal with one of the deals -> the record that speaks for it: of a mirror its original,
     of a deal that was merged away its survivor, else itself. Originals never seen, or gone, speak for nobody."""
     known = set(deals)
+    if not known:
+        return {}
     edges: set[Pair] = set()
     frontier = set(known)
     while frontier:

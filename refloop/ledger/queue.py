@@ -23,10 +23,11 @@ class Topic(StrEnum):
 
 def enqueue(ledger: Ledger, topic: Topic, refs: Iterable[Ref]) -> None:
     """Puts records on the list of a topic; once, however often they are named."""
-    ledger.db.conn.executemany(
-        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, ?, ?, ?)",
-        ((topic.value, ref.connection, ref.kind.value, ref.id) for ref in refs),
-    )
+    rows = [(topic.value, ref.connection, ref.kind.value, ref.id) for ref in refs]
+    if rows:
+        ledger.db.conn.executemany(
+            "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, ?, ?, ?)", rows
+        )
 
 
 def enqueue_ids(ledger: Ledger, topic: Topic, ids: Iterable[str]) -> None:

@@ -162,7 +162,9 @@ class Decider:
         """The deals whose own code speaks for this buyer: the one who came first among a deal's people."""
         ledger = self._ledger
         originals = originals_of(ledger, {deal for _, deal in deals_of(ledger, persons)})
-        carrying = self._carrying(originals)
+        carrying = self._carrying(originals) if originals else set()
+        if not carrying:
+            return set()
         spoken = {originals[deal] for deal in carrying}
         people: dict[Ref, set[Ref]] = {}
         for deal, person in persons_of(ledger, [deal for deal in originals if originals[deal] in spoken]):
