@@ -13,6 +13,16 @@ _REF = "connection TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL"
 
 _TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+    """CREATE TABLE lease (
+        owner TEXT NOT NULL,
+        host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        started_at TEXT NOT NULL,
+        heartbeat_at TEXT NOT NULL,
+        expires_at TEXT,
+        fence INTEGER NOT NULL,
+        locked INTEGER NOT NULL
+    ) STRICT""",
     "CREATE TABLE programs (program TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '') STRICT",
     """CREATE TABLE referrers (
         referrer TEXT PRIMARY KEY,

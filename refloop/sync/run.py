@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from filelock import FileLock, Timeout
-
 from refloop import __version__
 from refloop.connectors.base import Clock, Connector
 from refloop.errors import (
@@ -246,22 +244,3 @@ def _refuse_moved(connector: Connector, changes: Sequence[Change]) -> None:
                     f"{change.ref} has changed since the plan was made ({change.field.name}); nothing was written",
                     remedy="Make a new plan with `refloop plan -o FILE`.",
                 )
-
-
-@contextmanager
-def alone(ledger: Ledger) -> Iterator[None]:
-    """Holds the ledger for one run; the lock goes with the process, however it ends.
-
-    Raises TryLater at once when another run holds it.
-    """
-    lock = FileLock(f"{ledger.path}.lock", timeout=0, mode=0o600)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise TryLater(
-            f"another refloop is working on {ledger.path}", remedy="Wait for it to end; cron will come back by itself."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()
