@@ -4,6 +4,7 @@
     |-- ConfigError                     78   correct the configuration, or the CRM's schema
     |-- AuthError                       77   renew the credentials, or grant the permission
     |-- TryLater                        75   run again later: locked, out of quota, told to wait
+    |-- TimeIsUp                        75   run again: this run took as long as it may
     |-- LeaseLost                       75   another run took over: leave
     |-- DiskError                       74   free or repair the disk
     |-- CrmUnavailable                  69   the CRM is down or answers nonsense: run again, then look
@@ -108,6 +109,12 @@ class TryLater(RefloopError):  # noqa: N818 - it is not an error, and the name s
     def __init__(self, message: str, *, remedy: str = "", seconds: float | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.seconds = seconds
+
+
+class TimeIsUp(RefloopError):  # noqa: N818 - named by the situation, as its siblings
+    """The run took as long as it may, and stopped at a good moment."""
+
+    exit = Exit.LATER
 
 
 class LeaseLost(RefloopError):  # noqa: N818 - named by the situation, as its siblings

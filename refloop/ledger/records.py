@@ -75,7 +75,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             fresh.append(replace(record, deleted=record.deleted or ref in merged))
         elif _is_older(record, before):
             counts["unchanged"] += 1
-        elif before["hash"] == _hash(record):
+        elif before["hash"] == hash_of(record):
             counts["unchanged"] += 1
             touched += [record] if _stamp(record.modified_at) > before["modified_at"] else []
         else:
@@ -216,14 +216,15 @@ def _fields(record: Record) -> tuple[object, ...]:
     )
 
 
-def _hash(record: Record) -> str:
+def hash_of(record: Record) -> str:
+    """What a row of `records` keeps beside its content, which shows whether either was altered."""
     return hashlib.blake2b(repr(_content(record)).encode(), digest_size=16).hexdigest()
 
 
 def _columns(record: Record) -> tuple[object, ...]:
     created, *rest = _content(record)
     ref = record.ref
-    return (ref.connection, ref.kind.value, ref.id, created, _stamp(record.modified_at), *rest, _hash(record))
+    return (ref.connection, ref.kind.value, ref.id, created, _stamp(record.modified_at), *rest, hash_of(record))
 
 
 def _ref(row: sqlite3.Row) -> Ref:
