@@ -16,7 +16,7 @@ import typer
 
 from refloop import __version__
 from refloop.cli_intake import codes_app, referrals_app
-from refloop.cli_ledger import ledger_app, unlock
+from refloop.cli_ledger import forget_person, ledger_app, unlock
 from refloop.config import write_template
 from refloop.errors import DataError, Exit, RefloopError
 from refloop.ledger.backups import back_up_daily
@@ -42,6 +42,7 @@ app.add_typer(codes_app, name="codes")
 app.add_typer(referrals_app, name="referrals")
 app.add_typer(ledger_app, name="ledger")
 app.command()(unlock)
+app.command("forget")(forget_person)
 
 OnlyOption = Annotated[
     str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")

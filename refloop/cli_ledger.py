@@ -13,6 +13,7 @@ from refloop.ledger import backups
 from refloop.ledger.lease import holder_of, replace_holder
 from refloop.ledger.rebuild import rebuild
 from refloop.report import text
+from refloop.sync.forget import forget, person_of
 from refloop.sync.lock import locked_file
 from refloop.sync.session import read_config, utc_now
 from refloop.terminal import JsonOption, err, opened, out, print_json, working
@@ -76,6 +77,29 @@ def rebuild_ledger(context: typer.Context, yes: YesOption = False) -> None:
         with journalled(work, "ledger rebuild"):
             forgotten = rebuild(work.ledger, work.config.connections)
     text.say(out, f"{forgotten:,} records forgotten. Next: `refloop sync`, which pulls everything again.")
+
+
+def forget_person(
+    context: typer.Context,
+    person: Annotated[str, typer.Argument(help="An e-mail address, or a lead or contact (connection:kind:id).")],
+    yes: YesOption = False,
+) -> None:
+    """Erase a person's e-mail, title and texts from the ledger and its backups, and keep them out from now on.
+
+    Referrals, credits and totals stay. The CRMs are left alone.
+    """
+    with working(context) as work:
+        found = person_of(work.ledger, person)
+        if not yes and not typer.confirm(f"Erase this person ({len(found.refs)} records)? It cannot be taken back."):
+            raise typer.Exit(Exit.OK)
+        with journalled(work, "forget"):
+            erased = forget(work.ledger, found, work.clock())
+    for name, count in erased.counts.items():
+        text.say(out, f"{name}: {count:,} erased")
+    for path in erased.deleted:
+        text.say(out, f"deleted {path}")
+    text.say(out, f"a new backup is {erased.backup}")
+    text.say(out, "Saved plans and exports may still name the person: delete them yourself.")
 
 
 def unlock(

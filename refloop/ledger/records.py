@@ -282,9 +282,14 @@ def overlay(ledger: Ledger, record: Record, found: Mapping[str, str | None]) -> 
     """Lays our own later knowledge of our fields over a record. Not a change of the CRM: queues nothing."""
     merged = {**record.found, **found}
     kept = replace(record, found={name: value for name, value in merged.items() if value is not None})
+    put_record(ledger, kept)
+
+
+def put_record(ledger: Ledger, record: Record) -> None:
+    """Replaces what is kept of a record, if anything is. Not a change of the CRM: queues nothing."""
     row = ledger.one("SELECT changed_run FROM records WHERE (connection, kind, id) = (?, ?, ?)", _columns(record)[:3])
     if row:
-        ledger.db.execute(_UPSERT, (*_columns(kept), row["changed_run"]))
+        ledger.db.execute(_UPSERT, (*_columns(record), row["changed_run"]))
 
 
 def cursor_of(ledger: Ledger, connection: str) -> Cursor | None:
