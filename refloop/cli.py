@@ -201,8 +201,6 @@ def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:
     task = replace(task, max_runtime=timedelta(minutes=minutes) if minutes else None)
     with progress_bars(err) as progress:
         report = work.runner(only=only, progress=progress).run(task)
-    if not report.problems:
-        back_up_daily(work.ledger, work.clock())
     summary = figures.summary(work.ledger)
     if as_json:
         print_json(_report(report, summary))
@@ -213,6 +211,8 @@ def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:
         text.totals(out, summary)
         for name, error in report.problems:
             text.problem(err, name, error)
+    if not report.problems:
+        back_up_daily(work.ledger, work.clock())
     if report.exit:
         raise typer.Exit(report.exit)
 

@@ -50,7 +50,7 @@ def stormed(path: Path, count: int, end: str = "leave") -> list[int]:
     return [int(word) for word in done.stdout.split()]
 
 
-@pytest.mark.parametrize("count", [12, pytest.param(40, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, 40])
 def test_of_many_that_start_at_once_one_works(folder: Path, count: int) -> None:
     assert stormed(folder / "refloop.db", count) == [Exit.LATER] * (count - 1) + [Exit.OK]
 
