@@ -90,6 +90,8 @@ def forget_person(
     """
     with working(context) as work:
         found = person_of(work.ledger, person)
+        for ref in sorted(found.refs):
+            text.say(out, f"{ref}")
         if not yes and not typer.confirm(f"Erase this person ({len(found.refs)} records)? It cannot be taken back."):
             raise typer.Exit(Exit.OK)
         with journalled(work, "forget"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +13,8 @@ from refloop.errors import DataError
 from refloop.ledger.backups import back_up
 from refloop.ledger.book import Ledger
 from refloop.ledger.forget import Forgotten, bare, erase, scrub
-from refloop.ledger.neighbours import holders_of
-from refloop.ledger.records import record_of
+from refloop.ledger.neighbours import buyers, holders_of
+from refloop.ledger.records import record_of, records_of
 from refloop.mapping.people import email_key, is_shared_mailbox
 from refloop.model import Kind, Page, Record, Ref
 
@@ -39,26 +39,34 @@ class Erased:
 
 
 def person_of(ledger: Ledger, name: str) -> Person:
-    """The person that an e-mail address or a record (connection:kind:id) names.
+    """The person that an e-mail address or a record (connection:kind:id) names, with all records that are the same
+    buyer: converted, merged, or with the same address.
 
     Raises DataError for what is neither, and for a record that was never seen or is nobody's.
     """
     email = email_key(name)
     if email is None:
-        return _person_on(ledger, _ref(name))
-    return Person(frozenset([email]), frozenset(holders_of(ledger, email)))
+        return _buyer(ledger, [_person_record(ledger, _ref(name))], frozenset())
+    holders = holders_of(ledger, email)
+    if is_shared_mailbox(email):  # its records are several people's: what else they have is their own
+        return Person(frozenset([email]), frozenset(holders))
+    return _buyer(ledger, holders, frozenset([email]))
 
 
-def _person_on(ledger: Ledger, ref: Ref) -> Person:
+def _buyer(ledger: Ledger, seeds: Collection[Ref], named: frozenset[str]) -> Person:
+    refs = frozenset(seeds).union(*buyers(ledger, seeds, is_shared_mailbox))
+    found = {record.email for record in records_of(ledger, refs) if record.email and email_key(record.email)}
+    return Person(named.union(email for email in found if not is_shared_mailbox(email)), refs)
+
+
+def _person_record(ledger: Ledger, ref: Ref) -> Ref:
     record = record_of(ledger, ref)
     if record is None or ref.kind is Kind.DEAL:
         raise DataError(
             f"{ref} is a deal, not a person" if record else f"the ledger knows no record {ref}",
             remedy="Name a person by e-mail address, or by the connection:kind:id of a lead or contact.",
         )
-    email = record.email if record.email and email_key(record.email) else None
-    others = () if email is None or is_shared_mailbox(email) else holders_of(ledger, email)
-    return Person(frozenset([email] if others and email else []), frozenset([ref, *others]))
+    return ref
 
 
 def _ref(name: str) -> Ref:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from refloop.sync.forget import Erased, forget, person_of
 from refloop.sync.intake import BadRow, Claim, submit
 from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
+from tests.sync.test_crash import Fate, Killed, MortalConnection
 
 BO = "bo@buyer.io"
 
@@ -158,6 +160,52 @@ def test_the_guards_stand_before_and_after(loop: Loop, refs: dict[str, Ref]) -> 
 def test_a_name_that_is_nobodys_is_refused(loop: Loop, name: str) -> None:
     with pytest.raises(DataError):
         person_of(loop.ledger, name)
+
+
+def test_a_person_is_all_their_records_under_all_their_addresses(loop: Loop) -> None:
+    crm = loop.crms["sales"]
+    lead = crm.create(Kind.LEAD, Draft(email="old@buyer.io"))
+    loop.sync()
+    contact, *_ = crm.convert(lead)
+    other = crm.create(Kind.CONTACT, Draft(email="young@buyer.io"))
+    crm.merge(contact, other)
+    loop.sync()
+    named = person_of(loop.ledger, "young@buyer.io")
+    assert person_of(loop.ledger, str(lead)) == named
+    assert named.refs >= {lead, contact, other}
+    assert named.emails == {"old@buyer.io", "young@buyer.io"}
+    forget(loop.ledger, named, NOW)
+    assert files_with(loop.ledger, "old@buyer.io") == files_with(loop.ledger, "young@buyer.io") == []
+    assert not any(loop.sync().problems)
+    assert files_with(loop.ledger, "old@buyer.io") == files_with(loop.ledger, "young@buyer.io") == []
+
+
+def test_killed_at_any_statement_it_is_finished_by_the_next_time(loop: Loop, refs: dict[str, Ref]) -> None:
+    """The guards of the append-only tables stand after each kill; the second time erases every byte."""
+    before, path = standing(loop.ledger), loop.ledger.path
+    loop.ledger.db.execute("DELETE FROM records WHERE email = 'ro.bo@buyer.io'")
+    back_up(loop.ledger, NOW)
+    loop.ledger.close()
+    saved = path.read_bytes()
+    deadly, killed = 0, True
+    while killed:
+        path.write_bytes(saved)
+        loop.reopen()
+        fate, real = Fate(deadly, armed=True), loop.ledger.db.conn
+        loop.ledger.db.conn = MortalConnection(real, fate)  # type: ignore[assignment]  # quacks like one
+        with suppress(Killed):
+            erased(loop, BO)
+        killed = fate.kills == 1
+        real.close()
+        loop.reopen()
+        assert loop.ledger.one("SELECT 1 FROM meta WHERE key = 'erasing'") is None
+        erased(loop, BO)
+        assert files_with(loop.ledger, BO) == []
+        assert standing(loop.ledger) == before
+        loop.ledger.close()
+        deadly += 1
+    assert deadly > 100
+    loop.reopen()
 
 
 def test_a_shared_mailbox_makes_nobody_one_buyer(loop: Loop) -> None:
