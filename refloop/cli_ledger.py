@@ -59,7 +59,7 @@ def restore(
     chosen = file or next(iter(backups.backups_of(path)), None)
     if chosen is not None and not yes and not typer.confirm(f"Put {chosen} in the place of {path}?"):
         raise typer.Exit(Exit.OK)
-    with locked_file(path):
+    with locked_file(path, utc_now):
         taken, aside = backups.restore(path, chosen, utc_now())
     text.say(out, f"{taken} is the ledger {path} now")
     if aside:

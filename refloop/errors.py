@@ -5,6 +5,7 @@
     |-- AuthError                       77   renew the credentials, or grant the permission
     |-- TryLater                        75   run again later: locked, out of quota, told to wait
     |-- TimeIsUp                        75   run again: this run took as long as it may
+    |-- LedgerBusy                      75   another program writes to the ledger for long: run again
     |-- LeaseLost                       75   another run took over: leave
     |-- DiskError                       74   free or repair the disk
     |-- CrmUnavailable                  69   the CRM is down or answers nonsense: run again, then look
@@ -113,6 +114,12 @@ class TryLater(RefloopError):  # noqa: N818 - it is not an error, and the name s
 
 class TimeIsUp(RefloopError):  # noqa: N818 - named by the situation, as its siblings
     """The run took as long as it may, and stopped at a good moment."""
+
+    exit = Exit.LATER
+
+
+class LedgerBusy(RefloopError):  # noqa: N818 - named by the situation, as its siblings
+    """Another program keeps the ledger locked."""
 
     exit = Exit.LATER
 

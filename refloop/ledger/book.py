@@ -12,7 +12,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from refloop.errors import DiskError, LedgerError
+from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.model import Ref
 
@@ -39,8 +39,8 @@ class Ledger:
     def writing(self) -> Iterator[Database]:
         """One transaction: all of it is kept, or nothing. Nests.
 
-        Raises DiskError when the disk is full or broken, LedgerError when the file is damaged, LeaseLost when another
-        process took over; all leave the ledger as it was.
+        Raises DiskError when the disk is full or broken, LedgerError when the file is damaged, LedgerBusy when another
+        program writes to it for long, LeaseLost when another process took over; all leave the ledger as it was.
         """
         try:
             if not self.db.conn.in_transaction:
@@ -118,7 +118,9 @@ def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
             remedy="Nothing was written. Put back a backup of the file, or move it away and run a full sync.",
         )
     if name.startswith("SQLITE_BUSY"):
-        return DiskError(f"the ledger {path} is locked by another program", remedy="Close it there, then run again.")
+        return LedgerBusy(
+            f"the ledger {path} is locked by another program", remedy="Wait for it to end, or close it; then run again."
+        )
     return error
 
 

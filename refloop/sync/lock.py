@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from refloop.connectors.base import Clock
 from refloop.errors import RefloopError, TryLater
-from refloop.ledger.book import Ledger
-from refloop.ledger.lease import Lease, holder_of
+from refloop.ledger.book import Ledger, open_ledger
+from refloop.ledger.lease import Holder, Lease, holder_of
 
 _WAIT = "Wait for it to end; cron will come back by itself. `refloop unlock` shows who it is."
 
@@ -40,15 +40,27 @@ def alone(ledger: Ledger, clock: Clock) -> Iterator[None]:
 
 
 @contextmanager
-def locked_file(path: Path) -> Iterator[None]:
+def locked_file(path: Path, clock: Clock) -> Iterator[None]:
     """Holds the file lock of a ledger that may not be readable. Raises TryLater when another run holds it."""
     lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
     if not _locked(lock):
         raise TryLater(f"another refloop is working on {path}", remedy=_WAIT)
     try:
+        holder = _holder_at(path)
+        if holder and holder.alive(clock()) and not holder.locked:
+            raise TryLater(f"another refloop is working on {path} ({holder})", remedy=_WAIT)
         yield
     finally:
         lock.release()
+
+
+def _holder_at(path: Path) -> Holder | None:
+    """Who holds a ledger, as far as it can be read."""
+    if not path.exists():
+        return None
+    with suppress(RefloopError), closing(open_ledger(path)) as ledger:
+        return holder_of(ledger)
+    return None
 
 
 def _locked(lock: FileLock) -> bool:

@@ -15,7 +15,7 @@ from refloop.errors import Exit, LeaseLost, TryLater
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.lease import EXPIRY, HEARTBEAT, holder_of, replace_holder
 from refloop.model import Kind
-from refloop.sync.lock import alone
+from refloop.sync.lock import alone, locked_file
 from refloop.sync.run import Runner, Task
 from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
@@ -97,11 +97,17 @@ def test_who_replaced_a_frozen_holder_is_not_replaced_in_turn(loop: Loop, other:
         third = open_ledger(loop.ledger.path)
         with pytest.raises(TryLater, match="another refloop"), alone(third, wall):
             pytest.fail("two at once")
+        with pytest.raises(TryLater, match="another refloop"), locked_file(loop.ledger.path, wall):
+            pytest.fail("the file is in use")
         frozen.__exit__(None, None, None)  # it wakes up, and gives its file lock back
+        with pytest.raises(TryLater, match="another refloop"), locked_file(loop.ledger.path, wall):
+            pytest.fail("the file is in use")
         with pytest.raises(TryLater, match="another refloop"), alone(third, wall):
             pytest.fail("two at once")
         third.close()
     with alone(other, wall):
+        pass
+    with locked_file(loop.ledger.path, wall):
         pass
 
 
