@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -15,8 +16,10 @@ import typer
 
 from refloop import __version__
 from refloop.cli_intake import codes_app, referrals_app
+from refloop.cli_ledger import forget_person, ledger_app, unlock
 from refloop.config import write_template
 from refloop.errors import DataError, Exit, RefloopError
+from refloop.ledger.backups import back_up_daily
 from refloop.ledger.book import translated
 from refloop.ledger.undo import undoing
 from refloop.model import Between, Change, Finding, Level, Ref
@@ -37,6 +40,9 @@ app = typer.Typer(
 )
 app.add_typer(codes_app, name="codes")
 app.add_typer(referrals_app, name="referrals")
+app.add_typer(ledger_app, name="ledger")
+app.command()(unlock)
+app.command("forget")(forget_person)
 
 OnlyOption = Annotated[
     str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")
@@ -187,12 +193,17 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Pull and decide, show the plan, write nothing.")] = False,
     only: OnlyOption = None,
     max_changes: MaxChangesOption = None,
+    allow_shrink: Annotated[
+        bool, typer.Option("--allow-shrink", help="Believe a CRM that shows far fewer records than before a rebuild.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pull what changed, match, and write outcomes back. What cron runs."""
     with working(context) as work:
         limit = max_changes or work.config.sync.max_changes
-        _run(work, Task("sync --dry-run" if dry_run else "sync", push=not dry_run, max_changes=limit), only, as_json)
+        command = "sync --dry-run" if dry_run else "sync"
+        task = Task(command, push=not dry_run, max_changes=limit, allow_shrink=allow_shrink)
+        _run(work, task, only, as_json)
 
 
 @app.command()
@@ -218,6 +229,8 @@ def backfill(
 
 
 def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:
+    minutes = work.config.sync.max_runtime
+    task = replace(task, max_runtime=timedelta(minutes=minutes) if minutes else None)
     with progress_bars(err) as progress:
         report = work.runner(only=only, progress=progress).run(task)
     summary = figures.summary(work.ledger)
@@ -230,6 +243,8 @@ def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:
         text.totals(out, summary)
         for name, error in report.problems:
             text.problem(err, name, error)
+    if not report.problems:
+        back_up_daily(work.ledger, work.clock())
     if report.exit:
         raise typer.Exit(report.exit)
 

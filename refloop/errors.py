@@ -4,6 +4,9 @@
     |-- ConfigError                     78   correct the configuration, or the CRM's schema
     |-- AuthError                       77   renew the credentials, or grant the permission
     |-- TryLater                        75   run again later: locked, out of quota, told to wait
+    |-- TimeIsUp                        75   run again: this run took as long as it may
+    |-- LedgerBusy                      75   another program writes to the ledger for long: run again
+    |-- LeaseLost                       75   another run took over: leave
     |-- DiskError                       74   free or repair the disk
     |-- CrmUnavailable                  69   the CRM is down or answers nonsense: run again, then look
     |-- DataError                       65   correct the input file
@@ -107,6 +110,24 @@ class TryLater(RefloopError):  # noqa: N818 - it is not an error, and the name s
     def __init__(self, message: str, *, remedy: str = "", seconds: float | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.seconds = seconds
+
+
+class TimeIsUp(RefloopError):  # noqa: N818 - named by the situation, as its siblings
+    """The run took as long as it may, and stopped at a good moment."""
+
+    exit = Exit.LATER
+
+
+class LedgerBusy(RefloopError):  # noqa: N818 - named by the situation, as its siblings
+    """Another program keeps the ledger locked."""
+
+    exit = Exit.LATER
+
+
+class LeaseLost(RefloopError):  # noqa: N818 - named by the situation, as its siblings
+    """Another process took over the ledger while this one stood still: it may write no more, to nothing."""
+
+    exit = Exit.LATER
 
 
 class DiskError(RefloopError):

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from refloop.report import text
-from refloop.sync.run import alone
+from refloop.sync.lock import alone
 from refloop.sync.session import Session, read_config, session
 
 out = Console(highlight=False)
@@ -30,7 +30,7 @@ def opened(context: typer.Context) -> Iterator[Session]:
 @contextmanager
 def working(context: typer.Context) -> Iterator[Session]:
     """A session that holds the ledger alone, for commands that write to it."""
-    with opened(context) as work, alone(work.ledger):
+    with opened(context) as work, alone(work.ledger, work.clock):
         yield work
 
 

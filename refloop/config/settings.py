@@ -69,6 +69,7 @@ class Sync(Section):
     """Limits of one run."""
 
     max_changes: int | None = Field(default=None, ge=1)
+    max_runtime: int | None = Field(default=None, ge=1)
 
 
 class ConfigFile(Section):

@@ -6,13 +6,13 @@ import os
 import sqlite3
 import stat
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlite_utils import Database
 
-from refloop.errors import DiskError, LedgerError
+from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.model import Ref
 
@@ -26,25 +26,29 @@ _POINT_ELSEWHERE = "Point `ledger:` in the configuration at another file. Nothin
 class Ledger:
     """An open ledger. The verbs over it live in this package's other modules, by topic.
 
-    One writer at a time. Not for use by several threads.
+    One writer at a time. Not for use by several threads. `guard`, where there is one, begins every transaction and
+    raises when this process may not write (see `refloop.ledger.lease`).
     """
 
     def __init__(self, db: Database, path: Path) -> None:
         self.db = db
         self.path = path
+        self.guard: Callable[[], None] | None = None
 
     @contextmanager
     def writing(self) -> Iterator[Database]:
         """One transaction: all of it is kept, or nothing. Nests.
 
-        Raises DiskError when the disk is full or broken, LedgerError when the file is damaged; both
-        leave the ledger as it was.
+        Raises DiskError when the disk is full or broken, LedgerError when the file is damaged, LedgerBusy when another
+        program writes to it for long, LeaseLost when another process took over; all leave the ledger as it was.
         """
         try:
             if not self.db.conn.in_transaction:
                 # deferred, a read-then-write beside another process fails at once and ignores the time-out
                 self.db.execute("BEGIN IMMEDIATE")
                 try:
+                    if self.guard:
+                        self.guard()
                     yield self.db
                     self.db.execute("COMMIT")
                 except BaseException:
@@ -71,6 +75,11 @@ class Ledger:
         """Grows with every change that a plan may depend on."""
         row = self.one("SELECT value FROM meta WHERE key = 'position'")
         return int(row["value"]) if row else 0
+
+    def make_sure(self) -> None:
+        """Raises LeaseLost when another process took over: call right before writing anywhere else."""
+        if self.guard:
+            self.guard()
 
     def moved(self) -> None:
         """Says that something a plan may depend on has changed. Call inside the transaction that changed it."""
@@ -109,7 +118,9 @@ def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
             remedy="Nothing was written. Put back a backup of the file, or move it away and run a full sync.",
         )
     if name.startswith("SQLITE_BUSY"):
-        return DiskError(f"the ledger {path} is locked by another program", remedy="Close it there, then run again.")
+        return LedgerBusy(
+            f"the ledger {path} is locked by another program", remedy="Wait for it to end, or close it; then run again."
+        )
     return error
 
 

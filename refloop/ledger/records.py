@@ -76,7 +76,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             fresh.append(replace(record, deleted=True) if ref in merged else record)
         elif _is_older(record, before):
             counts["unchanged"] += 1
-        elif before["hash"] == _hash(record):
+        elif before["hash"] == hash_of(record):
             counts["unchanged"] += 1
             touched += [record] if _stamp(record.modified_at) > before["modified_at"] else []
         else:
@@ -221,7 +221,8 @@ def _json(values: Mapping[str, str]) -> str:
     return _ENCODER.encode(dict(values)) if values else "{}"
 
 
-def _hash(record: Record) -> str:
+def hash_of(record: Record) -> str:
+    """What a row of `records` keeps beside its content, which shows whether either was altered."""
     return _digest(_content(record))
 
 
@@ -290,9 +291,14 @@ def overlay(ledger: Ledger, record: Record, found: Mapping[str, str | None]) -> 
     """Lays our own later knowledge of our fields over a record. Not a change of the CRM: queues nothing."""
     merged = {**record.found, **found}
     kept = replace(record, found={name: value for name, value in merged.items() if value is not None})
+    put_record(ledger, kept)
+
+
+def put_record(ledger: Ledger, record: Record) -> None:
+    """Replaces what is kept of a record, if anything is. Not a change of the CRM: queues nothing."""
     row = ledger.one("SELECT changed_run FROM records WHERE (connection, kind, id) = (?, ?, ?)", _columns(record)[:3])
     if row:
-        ledger.db.execute(_UPSERT, (*_columns(kept), row["changed_run"]))
+        ledger.db.execute(_UPSERT, (*_columns(record), row["changed_run"]))
 
 
 def cursor_of(ledger: Ledger, connection: str) -> Cursor | None:

@@ -13,6 +13,17 @@ _REF = "connection TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL"
 
 _TABLES = (
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+    "CREATE TABLE forgotten (digest TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    """CREATE TABLE lease (
+        owner TEXT NOT NULL,
+        host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        started_at TEXT NOT NULL,
+        heartbeat_at TEXT NOT NULL,
+        expires_at TEXT,
+        fence INTEGER NOT NULL,
+        locked INTEGER NOT NULL
+    ) STRICT""",
     "CREATE TABLE programs (program TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '') STRICT",
     """CREATE TABLE referrers (
         referrer TEXT PRIMARY KEY,
@@ -225,6 +236,8 @@ def first(db: Database) -> None:
     for table in _APPEND_ONLY:
         for action in ("UPDATE", "DELETE"):
             db.execute(
+                # the one exception: `refloop forget`, which writes and takes away that row in its transaction
                 f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
+                "WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'erasing') "
                 f"BEGIN SELECT RAISE(ABORT, '{table} are added, never edited'); END"
             )

@@ -11,6 +11,7 @@ from typing import Any
 
 from refloop.ledger.book import Ledger
 from refloop.ledger.codes import code_of
+from refloop.ledger.forget import Forgotten
 from refloop.ledger.telling import add_up
 from refloop.mapping.stages import OPEN
 from refloop.model import Kind, Ref, Status, parse_time
@@ -237,6 +238,7 @@ def explain_record(ledger: Ledger, ref: Ref) -> Row | None:
     )
     return {
         "record": {**dict(record), "texts": json.loads(record["texts"]), "found": json.loads(record["found"])},
+        "forgotten": bool(Forgotten(ledger).refs([ref])),
         "links": _rows(
             ledger.rows(
                 "SELECT * FROM links WHERE (source_connection, source_kind, source_id) = (?, ?, ?) "

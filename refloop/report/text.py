@@ -180,6 +180,8 @@ def story(console: Console, told: Row) -> None:
     for fact in facts:
         if record[fact] is not None:
             say(console, f"  {fact}: {_cell(record[fact])}")
+    if told["forgotten"]:
+        say(console, "  this person was forgotten (`refloop forget`): e-mail, title and texts are not kept", "yellow")
     if record["deleted"]:
         say(console, "  deleted in the CRM", "yellow")
     _section(console, "read", [f"{name}: {text}" for name, text in {**record["texts"], **record["found"]}.items()])

@@ -31,6 +31,7 @@ from refloop.ledger.decisions import (
     referrals_named,
     status_of,
 )
+from refloop.ledger.forget import Forgotten
 from refloop.ledger.neighbours import (
     buyers,
     concerned,
@@ -109,16 +110,23 @@ class Decider:
     def _book(self) -> CodeBook:
         return CodeBook(codes(self._ledger), url_parameters=self._policy.url_parameters)
 
+    @cached_property
+    def _forgotten(self) -> Forgotten:
+        return Forgotten(self._ledger)
+
     def _match(self, refs: list[Ref]) -> None:
         ledger, field = self._ledger, self._policy.names("code")
         records = list(records_of(ledger, refs))
         merged = merged_among(ledger, [record.ref for record in records if record.deleted])
         written = written_values(ledger, refs, field)
+        # of a forgotten person nothing is read any more: what their records carried stands as it was decided
+        settled = self._forgotten.refs(record.ref for record in records if not record.deleted)
         readings = {
             record.ref: self._read(record, written.get(record.ref), field)
             if not record.deleted or record.ref in merged
             else Reading(None, ())
             for record in records
+            if record.ref not in settled
         }
         keep_matches(ledger, self._run, MATCHER_VERSION, {ref: reading.match for ref, reading in readings.items()})
         asked = [

@@ -19,6 +19,7 @@ from refloop.ledger.book import Ledger
 from refloop.ledger.claims import earlier_claim, keep_claim
 from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_of, reread_if_codes_changed
 from refloop.ledger.decisions import KeptReferral
+from refloop.ledger.forget import Forgotten
 from refloop.mapping.claims import claim_id
 from refloop.mapping.codes import code_key
 from refloop.mapping.fields import day, why_sentence
@@ -157,11 +158,19 @@ def codes_changing(ledger: Ledger) -> Iterator[Intake]:
 def enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
     """Keeps one code. Raises BadRow when it is somebody else's already."""
     try:
-        return keep_code(ledger, row.code, row.referrer, now)
+        return keep_code(ledger, row.code, _known_referrer(ledger, row.referrer), now)
     except CodeTaken as taken:
         raise BadRow(
             f"code {row.code.code!r} belongs to referrer {taken.referrer!r} in program {taken.program!r} already"
         ) from None
+
+
+def _known_referrer(ledger: Ledger, referrer: Referrer) -> Referrer:
+    """The referrer without what was forgotten of them."""
+    forgotten = Forgotten(ledger)
+    if referrer.email is None or not forgotten.emails([referrer.email]):
+        return referrer
+    return Referrer(referrer.id, "", forgotten.pseudonym(referrer.email))
 
 
 def import_referrals(ledger: Ledger, path: Path, run: int, now: datetime) -> Intake:
@@ -184,6 +193,8 @@ def submit(ledger: Ledger, run: int, row: Claim) -> Kept:
         raise BadRow(f"code {code.code!r} is valid from {code.valid_from} only")
     if code.valid_to and row.on > code.valid_to:
         raise BadRow(f"code {code.code!r} was valid until {code.valid_to} only")
+    if Forgotten(ledger).emails([row.email]):
+        raise BadRow("this person was forgotten (`refloop forget`), and is not taken in again")
     at = datetime.combine(row.on, time(), UTC)
     void = earlier_claim(ledger, row.email, code, at)
     reason = f"the same person was submitted before {day(at)}" if void else ""

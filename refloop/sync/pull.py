@@ -8,9 +8,11 @@ from datetime import datetime
 
 from refloop.connectors.base import Clock, Connector
 from refloop.ledger.book import Ledger
+from refloop.ledger.forget import Forgotten
 from refloop.ledger.records import cursor_of, keep_page
 from refloop.mapping.people import email_key
 from refloop.model import Between, Everything, Page, Since, Span, Wants
+from refloop.sync.forget import without_forgotten
 from refloop.sync.policy import Progress, silent
 
 
@@ -35,8 +37,10 @@ class Puller:
         Raises what the connector raises; the pages before are kept.
         """
         counts: Counter[str] = Counter()
+        forgotten = Forgotten(self._ledger)
         for page in connector.pull(wants, span):
-            counts += keep_page(self._ledger, self._run, name, tidy(page), self._clock())
+            known = without_forgotten(tidy(page), forgotten)
+            counts += keep_page(self._ledger, self._run, name, known, self._clock())
             self._progress("pull", name, len(page.records))
         return counts
 

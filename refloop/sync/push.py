@@ -65,8 +65,10 @@ class Pusher:
         counts: Counter[str] = Counter()
         kept: list[Receipt] = []
         again: set[Ref] = set()
+        self._ledger.make_sure()
         for receipt in connector.push(changes):
             kept.append(receipt)
+            self._ledger.make_sure()
             if receipt.verdict in _AGAIN:
                 again.add(receipt.change.ref)
             if len(kept) == KEPT_AT_ONCE:

@@ -6,8 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-
-from filelock import FileLock, Timeout
+from datetime import datetime, timedelta
 
 from refloop import __version__
 from refloop.connectors.base import Clock, Connector
@@ -15,13 +14,15 @@ from refloop.errors import (
     AuthError,
     ConfigError,
     CrmUnavailable,
+    DataError,
     Exit,
-    LedgerError,
     RefloopError,
     StalePlan,
+    TimeIsUp,
     TryLater,
 )
 from refloop.ledger.book import Ledger
+from refloop.ledger.rebuild import arrived, awaited
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.undo import keep_undone
 from refloop.model import Change, Span
@@ -41,13 +42,16 @@ CONNECTION_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
 
 @dataclass(frozen=True)
 class Task:
-    """What a run is to do. `span` None: what is new since the last pull. `max_changes` None: no limit."""
+    """What a run is to do. `span` None: what is new since the last pull. `max_changes`, `max_runtime` None: no limit.
+    `allow_shrink`: a connection may show far fewer records than before a rebuild."""
 
     command: str
     pull: bool = True
     push: bool = True
     span: Span | None = None
     max_changes: int | None = None
+    max_runtime: timedelta | None = None
+    allow_shrink: bool = False
 
 
 @dataclass
@@ -93,13 +97,16 @@ class Runner:
         self._policy = policy
         self._connections = connections
         self._clock = clock
-        self._progress = progress
+        self._watcher = progress
+        self._end: datetime | None = None
 
     def run(self, task: Task) -> Report:
         """Does the task. Trouble with one connection ends that connection's part only, and is in the report.
 
-        Raises DiskError and LedgerError, which concern all. However it ends, the run is closed in the journal.
+        Raises DiskError and LedgerError, which concern all, and TimeIsUp between two pages or batches. However it ends,
+        the run is closed in the journal.
         """
+        self._end = self._clock() + task.max_runtime if task.max_runtime else None
         return self._journalled(task.command, lambda report: self._work(task, report))
 
     def apply(self, changes: Sequence[Change]) -> Report:
@@ -147,6 +154,8 @@ class Runner:
         with self._connected(report) as connectors:
             if task.pull:
                 self._each(connectors, report, lambda name, crm: self._settle_and_pull(task, report, name, crm))
+            if self._awaits(report):
+                return
             report.add("", Decider(self._ledger, report.run, self._policy, self._progress).decide())
             if task.push:
                 self._guard(task)
@@ -197,7 +206,7 @@ class Runner:
                 continue
             try:
                 step(name, connector)
-            except (*CONNECTION_TROUBLE, LedgerError) as error:  # its cursor; a damaged ledger will stop the rest too
+            except (*CONNECTION_TROUBLE, DataError) as error:  # its cursor, or that it shows far less than before
                 report.problems.append((name, error))
 
     def _settle_and_pull(self, task: Task, report: Report, name: str, connector: Connector) -> None:
@@ -205,6 +214,19 @@ class Runner:
         span = task.span or span_since_last(self._ledger, name)
         puller = Puller(self._ledger, report.run, self._clock, self._progress)
         report.add(name, puller.pull(name, connector, self._policy.wants, span))
+        if task.span is None:
+            arrived(self._ledger, name, allow_shrink=task.allow_shrink)
+
+    def _awaits(self, report: Report) -> bool:
+        """Whether records that were forgotten are not all there again: nothing is decided from half of them."""
+        names = awaited(self._ledger)
+        for name in set(names).difference(name for name, _ in report.problems):
+            trouble = TryLater(
+                "its records were forgotten by a rebuild and have not all been pulled again; nothing was decided",
+                remedy="Run `refloop sync` over all connections.",
+            )
+            report.problems.append((name, trouble))
+        return bool(names)
 
     def _push(self, report: Report, name: str, connector: Connector) -> None:
         pusher = self._pusher(report)
@@ -213,6 +235,15 @@ class Runner:
             counts["unknown"] = 0
             counts += pusher.settle(name, connector)
         report.add(name, counts)
+
+    def _progress(self, stage: str, about: str, done: int) -> None:
+        """Stages call this when something is kept: a good moment to stop."""
+        self._watcher(stage, about, done)
+        if self._end is not None and self._clock() >= self._end:
+            raise TimeIsUp(
+                "the run has taken as long as `sync: max_runtime` allows, and stopped; what was done is kept",
+                remedy="The next run goes on from there.",
+            )
 
     def _pusher(self, report: Report) -> Pusher:
         return Pusher(self._ledger, report.run, self._policy, self._clock, self._progress)
@@ -248,22 +279,3 @@ def _refuse_moved(connector: Connector, changes: Sequence[Change]) -> None:
                     f"{change.ref} has changed since the plan was made ({change.field.name}); nothing was written",
                     remedy="Make a new plan with `refloop plan -o FILE`.",
                 )
-
-
-@contextmanager
-def alone(ledger: Ledger) -> Iterator[None]:
-    """Holds the ledger for one run; the lock goes with the process, however it ends.
-
-    Raises TryLater at once when another run holds it.
-    """
-    lock = FileLock(f"{ledger.path}.lock", timeout=0, mode=0o600)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise TryLater(
-            f"another refloop is working on {ledger.path}", remedy="Wait for it to end; cron will come back by itself."
-        ) from None
-    try:
-        yield
-    finally:
-        lock.release()

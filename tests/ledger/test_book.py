@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from refloop.errors import DiskError, LedgerError
+from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.book import translated
 
@@ -224,7 +224,7 @@ def test_a_ledger_that_another_program_holds_says_so(ledger: Ledger) -> None:
     other = sqlite3.connect(ledger.path, isolation_level=None)
     ledger.db.execute("PRAGMA busy_timeout=10")
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(DiskError, match="locked by another program"), ledger.writing():
+    with pytest.raises(LedgerBusy, match="locked by another program"), ledger.writing():
         pytest.fail("entered")
     other.execute("ROLLBACK")
     other.close()
@@ -237,7 +237,7 @@ def test_a_ledger_that_another_program_holds_says_so(ledger: Ledger) -> None:
         ("SQLITE_IOERR_WRITE", DiskError),
         ("SQLITE_READONLY", DiskError),
         ("SQLITE_CANTOPEN", DiskError),
-        ("SQLITE_BUSY", DiskError),
+        ("SQLITE_BUSY", LedgerBusy),
         ("SQLITE_CORRUPT", LedgerError),
         ("SQLITE_NOTADB", LedgerError),
         ("SQLITE_ERROR", sqlite3.DatabaseError),

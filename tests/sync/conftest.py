@@ -25,7 +25,7 @@ def loop(folder: Path) -> Iterator[Loop]:
     made = Loop(ledger, {"sales": MemoryCrm("sales"), "marketing": MemoryCrm("marketing")})
     made.provision()
     yield made
-    ledger.close()
+    made.ledger.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from refloop.ledger import Ledger
+from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.records import records_of
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import code_key
@@ -36,6 +36,10 @@ class Loop:
     crms: dict[str, World]
     policy: Policy = POLICY
     reports: list[Report] = field(default_factory=list)
+
+    def reopen(self) -> None:
+        """Opens whatever file is the ledger now."""
+        self.ledger = open_ledger(self.ledger.path)
 
     def runner(self, *names: str) -> Runner:
         connections = {name: crm.connector for name, crm in self.crms.items() if not names or name in names}

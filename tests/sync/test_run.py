@@ -14,7 +14,8 @@ from refloop.connectors.base import Connector
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, LedgerError, RefloopError, TryLater
 from refloop.ledger import Ledger
 from refloop.model import Kind
-from refloop.sync.run import Report, Runner, Task, alone, gravity
+from refloop.sync.lock import alone
+from refloop.sync.run import Report, Runner, Task, gravity
 from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
 
@@ -133,12 +134,12 @@ def test_the_worst_trouble_speaks_for_all() -> None:
 
 
 def test_only_one_run_at_a_time(loop: Loop) -> None:
-    with alone(loop.ledger):
-        with pytest.raises(TryLater, match="another refloop"), alone(loop.ledger):
+    with alone(loop.ledger, lambda: NOW):
+        with pytest.raises(TryLater, match="another refloop"), alone(loop.ledger, lambda: NOW):
             pytest.fail("two at once")
         lock = Path(f"{loop.ledger.path}.lock")
         assert stat.S_IMODE(lock.stat().st_mode) == 0o600
-    with alone(loop.ledger):
+    with alone(loop.ledger, lambda: NOW):
         pass
 
 

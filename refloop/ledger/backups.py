@@ -1,0 +1,177 @@
+"""Verified copies of the ledger, and putting one back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from refloop.errors import DataError, DiskError, LedgerError
+from refloop.ledger.book import Ledger, open_ledger, translated
+from refloop.ledger.records import hash_of, record_from
+
+KEPT = 7
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
+_MOST_FAULTS = 20
+_LEAP = 1_000_000
+"""How far the position of a ledger that was put back jumps, so that no plan of the lost days fits it."""
+
+
+def faults_of(ledger: Ledger) -> Iterator[str]:
+    """What is damaged: SQLite's own checks, and each record against the hash that was kept with it. At most twenty of
+    each. Raises LedgerError where the file cannot even be read."""
+    try:
+        for row in ledger.rows(f"PRAGMA integrity_check({_MOST_FAULTS})"):
+            if row[0] != "ok":
+                yield str(row[0])
+        for number, row in enumerate(ledger.rows("PRAGMA foreign_key_check")):
+            if number < _MOST_FAULTS:
+                yield f"a row of {row[0]} names a row of {row[2]} that is not there"
+        yield from _altered_records(ledger)
+    except sqlite3.DatabaseError as error:
+        raise translated(error, ledger.path) from error
+
+
+def _altered_records(ledger: Ledger) -> Iterator[str]:
+    found = 0
+    for row in ledger.rows("SELECT * FROM records"):
+        try:
+            intact = hash_of(record_from(row)) == row["hash"]
+        except (ValueError, ArithmeticError, TypeError, AttributeError):  # no such outcome, no number, no JSON, ...
+            intact = False
+        if not intact:
+            yield f"{row['connection']}:{row['kind']}:{row['id']} is not what was kept"
+            found += 1
+        if found == _MOST_FAULTS:
+            return
+
+
+def folder_of(path: Path) -> Path:
+    """Where the backups of a ledger lie."""
+    return path.with_name(path.name + ".backups")
+
+
+def backups_of(path: Path) -> list[Path]:
+    """The backups of a ledger, the newest first."""
+    return sorted(folder_of(path).glob("*.db"), reverse=True)
+
+
+def back_up(ledger: Ledger, now: datetime) -> Path:
+    """Makes a verified, private copy, and keeps the newest seven.
+
+    Raises DiskError when it cannot be written, LedgerError when the copy is damaged; the older ones stay then.
+    """
+    folder = folder_of(ledger.path)
+    target = folder / f"{now.strftime(_STAMP)}.db"
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        with _arriving(target) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as copy:
+            copy.execute("PRAGMA synchronous=OFF").close()  # the whole file is synced at the end
+            ledger.db.conn.backup(copy)
+            _refuse_damaged(Ledger(Database(copy, execute_plugins=False), temporary))
+        for old in backups_of(ledger.path)[KEPT:]:
+            old.unlink()
+    except OSError as error:
+        raise DiskError(f"cannot write a backup into {folder}: {error.strerror}", remedy="Free the disk.") from error
+    except sqlite3.DatabaseError as error:
+        raise translated(error, target) from error
+    return target
+
+
+def back_up_daily(ledger: Ledger, now: datetime) -> Path | None:
+    """Makes the first backup of a day (UTC). Returns None when there is one already."""
+    today = now.strftime("%Y%m%d")
+    if any(path.name.startswith(today) for path in backups_of(ledger.path)[:1]):
+        return None
+    return back_up(ledger, now)
+
+
+def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path | None]:
+    """Puts a backup (by default the newest) in the place of the ledger `path`, once it is verified. The caller holds
+    the lock. Returns the backup, and where what was there before was moved to.
+
+    Raises DataError when there is no such backup, LedgerError when it is damaged or no ledger; DiskError. All leave
+    what is there.
+    """
+    chosen = backup or next(iter(backups_of(path)), None)
+    if chosen is None or not chosen.is_file():
+        raise DataError(
+            f"there is no backup {chosen}" if chosen else f"there is no backup in {folder_of(path)}",
+            remedy="Move the ledger away and run `refloop sync`: it pulls everything anew.",
+        )
+    _play_journal_back(path)
+    try:
+        with _arriving(path, aside=path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")) as temporary:
+            shutil.copyfile(chosen, temporary)
+            with closing(open_ledger(temporary)) as copy:
+                _refuse_damaged(copy)
+                with copy.writing() as db:
+                    db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = 'position'", (_LEAP,))
+    except OSError as error:
+        raise DiskError(f"cannot put {chosen} in the place of {path}: {error.strerror}") from error
+    aside = path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")
+    return chosen, aside if aside.exists() else None
+
+
+def _play_journal_back(path: Path) -> None:
+    """Ends what a crash left half done, where the file can still be read."""
+    if path.exists():
+        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path, isolation_level=None)) as present:
+            present.execute("BEGIN IMMEDIATE").close()
+
+
+def set_aside(path: Path) -> list[Path]:
+    """The ledgers that `restore` moved away."""
+    return sorted(path.parent.glob(f"{path.name}.replaced-*"))
+
+
+def _refuse_damaged(ledger: Ledger) -> None:
+    fault = next(faults_of(ledger), None)
+    if fault is not None:
+        raise LedgerError(
+            f"{ledger.path} is damaged: {fault}", remedy="See `refloop ledger verify`, `refloop ledger restore FILE`."
+        )
+
+
+@contextmanager
+def _arriving(target: Path, aside: Path | None = None) -> Iterator[Path]:
+    """A private file beside the target that takes its place in one step when all went well. What was there before
+    gets the name `aside`, if there is one."""
+    temporary = target.with_name(f".{target.name}.arriving")
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    try:
+        yield temporary
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        if aside is not None and target.exists():
+            _move_aside(target, aside)
+        temporary.replace(target)
+        _sync_folder(target.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _move_aside(path: Path, aside: Path) -> None:
+    """Gives the file a second name: at no moment is there no ledger, of which a sync would make an empty one.
+
+    Its journal has to go before another file takes the name, for SQLite would play it back into that one.
+    """
+    aside.hardlink_to(path)
+    journal = path.with_name(path.name + "-journal")
+    if journal.exists():
+        journal.rename(aside.with_name(aside.name + "-journal"))
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,199 @@
+"""Erasing a person: what tells who they are goes, what was decided stays, and it does not come back.
+
+In the place of an e-mail address comes a keyed hash of it, so that records that were one buyer stay one, and every
+referral, credit and total stays as it was. The key is the ledger's own, and never leaves it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import secrets
+import sqlite3
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+from sqlite_utils import Database
+
+from refloop.ledger.backups import backups_of, folder_of, set_aside
+from refloop.ledger.book import Ledger, translated
+from refloop.ledger.queue import Topic
+from refloop.ledger.records import put_record, record_from, records_of
+from refloop.model import Kind, Record, Ref, format_time
+
+_KEY = "forget_key"
+_ERASING = "erasing"
+"""While this row of `meta` stands, the guards of the append-only tables let changes through. It is written and taken
+away in the one transaction that erases."""
+_PREFIX = "forgotten-"
+
+
+class Forgotten:
+    """Who was forgotten in a ledger, by keyed hash."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.anyone = ledger.one("SELECT 1 FROM forgotten") is not None
+        key = ledger.one("SELECT value FROM meta WHERE key = ?", (_KEY,))
+        self._key = bytes.fromhex(key["value"]) if key else b""
+
+    def pseudonym(self, email: str) -> str:
+        """What stands in the place of an e-mail key: the same one for the same address, always."""
+        return _PREFIX + self._digest(email)
+
+    def emails(self, emails: Iterable[str]) -> set[str]:
+        """Those of the e-mail keys that were forgotten."""
+        return {email for email in emails if self._holds(email)} if self.anyone else set()
+
+    def refs(self, refs: Iterable[Ref]) -> set[Ref]:
+        """Those of the records that are a forgotten person's."""
+        return {ref for ref in refs if self._holds(str(ref))} if self.anyone else set()
+
+    def add(self, names: Iterable[str], now: datetime) -> None:
+        """Remembers, by their hashes alone, e-mail keys and records that are forgotten from now on."""
+        db = self._ledger.db
+        if not self._key:
+            self._key = secrets.token_bytes(32)
+            db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (_KEY, self._key.hex()))
+        db.conn.executemany(
+            "INSERT OR IGNORE INTO forgotten (digest, at) VALUES (?, ?)",
+            [(self._digest(name), format_time(now)) for name in names],
+        )
+        self.anyone = True
+
+    def _holds(self, name: str) -> bool:
+        return self._ledger.one("SELECT 1 FROM forgotten WHERE digest = ?", (self._digest(name),)) is not None
+
+    def _digest(self, name: str) -> str:
+        return hashlib.blake2b(name.encode(errors="replace"), key=self._key, digest_size=16).hexdigest()
+
+
+def bare(record: Record, pseudonym: str | None) -> Record:
+    """A record without what tells whose it is: what a forgotten person's record is kept as."""
+    title = record.title if record.ref.kind is Kind.DEAL else None
+    return replace(record, email=pseudonym, title=title, texts={})
+
+
+def erase(ledger: Ledger, emails: Collection[str], refs: Collection[Ref], keep: bool, now: datetime) -> Counter[str]:
+    """Erases a person from every table, in one transaction. `emails`: their keys; `refs`: their records; `keep`: the
+    addresses identify one person, whose records go on being one buyer.
+
+    Returns how many of what were erased. What was erased is gone from the file only after `scrub`.
+    """
+    with ledger.writing() as db:
+        db.execute("PRAGMA defer_foreign_keys=ON")
+        db.execute("INSERT INTO meta (key, value) VALUES (?, '1')", (_ERASING,))
+        forgotten = Forgotten(ledger)
+        forgotten.add([*emails, *map(str, refs)], now)
+        counts = Counter(records=_strip_records(ledger, forgotten, refs, emails if keep else ()))
+        ledger.wave(refs)
+        mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM wave)"
+        counts["matches"] = db.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}").rowcount
+        counts["questions"] = db.execute(f"DELETE FROM questions WHERE {mine}").rowcount
+        for email in emails:
+            stand_in = forgotten.pseudonym(email) if keep else None
+            counts["referrals"] += db.execute(
+                "UPDATE referrals SET email = ?, note = '' WHERE email = ?", (stand_in, email)
+            ).rowcount
+            counts["referrers"] += _erase_referrers(db, email, stand_in)
+            counts["other values"] += _sweep(db, email, forgotten.pseudonym(email))
+            _hash_again(ledger, forgotten.pseudonym(email))
+        db.execute("DELETE FROM meta WHERE key = ?", (_ERASING,))
+        ledger.moved()
+    return counts
+
+
+def _strip_records(ledger: Ledger, forgotten: Forgotten, refs: Iterable[Ref], own: Collection[str]) -> int:
+    done = 0
+    for record in records_of(ledger, refs):
+        email = record.email
+        stand_in = forgotten.pseudonym(email) if email in own and email else None
+        put_record(ledger, bare(record, email if is_pseudonym(email) else stand_in))
+        done += 1
+    return done
+
+
+def is_pseudonym(email: str | None) -> bool:
+    """Whether this stands in the place of an address that was forgotten."""
+    return email is not None and email.startswith(_PREFIX) and "@" not in email
+
+
+def _erase_referrers(db: Database, email: str, stand_in: str | None) -> int:
+    """Erases the referrers of an address, and queues the records on which they stand by name."""
+    rows = db.execute(
+        "UPDATE referrers SET email = ?, name = '' WHERE email = ? RETURNING referrer", (stand_in, email)
+    ).fetchall()
+    for (referrer,) in rows:
+        for through in ("members", "current_credits"):
+            db.execute(
+                "INSERT OR IGNORE INTO queue (topic, connection, kind, id) SELECT ?, x.connection, x.kind, x.id "
+                f"FROM referrals f CROSS JOIN {through} x ON x.referral = f.referral WHERE f.referrer = ?",
+                (Topic.PLAN.value, referrer),
+            )
+    return len(rows)
+
+
+def _sweep(db: Database, email: str, stand_in: str) -> int:
+    """Replaces the address wherever else it stands, in whatever case and spelling: in other people's texts, in values
+    that were written, in the ids of referrers who are named by it."""
+    spellings = {email, _unicode(email), json.dumps(_unicode(email)).strip('"').casefold()}
+    either = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
+    # of a longer address, which is somebody else's, it is only a part
+    pattern = re.compile(rf"(?<![\w.+-])(?:{either})(?![\w-]|\.\w)", re.IGNORECASE)
+    db.conn.create_function("without_email", 1, lambda text: pattern.sub(stand_in, text), deterministic=True)
+    done = 0
+    tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()]
+    for table in tables:
+        columns = [row[1] for row in db.execute(f'PRAGMA table_info("{table}")').fetchall() if row[2] == "TEXT"]
+        for column in columns:
+            found = " OR ".join([f'instr(lower("{column}"), ?)'] * len(spellings))
+            done += db.execute(
+                f'UPDATE OR REPLACE "{table}" SET "{column}" = without_email("{column}") WHERE ({found}) '
+                f'AND without_email("{column}") <> "{column}"',
+                tuple(spelling.lower() for spelling in spellings),
+            ).rowcount
+    db.conn.create_function("without_email", 1, None)
+    return done
+
+
+def _hash_again(ledger: Ledger, stand_in: str) -> None:
+    """Other people's records in whose text it stood have another content now."""
+    rows = list(
+        ledger.rows(
+            "SELECT * FROM records WHERE instr(texts, ?1) OR instr(found, ?1) OR instr(coalesce(title, ''), ?1)",
+            [stand_in],
+        )
+    )
+    for row in rows:
+        put_record(ledger, record_from(row))
+
+
+def _unicode(email: str) -> str:
+    """The address as a person types it: `bo@müller.de` for `bo@xn--mller-kva.de`."""
+    local, _, domain = email.partition("@")
+    try:
+        return f"{local}@{domain.encode('ascii').decode('idna')}"
+    except UnicodeError:
+        return email
+
+
+def scrub(ledger: Ledger) -> list[Path]:
+    """Writes the file anew without the free space in which something erased may still stand, and deletes the backups
+    and the ledgers that were moved aside. Returns what was deleted."""
+    ledger.make_sure()
+    try:
+        ledger.db.execute("VACUUM")
+    except sqlite3.DatabaseError as error:
+        raise translated(error, ledger.path) from error
+    gone: Sequence[Path] = [
+        *backups_of(ledger.path),
+        *folder_of(ledger.path).glob(".*"),
+        *set_aside(ledger.path),
+    ]
+    for path in gone:
+        path.unlink()
+    return list(gone)

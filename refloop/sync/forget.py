@@ -1,0 +1,121 @@
+"""Forgetting a person: who they are in the ledger, and what a pull may bring of them afterwards."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from refloop.errors import DataError
+from refloop.ledger.backups import back_up
+from refloop.ledger.book import Ledger
+from refloop.ledger.forget import Forgotten, bare, erase, scrub
+from refloop.ledger.neighbours import buyers, holders_of
+from refloop.ledger.records import record_of, records_of
+from refloop.mapping.people import email_key, is_shared_mailbox
+from refloop.model import Kind, Page, Record, Ref
+
+_ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"/?&=#']{1,64}@[\w.-]{1,253}")
+
+
+@dataclass(frozen=True)
+class Person:
+    """A person as the ledger knows them: the keys of their e-mails, and their records."""
+
+    emails: frozenset[str]
+    refs: frozenset[Ref]
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was erased: rows by table, and the files that were deleted, because they may hold the person as well."""
+
+    counts: Mapping[str, int]
+    deleted: tuple[Path, ...]
+    backup: Path
+
+
+def person_of(ledger: Ledger, name: str) -> Person:
+    """The person that an e-mail address or a record (connection:kind:id) names, with all records that are the same
+    buyer: converted, merged, or with the same address.
+
+    Raises DataError for what is neither, and for a record that was never seen or is nobody's.
+    """
+    email = email_key(name)
+    if email is None:
+        return _buyer(ledger, [_person_record(ledger, _ref(name))], frozenset())
+    holders = holders_of(ledger, email)
+    if is_shared_mailbox(email):  # its records are several people's: what else they have is their own
+        return Person(frozenset([email]), frozenset(holders))
+    return _buyer(ledger, holders, frozenset([email]))
+
+
+def _buyer(ledger: Ledger, seeds: Collection[Ref], named: frozenset[str]) -> Person:
+    refs = frozenset(seeds).union(*buyers(ledger, seeds, is_shared_mailbox))
+    found = {record.email for record in records_of(ledger, refs) if record.email and email_key(record.email)}
+    return Person(named.union(email for email in found if not is_shared_mailbox(email)), refs)
+
+
+def _person_record(ledger: Ledger, ref: Ref) -> Ref:
+    record = record_of(ledger, ref)
+    if record is None or ref.kind is Kind.DEAL:
+        raise DataError(
+            f"{ref} is a deal, not a person" if record else f"the ledger knows no record {ref}",
+            remedy="Name a person by e-mail address, or by the connection:kind:id of a lead or contact.",
+        )
+    return ref
+
+
+def _ref(name: str) -> Ref:
+    try:
+        return Ref.parse(name)
+    except ValueError:
+        raise DataError(
+            "this is neither an e-mail address nor a record", remedy="Write a record as connection:kind:id."
+        ) from None
+
+
+def forget(ledger: Ledger, person: Person, now: datetime) -> Erased:
+    """Erases a person from the ledger and deletes its backups, which hold them too; a new backup takes their place.
+
+    Referrals, credits and totals stay. Safe to repeat, and to be repeated when it was cut short.
+    """
+    one_person = not any(map(is_shared_mailbox, person.emails))
+    counts = erase(ledger, person.emails, person.refs, one_person, now)
+    deleted = scrub(ledger)
+    return Erased(Counter(counts), tuple(deleted), back_up(ledger, now))
+
+
+def without_forgotten(page: Page, forgotten: Forgotten) -> Page:
+    """The page, whose e-mails are keys already, without what tells of people who were forgotten."""
+    if not forgotten.anyone:
+        return page
+    return replace(page, records=tuple(_without(record, forgotten) for record in page.records))
+
+
+def _without(record: Record, forgotten: Forgotten) -> Record:
+    gone = bool(record.email and forgotten.emails([record.email]))
+    if record.ref.kind is not Kind.DEAL and (gone or forgotten.refs([record.ref])):
+        keep = gone and record.email and not is_shared_mailbox(record.email)
+        record = bare(record, forgotten.pseudonym(record.email) if keep and record.email else None)
+    return replace(
+        record,
+        title=_swept(record.title, forgotten) if record.title else record.title,
+        texts={name: _swept(text, forgotten) for name, text in record.texts.items()},
+        found={name: _swept(text, forgotten) for name, text in record.found.items()},
+    )
+
+
+def _swept(text: str, forgotten: Forgotten) -> str:
+    """The text with a stand-in for each address that was forgotten."""
+    if "@" not in text:
+        return text
+
+    def stand_in(match: re.Match[str]) -> str:
+        email = email_key(match[0].strip("."))
+        return forgotten.pseudonym(email) if email and forgotten.emails([email]) else match[0]
+
+    return _ADDRESS.sub(stand_in, text)

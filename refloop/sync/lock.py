@@ -1,0 +1,78 @@
+"""One run at a time: a file lock, which dies with its process, and a lease, which outlives one that stands still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from refloop.connectors.base import Clock
+from refloop.errors import RefloopError, TryLater
+from refloop.ledger.book import Ledger, open_ledger
+from refloop.ledger.lease import Holder, Lease, holder_of
+
+_WAIT = "Wait for it to end; cron will come back by itself. `refloop unlock` shows who it is."
+
+
+@contextmanager
+def alone(ledger: Ledger, clock: Clock) -> Iterator[None]:
+    """Holds the ledger for one run.
+
+    Raises TryLater at once when another run holds it. A holder that was killed holds nothing; one that stands still
+    is replaced once its lease has run out, and can write no more: whatever it tries raises LeaseLost.
+    """
+    lock = FileLock(f"{ledger.path}.lock", timeout=0, mode=0o600)
+    locked = _locked(lock)
+    lease = Lease(ledger, clock)
+    try:
+        if not locked:
+            _refuse_unless_expired(ledger, clock)
+        lease.take(locked=locked)
+        try:
+            yield
+        finally:
+            with suppress(RefloopError):  # a full disk: what happened before is what to tell, and the lock goes anyway
+                lease.hand_back()
+    finally:
+        lock.release()
+
+
+@contextmanager
+def locked_file(path: Path, clock: Clock) -> Iterator[None]:
+    """Holds the file lock of a ledger that may not be readable. Raises TryLater when another run holds it."""
+    lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
+    if not _locked(lock):
+        raise TryLater(f"another refloop is working on {path}", remedy=_WAIT)
+    try:
+        holder = _holder_at(path)
+        if holder and holder.alive(clock()) and not holder.locked:
+            raise TryLater(f"another refloop is working on {path} ({holder})", remedy=_WAIT)
+        yield
+    finally:
+        lock.release()
+
+
+def _holder_at(path: Path) -> Holder | None:
+    """Who holds a ledger, as far as it can be read."""
+    if not path.exists():
+        return None
+    with suppress(RefloopError), closing(open_ledger(path)) as ledger:
+        return holder_of(ledger)
+    return None
+
+
+def _locked(lock: FileLock) -> bool:
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    return True
+
+
+def _refuse_unless_expired(ledger: Ledger, clock: Clock) -> None:
+    holder = holder_of(ledger)
+    if holder is None or not holder.expired(clock()):
+        who = f" ({holder})" if holder and holder.expires_at else ""
+        raise TryLater(f"another refloop is working on {ledger.path}{who}", remedy=_WAIT)

@@ -1,0 +1,153 @@
+"""Verified copies: made, kept seven, put back; and damage that is noticed."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from refloop.errors import DataError, DiskError, LedgerError
+from refloop.ledger import Ledger, open_ledger
+from refloop.ledger.backups import back_up, back_up_daily, backups_of, faults_of, folder_of, restore, set_aside
+from refloop.ledger.records import overlay, record_of
+from refloop.model import Outcome
+from tests.ledger.samples import DAY, contact, deal, keep, lead, record
+
+
+@pytest.fixture
+def full(ledger: Ledger) -> Ledger:
+    """A ledger with records of every shape."""
+    keep(
+        ledger,
+        record(lead(1), email="bo@buyer.io", title="Bö \U0001f600", texts={"b": "code ANNA", "a": "\ud800x"}),
+        record(contact(2), email=None, title="", texts={"a": ""}, found={"ref_code": "ANNA", "ref_won_amount": "1.50"}),
+        record(deal(3), amount=Decimal("1E+3"), currency="EUR", outcome=Outcome.WON, closed_at=DAY, stage="Won"),
+        record(deal(4), amount=Decimal("0.10"), deleted=True),
+        cursor="one",
+    )
+    known = record_of(ledger, lead(1))
+    assert known is not None
+    with ledger.writing():
+        overlay(ledger, known, {"ref_code": "ANNA", "ref_why": None})
+    return ledger
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_what_was_kept_is_sound(full: Ledger) -> None:
+    assert list(faults_of(full)) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("email", "al@buyer.io"),
+        ("stage", "Lost"),
+        ("texts", "{"),
+        ("amount", "many"),
+        ("outcome", "drawn"),
+        ("created_at", "x"),
+        ("hash", "0"),
+        ("deleted", 1),
+        ("found", "[]"),
+    ],
+)
+def test_a_row_that_was_altered_is_named(full: Ledger, column: str, value: object) -> None:
+    full.db.execute(f"UPDATE records SET {column} = ? WHERE id = '1'", (value,))  # noqa: S608 - a table's column
+    assert list(faults_of(full)) == ["crm:lead:1 is not what was kept"]
+    with pytest.raises(LedgerError, match="crm:lead:1"):
+        back_up(full, DAY)
+    assert backups_of(full.path) == []
+    assert list(folder_of(full.path).iterdir()) == []
+
+
+def test_a_row_that_names_nothing_is_named(full: Ledger) -> None:
+    full.db.execute("PRAGMA foreign_keys=OFF")
+    full.db.execute("INSERT INTO members VALUES ('crm', 'lead', '1', 'rf_none')")
+    assert list(faults_of(full)) == ["a row of members names a row of referrals that is not there"]
+
+
+def test_a_backup_is_private_whole_and_a_ledger(full: Ledger) -> None:
+    path = back_up(full, DAY)
+    assert (mode(path), mode(path.parent)) == (0o600, 0o700)
+    assert list(path.parent.iterdir()) == [path]
+    copy = open_ledger(path)
+    assert record_of(copy, lead(1)) == record_of(full, lead(1))
+    assert copy.identity == full.identity
+    copy.close()
+
+
+def test_seven_are_kept_and_one_a_day_is_made(ledger: Ledger) -> None:
+    made = [back_up_daily(ledger, DAY + timedelta(hours=6 * number)) for number in range(40)]
+    days = [path for path in made if path]
+    assert len(days) == 11  # the first at nine in the morning, then one after each midnight
+    assert backups_of(ledger.path) == days[:-8:-1]
+
+
+def test_a_backup_takes_the_place_of_the_ledger_which_is_moved_aside(full: Ledger) -> None:
+    taken = back_up(full, DAY)
+    keep(full, record(lead(9)), cursor="two")
+    full.close()
+    before = full.path.read_bytes()
+    assert restore(full.path, None, DAY) == (taken, set_aside(full.path)[0])
+    assert set_aside(full.path)[0].read_bytes() == before
+    assert mode(full.path) == 0o600
+    back = open_ledger(full.path)
+    assert record_of(back, lead(1))
+    assert record_of(back, lead(9)) is None
+    assert back.position() > 1_000_000
+    back.close()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "zeroed", "gone", "journal"])
+def test_a_damaged_ledger_is_replaced_and_kept(full: Ledger, damage: str) -> None:
+    back_up(full, DAY)
+    full.close()
+    journal = full.path.with_name(full.path.name + "-journal")
+    if damage == "gone":
+        full.path.unlink()
+    elif damage == "truncated":
+        os.truncate(full.path, 5000)
+    else:
+        full.path.write_bytes(b"\0" * 8192)
+    if damage == "journal":
+        journal.write_bytes(b"\xd9\xd5\x05\xf9\x20\xa1\x63\xd7" + b"\0" * 600)
+    _, aside = restore(full.path, None, DAY)
+    assert (aside is None) == (damage == "gone")
+    assert not journal.exists()
+    back = open_ledger(full.path)
+    assert list(faults_of(back)) == []
+    assert record_of(back, lead(1))
+    back.close()
+
+
+def test_a_backup_that_is_damaged_or_none_is_refused_and_what_is_there_stays(full: Ledger, folder: Path) -> None:
+    with pytest.raises(DataError, match="no backup in"):
+        restore(full.path, None, DAY)
+    with pytest.raises(DataError, match=r"no backup .*other"):
+        restore(full.path, folder / "other", DAY)
+    good = back_up(full, DAY)
+    full.close()
+    before = full.path.read_bytes()
+    other = folder / "other.db"
+    other.write_bytes(b"SQLite format 3\0 and nothing else" * 50)
+    altered = folder / "altered.db"
+    altered.write_bytes(good.read_bytes().replace(b"bo@buyer.io", b"al@buyer.io"))
+    for bad in (other, altered):
+        with pytest.raises(LedgerError):
+            restore(full.path, bad, DAY)
+    assert full.path.read_bytes() == before
+    assert not set_aside(full.path)
+    assert not list(folder.glob(".*"))
+
+
+def test_a_folder_that_cannot_be_made_is_the_disks_trouble(full: Ledger) -> None:
+    folder_of(full.path).write_text("a file")
+    with pytest.raises(DiskError, match="cannot write a backup"):
+        back_up(full, DAY)
