@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from _meter import metered
 from crm import Used
 
+from refloop.connectors.salesforce.schema import ROLE_FIELDS, STANDARD
 from refloop.sandbox.launch import Process
 
 ENVIRONMENTS = Path(".bench-peers")
@@ -67,8 +69,19 @@ def _meltano(process: Process) -> Mapping[str, object]:
 
 def _tap_salesforce(process: Process) -> Mapping[str, object]:
     held = {name: process.credentials[name] for name in ("client_id", "client_secret", "refresh_token")}
-    return {**held, "start_date": START, "api_type": "REST", "select_fields_by_default": "true"}
+    return {**held, "start_date": START, "api_type": "REST", "select_fields_by_default": "false"}
 
+
+FIELDS = {
+    "hubspot": frozenset((
+        "associations", "archived", "hs_merged_object_ids", "email", "company", "lifecyclestage", "hs_lead_status",
+        "hs_calculated_merged_vids", "hs_all_contact_vids", "hs_analytics_first_url", "dealname", "pipeline",
+        "dealstage", "amount", "deal_currency_code", "closedate", "hs_closed_won_date", "hs_is_closed",
+        "hs_is_closed_won",
+    )),
+    "salesforce": frozenset((*chain.from_iterable(STANDARD.values()), *ROLE_FIELDS, "Description")),
+}  # fmt: skip
+"""What refloop asks for, so that all ask for the same."""
 
 _ROLES = ("Lead", "Contact", "Opportunity", "OpportunityContactRole")
 TAPS = (
@@ -119,7 +132,7 @@ class Bench:
         if missing:
             raise Failed(f"discovery did not find {', '.join(sorted(missing))}")
         for stream in found["streams"]:
-            _select(stream, wanted=stream["tap_stream_id"] in self._tap.streams)
+            _select(stream, FIELDS[self._tap.crm] if stream["tap_stream_id"] in self._tap.streams else frozenset())
         (self._folder / "catalog.json").write_text(json.dumps(found), encoding="utf-8")
 
     def read(self) -> tuple[Used, Counter[str]]:
@@ -142,21 +155,13 @@ class Bench:
 
     def _run(self, *options: str) -> Used:
         command = [str(self._command), "--config", "config.json", *options]
-        meter = [sys.executable, "-S", "-E", str(HERE / "_meter.py"), "out", "err", *command]
-        with subprocess.Popen(
-            meter, cwd=self._folder, env=self._env, stdout=subprocess.PIPE, text=True, start_new_session=True
-        ) as child:
-            try:
-                said, _ = child.communicate(timeout=PATIENCE)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-                raise Failed(f"stopped: not at its end after {PATIENCE} s") from None
-        if child.returncode:
-            raise Failed(f"could not be started: {self._command.name}")
-        used = json.loads(said)
+        try:
+            used = metered(command, self._folder, self._env, PATIENCE)
+        except (TimeoutError, RuntimeError) as error:
+            raise Failed(last_line(str(error))) from None
         if used["code"]:
             wrong = (self._folder / "err").read_text(encoding="utf-8", errors="replace")
-            raise Failed(f"ended with code {used['code']}: {last_line(wrong)}")
+            raise Failed(f"ended with code {used['code']:.0f}: {last_line(wrong)}")
         return Used(used["seconds"], used["cpu"], used["memory"], {})
 
 
@@ -167,13 +172,17 @@ def _parsed(text: bytes) -> Any:
         raise Failed("what it wrote is not JSON") from None
 
 
-def _select(stream: dict[str, Any], *, wanted: bool) -> None:
-    """Selects or deselects a stream, with the fields that the tap takes by itself; by its replication key if any."""
+def _select(stream: dict[str, Any], wanted: frozenset[str]) -> None:
+    """Selects a stream with the fields wanted, by its replication key if any; with none wanted deselects it."""
+    # a field is the last word of its path; within an object, that object is wanted too
+    nested = any(len(entry["breadcrumb"]) > 2 for entry in stream["metadata"])
     for entry in stream["metadata"]:
-        if entry["breadcrumb"]:
-            continue
         found = entry["metadata"]
-        found["selected"] = wanted
+        if entry["breadcrumb"]:
+            field = entry["breadcrumb"][-1].removeprefix("property_")
+            found["selected"] = field in wanted or (nested and bool(wanted) and field == "properties")
+            continue
+        found["selected"] = bool(wanted)
         keys = found.get("valid-replication-keys")
         if keys:
             found["replication-method"] = "INCREMENTAL"
