@@ -31,7 +31,7 @@ def metered(command: Sequence[str], folder: Path, env: Mapping[str, str], patien
             os.killpg(child.pid, signal.SIGKILL)
             raise TimeoutError(f"not at its end after {patience:.0f} s") from None
     if child.returncode:
-        raise RuntimeError(f"cannot run {command[0]}")
+        raise RuntimeError(f"cannot run {Path(command[0]).name}")
     used: dict[str, float] = json.loads(said)
     return used
 
