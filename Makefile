@@ -6,13 +6,14 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check bench clean
+.PHONY: help install demo test check bench bench-peers clean
 
 help:
 	@echo "make demo    the whole loop against a local Salesforce and HubSpot"
 	@echo "make test    the tests"
 	@echo "make check   lint, format, types, import contracts"
 	@echo "make bench   the benchmarks"
+	@echo "make bench-peers   refloop beside other pull tools, which it installs apart; WRITE=1 keeps the table"
 	@echo "make clean   remove all that make made"
 
 install: $(INSTALLED)
@@ -42,6 +43,9 @@ bench: $(INSTALLED)
 	@$(BIN)/python benchmarks/ledger.py
 	@$(BIN)/python benchmarks/crm.py --write
 
+bench-peers: $(INSTALLED)
+	@$(BIN)/python benchmarks/peers.py $(if $(WRITE),--write)
+
 clean:
-	@rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf .venv .bench-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -11,19 +11,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from math import ceil
 from pathlib import Path
 
+from _meter import metered
+
 from refloop.sandbox.fill import CODES, code
 from refloop.sandbox.launch import Process, Setup, launch
 
+PATIENCE = 3600
 CONNECTIONS = {
     "salesforce": "connector: salesforce\n    currency: USD\n    url: {url}\n    auth: {{method: client_credentials, "
     "client_id: {client_id}, client_secret: env:BENCH_SECRET}}",
@@ -71,18 +72,12 @@ class Desk:
     def run(self, *words: str) -> Used:
         """Runs a command to its end. Raises RuntimeError with what it said when it fails."""
         command = [sys.executable, "-m", "refloop.cli", *words]
-        begun = time.monotonic()
-        with (self._folder / "out").open("w+b") as out, (self._folder / "err").open("w+b") as err:
-            child = subprocess.Popen(command, cwd=self._folder, env=self._env, stdout=out, stderr=err)
-            _, status, usage = os.wait4(child.pid, 0)
-            child.returncode = os.waitstatus_to_exitcode(status)
-            out.seek(0)
-            err.seek(0)
-            said, wrong = out.read(), err.read()
-        if child.returncode not in (0, 3):
-            raise RuntimeError(f"{' '.join(words)}: {child.returncode}\n{said.decode()}\n{wrong.decode()}")
+        used = metered(command, self._folder, self._env, PATIENCE)
+        said, wrong = ((self._folder / name).read_text(encoding="utf-8") for name in ("out", "err"))
+        if used["code"] not in (0, 3):
+            raise RuntimeError(f"{' '.join(words)}: {used['code']:.0f}\n{said}\n{wrong}")
         answer = json.loads(said) if "--json" in words else {}
-        return Used(time.monotonic() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, answer)
+        return Used(used["seconds"], used["cpu"], used["memory"], answer)
 
 
 @contextmanager
@@ -131,9 +126,15 @@ def salesforce(scale: float) -> Iterator[Row]:
     with desk("salesforce", Setup(fill=fill)) as (made, process):
         rows = leads + 3 * deals
         size = f"{leads:,} leads, {deals:,} contacts, {deals:,} opportunities, {deals:,} roles"
-        pages = sum(ceil(count / 2000) for count in (leads, deals, deals, deals))
+        composites = ceil(rows / 2000 / 5)
         used = made.run("sync", "--dry-run", "--json")
-        yield row("salesforce", f"full pull: {size}", process, used, (pages, f"pages of 2,000 for {rows:,} rows"))
+        yield row(
+            "salesforce",
+            f"full pull: {size}",
+            process,
+            used,
+            (composites, f"composites of 5 pages of 2,000 for {rows:,} rows"),
+        )
         yield row("salesforce", "nothing new", process, made.run("sync", "--dry-run", "--json"), (1, "one composite"))
         process.edit("Lead", leads // 100)
         used = made.run("sync", "--dry-run", "--json")
