@@ -1,77 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import requests
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.server import Server
-
-START = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
-
-
-class Clock:
-    """A clock that moves when told to."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def pass_(self, **by: float) -> None:
-        self.now += timedelta(**by)
-
-
-class Api(requests.Session):
-    """Speaks to the local HubSpot with its token."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__()
-        self.trust_env = False
-        self.url = url
-        self.headers["Authorization"] = "Bearer pat-na1-local"
-
-    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
-        return self.request(method, self.url + path, json=body, timeout=10, **more)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def hubspot(clock: Clock) -> LocalHubSpot:
-    return LocalHubSpot(clock=clock)
-
-
-class Gate:
-    """Lets one server serve the account of the test at hand."""
-
-    account: ASGIApp
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.account(scope, receive, send)
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Gate, str]]:
-    gate = Gate()
-    with Server(gate) as server:
-        yield gate, server.url
-
-
-@pytest.fixture
-def api(hubspot: LocalHubSpot, served: tuple[Gate, str]) -> Iterator[Api]:
-    gate, url = served
-    gate.account = hubspot.app
-    with Api(url) as session:
-        yield session
+from tests.sandbox.hubspot_api import START, Api, Clock
 
 
 @pytest.mark.parametrize("path", ["/crm/v3/objects", "/crm/objects/2026-03", "/crm/objects/2026-09"])
