@@ -18,12 +18,13 @@ from refloop.errors import DataError
 from refloop.ledger.book import Ledger
 from refloop.ledger.claims import earlier_claim, keep_claim
 from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_of, reread_if_codes_changed
-from refloop.ledger.decisions import KeptReferral
+from refloop.ledger.decisions import KeptReferral, KeptStatus, keep_status
 from refloop.ledger.forget import Forgotten
 from refloop.mapping.claims import claim_id
 from refloop.mapping.codes import code_key
 from refloop.mapping.fields import day, why_sentence
 from refloop.mapping.people import email_key
+from refloop.mapping.stages import standing
 from refloop.model import Code, Referrer, Rule, Status
 
 CODE_COLUMNS = ("code", "referrer", "referrer_name", "referrer_email", "program", "valid_from", "valid_to")
@@ -214,7 +215,12 @@ def submit(ledger: Ledger, run: int, row: Claim) -> Kept:
         void=void,
         void_reason=reason,
     )
-    return keep_claim(ledger, run, kept, row.note)
+    done = keep_claim(ledger, run, kept, row.note)
+    if done is Kept.NEW:
+        # at once, so that it is listed before the next sync decides about it
+        first = standing(at, [], [], {})
+        keep_status(ledger, run, KeptStatus(kept.id, void or first.status, at, reason or first.reason, first.label))
+    return done
 
 
 def _import(

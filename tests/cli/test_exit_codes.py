@@ -88,6 +88,17 @@ def test_a_saved_plan_is_applied_once(office: Office) -> None:
     assert "nothing to write" in office.run("sync").out
 
 
+def test_a_submitted_referral_is_listed_at_once(office: Office) -> None:
+    assert office.run("codes", "add", "ANNA-7K2Q", "--referrer", "anna").code == Exit.OK
+    assert office.run("referrals", "add", "anna 7k2q", "bo@acme.io", "--date", "2026-03-01").code == Exit.OK
+    (listed,) = json.loads(office.run("referrals", "list", "--json").out)
+    assert (listed["code"], listed["status"], listed["claimed_at"][:10]) == ("ANNA-7K2Q", "submitted", "2026-03-01")
+    office.run("provision")
+    office.run("sync")
+    told = json.loads(office.run("explain", listed["referral"], "--json").out)
+    assert [row["status"] for row in told["statuses"]] == ["submitted"]
+
+
 def test_bad_rows_are_named_and_the_good_ones_kept(office: Office) -> None:
     Path("codes.csv").write_text("code,referrer\nGOOD-1234,ann\n,ben\nGOOD-5678,cy\n", encoding="utf-8")
     answer = office.run("codes", "import", "codes.csv")
