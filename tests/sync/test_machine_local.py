@@ -51,5 +51,5 @@ def test_people_clocks_and_faults_on_local_crms(local: Worlds) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_people_clocks_and_faults_on_local_crms_at_length(local: Worlds) -> None:
-    longer = settings(QUICK, max_examples=100, stateful_step_count=30)
+    longer = settings(QUICK, max_examples=25, stateful_step_count=30)
     run_state_machine_as_test(machine_of(local), settings=longer)

@@ -15,6 +15,7 @@ from refloop.testing import MemoryCrm, World
 from tests.sync.machine import machine_of
 
 QUICK = settings(
+    phases=[Phase.generate],
     max_examples=60,
     stateful_step_count=25,
     deadline=None,
