@@ -66,6 +66,7 @@ class LoopMachine(RuleBasedStateMachine):
         self.typed: dict[tuple[Ref, str], str] = {}
         self.known: set[Ref] = set()
         self.gone: set[Ref] = set()
+        self.merged: dict[Ref, set[Ref]] = {}
         self.faults = 0
 
     def open(self, stack: ExitStack) -> Loop:
@@ -130,7 +131,8 @@ class LoopMachine(RuleBasedStateMachine):
             crm.write(ref, spec, value)
             self.typed[ref, spec.name] = value
             # nobody can tell what we wrote from the same typed by a person: it counts as ours
-            if written_values(self.loop.ledger, [ref], spec.name).get(ref) == value:
+            family = {ref, *self.merged.get(ref, ())}
+            if value in written_values(self.loop.ledger, family, spec.name).values():
                 del self.typed[ref, spec.name]
 
     @rule(deal=deals, person=st.one_of(people))
@@ -160,6 +162,8 @@ class LoopMachine(RuleBasedStateMachine):
         left = crm.merge(loser, survivor)
         for ref in {loser, survivor} - {left}:
             self._vanish(ref)
+        lost = {loser, survivor} - {left}
+        self.merged[left] = lost.union(*(self.merged.get(ref, set()) for ref in (loser, survivor)))
         # which values a merge keeps is the CRM's affair
         self._forget(left)
         self.known.add(left)
