@@ -6,9 +6,10 @@ from datetime import datetime
 
 from refloop.ledger.book import Ledger
 from refloop.ledger.codes import Kept
-from refloop.ledger.decisions import KeptReferral, keep_referral, stamp
+from refloop.ledger.decisions import KeptReferral, keep_referral
 from refloop.ledger.neighbours import holders_of
 from refloop.ledger.queue import Topic, enqueue, enqueue_ids
+from refloop.ledger.records import stamp
 from refloop.model import Code, Status, parse_time
 
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from refloop.ledger.book import Ledger
+from refloop.ledger.records import stamp
 from refloop.model import Credit, Kind, Match, Ref, Role, Rule, Status, format_time, parse_time
 
 
@@ -227,11 +228,6 @@ def keep_members(ledger: Ledger, referral: str, members: frozenset[Ref]) -> bool
         [(ref.connection, ref.kind.value, ref.id, referral) for ref in members - before],
     )
     return True
-
-
-def stamp(moment: datetime) -> str:
-    """Sorts as text in the order of time, to the microsecond."""
-    return moment.isoformat(timespec="microseconds")
 
 
 def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:

@@ -78,7 +78,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             counts["unchanged"] += 1
         elif before["hash"] == hash_of(record):
             counts["unchanged"] += 1
-            touched += [record] if _stamp(record.modified_at) > before["modified_at"] else []
+            touched += [record] if stamp(record.modified_at) > before["modified_at"] else []
         else:
             counts["changed"] += 1
             fresh.append(record)
@@ -97,7 +97,7 @@ def _latest(records: Iterable[Record]) -> dict[Ref, Record]:
 
 def _is_older(record: Record, known: sqlite3.Row) -> bool:
     """Whether a copy is one from before what is known. What was deleted comes back only as a later version."""
-    shown = _stamp(record.modified_at)
+    shown = stamp(record.modified_at)
     revives = bool(known["deleted"]) and not record.deleted
     before = str(known["modified_at"])
     return shown <= before if revives else shown < before
@@ -108,7 +108,7 @@ def _touch(ledger: Ledger, records: Iterable[Record]) -> None:
     ledger.db.conn.executemany(
         "UPDATE records SET modified_at = ? WHERE connection = ? AND kind = ? AND id = ?",
         [
-            (_stamp(record.modified_at), record.ref.connection, record.ref.kind.value, record.ref.id)
+            (stamp(record.modified_at), record.ref.connection, record.ref.kind.value, record.ref.id)
             for record in records
         ],
     )
@@ -185,7 +185,7 @@ def _ends(edge: Sequence[str]) -> set[Ref]:
     return {Ref(edge[0], Kind(edge[1]), edge[2]), Ref(edge[4], Kind(edge[5]), edge[6])}
 
 
-def _stamp(moment: datetime) -> str:
+def stamp(moment: datetime) -> str:
     """Sorts as text in the order of time, to the microsecond."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
@@ -203,7 +203,7 @@ def _storable(value: object) -> object:
 
 def _fields(record: Record) -> tuple[object, ...]:
     return (
-        _stamp(record.created_at),
+        stamp(record.created_at),
         record.email,
         record.title,
         _json(record.texts),
@@ -212,7 +212,7 @@ def _fields(record: Record) -> tuple[object, ...]:
         record.outcome.value if record.outcome else None,
         str(record.amount) if record.amount is not None else None,
         record.currency,
-        _stamp(record.closed_at) if record.closed_at else None,
+        stamp(record.closed_at) if record.closed_at else None,
         int(record.deleted),
     )
 
@@ -233,7 +233,7 @@ def _digest(content: tuple[object, ...]) -> str:
 def _columns(record: Record) -> tuple[object, ...]:
     content = _content(record)
     ref, (created, *rest) = record.ref, content
-    return (ref.connection, ref.kind.value, ref.id, created, _stamp(record.modified_at), *rest, _digest(content))
+    return (ref.connection, ref.kind.value, ref.id, created, stamp(record.modified_at), *rest, _digest(content))
 
 
 def _ref(row: sqlite3.Row) -> Ref:
