@@ -53,13 +53,21 @@ class Pusher:
                 counts["conflicts"] += self._keep_conflicts(plans)
                 dequeue(self._ledger, Topic.PLAN, [plan.ref for plan in plans if not plan.changes])
             counts["parked"] += sum(len(plan.parked) for plan in plans)
-            counts += self.send(name, connector, changes)
+            sent, again = self._sent(name, connector, changes)
+            counts += sent
+            with self._ledger.writing():
+                dequeue(self._ledger, Topic.PLAN, {change.ref for change in changes} - again)
         return counts
 
     def send(self, name: str, connector: Connector, changes: Sequence[Change]) -> Counter[str]:
-        """Sends these changes and no others. A record with a change that must be tried again stays queued."""
+        """Sends these changes and no others. Their records stay queued where they are: they may want more than this,
+        or have a conflict that is not kept yet."""
+        return self._sent(name, connector, changes)[0]
+
+    def _sent(self, name: str, connector: Connector, changes: Sequence[Change]) -> tuple[Counter[str], set[Ref]]:
+        """Counts verdicts, and gives the records with a change that must be tried again."""
         if not changes:
-            return Counter()
+            return Counter(), set()
         with self._ledger.writing():
             intend(self._ledger, self._run, changes)
         counts: Counter[str] = Counter()
@@ -75,9 +83,7 @@ class Pusher:
                 counts += self._keep(name, kept)
                 kept = []
         counts += self._keep(name, kept)
-        with self._ledger.writing():
-            dequeue(self._ledger, Topic.PLAN, {change.ref for change in changes} - again)
-        return counts
+        return counts, again
 
     def _keep(self, name: str, receipts: Sequence[Receipt]) -> Counter[str]:
         counts = keep_receipts(self._ledger, self._run, receipts, self._clock())

@@ -126,6 +126,9 @@ class Runner:
             with self._ledger.writing():
                 keep_undone(self._ledger, report.run, changes)
             with self._connected(report) as connectors:
+                # an undo that was cut short wrote what nothing is known of yet; looked at by the push, that would
+                # count as somebody else's, and an undo of this run would leave it
+                self._each(connectors, report, lambda name, crm: self._settle(report, name, crm))
                 self._send(connectors, report, changes)
 
         return self._journalled("undo", work)
@@ -210,12 +213,15 @@ class Runner:
                 report.problems.append((name, error))
 
     def _settle_and_pull(self, task: Task, report: Report, name: str, connector: Connector) -> None:
-        report.add(name, self._pusher(report).settle(name, connector))
+        self._settle(report, name, connector)
         span = task.span or span_since_last(self._ledger, name)
         puller = Puller(self._ledger, report.run, self._clock, self._progress)
         report.add(name, puller.pull(name, connector, self._policy.wants, span))
         if task.span is None:
             arrived(self._ledger, name, allow_shrink=task.allow_shrink)
+
+    def _settle(self, report: Report, name: str, connector: Connector) -> None:
+        report.add(name, self._pusher(report).settle(name, connector))
 
     def _awaits(self, report: Report) -> bool:
         """Whether records that were forgotten are not all there again: nothing is decided from half of them."""
