@@ -13,6 +13,7 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from refloop.errors import DiskError, LedgerBusy, LedgerError
+from refloop.ledger.place import refuse_network
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.model import Ref
 
@@ -128,8 +129,9 @@ def open_ledger(path: Path) -> Ledger:
     """Opens the ledger, creating it (0600, in a folder 0700) or bringing its schema up to date.
 
     Raises LedgerError for a file that is no ledger, is damaged or comes from a newer refloop; DiskError when
-    it cannot be reached or others may read it.
+    it cannot be reached or others may read it; ConfigError when it lies on a network.
     """
+    refuse_network(path)
     try:
         fresh = _prepare(path)
         connection = sqlite3.connect(path, isolation_level=None, timeout=5)
