@@ -71,6 +71,8 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
     target = folder / f"{now.strftime(_STAMP)}.db"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        for leftover in folder.glob(".*"):  # of a backup that was killed: as large as a ledger, and as private
+            leftover.unlink()
         with _arriving(target) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as copy:
             copy.execute("PRAGMA synchronous=OFF").close()  # the whole file is synced at the end
             ledger.db.conn.backup(copy)
@@ -143,8 +145,8 @@ def _refuse_damaged(ledger: Ledger) -> None:
 def _arriving(target: Path, aside: Path | None = None) -> Iterator[Path]:
     """A private file beside the target that takes its place in one step when all went well. What was there before
     gets the name `aside`, if there is one."""
-    temporary = target.with_name(f".{target.name}.arriving")
-    temporary.unlink(missing_ok=True)
+    temporary = arriving_at(target)
+    _clear(temporary)
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     try:
         yield temporary
@@ -155,7 +157,18 @@ def _arriving(target: Path, aside: Path | None = None) -> Iterator[Path]:
         temporary.replace(target)
         _sync_folder(target.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        _clear(temporary)
+
+
+def arriving_at(target: Path) -> Path:
+    """Where a copy is made before it takes the place of `target`. Left there by a process that was killed."""
+    return target.with_name(f".{target.name}.arriving")
+
+
+def _clear(temporary: Path) -> None:
+    """Takes the journal away first: SQLite would play it back into the next file of that name."""
+    temporary.with_name(temporary.name + "-journal").unlink(missing_ok=True)
+    temporary.unlink(missing_ok=True)
 
 
 def _move_aside(path: Path, aside: Path) -> None:

@@ -39,6 +39,8 @@ def save_plan(path: Path, ledger: Ledger, changes: Iterable[Change]) -> int:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 count = _write(file, ledger, changes)
+                file.flush()
+                os.fsync(file.fileno())
             Path(made).replace(path)
         except BaseException:
             Path(made).unlink(missing_ok=True)

@@ -209,6 +209,7 @@ class Bench:
 
     def end(self) -> End:
         """The state of both CRMs and of the ledger, which is sound, and owes nothing."""
+        assert not list(self.office.rglob(".*.arriving*")), "a copy of the ledger lies about"
         with closing(open_ledger(self.office / "refloop.db")) as ledger:
             assert list(faults_of(ledger)) == []
             assert ledger.one("SELECT 1 FROM outbox") is None, "something is still to be settled"

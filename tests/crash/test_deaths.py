@@ -15,6 +15,9 @@ from tests.crash.deaths import Deaths, Scenario, Tally, Typed, around_writes, re
 SYNC = ("sync",)
 PLAN = ("plan", "-o", "plan.jsonl")
 APPLY = ("apply", "plan.jsonl")
+BACKUP = ("ledger", "backup")
+RESTORE = ("ledger", "restore", "--yes")
+REBUILD = ("ledger", "rebuild", "--yes")
 UNDO = ("undo", "1", "--yes")
 
 
@@ -56,6 +59,11 @@ def planned(bench: Bench) -> None:
     bench.done(*PLAN)
 
 
+def backed_up(bench: Bench) -> None:
+    synced(bench)
+    bench.done("ledger", "backup")
+
+
 SCENARIOS = {
     "first sync": Scenario(Bench.ready, SYNC, people, (SYNC,)),
     "later sync": Scenario(lived, SYNC, people, (SYNC,)),
@@ -64,6 +72,9 @@ SCENARIOS = {
     "apply, people": Scenario(planned, APPLY, people, (APPLY,), (PLAN, APPLY)),
     "undo": Scenario(synced, UNDO, nobody, (UNDO, SYNC)),
     "undo, people": Scenario(synced, UNDO, people, (UNDO, SYNC)),
+    "backup": Scenario(synced, BACKUP, nobody, (BACKUP, SYNC)),
+    "restore": Scenario(backed_up, RESTORE, nobody, (RESTORE, SYNC)),
+    "rebuild": Scenario(synced, REBUILD, people, (REBUILD, SYNC)),
 }
 
 
