@@ -80,10 +80,18 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
         for old in backups_of(ledger.path)[KEPT:]:
             old.unlink()
     except OSError as error:
-        raise DiskError(f"cannot write a backup into {folder}: {error.strerror}", remedy="Free the disk.") from error
+        raise _no_backup(folder, error.strerror) from error
     except sqlite3.DatabaseError as error:
-        raise translated(error, target) from error
+        translation = translated(error, target)
+        raise (_no_backup(folder, error) if isinstance(translation, DiskError) else translation) from error
     return target
+
+
+def _no_backup(folder: Path, reason: object) -> DiskError:
+    return DiskError(
+        f"cannot write a backup into {folder}: {reason}",
+        remedy="Free or repair the disk, then run again. The ledger and its older backups are as they were.",
+    )
 
 
 def back_up_daily(ledger: Ledger, now: datetime) -> Path | None:
@@ -115,8 +123,12 @@ def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path 
                 _refuse_damaged(copy)
                 with copy.writing() as db:
                     db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = 'position'", (_LEAP,))
-    except OSError as error:
-        raise DiskError(f"cannot put {chosen} in the place of {path}: {error.strerror}") from error
+    except (OSError, DiskError) as error:
+        reason = error.message if isinstance(error, DiskError) else error.strerror
+        raise DiskError(
+            f"cannot put {chosen} in the place of {path}: {reason}",
+            remedy="Free or repair the disk, then run again. Nothing was replaced.",
+        ) from error
     aside = path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")
     return chosen, aside if aside.exists() else None
 

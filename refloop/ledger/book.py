@@ -112,7 +112,7 @@ def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
     """What an SQLite error means to a person. Errors that only a bug can cause stay what they are."""
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return DiskError(f"cannot write the ledger {path}: {error}", remedy="Free the disk, then run again.")
+        return DiskError(f"cannot write the ledger {path}: {error}", remedy=_remedy(name))
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return LedgerError(
             f"the ledger {path} is damaged or is not a ledger: {error}",
@@ -123,6 +123,15 @@ def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
             f"the ledger {path} is locked by another program", remedy="Wait for it to end, or close it; then run again."
         )
     return error
+
+
+def _remedy(name: str) -> str:
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return "Make it and its folder writable for the user who runs refloop, then run again."
+    what = (
+        "Free some disk space" if name == "SQLITE_FULL" else "Look into the system's log, and free or repair the disk"
+    )
+    return f"{what}, then run again: what was done is kept, and the next run goes on from there."
 
 
 def open_ledger(path: Path) -> Ledger:

@@ -49,12 +49,16 @@ class Write(NamedTuple):
 
 @dataclass(frozen=True)
 class Ended:
-    """How a process ended, what it printed, and the points that it passed (none when it was killed)."""
+    """How a process ended, what it printed, and the points that it passed (none when it was killed).
+
+    `seen` and `struck`: how often it wrote to a disk that was to fail, and how often that failed.
+    """
 
     status: int
     printed: str
     points: list[str]
-    struck: int
+    seen: int = 0
+    struck: int = 0
 
 
 @dataclass(frozen=True)

@@ -150,21 +150,27 @@ def child(task: Mapping[str, Any], told: int, printed: IO[bytes]) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     with os.fdopen(told, "w") as answer:
-        json.dump({"points": fate.points, "struck": _struck(task)}, answer)
+        json.dump({"points": fate.points, **_disk(task)}, answer)
     os._exit(code)
 
 
 def _limit(task: Mapping[str, Any]) -> None:
     """The disk that this process is to have."""
-    if size := task.get("largest_file"):
+    if (size := task.get("largest_file")) is not None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
     if disk := task.get("disk"):
         ctypes.CDLL(None).disk_fails(disk["first"], disk["error"], int(disk["syncs"]))
 
 
-def _struck(task: Mapping[str, Any]) -> int:
-    return int(ctypes.CDLL(None).disk_struck()) if task.get("disk") else 0
+def _disk(task: Mapping[str, Any]) -> dict[str, int]:
+    """How often the disk was written to and failed, as tests/crash/disk.c counts."""
+    if not task.get("disk"):
+        return {}
+    counts = ctypes.CDLL(None)
+    told = {"seen": int(counts.disk_seen()), "struck": int(counts.disk_struck())}
+    counts.disk_fails(-1, 0, 0)
+    return told
 
 
 def run(task: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,8 +189,8 @@ def run(task: Mapping[str, Any]) -> dict[str, Any]:
         _, status = os.waitpid(pid, 0)
         printed.seek(0)
         text = printed.read().decode("utf-8", "replace")
-    points = json.loads(answer) if answer else {"points": [], "struck": 0}
-    return {"status": os.waitstatus_to_exitcode(status), "printed": text, **points}
+    told_by_child = json.loads(answer) if answer else {"points": []}
+    return {"status": os.waitstatus_to_exitcode(status), "printed": text, **told_by_child}
 
 
 if __name__ == "__main__":
