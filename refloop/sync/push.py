@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from refloop.connectors.base import Clock, Connector
+from refloop.connectors.fence import fenced
 from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, dequeue, enqueue
 from refloop.ledger.receipts import Conflict, forget_intent, intend, keep_conflicts, keep_receipts, unsettled
@@ -74,14 +75,15 @@ class Pusher:
         kept: list[Receipt] = []
         again: set[Ref] = set()
         self._ledger.make_sure()
-        for receipt in connector.push(changes):
-            kept.append(receipt)
-            self._ledger.make_sure()
-            if receipt.verdict in _AGAIN:
-                again.add(receipt.change.ref)
-            if len(kept) == KEPT_AT_ONCE:
-                counts += self._keep(name, kept)
-                kept = []
+        with fenced(self._ledger.make_sure):
+            for receipt in connector.push(changes):
+                kept.append(receipt)
+                self._ledger.make_sure()
+                if receipt.verdict in _AGAIN:
+                    again.add(receipt.change.ref)
+                if len(kept) == KEPT_AT_ONCE:
+                    counts += self._keep(name, kept)
+                    kept = []
         counts += self._keep(name, kept)
         return counts, again
 

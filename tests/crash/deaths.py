@@ -93,6 +93,11 @@ class Deaths:
             self._compare(f"dying at point {number}, {what}, and again at point {second}, {recovery[second]}")
         self.bench.drop(dead)
 
+    def made_good_after(self, what: str) -> None:
+        """What must hold once a command that was cut short is run again."""
+        self._people()
+        self._compare(what)
+
     def _killed(self, words: Words, number: int) -> None:
         ended = self.bench.run(*words, deadly=number, sabotage=self.sabotage)
         assert ended.status == KILLED, f"{words} did not die at {number}: {ended.status}\n{ended.printed}"

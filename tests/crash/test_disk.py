@@ -76,8 +76,7 @@ class DiskFailures(Deaths):
             assert "refloop.db" in message or "plan.jsonl" in message, ended.printed
             assert "run again" in remedy, ended.printed
             self.told += 1
-        self._people()
-        self._compare(what)
+        self.made_good_after(what)
 
     def _on(self, number: int, fault: tuple[int, bool]) -> Ended:
         disk = {"first": number, "error": fault[0], "syncs": fault[1]}
