@@ -27,6 +27,7 @@ from typing import IO, Any
 
 import requests
 from requests.adapters import HTTPAdapter
+from sqlite_utils import Database
 
 import refloop.sync.push
 from refloop.cli import main
@@ -34,6 +35,9 @@ from refloop.connectors.deadline import DeadlineAdapter
 from refloop.connectors.hubspot import HubSpot
 from refloop.connectors.salesforce import Salesforce
 from refloop.connectors.wire import endpoint_of
+from refloop.errors import RefloopError
+from refloop.ledger import open_ledger
+from refloop.ledger.schema import migrations
 from refloop.model import Change, Receipt, Ref, Verdict
 from refloop.sync.push import Pusher
 
@@ -124,6 +128,34 @@ SABOTAGE: Mapping[str, Callable[[], None]] = {
 }
 
 
+# other versions of refloop
+
+
+def newer(db: Database) -> None:
+    """A migration that alters, adds, fills and converts."""
+    db.execute("ALTER TABLE runs ADD COLUMN weather TEXT")
+    db.execute("CREATE TABLE weather (day TEXT PRIMARY KEY) STRICT")
+    db.execute("INSERT INTO weather SELECT DISTINCT substr(started_at, 1, 10) FROM runs")
+    db.execute("UPDATE runs SET weather = 'fine'")
+    db.execute("DROP VIEW credited_deals")
+    db.execute("CREATE VIEW credited_deals AS SELECT * FROM current_credits")
+
+
+def become(version: int) -> None:
+    """Knows the first so many migrations; one more than there are, and that is `newer`."""
+    if version > len(migrations._migrations):
+        migrations(name="newer")(newer)
+    del migrations._migrations[version:]
+
+
+def main_or_open(words: Sequence[str]) -> None:
+    """The command line; or `open`, which does what every command begins with, and no more."""
+    if list(words) == ["open"]:
+        open_ledger(Path("refloop.db")).close()
+    else:
+        main()
+
+
 # the processes
 
 
@@ -138,14 +170,20 @@ def child(task: Mapping[str, Any], told: int, printed: IO[bytes]) -> None:
     watch_folders(fate)
     if task.get("sabotage"):
         SABOTAGE[task["sabotage"]]()
+    if (version := task.get("version")) is not None:
+        become(version)
     _limit(task)
     sys.argv = ["refloop", *task["words"]]
-    code: Any = 1
+    code: Any = 0 if task["words"] == ["open"] else 1
     try:
-        main()
+        main_or_open(task["words"])
     except SystemExit as stop:
         code = stop.code
+    except RefloopError as error:
+        code = error.exit
+        print(error)  # noqa: T201 - `open` has nobody else to tell it
     except BaseException:
+        code = 1
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
