@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger.book import Ledger, open_ledger, translated
 from refloop.ledger.records import hash_of, record_from
+from refloop.ledger.seal import break_seal
 
 KEPT = 7
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
@@ -180,6 +181,7 @@ def arriving_at(target: Path) -> Path:
 def _clear(temporary: Path) -> None:
     """Takes the journal away first: SQLite would play it back into the next file of that name."""
     temporary.with_name(temporary.name + "-journal").unlink(missing_ok=True)
+    break_seal(temporary)
     temporary.unlink(missing_ok=True)
 
 

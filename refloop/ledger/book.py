@@ -15,6 +15,7 @@ from sqlite_utils import Database
 from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger.place import refuse_network
 from refloop.ledger.schema import APPLICATION_ID, migrations
+from refloop.ledger.seal import break_seal, is_broken, put_seal
 from refloop.model import Ref
 
 # SQLite's file format: https://sqlite.org/fileformat2.html#the_database_header
@@ -35,6 +36,7 @@ class Ledger:
         self.db = db
         self.path = path
         self.guard: Callable[[], None] | None = None
+        self._wrote = False
 
     @contextmanager
     def writing(self) -> Iterator[Database]:
@@ -45,6 +47,7 @@ class Ledger:
         """
         try:
             if not self.db.conn.in_transaction:
+                self._unseal()
                 # deferred, a read-then-write beside another process fails at once and ignores the time-out
                 self.db.execute("BEGIN IMMEDIATE")
                 try:
@@ -104,13 +107,26 @@ class Ledger:
             ((ref.connection, ref.kind, ref.id) for ref in refs),
         )
 
+    def _unseal(self) -> None:
+        try:
+            break_seal(self.path)
+        except OSError as error:
+            raise DiskError(f"cannot write beside the ledger {self.path}: {error.strerror}") from error
+        self._wrote = True
+
     def close(self) -> None:
+        """Closes the file, and seals it when something was written. Safe to repeat."""
         self.db.close()
+        if self._wrote:
+            self._wrote = False
+            put_seal(self.path)
 
 
 def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
     """What an SQLite error means to a person. Errors that only a bug can cause stay what they are."""
     name = getattr(error, "sqlite_errorname", "") or ""
+    if not name and "decode" in str(error):  # the message goes on with the text itself, which may be a person's
+        return _damaged(path, "a text in it is none")
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
         return DiskError(f"cannot write the ledger {path}: {error}", remedy=_remedy(name))
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
@@ -176,6 +192,8 @@ def _prepare(path: Path) -> bool:
         )
     if info.st_size:
         _refuse_foreign_file(path)
+        if is_broken(path):
+            raise _damaged(path, "it is not what was written to it last")
     return info.st_size == 0
 
 
@@ -214,17 +232,22 @@ def _opened(connection: sqlite3.Connection, path: Path, *, fresh: bool) -> Ledge
     if not fresh:
         _refuse_foreign(ledger)
     connection.execute("PRAGMA journal_mode=DELETE").close()
-    with ledger.writing() as db:
-        migrations.apply(db)
-        if fresh:
-            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            db.table("meta").insert_all(
-                [{"key": "ledger", "value": str(uuid.uuid4())}, {"key": "position", "value": "0"}]
-            )
+    if fresh or migrations.pending(ledger.db):
+        _migrate(ledger)
     connection.execute(
         "CREATE TEMP TABLE wave (connection TEXT, kind TEXT, id TEXT, PRIMARY KEY (connection, kind, id)) WITHOUT ROWID"
     )
     return ledger
+
+
+def _migrate(ledger: Ledger) -> None:
+    with ledger.writing() as db:
+        migrations.apply(db)
+        if not ledger.identity:  # of several that begin at once, the first gives it its name
+            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            db.table("meta").insert_all(
+                [{"key": "ledger", "value": str(uuid.uuid4())}, {"key": "position", "value": "0"}]
+            )
 
 
 def _refuse_foreign(ledger: Ledger) -> None:
@@ -240,7 +263,11 @@ def _refuse_foreign(ledger: Ledger) -> None:
         )
     fault = ledger.one("PRAGMA quick_check(1)")
     if fault is None or fault[0] != "ok":
-        raise LedgerError(
-            f"the ledger {ledger.path} is damaged",
-            remedy="Nothing was written. Put back a backup of the file, or move it away and run a full sync.",
-        )
+        raise _damaged(ledger.path, "pages of it make no sense")
+
+
+def _damaged(path: Path, how: str) -> LedgerError:
+    return LedgerError(
+        f"the ledger {path} is damaged: {how}",
+        remedy="Nothing was written. Run `refloop ledger restore`, or move it away and run a full sync.",
+    )

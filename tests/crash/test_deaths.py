@@ -87,7 +87,7 @@ def few(number: int, what: str) -> bool:
     return around_writes(number, what) or number % 97 == 0
 
 
-@pytest.mark.parametrize("name", ["first sync", "apply, people", "undo"])
+@pytest.mark.parametrize("name", ["first sync", "undo"])
 def test_a_command_that_is_killed_is_made_good(bench: Bench, name: str) -> None:
     deaths = Deaths(bench, SCENARIOS[name])
     tally = deaths.die(few)
@@ -110,8 +110,8 @@ def test_a_command_that_is_killed_is_made_good_at_every_point(bench: Bench, name
 
 
 def test_a_command_that_is_killed_twice_in_a_row_is_made_good(bench: Bench) -> None:
-    tally = Deaths(bench, SCENARIOS["apply"]).die(lambda _, what: what.startswith("http after PATCH"), again=5)
-    assert tally.pairs == 5 * tally.kills > 0
+    tally = Deaths(bench, SCENARIOS["apply"]).die(lambda _, what: what.startswith("http after PATCH"), again=3)
+    assert tally.pairs == 3 * tally.kills > 0
     said("apply, twice", tally)
 
 

@@ -83,13 +83,13 @@ class DiskFailures(Deaths):
         return self.bench.run(*self.scenario.command, disk=disk)
 
 
-@pytest.mark.parametrize(("name", "fault"), [("first sync", FULL), ("undo", BROKEN)], ids=["full", "broken"])
-def test_a_command_on_a_bad_disk_is_made_good(failing: Bench, name: str, fault: tuple[int, bool]) -> None:
-    failures = DiskFailures(failing, SCENARIOS[name])
-    writes = failures.writes(fault)
-    for number in range(writes // 8, writes, writes // 4):
-        failures.fail(number, fault)
-    assert failures.told >= 3
+def test_a_command_on_a_bad_disk_is_made_good(failing: Bench) -> None:
+    failures = DiskFailures(failing, SCENARIOS["first sync"])
+    for fault in (FULL, BROKEN):
+        writes = failures.writes(fault)
+        failures.fail(writes // 3, fault)
+        failures.fail(writes * 2 // 3, fault)
+    assert failures.told == 4
 
 
 EVERY = {"first sync": 3, "later sync": 3, "plan": 4, "apply, people": 1, "undo, people": 1, "backup": 1, "restore": 1}
@@ -116,9 +116,9 @@ def test_a_sync_whose_files_cannot_grow_is_made_good(bench: Bench) -> None:
     failures = DiskFailures(bench, SCENARIOS["first sync"])
     bench.put_back(failures.start)
     size = (bench.office / "refloop.db").stat().st_size
-    for largest in (512, size // 2, size - 4096):
+    for largest in (512, size - 4096):
         failures.grow(largest)
-    assert failures.told == 3
+    assert failures.told == 2
 
 
 def test_a_plan_that_does_not_fit_leaves_the_one_before(failing: Bench) -> None:
@@ -130,7 +130,7 @@ def test_a_plan_that_does_not_fit_leaves_the_one_before(failing: Bench) -> None:
     writes = failing.done(*PLAN[:1], "--no-pull", *PLAN[1:], disk=disk).seen
     plan.write_bytes(before)
     said = []
-    for number in range(writes):
+    for number in range(writes - 30, writes):
         ended = failing.run(*PLAN[:1], "--no-pull", *PLAN[1:], disk={**disk, "first": number})
         assert ended.status in (Exit.OK, Exit.DISK), ended.printed
         assert ended.status == Exit.OK or plan.read_bytes() == before
@@ -150,7 +150,7 @@ def test_a_backup_that_does_not_fit_leaves_the_ones_before(failing: Bench) -> No
     disk = {"first": NEVER, "error": errno.ENOSPC, "syncs": False}
     writes = failing.done("ledger", "backup", disk=disk).seen
     after = set(backups_of(path))
-    for number in range(writes // 2, writes - 20, 5):
+    for number in range(writes // 2, writes - 20, 8):
         ended = failing.run("ledger", "backup", disk={**disk, "first": number})
         assert ended.status == Exit.DISK
         assert "cannot write a backup" in ended.printed

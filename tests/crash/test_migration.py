@@ -93,8 +93,8 @@ def without_identity(found: dict[str, list[str]], version: int) -> dict[str, lis
 @pytest.mark.parametrize("version", range(LATEST + 1))
 def test_a_ledger_is_made_or_migrated_whole(bench: Bench, version: int) -> None:
     opening = Opening(bench, version)
-    numbers = range(version % 5, len(opening.points), max(1, len(opening.points) // 8))
-    assert sum(opening.die(number, 0) for number in numbers) == len(numbers) > 5
+    numbers = range(version % 5, len(opening.points), max(1, len(opening.points) // 6))
+    assert sum(opening.die(number, 0) for number in numbers) == len(numbers) >= 5
 
 
 @pytest.mark.slow
@@ -107,6 +107,7 @@ def test_a_ledger_is_made_or_migrated_whole_at_every_point(bench: Bench, version
     print(f"\nfrom version {version}: {len(opening.points)} points, {kills} kills")  # noqa: T201 - a figure
 
 
+@pytest.mark.slow
 def test_a_migration_that_is_kept_in_pieces_is_noticed(bench: Bench) -> None:
     """Negative control: each statement is a transaction of its own."""
     opening = Opening(bench, LATEST)
