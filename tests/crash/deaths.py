@@ -152,8 +152,9 @@ def _all(points: list[str], choose: Choice) -> list[int]:
 
 
 def spread(number: int, count: int, length: int) -> list[int]:
-    """`count` numbers below `length`, the same each time, others for each `number`."""
-    return sorted({zlib.crc32(f"{number}:{each}".encode()) % length for each in range(count)})
+    """`count` different numbers below `length`, spread over it, the same each time, others for each `number`."""
+    begin = zlib.crc32(str(number).encode()) % length
+    return sorted({(begin + each * length // count) % length for each in range(count)})
 
 
 def requests(_number: int, what: str) -> bool:

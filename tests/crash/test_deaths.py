@@ -83,8 +83,8 @@ def said(name: str, tally: Tally) -> None:
 
 
 def few(number: int, what: str) -> bool:
-    """What the quick test can afford: around writes, and some of the rest."""
-    return around_writes(number, what) or number % 97 == 0
+    """What the quick test can afford: a write whose answer is lost, and some of the rest."""
+    return what.startswith("http after PATCH") or number % 197 == 0
 
 
 @pytest.mark.parametrize("name", ["first sync", "undo"])
@@ -122,7 +122,7 @@ def test_a_command_that_is_killed_twice_in_a_row_is_made_good_wherever_it_differ
     deaths = Deaths(bench, SCENARIOS[name])
     tally = deaths.die(where_it_differs, again=3)
     assert tally.kills == sum(where_it_differs(number, what) for number, what in enumerate(deaths.points))
-    assert tally.kills * 2 < tally.pairs <= tally.kills * 3  # fewer where the dice show the same point twice
+    assert tally.pairs == tally.kills * 3
     said(f"{name}, twice", tally)
 
 
@@ -135,7 +135,9 @@ def test_all_pairs_of_requests_at_which_a_command_and_its_repetition_are_killed(
     said(f"{name}, all pairs of requests", tally)
 
 
-@pytest.mark.parametrize("sabotage", ["no outbox", "receipt first", "unsettled"])
+@pytest.mark.parametrize(
+    "sabotage", ["no outbox", *(pytest.param(name, marks=pytest.mark.slow) for name in ("receipt first", "unsettled"))]
+)
 def test_a_naive_sync_is_noticed(bench: Bench, sabotage: str) -> None:
     """Negative controls: each is right when nothing happens, and loses something when it dies at the wrong moment."""
     deaths = Deaths(bench, SCENARIOS["first sync"], sabotage)

@@ -103,7 +103,8 @@ def test_a_ledger_is_made_or_migrated_whole(bench: Bench, version: int) -> None:
 def test_a_ledger_is_made_or_migrated_whole_at_every_point(bench: Bench, version: int) -> None:
     opening = Opening(bench, version)
     kills = sum(opening.die(number, 2) for number in range(len(opening.points)))
-    assert kills > len(opening.points) * 2
+    # what was completed by the first leaves fewer points to the second
+    assert len(opening.points) * 2 < kills <= len(opening.points) * 3
     print(f"\nfrom version {version}: {len(opening.points)} points, {kills} kills")  # noqa: T201 - a figure
 
 
