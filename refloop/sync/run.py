@@ -67,7 +67,7 @@ class Report:
         """The worst trouble first; else whether a person has to look."""
         if self.problems:
             return max((error.exit for _, error in self.problems), key=gravity)
-        attention = ("conflicts", "refused", "parked", "unknown", "moved")
+        attention = ("conflicts", "refused", "parked", "unknown", "moved", "overwrote")
         if any(counts[word] for counts in self.counts.values() for word in attention):
             return Exit.ATTENTION
         return Exit.OK

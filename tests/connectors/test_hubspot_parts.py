@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from refloop.connectors.hubspot.answers import BatchError, Row
 from refloop.connectors.hubspot.client import Client
-from refloop.connectors.hubspot.parts import look, read_back, split, without
+from refloop.connectors.hubspot.parts import look, split, without
 from refloop.connectors.hubspot.push import push
 from refloop.connectors.transport import Transport
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
@@ -57,18 +57,9 @@ def test_look(held: str | None, before: str | None, after: str | None, verdict: 
 
 def test_a_record_that_does_not_come_back_is_gone() -> None:
     part = {"1": [(0, change(1)), (1, change(1, WHY))]}
-    for settled in (look(part, {})[1], read_back(part, {}, (Verdict.DEFERRED, "x"))):
-        assert {receipt.verdict for receipt in settled.values()} == {Verdict.REFUSED}
-        assert "gone" in settled[1].reason
-
-
-@pytest.mark.parametrize(
-    ("held", "verdict"), [("NEW", Verdict.WRITTEN), ("OLD", Verdict.DEFERRED), ("OTHER", Verdict.MOVED)]
-)
-def test_read_back(held: str, verdict: Verdict) -> None:
-    part = {"1": [(0, change(1, before="OLD"))]}
-    settled = read_back(part, {"1": row(1, ref_code=held)}, (Verdict.DEFERRED, "silent"))
-    assert (settled[0].verdict, settled[0].found) == (verdict, held)
+    _to_write, settled = look(part, {})
+    assert {receipt.verdict for receipt in settled.values()} == {Verdict.REFUSED}
+    assert "gone" in settled[1].reason
 
 
 def error(**more: Any) -> BatchError:
