@@ -120,18 +120,25 @@ def forget_intent(ledger: Ledger, changes: Iterable[Change]) -> None:
 
 
 def keep_receipts(ledger: Ledger, run: int, receipts: Sequence[Receipt], now: datetime) -> Counter[str]:
-    """Keeps receipts, empties their outbox, and lays what is now known over the records. One transaction."""
+    """Keeps receipts, empties their outbox, and lays what is now known over the records. One transaction.
+
+    Counts them by verdict, and those that `overwrote` somebody's value once more.
+    """
     with ledger.writing():
         settled = [receipt for receipt in receipts if receipt.verdict is not Verdict.UNKNOWN]
         ledger.db.conn.executemany(
-            "INSERT INTO receipts (connection, kind, id, field, before, after, found, verdict, reason, why, run, at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO receipts "
+            "(connection, kind, id, field, before, after, found, verdict, reason, overwrote, why, run, at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [_columns(receipt, run, now) for receipt in receipts],
         )
         forget_intent(ledger, (receipt.change for receipt in settled))
         _overlay(ledger, settled)
         ledger.moved()
-    return Counter(receipt.verdict.value for receipt in receipts)
+    counts = Counter(receipt.verdict.value for receipt in receipts)
+    if over := sum(receipt.overwrote for receipt in receipts):
+        counts["overwrote"] = over
+    return counts
 
 
 def _overlay(ledger: Ledger, receipts: Iterable[Receipt]) -> None:
@@ -156,6 +163,7 @@ def _columns(receipt: Receipt, run: int, now: datetime) -> tuple[object, ...]:
         receipt.found,
         receipt.verdict.value,
         receipt.reason,
+        receipt.overwrote,
         change.why,
         run,
         format_time(now),

@@ -69,7 +69,7 @@ class Fault:
     alter: Alter | None = None
     delivery: Delivery = Delivery.WHOLE
     pace: float = 0.0
-    first: Callable[[], None] | None = None
+    first: Callable[[], object] | None = None
 
     @property
     def is_served(self) -> bool:
@@ -196,7 +196,7 @@ class Plan:
 # -- people who are quicker
 
 
-def meanwhile(act: Callable[[], None]) -> Fault:
+def meanwhile(act: Callable[[], object]) -> Fault:
     """Somebody does this in the CRM right before it works on the request, which goes on as if nothing were."""
     return Fault("meanwhile", first=act)
 

@@ -66,7 +66,7 @@ class HubSpot:
 
     def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
         """By the history of the fields: a call for fifty records."""
-        return push.recall(self._client, self._connection, changes)
+        return push.recall(self._client, changes)
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
         return push.read(self._client, self._connection, refs, fields)

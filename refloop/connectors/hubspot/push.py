@@ -46,7 +46,7 @@ def read(
     return found
 
 
-def recall(client: Client, connection: str, changes: Sequence[Change]) -> Iterator[Receipt]:
+def recall(client: Client, changes: Sequence[Change]) -> Iterator[Receipt]:
     """What became of changes whose value the record holds, though nobody heard what became of the write: WRITTEN,
     with what it overwrote. One receipt a change, in their order. Raises as `push` does."""
     records: dict[Ref, list[Numbered]] = {}
