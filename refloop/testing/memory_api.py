@@ -12,6 +12,10 @@ from refloop.model import FieldSpec, FieldType, Kind, Link, Record, Ref, Relatio
 
 TOKEN = "memory-token"  # noqa: S105 - opens nothing
 START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+CHANGED = "the record is not as expected"
+
+Held = Mapping[Ref, Mapping[str, str | None]]
+"""Values of our fields, by record and name; None is empty."""
 
 
 class Broken(Exception):  # noqa: N818 - what a connector sees of a broken connection
@@ -24,6 +28,7 @@ class Row:
 
     record: Record
     own: dict[str, str] = field(default_factory=dict)
+    history: dict[str, list[str | None]] = field(default_factory=dict)
     writes: list[frozenset[str]] = field(default_factory=list)
     poisoned: bool = False
 
@@ -44,6 +49,7 @@ class MemoryApi:
         self._schema: dict[tuple[Kind, str], FieldSpec] = {}
         self._broken: list[bool] = []
         self._garbled = False
+        self._meanwhile: list[Callable[[], None]] = []
 
     def api_time(self, token: str) -> datetime:
         """The server's clock."""
@@ -85,15 +91,30 @@ class MemoryApi:
         rows = {ref: self._rows[ref] for ref in refs if ref in self._rows}
         return {ref: dict(row.own) for ref, row in rows.items() if not row.record.deleted}
 
-    def api_write(self, token: str, values: Mapping[Ref, Mapping[str, str | None]]) -> Mapping[Ref, str]:
-        """Writes a batch, record by record; gives the errors. Raises Broken when the connection breaks."""
+    def api_history(self, token: str, refs: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Sequence[str | None]]]:
+        """The values that our fields held, newest first, of the records that are not gone."""
+        self._admit(token, "history")
+        rows = {ref: self._rows[ref] for ref in refs if ref in self._rows}
+        return {
+            ref: {name: held[::-1] for name, held in row.history.items()}
+            for ref, row in rows.items()
+            if not row.record.deleted
+        }
+
+    def api_write(self, token: str, values: Held, expected: Held) -> Mapping[Ref, str]:
+        """Writes a batch, record by record; gives the errors. Raises Broken when the connection breaks.
+
+        A record that does not hold what is `expected` is not written: CHANGED. What is not named may hold anything.
+        """
         self._admit(token, "write")
         if len(values) > self.batch_size:
             raise ValueError("a batch is too large")
         breaks = self._broken.pop(0) if self._broken else None
         if breaks is False:
             raise Broken
-        errors = {ref: error for ref, own in values.items() if (error := self._write(ref, own))}
+        while self._meanwhile:
+            self._meanwhile.pop(0)()
+        errors = {ref: error for ref, own in values.items() if (error := self._write(ref, own, expected.get(ref, {})))}
         if breaks:
             raise Broken
         return errors
@@ -118,15 +139,19 @@ class MemoryApi:
         for name, value in values.items():
             if (row.record.ref.kind, name) not in self._schema:
                 raise KeyError(name)
+            if row.own.get(name) != value:
+                row.history.setdefault(name, [None]).append(value)
             if value is None:
                 row.own.pop(name, None)
             else:
                 row.own[name] = value
 
-    def _write(self, ref: Ref, values: Mapping[str, str | None]) -> str:
+    def _write(self, ref: Ref, values: Mapping[str, str | None], expected: Mapping[str, str | None]) -> str:
         row = self._rows.get(ref)
         if row is None or row.record.deleted:
             return "the record is gone"
+        if any(row.own.get(name) != value for name, value in expected.items()):
+            return CHANGED
         if row.poisoned:
             return "a validation rule says no"
         self._put(row, {name: self._checked(ref.kind, name, value) for name, value in values.items()})
