@@ -33,7 +33,8 @@ def written_values(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref,
 def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str | None]]:
     """What we last wrote into each field of each of the records.
 
-    A record that survived a merge may hold what we wrote into one that was merged into it: that is ours too.
+    A record that survived a merge may hold what we wrote into one that was merged into it: that is ours too, until we
+    write there after the merge was seen. Whoever types the old value then is a person.
     """
     ledger.wave(refs)
     rows = ledger.rows(
@@ -63,6 +64,11 @@ _WRITTEN_BEFORE_A_MERGE = """
     CROSS JOIN written v ON v.connection = f.was_connection AND v.kind = f.was_kind AND v.id = f.was_id
     LEFT JOIN records r ON r.connection = f.connection AND r.kind = f.kind AND r.id = f.id
     LEFT JOIN json_each(r.found) h ON h.key = v.field
+    WHERE NOT EXISTS (
+        SELECT 1 FROM written o CROSS JOIN records w
+        WHERE o.connection = f.connection AND o.kind = f.kind AND o.id = f.id AND o.field = v.field
+            AND w.connection = f.was_connection AND w.kind = f.was_kind AND w.id = f.was_id
+            AND w.deleted = 1 AND o.run >= w.changed_run)
     ORDER BY v.run
 """
 

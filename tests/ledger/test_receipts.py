@@ -26,7 +26,7 @@ from refloop.ledger.records import record_of
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.ledger.undo import keep_undone, undoing, undone_values
-from refloop.model import Change, Receipt, Ref, Verdict
+from refloop.model import Change, Link, Receipt, Ref, Relation, Verdict
 from tests.ledger.samples import DAY, TEXT, keep, lead, queued, record
 
 SPECS = {TEXT.name: TEXT}
@@ -153,6 +153,38 @@ def test_what_we_write_later_is_ours_again(ledger: Ledger) -> None:
     assert overwritten(ledger) == []
     assert all_written(ledger, [lead(1)]) == {lead(1): {"ref_code": "newer"}}
     assert list(undoing(ledger, 2, SPECS)) == [], "a later run wrote there"
+
+
+MERGE = Link(lead(2), Relation.MERGED_INTO, lead(1))
+
+
+@pytest.mark.parametrize(
+    ("own", "held", "ours"),
+    [
+        ([], "of the loser", "of the loser"),
+        ([], "hers", "of the loser"),
+        ([(1, "own")], "own", "own"),
+        ([(1, "own")], "of the loser", "of the loser"),
+        ([(1, "own")], "hers", "own"),
+        ([(3, "since")], "since", "since"),
+        ([(1, "own"), (3, "since")], "since", "since"),
+        ([(1, "own"), (3, "since")], "of the loser", "since"),  # typed again by a person: nothing else could bring it
+        ([(2, "since")], "of the loser", "since"),  # the run that saw the merge wrote too
+    ],
+)
+def test_what_a_survivor_holds_of_ours(ledger: Ledger, own: list[tuple[int, str]], held: str, ours: str) -> None:
+    """Run 1 wrote into both, run 2 saw the merge, run 3 wrote again."""
+    keep(ledger, record(lead(1)), record(lead(2)))
+    keep_receipts(ledger, 1, [Receipt(change(lead(2), None, "of the loser"), Verdict.WRITTEN)], DAY)
+    for run, value in own:
+        if run == 1:
+            keep_receipts(ledger, run, [Receipt(change(lead(1), None, value), Verdict.WRITTEN)], DAY)
+    keep(ledger, record(lead(1), hours=1), run=2, links=(MERGE,))
+    for run, value in own:
+        if run > 1:
+            keep_receipts(ledger, run, [Receipt(change(lead(1), None, value), Verdict.WRITTEN)], DAY)
+    keep(ledger, record(lead(1), hours=2, found={"ref_code": held}), run=4)
+    assert written_values(ledger, [lead(1)], "ref_code") == {lead(1): ours}
 
 
 def test_a_ledger_from_before_overwrites_were_noticed(folder: Path) -> None:
