@@ -311,6 +311,44 @@ def test_a_fate_that_was_unknown_is_recalled_with_what_it_overwrote(office: Offi
     assert stored(office, unsent, CODE) == "OLD"
 
 
+@pytest.fixture
+def halving(offices: Callable[..., Office]) -> tuple[Office, list[Ref], list[Change]]:
+    """A hundred changes, the last of which makes HubSpot send back every batch that it is in."""
+    office = offices(quirks=Quirks(isolates_invalid_updates=False))
+    list(office.hubspot().provision((STATUS,)))
+    refs = [Ref("hub", Kind.CONTACT, one) for one in office.contacts(100)]
+    changes = [Change(ref, STATUS, None, "won", "") for ref in refs]
+    changes[-1] = Change(refs[-1], STATUS, None, "no such choice", "")
+    return office, refs, changes
+
+
+def test_what_waited_while_a_batch_was_taken_apart_is_looked_at_again(
+    halving: tuple[Office, list[Ref], list[Change]],
+) -> None:
+    """The first half waits for the second to be halved down: an edit meanwhile is seen, not overwritten."""
+    office, refs, changes = halving
+    in_the_gap(office, (refs[0], STATUS, "lost"), skip=3)
+    receipts = push(office, *changes)
+    assert struck(office) == ["meanwhile"]
+    assert (receipts[0].verdict, receipts[0].found) == (Verdict.MOVED, "lost")
+    assert receipts[-1].verdict is Verdict.REFUSED
+    assert {receipt.verdict for receipt in receipts[1:-1]} == {Verdict.WRITTEN}
+    assert not any(receipt.overwrote for receipt in receipts)
+    assert stored(office, refs[0], STATUS) == "lost"
+
+
+def test_what_cannot_be_looked_at_again_waits(halving: tuple[Office, list[Ref], list[Change]]) -> None:
+    office, refs, changes = halving
+    again = lambda asked: b"propertiesWithHistory" not in asked.body  # noqa: E731 - not the looks back
+    office.crm.faults.add(troubles.proxy(502), path=READ, skip=1, times=4, when=again)
+    receipts = push(office, *changes)
+    verdicts = [receipt.verdict for receipt in receipts]
+    assert struck(office) == ["502"] * 4
+    assert set(verdicts) == {Verdict.WRITTEN, Verdict.DEFERRED}
+    for ref, receipt in zip(refs, receipts, strict=True):
+        assert stored(office, ref, STATUS) == ("won" if receipt.verdict is Verdict.WRITTEN else None)
+
+
 def test_the_limit_is_waited_for_before_the_look_not_after_it(offices: Callable[..., Office]) -> None:
     """However the calls before fall into the window of ten seconds, no wait lies between look and write."""
     office = offices(strict=True)

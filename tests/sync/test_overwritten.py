@@ -121,6 +121,17 @@ def test_a_field_that_she_had_emptied_is_emptied_again(hub: Loop, crm: World, bu
     assert "why" not in hub.fields(buyer)
 
 
+def test_a_code_that_was_put_back_is_read_as_hers(hub: Loop, crm: World, buyer: Ref) -> None:
+    hub.code("BENS-4F6T", "ben", "ben@partners.io")
+    crm.before_next_write(types(hub, buyer, "code", "BENS-4F6T"))
+    run = hub.sync().run
+    assert (hub.fields(buyer)["code"], hub.fields(buyer)["referrer"]) == ("ANNA-7K2Q", "Anna")
+    put_back(hub, run)
+    crm.pass_time(HOURS)
+    hub.sync()
+    assert (hub.fields(buyer)["code"], hub.fields(buyer)["referrer"]) == ("BENS-4F6T", "Ben")
+
+
 def test_a_whole_undo_puts_back_hers_and_takes_back_ours(hub: Loop, crm: World, buyer: Ref) -> None:
     crm.before_next_write(types(hub, buyer, "status", "lost"))
     run = hub.sync().run
