@@ -82,6 +82,13 @@ def test_where_nobody_looked_all_that_is_under_ours_counts() -> None:
     assert (receipt.overwrote, receipt.found) == (True, "L")
 
 
+@pytest.mark.parametrize("now", ["B", "Y"])
+def test_what_had_arrived_when_it_was_read_has_arrived(now: str) -> None:
+    """Somebody writes between the read that showed our value and the look at its history."""
+    receipt = told(change("B", "A"), row(now, [(now, 9), ("A", 5), ("X", 3), ("B", -9)]), None)
+    assert (receipt.verdict, receipt.overwrote, receipt.found) == (W, True, "X")
+
+
 def test_values_are_compared_in_their_one_form() -> None:
     """A time that HubSpot keeps as milliseconds and shows in ISO is the same time."""
     versions = [("2026-03-02T00:00:00.000Z", 5.0), ("1767225600000", -9.0)]

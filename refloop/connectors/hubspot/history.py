@@ -65,7 +65,7 @@ def told(change: Change, row: Row, looked: datetime | None, otherwise: tuple[Ver
     held = held_value(change, row)
     versions = [(canonical_value(change.field, one.value), one.at) for one in row.history.get(change.field.name, ())]
     if held != change.after:
-        since = [value for value, at in versions if looked is not None and at > looked]
+        since = [value for value, at in versions if looked is None or at > looked]
         if change.after not in since:
             verdict, reason = otherwise or (Verdict.REFUSED, NOT_THERE)
             is_old = held == change.before
