@@ -101,20 +101,31 @@ class MemoryApi:
             if not row.record.deleted
         }
 
-    def api_write(self, token: str, values: Held, expected: Held) -> Mapping[Ref, str]:
-        """Writes a batch, record by record; gives the errors. Raises Broken when the connection breaks.
+    def api_write_if(self, token: str, values: Held, expected: Held) -> Mapping[Ref, str]:
+        """`api_write` of the records that hold what is `expected` of them; the others are CHANGED."""
+        self._people_act()
+        changed = [ref for ref in values if ref in self._rows and not self._holds(ref, expected.get(ref, {}))]
+        kept = {ref: own for ref, own in values.items() if ref not in changed}
+        return {**self.api_write(token, kept), **dict.fromkeys(changed, CHANGED)}
 
-        A record that does not hold what is `expected` is not written: CHANGED. What is not named may hold anything.
-        """
+    def _holds(self, ref: Ref, expected: Mapping[str, str | None]) -> bool:
+        own = self._rows[ref].own
+        return all(own.get(name) == value for name, value in expected.items())
+
+    def _people_act(self) -> None:
+        while self._meanwhile:
+            self._meanwhile.pop(0)()
+
+    def api_write(self, token: str, values: Held) -> Mapping[Ref, str]:
+        """Writes a batch, record by record; gives the errors. Raises Broken when the connection breaks."""
         self._admit(token, "write")
         if len(values) > self.batch_size:
             raise ValueError("a batch is too large")
         breaks = self._broken.pop(0) if self._broken else None
         if breaks is False:
             raise Broken
-        while self._meanwhile:
-            self._meanwhile.pop(0)()
-        errors = {ref: error for ref, own in values.items() if (error := self._write(ref, own, expected.get(ref, {})))}
+        self._people_act()
+        errors = {ref: error for ref, own in values.items() if (error := self._write(ref, own))}
         if breaks:
             raise Broken
         return errors
@@ -146,12 +157,10 @@ class MemoryApi:
             else:
                 row.own[name] = value
 
-    def _write(self, ref: Ref, values: Mapping[str, str | None], expected: Mapping[str, str | None]) -> str:
+    def _write(self, ref: Ref, values: Mapping[str, str | None]) -> str:
         row = self._rows.get(ref)
         if row is None or row.record.deleted:
             return "the record is gone"
-        if any(row.own.get(name) != value for name, value in expected.items()):
-            return CHANGED
         if row.poisoned:
             return "a validation rule says no"
         self._put(row, {name: self._checked(ref.kind, name, value) for name, value in values.items()})

@@ -191,7 +191,7 @@ class MemoryConnector:
     def _write(self, values: Held, seen: Held) -> tuple[Mapping[Ref, str], bool]:
         """The errors of the records, and whether the call broke off. What is not as it was seen is not written."""
         try:
-            return (self._crm.api_write(self._token.value, values, seen) if values else {}), False
+            return (self._crm.api_write_if(self._token.value, values, seen) if values else {}), False
         except Broken:
             return {}, True
 
