@@ -6,7 +6,7 @@ import logging
 import signal
 import sqlite3
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -17,19 +17,20 @@ import typer
 from refloop import __version__
 from refloop.cli_intake import codes_app, referrals_app
 from refloop.cli_ledger import forget_person, ledger_app, unlock
-from refloop.config import write_template
-from refloop.errors import DataError, Exit, RefloopError
+from refloop.cli_setup import check, init, provision
+from refloop.cli_tell import explain, list_runs, review, status
+from refloop.errors import Exit, RefloopError
 from refloop.ledger.backups import back_up_daily
 from refloop.ledger.book import translated
 from refloop.ledger.undo import undoing
-from refloop.model import Between, Change, Finding, Level, Ref
+from refloop.model import Between, Change
 from refloop.report import figures, text
 from refloop.report.progress import progress_bars
 from refloop.sync.planfile import as_row, load_plan, save_plan
 from refloop.sync.planner import Planner
-from refloop.sync.run import CONNECTION_TROUBLE, Report, Task, gravity
+from refloop.sync.run import Report, Task
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, err, opened, out, print_json, print_rows, working
+from refloop.terminal import JsonOption, OnlyOption, err, out, print_json, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -41,12 +42,8 @@ app = typer.Typer(
 app.add_typer(codes_app, name="codes")
 app.add_typer(referrals_app, name="referrals")
 app.add_typer(ledger_app, name="ledger")
-app.command()(unlock)
-app.command("forget")(forget_person)
-
-OnlyOption = Annotated[
-    str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")
-]
+for before_the_first_sync in (init, check, provision):
+    app.command()(before_the_first_sync)
 
 
 def _version(wanted: bool) -> None:
@@ -66,120 +63,6 @@ def options(
     ] = False,
 ) -> None:
     context.obj = config
-
-
-@app.command()
-def init(
-    path: Annotated[Path | None, typer.Argument(help="Where to write it; by default what --config names.")] = None,
-    context: typer.Context = None,  # type: ignore[assignment]  # typer fills it in
-) -> None:
-    """Write a commented config.yaml to start from."""
-    target = path or context.obj
-    write_template(target)
-    text.say(out, f"wrote {target}")
-    text.say(out, f"Next: fill in your connections, then run `refloop --config {target} check`.")
-
-
-@app.command()
-def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:
-    """Look for what would keep refloop from working: one finding a line, with what to do. Writes nothing."""
-    with opened(context) as work:
-        finish(
-            _each_connection(work, only, lambda crm: crm.check(work.policy.wants), as_json), "nothing to complain of"
-        )
-
-
-@app.command()
-def provision(
-    context: typer.Context,
-    only: OnlyOption = None,
-    remove: Annotated[
-        bool, typer.Option("--remove", help="Remove what this command created, with the values in it.")
-    ] = False,
-    print_metadata: Annotated[
-        bool, typer.Option("--print-metadata", help="Print what an administrator would deploy; change nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Create refloop's fields in the CRMs. Safe to repeat: what is there already is left alone."""
-    with opened(context) as work:
-        fields = work.policy.fields
-        if print_metadata:
-            finish(_print_metadata(work, only), "")
-        elif remove:
-            if not yes:
-                typer.confirm("Remove refloop's fields and all that stands in them?", abort=True)
-            finish(_each_connection(work, only, lambda crm: crm.unprovision(fields), as_json), "done")
-        else:
-            finish(_each_connection(work, only, lambda crm: crm.provision(fields), as_json), "done")
-
-
-def _print_metadata(work: Session, only: str | None) -> Exit:
-    """Prints the metadata of the connections whose CRM can be deployed to; says which cannot."""
-    printed = 0
-    for name, connect in work.connections(only).items():
-        describe = getattr(connect(), "metadata", None)
-        if describe is None:
-            text.say(err, f"{name} takes no metadata; use `refloop provision --only {name}`")
-        else:
-            print(describe(work.policy.fields), end="")  # noqa: T201 - this is the output
-            printed += 1
-    return Exit.OK if printed else Exit.CONFIG
-
-
-def _each_connection(
-    work: Session, only: str | None, ask: Callable[[Any], Iterable[Finding]], as_json: bool
-) -> Exit | None:
-    troubles: list[Exit] = []
-    rows: list[dict[str, str]] = []
-    for name, connect in work.connections(only).items():
-        found: list[Finding] = []
-        try:
-            connector = connect()
-            try:
-                found = list(ask(connector))
-            finally:
-                connector.close()
-        except CONNECTION_TROUBLE as error:
-            troubles.append(error.exit)
-            found.append(Finding(Level.ERROR, name, error.message, error.remedy))
-        if as_json:
-            rows += [{"connection": name, **_finding(finding)} for finding in found]
-        else:
-            text.findings(out, found)
-        if any(finding.level is not Level.INFO for finding in found):
-            troubles.append(Exit.ATTENTION)
-    worst = max(troubles, key=gravity, default=None)
-    if as_json:
-        print_json(rows)
-        return worst or Exit.OK
-    return worst
-
-
-def _finding(finding: Finding) -> dict[str, str]:
-    return {
-        "level": finding.level.value,
-        "place": finding.place,
-        "message": finding.message,
-        "remedy": finding.remedy,
-    }
-
-
-def finish(code: Exit | None, words: str) -> None:
-    """Ends a command: None means that all is well, and that a person wants to read so."""
-    if code is None:
-        text.say(out, words)
-    elif code is not Exit.OK:
-        raise typer.Exit(code)
-
-
-@app.command()
-def review(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List what refloop did not decide, and why: unknown, ambiguous or expired codes, and the like."""
-    columns = ("connection", "kind", "id", "doubt", "field", "evidence", "candidates")
-    with opened(context) as work:
-        print_rows(figures.questions(work.ledger), columns, as_json, "nothing left for review")
 
 
 MaxChangesOption = Annotated[
@@ -354,73 +237,12 @@ def undo(
         raise typer.Exit(report.exit)
 
 
-@app.command()
-def status(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show how things stand: age of each pull, referrals, what waits for a person, the last run."""
-    with opened(context) as work:
-        now = work.clock()
-        told: dict[str, Any] = {
-            "connections": figures.connections(work.ledger, now),
-            "summary": figures.summary(work.ledger),
-            "refused": figures.refused(work.ledger),
-            "quota": figures.quota(work.ledger),
-            "last_run": next(iter(figures.runs(work.ledger, 1)), None),
-        }
-        if as_json:
-            print_json(told)
-            return
-        columns = ("connection", "pulled_at", "age_seconds", "leads", "contacts", "deals")
-        for row in told["quota"]:
-            text.say(
-                out, "{connection}: {used:,} of {limit:,} calls a day used, {ours:,} by the last run".format(**row)
-            )
-        if not text.table(out, told["connections"], columns):
-            text.say(out, "nothing pulled yet: run `refloop sync`")
-        text.totals(out, told["summary"])
-        if told["refused"]:
-            text.table(out, told["refused"][:20], ("connection", "kind", "id", "field", "after", "reason"))
-
-
-@app.command("runs")
-def list_runs(
-    context: typer.Context,
-    limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
-    as_json: JsonOption = False,
-) -> None:
-    """List past runs."""
-    columns = ("run", "command", "started_at", "ended_at", "exit", "problems")
-    with opened(context) as work:
-        print_rows(figures.runs(work.ledger, limit), columns, as_json, "no runs yet")
-
-
-@app.command()
-def explain(
-    context: typer.Context,
-    ref: Annotated[str, typer.Argument(help="A record (connection:kind:id, or its id alone), or a referral (rf_...).")],
-    as_json: JsonOption = False,
-) -> None:
-    """Tell the whole story of a record or referral: what was read, decided on what evidence, written, and when."""
-    with opened(context) as work:
-        referral = figures.explain_referral(work.ledger, ref)
-        if referral is not None:
-            print_json(referral) if as_json else text.referral_story(out, referral)
-            return
-        stories = [figures.explain_record(work.ledger, found) for found in _named(work, ref)]
-        told = [story for story in stories if story is not None]
-        if not told:
-            raise DataError(f"the ledger knows no record or referral {ref!r}", remedy="See `refloop referrals list`.")
-        if as_json:
-            print_json(told)
-        else:
-            for story in told:
-                text.story(out, story)
-
-
-def _named(work: Session, ref: str) -> list[Ref]:
-    try:
-        return [Ref.parse(ref)]
-    except ValueError:
-        return figures.refs_with_id(work.ledger, ref)
+app.command()(status)
+app.command("runs")(list_runs)
+app.command()(explain)
+app.command()(review)
+app.command()(unlock)
+app.command("forget")(forget_person)
 
 
 DataOption = Annotated[

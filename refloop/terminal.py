@@ -18,6 +18,9 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")
+]
 
 
 @contextmanager
