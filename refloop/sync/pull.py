@@ -23,26 +23,27 @@ def span_since_last(ledger: Ledger, connection: str) -> Span:
 
 
 class Puller:
-    """Pulls connections into one ledger, for one run."""
+    """Pulls connections into one ledger, for one run. `counts` holds up to the last page that was kept, also after
+    something was raised."""
 
     def __init__(self, ledger: Ledger, run: int, clock: Clock, progress: Progress = silent) -> None:
         self._ledger = ledger
         self._run = run
         self._clock = clock
         self._progress = progress
+        self.counts: Counter[str] = Counter()
 
     def pull(self, name: str, connector: Connector, wants: Wants, span: Span) -> Counter[str]:
         """Keeps every page with its cursor, each in one transaction: stopped anywhere, the next pull goes on.
 
         Raises what the connector raises; the pages before are kept.
         """
-        counts: Counter[str] = Counter()
         forgotten = Forgotten(self._ledger)
         for page in connector.pull(wants, span):
             known = without_forgotten(tidy(page), forgotten)
-            counts += keep_page(self._ledger, self._run, name, known, self._clock())
+            self.counts += keep_page(self._ledger, self._run, name, known, self._clock())
             self._progress("pull", name, len(page.records))
-        return counts
+        return self.counts
 
 
 def tidy(page: Page) -> Page:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 from refloop import __version__
 from refloop.connectors.base import Clock, Connector
@@ -54,6 +55,16 @@ class Task:
     allow_shrink: bool = False
 
 
+class Counting(Protocol):
+    """What a stage has done so far."""
+
+    @property
+    def counts(self) -> Counter[str]: ...
+
+
+Stage = TypeVar("Stage", bound=Counting)
+
+
 @dataclass
 class Report:
     """What a run did: counts by connection (and under "" what concerns all), and whose trouble it met."""
@@ -74,6 +85,24 @@ class Report:
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         self.counts.setdefault(name, Counter()).update(counts)
+
+    @contextmanager
+    def counting(self, name: str, stage: Stage) -> Iterator[Stage]:
+        """Adds what a stage did for a connection, also when it raised midway."""
+        try:
+            yield stage
+        finally:
+            self.add(name, stage.counts)
+
+    @contextmanager
+    def owing(self, planned: Mapping[str, Sequence[Change]]) -> Iterator[None]:
+        """Counts as unsent, however it ends, those of the planned changes that were not even begun."""
+        try:
+            yield
+        finally:
+            for name, changes in planned.items():
+                unsent = len(changes) - self.counts.get(name, Counter())["planned"]
+                self.add(name, {"planned": unsent, "unsent": unsent})
 
 
 def gravity(code: Exit) -> int:
@@ -123,9 +152,9 @@ class Runner:
         """
 
         def work(report: Report) -> None:
-            with self._ledger.writing():
-                keep_undone(self._ledger, report.run, changes)
-            with self._connected(report) as connectors:
+            with report.owing(_by_connection(changes)), self._connected(report) as connectors:
+                with self._ledger.writing():
+                    keep_undone(self._ledger, report.run, changes)
                 self._send(connectors, report, changes)
 
         return self._journalled("undo", work)
@@ -156,14 +185,15 @@ class Runner:
                 self._each(connectors, report, lambda name, crm: self._settle_and_pull(task, report, name, crm))
             if self._awaits(report):
                 return
-            report.add("", Decider(self._ledger, report.run, self._policy, self._progress).decide())
+            with report.counting("", Decider(self._ledger, report.run, self._policy, self._progress)) as decider:
+                decider.decide()
             if task.push:
-                self._guard(task)
+                self._guard(task, report)
                 self._each(connectors, report, lambda name, crm: self._push(report, name, crm))
 
     def _apply(self, changes: Sequence[Change], report: Report) -> None:
         planned = _by_connection(changes)
-        with self._connected(report) as connectors:
+        with report.owing(planned), self._connected(report) as connectors:
             if report.problems:
                 return
             unknown = sorted(planned.keys() - connectors.keys())
@@ -175,10 +205,12 @@ class Runner:
 
     def _send(self, connectors: Mapping[str, Connector], report: Report, changes: Sequence[Change]) -> None:
         planned = _by_connection(changes)
-        pusher = self._pusher(report)
-        self._each(
-            connectors, report, lambda name, crm: report.add(name, pusher.send(name, crm, planned.get(name, [])))
-        )
+
+        def send(name: str, connector: Connector) -> None:
+            with report.counting(name, self._pusher(report)) as pusher:
+                pusher.send(name, connector, planned.get(name, []))
+
+        self._each(connectors, report, send)
 
     @contextmanager
     def _connected(self, report: Report) -> Iterator[dict[str, Connector]]:
@@ -210,10 +242,11 @@ class Runner:
                 report.problems.append((name, error))
 
     def _settle_and_pull(self, task: Task, report: Report, name: str, connector: Connector) -> None:
-        report.add(name, self._pusher(report).settle(name, connector))
+        with report.counting(name, self._pusher(report)) as pusher:
+            pusher.settle(name, connector)
         span = task.span or span_since_last(self._ledger, name)
-        puller = Puller(self._ledger, report.run, self._clock, self._progress)
-        report.add(name, puller.pull(name, connector, self._policy.wants, span))
+        with report.counting(name, Puller(self._ledger, report.run, self._clock, self._progress)) as puller:
+            puller.pull(name, connector, self._policy.wants, span)
         if task.span is None:
             arrived(self._ledger, name, allow_shrink=task.allow_shrink)
 
@@ -229,12 +262,10 @@ class Runner:
         return bool(names)
 
     def _push(self, report: Report, name: str, connector: Connector) -> None:
-        pusher = self._pusher(report)
-        counts = pusher.push(name, connector)
-        if counts["unknown"]:
-            counts["unknown"] = 0
-            counts += pusher.settle(name, connector)
-        report.add(name, counts)
+        with report.counting(name, self._pusher(report)) as pusher:
+            pusher.push(name, connector)
+            if pusher.counts["unknown"]:
+                pusher.settle(name, connector)
 
     def _progress(self, stage: str, about: str, done: int) -> None:
         """Stages call this when something is kept: a good moment to stop."""
@@ -248,11 +279,16 @@ class Runner:
     def _pusher(self, report: Report) -> Pusher:
         return Pusher(self._ledger, report.run, self._policy, self._clock, self._progress)
 
-    def _guard(self, task: Task) -> None:
+    def _guard(self, task: Task, report: Report) -> None:
         if task.max_changes is None:
             return
-        planned = sum(len(plan.changes) for plan in Planner(self._ledger, self._policy).plans())
+        by_connection: Counter[str] = Counter()
+        for plan in Planner(self._ledger, self._policy).plans():
+            by_connection[plan.ref.connection] += len(plan.changes)
+        planned = by_connection.total()
         if planned > task.max_changes:
+            for name, count in by_connection.items():
+                report.add(name, {"planned": count, "unsent": count})
             raise ConfigError(
                 f"the plan holds {planned:,} changes, more than `sync: max_changes: {task.max_changes}` allows; "
                 "nothing was written",
