@@ -18,7 +18,7 @@ from refloop import __version__
 from refloop.cli_intake import codes_app, referrals_app
 from refloop.cli_ledger import forget_person, ledger_app, unlock
 from refloop.cli_setup import check, init, provision
-from refloop.cli_tell import explain, list_runs, review, status
+from refloop.cli_tell import explain, list_runs, refreshing_metrics, review, status
 from refloop.errors import Exit, RefloopError
 from refloop.ledger.backups import back_up_daily
 from refloop.ledger.book import translated
@@ -114,8 +114,11 @@ def backfill(
 def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:
     minutes = work.config.sync.max_runtime
     task = replace(task, max_runtime=timedelta(minutes=minutes) if minutes else None)
-    with progress_bars(err) as progress:
-        report = work.runner(only=only, progress=progress).run(task)
+    with refreshing_metrics(work):
+        with progress_bars(err) as progress:
+            report = work.runner(only=only, progress=progress).run(task)
+        if not report.problems:
+            back_up_daily(work.ledger, work.clock())
     summary = figures.summary(work.ledger)
     if as_json:
         print_json(_report(report, summary))
@@ -126,8 +129,6 @@ def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:
         text.totals(out, summary)
         for name, error in report.problems:
             text.problem(err, name, error)
-    if not report.problems:
-        back_up_daily(work.ledger, work.clock())
     if report.exit:
         raise typer.Exit(report.exit)
 

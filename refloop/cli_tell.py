@@ -2,41 +2,79 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from refloop.errors import DataError
+from refloop import __version__
+from refloop.errors import DataError, Exit, RefloopError
 from refloop.model import Ref
 from refloop.report import figures, text
+from refloop.report.health import alarms, health
+from refloop.report.prometheus import exposition, metrics, write_metrics
+from refloop.sync.planner import Planner
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, opened, out, print_json, print_rows
+from refloop.terminal import JsonOption, err, opened, out, print_json, print_rows
 
 
-def status(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Show how things stand: age of each pull, referrals, what waits for a person, the last run."""
+def status(
+    context: typer.Context,
+    max_age: Annotated[
+        int | None,
+        typer.Option(
+            metavar="MINUTES",
+            min=1,
+            help="For monitoring: exit with 3 when a connection was not pulled for so long, or the last run failed.",
+        ),
+    ] = None,
+    prometheus: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write metrics for Prometheus' textfile collector.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show how things stand: the age of each pull, what went wrong last, what waits for a person, quota, backups."""
     with opened(context) as work:
-        now = work.clock()
-        told: dict[str, Any] = {
-            "connections": figures.connections(work.ledger, now),
-            "summary": figures.summary(work.ledger),
-            "refused": figures.refused(work.ledger),
-            "quota": figures.quota(work.ledger),
-            "last_run": next(iter(figures.runs(work.ledger, 1)), None),
-        }
-        if as_json:
-            print_json(told)
-            return
-        columns = ("connection", "pulled_at", "age_seconds", "leads", "contacts", "deals")
-        for row in told["quota"]:
-            text.say(
-                out, "{connection}: {used:,} of {limit:,} calls a day used, {ours:,} by the last run".format(**row)
-            )
-        if not text.table(out, told["connections"], columns):
-            text.say(out, "nothing pulled yet: run `refloop sync`")
-        text.totals(out, told["summary"])
-        if told["refused"]:
-            text.table(out, told["refused"][:20], ("connection", "kind", "id", "field", "after", "reason"))
+        told = told_health(work)
+    if prometheus is not None:
+        write_metrics(prometheus, exposition(metrics(told, __version__)))
+    told["alarms"] = alarms(told, timedelta(minutes=max_age)) if max_age else []
+    if as_json:
+        print_json(told)
+    else:
+        text.health(out, told)
+        for alarm in told["alarms"]:
+            text.say(err, alarm, "red")
+    if told["alarms"]:
+        raise typer.Exit(Exit.ATTENTION)
+
+
+def told_health(work: Session) -> dict[str, Any]:
+    """What `refloop status` tells."""
+    return health(work.ledger, Planner(work.ledger, work.policy), work.config.connections, work.clock())
+
+
+@contextmanager
+def refreshing_metrics(work: Session) -> Iterator[None]:
+    """Leaves the metrics where `sync: prometheus` says, however the work inside ended. Raises DiskError, unless what
+    happened before is more worth telling."""
+    try:
+        yield
+    except BaseException:
+        with suppress(RefloopError, sqlite3.Error):
+            _leave_metrics(work)
+        raise
+    _leave_metrics(work)
+
+
+def _leave_metrics(work: Session) -> None:
+    path = work.config.sync.prometheus
+    if path is not None:
+        write_metrics(path, exposition(metrics({**told_health(work), "working": None}, __version__)))
 
 
 def list_runs(

@@ -171,22 +171,6 @@ def _run(row: sqlite3.Row) -> Row:
     }
 
 
-def quota(ledger: Ledger) -> list[Row]:
-    """How each account's daily quota stood at the end of the last run that asked, and how much of it was ours."""
-    found: dict[str, Row] = {}
-    for row in ledger.rows("SELECT run, ended_at, counts FROM runs ORDER BY run DESC LIMIT 20"):
-        for name, counts in json.loads(row["counts"]).items():
-            if "quota_limit" in counts and name not in found:
-                found[name] = {
-                    "connection": name,
-                    "limit": counts["quota_limit"],
-                    "used": counts["quota_used"],
-                    "ours": counts["quota_ours"],
-                    "at": row["ended_at"],
-                }
-    return [found[name] for name in sorted(found)]
-
-
 def connections(ledger: Ledger, now: datetime) -> list[Row]:
     """What the ledger holds of each connection, and how long ago it was last pulled, in seconds."""
     held = {

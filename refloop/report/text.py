@@ -26,6 +26,9 @@ _LEDGER_TIME = re.compile(r"\.\d{6}\+00:00$")
 
 _NO_WIDTH = 100_000
 
+_MOST = 20
+"""How many rows of a list people are shown where another command shows them all."""
+
 REMEDIES = {
     "unknown": "a code that nobody issued: add it with `refloop codes add`, or correct it in the CRM",
     "ambiguous": "more than one code on the record: leave one, or type the right one into the referral code field",
@@ -45,6 +48,14 @@ def say(console: Console, text: str, style: str = "") -> None:
 def inert(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in _FORMULA and value.strip() else value
+
+
+def ago(seconds: float) -> str:
+    """A length of time in one unit, for people."""
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} seconds ago"
 
 
 def table(console: Console, rows: Iterable[Row], columns: Sequence[str]) -> int:
@@ -141,6 +152,51 @@ def totals(console: Console, figures: Row) -> None:
     ):
         if figures[word]:
             say(console, f"{word:<11} {figures[word]:>7,}   {remedy}", "yellow")
+
+
+def health(console: Console, told: Row) -> None:
+    """Prints what `refloop.report.health.health` told."""
+    if not table(
+        console, told["connections"], ("connection", "pulled_at", "last_success", "leads", "contacts", "deals")
+    ):
+        say(console, "nothing pulled yet: run `refloop sync`")
+    for row in told["connections"]:
+        name, error = row["connection"], row["last_error"]
+        age = "never pulled" if row["age_seconds"] is None else f"last pulled {ago(row['age_seconds'])}"
+        say(console, f"{name}: {age}" + ("" if row["configured"] else ", not in the configuration any more"))
+        if error:
+            what = "an error that is over" if error["over"] else "the last error"
+            said = f"{name}: {what}, {error['at']}, run {error['run']}: {error['message']}"
+            say(console, said, "" if error["over"] else "red")
+    for row in told["quota"]:
+        say(
+            console,
+            "{connection}: {used:,} of {limit:,} calls a day used, {ours_day:,} by refloop, "
+            "{others:,} by others".format(**row),
+        )
+    _operations(console, told)
+    totals(console, told["summary"])
+    table(console, told["quarantine"][:_MOST], ("connection", "kind", "id", "field", "after", "reason", "times"))
+    if len(told["quarantine"]) > _MOST:
+        say(console, f"and {len(told['quarantine']) - _MOST:,} more: see `refloop status --json`")
+
+
+def _operations(console: Console, told: Row) -> None:
+    last, backup, working = told["last_sync"], told["backup"], told["working"]
+    if last:
+        how = "was killed" if last["exit"] is None else f"exit code {last['exit']}"
+        say(
+            console,
+            f"last run: {last['run']} ({last['command']}), {last['ended_at']}, {how}",
+            "red" if last["failed"] else "",
+        )
+    if working:
+        still = ", but it stands still: the next run takes over" if working["stands_still"] else ""
+        say(console, f"working now: process {working['pid']} on {working['host']}, since {working['since']}{still}")
+    if backup and backup["age_seconds"] is not None:
+        say(console, f"backup: {ago(backup['age_seconds'])}, {backup['file']}")
+    elif not backup:
+        say(console, "backup: none yet; the first `refloop sync` of a day makes one", "yellow")
 
 
 def run_counts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> None:

@@ -162,20 +162,25 @@ class Runner:
     def _journalled(self, command: str, work: Callable[[Report], None]) -> Report:
         report = Report(start_run(self._ledger, command, __version__, self._clock()))
         code: int = Exit.BUG
+        raised: list[str] = []
         try:
             work(report)
             code = report.exit
         except RefloopError as error:
-            code = error.exit
+            code, raised = error.exit, [error.message]
             raise
         except KeyboardInterrupt:
-            code = Exit.INTERRUPTED
+            code, raised = Exit.INTERRUPTED, [Exit.INTERRUPTED.meaning]
             raise
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else Exit.BUG
+            raised = [Exit.TERMINATED.meaning]
+            raise
+        except Exception as error:
+            raised = [f"{Exit.BUG.meaning} ({type(error).__name__})"]  # its own words may hold a person's data
             raise
         finally:
-            problems = [f"{name}: {error.message}" for name, error in report.problems]
+            problems = [*(f"{name}: {error.message}" for name, error in report.problems), *raised]
             end_run(self._ledger, report.run, code, report.counts, problems, self._clock())
         return report
 
