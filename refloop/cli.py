@@ -65,6 +65,10 @@ def options(
     context.obj = config
 
 
+AllowShrinkOption = Annotated[
+    bool, typer.Option("--allow-shrink", help="Believe a full pull that brings far fewer records than before.")
+]
+
 MaxChangesOption = Annotated[
     int | None, typer.Option(min=1, help="Stop before writing anything if the plan holds more changes than this.")
 ]
@@ -76,9 +80,7 @@ def sync(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Pull and decide, show the plan, write nothing.")] = False,
     only: OnlyOption = None,
     max_changes: MaxChangesOption = None,
-    allow_shrink: Annotated[
-        bool, typer.Option("--allow-shrink", help="Believe a CRM that shows far fewer records than before a rebuild.")
-    ] = False,
+    allow_shrink: AllowShrinkOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pull what changed, match, and write outcomes back. What cron runs."""
@@ -97,6 +99,7 @@ def backfill(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, write nothing.")] = False,
     only: OnlyOption = None,
     max_changes: MaxChangesOption = None,
+    allow_shrink: AllowShrinkOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pull all records created or changed in a period again, whatever is known, and write outcomes back."""
@@ -108,7 +111,7 @@ def backfill(
         limit = max_changes or work.config.sync.max_changes
         command = f"backfill {start:%Y-%m-%d} {end:%Y-%m-%d}"
         task = Task(command, push=not dry_run, span=Between(first, last), max_changes=limit)
-        _run(work, task, only, as_json)
+        _run(work, replace(task, allow_shrink=allow_shrink), only, as_json)
 
 
 def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:

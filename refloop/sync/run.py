@@ -18,19 +18,20 @@ from refloop.errors import (
     DataError,
     Exit,
     RefloopError,
+    SourceShrunk,
     StalePlan,
     TimeIsUp,
     TryLater,
 )
 from refloop.ledger.book import Ledger
-from refloop.ledger.rebuild import arrived, awaited
+from refloop.ledger.rebuild import awaited
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.undo import keep_undone
 from refloop.model import Change, Span
 from refloop.sync.decide import Decider
 from refloop.sync.planner import Planner
 from refloop.sync.policy import Policy, Progress, silent
-from refloop.sync.pull import Puller, span_since_last
+from refloop.sync.pull import Puller
 from refloop.sync.push import Pusher
 
 Connect = Callable[[], Connector]
@@ -44,7 +45,7 @@ CONNECTION_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
 @dataclass(frozen=True)
 class Task:
     """What a run is to do. `span` None: what is new since the last pull. `max_changes`, `max_runtime` None: no limit.
-    `allow_shrink`: a connection may show far fewer records than before a rebuild."""
+    `allow_shrink`: a full pull may bring far fewer records than are known."""
 
     command: str
     pull: bool = True
@@ -249,22 +250,19 @@ class Runner:
     def _settle_and_pull(self, task: Task, report: Report, name: str, connector: Connector) -> None:
         with report.counting(name, self._pusher(report)) as pusher:
             pusher.settle(name, connector)
-        span = task.span or span_since_last(self._ledger, name)
         with report.counting(name, Puller(self._ledger, report.run, self._clock, self._progress)) as puller:
-            puller.pull(name, connector, self._policy.wants, span)
-        if task.span is None:
-            arrived(self._ledger, name, allow_shrink=task.allow_shrink)
+            puller.pull_guarded(name, connector, self._policy.wants, task)
 
     def _awaits(self, report: Report) -> bool:
-        """Whether records that were forgotten are not all there again: nothing is decided from half of them."""
+        """Whether a full pull is not through, or was not believed: nothing is decided from half of the records."""
         names = awaited(self._ledger)
         for name in set(names).difference(name for name, _ in report.problems):
             trouble = TryLater(
-                "its records were forgotten by a rebuild and have not all been pulled again; nothing was decided",
+                "a full pull of its records has begun and is not through yet; nothing was decided",
                 remedy="Run `refloop sync` over all connections.",
             )
             report.problems.append((name, trouble))
-        return bool(names)
+        return bool(names) or any(isinstance(error, SourceShrunk) for _, error in report.problems)
 
     def _push(self, report: Report, name: str, connector: Connector) -> None:
         with report.counting(name, self._pusher(report)) as pusher:
