@@ -69,6 +69,10 @@ AllowShrinkOption = Annotated[
     bool, typer.Option("--allow-shrink", help="Believe a full pull that brings far fewer records than before.")
 ]
 
+TakeOverOption = Annotated[
+    bool, typer.Option("--take-over", help="Go on in the place of another ledger that wrote to this account.")
+]
+
 MaxChangesOption = Annotated[
     int | None, typer.Option(min=1, help="Stop before writing anything if the plan holds more changes than this.")
 ]
@@ -81,6 +85,7 @@ def sync(
     only: OnlyOption = None,
     max_changes: MaxChangesOption = None,
     allow_shrink: AllowShrinkOption = False,
+    take_over: TakeOverOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pull what changed, match, and write outcomes back. What cron runs."""
@@ -88,7 +93,7 @@ def sync(
         limit = max_changes or work.config.sync.max_changes
         command = "sync --dry-run" if dry_run else "sync"
         task = Task(command, push=not dry_run, max_changes=limit, allow_shrink=allow_shrink)
-        _run(work, task, only, as_json)
+        _run(work, replace(task, take_over=take_over), only, as_json)
 
 
 @app.command()
@@ -198,6 +203,7 @@ def _show_plan(work: Session, only: str | None) -> int:
 def apply(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(help="A plan saved by `refloop plan -o FILE`.")],
+    take_over: TakeOverOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write exactly a saved plan; refuse it when the ledger or a record has moved since."""
@@ -205,7 +211,7 @@ def apply(
         specs = {spec.name: spec for spec in work.policy.fields}
         saved = list(load_plan(file, work.ledger, specs))
         with progress_bars(err) as progress:
-            report = work.runner(progress=progress).apply(saved)
+            report = work.runner(progress=progress).apply(saved, take_over=take_over)
         if as_json:
             print_json(_report(report, figures.summary(work.ledger)))
         else:

@@ -59,7 +59,7 @@ _MEANINGS: dict[int, str] = {
     74: "the disk is full or broken",
     75: "try again later: another run is working, or the CRM's quota is used up",
     77: "a CRM refused the credentials or a permission is missing",
-    78: "the configuration is wrong, or the CRM's schema does not fit it",
+    78: "the configuration is wrong, the CRM's schema does not fit it, or another ledger writes to the account",
     130: "stopped by Ctrl-C",
     143: "stopped by SIGTERM",
 }

@@ -24,6 +24,9 @@ from refloop.errors import (
     TryLater,
 )
 from refloop.ledger.book import Ledger
+from refloop.ledger.elsewhere import take_over as claim
+from refloop.ledger.elsewhere import written_elsewhere
+from refloop.ledger.queue import Topic, next_refs
 from refloop.ledger.rebuild import awaited
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.undo import keep_undone
@@ -45,7 +48,8 @@ CONNECTION_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
 @dataclass(frozen=True)
 class Task:
     """What a run is to do. `span` None: what is new since the last pull. `max_changes`, `max_runtime` None: no limit.
-    `allow_shrink`: a full pull may bring far fewer records than are known."""
+    `allow_shrink`: a full pull may bring far fewer records than are known. `take_over`: this ledger goes on in the
+    place of another one that wrote to the account."""
 
     command: str
     pull: bool = True
@@ -54,6 +58,7 @@ class Task:
     max_changes: int | None = None
     max_runtime: timedelta | None = None
     allow_shrink: bool = False
+    take_over: bool = False
 
 
 class Counting(Protocol):
@@ -139,12 +144,13 @@ class Runner:
         self._end = self._clock() + task.max_runtime if task.max_runtime else None
         return self._journalled(task.command, lambda report: self._work(task, report))
 
-    def apply(self, changes: Sequence[Change]) -> Report:
+    def apply(self, changes: Sequence[Change], *, take_over: bool = False) -> Report:
         """Writes exactly these changes, after reading that each record still holds what the plan saw.
 
-        Raises StalePlan, with nothing written anywhere, when one does not.
+        Raises StalePlan, with nothing written anywhere, when one does not; ConfigError when another ledger has written
+        there, unless this one is to `take_over`.
         """
-        return self._journalled("apply", lambda report: self._apply(changes, report))
+        return self._journalled("apply", lambda report: self._apply(changes, report, take_over=take_over))
 
     def undo(self, changes: Sequence[Change]) -> Report:
         """Takes back what a run wrote (see `refloop.ledger.undo.undoing`), where the field still holds it.
@@ -195,9 +201,9 @@ class Runner:
                 decider.decide()
             if task.push:
                 self._guard(task, report)
-                self._each(connectors, report, lambda name, crm: self._push(report, name, crm))
+                self._each(connectors, report, lambda name, crm: self._push(task, report, name, crm))
 
-    def _apply(self, changes: Sequence[Change], report: Report) -> None:
+    def _apply(self, changes: Sequence[Change], report: Report, *, take_over: bool) -> None:
         planned = _by_connection(changes)
         with report.owing(planned), self._connected(report) as connectors:
             if report.problems:
@@ -206,6 +212,7 @@ class Runner:
             if unknown:
                 raise StalePlan(f"the plan writes to {', '.join(unknown)}, which is not configured any more")
             for name, part in planned.items():
+                self._refuse_second_ledger(name, take_over=take_over)
                 _refuse_moved(connectors[name], part)
             self._send(connectors, report, changes)
 
@@ -264,7 +271,22 @@ class Runner:
             report.problems.append((name, trouble))
         return bool(names) or any(isinstance(error, SourceShrunk) for _, error in report.problems)
 
-    def _push(self, report: Report, name: str, connector: Connector) -> None:
+    def _refuse_second_ledger(self, name: str, *, take_over: bool) -> None:
+        other = written_elsewhere(self._ledger, name, self._policy.names("id"))
+        if other is None:
+            return
+        if not take_over:
+            raise ConfigError(
+                f"another ledger of refloop has written to {other.records:,} records here, for example "
+                f"{other.example}; this one never has, and wrote nothing",
+                remedy="Two ledgers on one account work against each other. If the other one was lost, put its backup "
+                "back (`refloop ledger restore`); if there is none, run `refloop sync --take-over` once.",
+            )
+        claim(self._ledger, name)
+
+    def _push(self, task: Task, report: Report, name: str, connector: Connector) -> None:
+        if next_refs(self._ledger, Topic.PLAN, 1, connection=name):
+            self._refuse_second_ledger(name, take_over=task.take_over)
         with report.counting(name, self._pusher(report)) as pusher:
             pusher.push(name, connector)
             if pusher.counts["unknown"]:
