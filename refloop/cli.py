@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from rich.console import Console
 
 from refloop import __version__
 from refloop.cli_intake import codes_app, referrals_app
@@ -30,7 +31,7 @@ from refloop.sync.planfile import as_row, load_plan, save_plan
 from refloop.sync.planner import Planner
 from refloop.sync.run import Report, Task
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, OnlyOption, err, out, print_json, working
+from refloop.terminal import JsonOption, OnlyOption, err, out, paged, print_json, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -58,11 +59,16 @@ def options(
     config: Annotated[
         Path, typer.Option("--config", "-c", envvar="REFLOOP_CONFIG", help="The configuration file.")
     ] = Path("config.yaml"),
+    no_color: Annotated[
+        bool, typer.Option("--no-color", help="Print without colours; so does the environment variable NO_COLOR.")
+    ] = False,
     version: Annotated[  # noqa: ARG001 - its callback answers
         bool, typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version)
     ] = False,
 ) -> None:
     context.obj = config
+    if no_color:
+        out.no_color = err.no_color = True
 
 
 AllowShrinkOption = Annotated[
@@ -89,11 +95,11 @@ def sync(
     as_json: JsonOption = False,
 ) -> None:
     """Pull what changed, match, and write outcomes back. What cron runs."""
-    with working(context) as work:
+    with paged(if_so=dry_run and not as_json) as page, working(context) as work:
         limit = max_changes or work.config.sync.max_changes
         command = "sync --dry-run" if dry_run else "sync"
         task = Task(command, push=not dry_run, max_changes=limit, allow_shrink=allow_shrink)
-        _run(work, replace(task, take_over=take_over), only, as_json)
+        _run(work, replace(task, take_over=take_over), only, None if as_json else page)
 
 
 @app.command()
@@ -112,14 +118,15 @@ def backfill(
     last = datetime.combine(end.date() + timedelta(days=1), time(), UTC)
     if last <= first:
         raise typer.BadParameter("is before --from", param_hint="--to")
-    with working(context) as work:
+    with paged(if_so=dry_run and not as_json) as page, working(context) as work:
         limit = max_changes or work.config.sync.max_changes
         command = f"backfill {start:%Y-%m-%d} {end:%Y-%m-%d}"
         task = Task(command, push=not dry_run, span=Between(first, last), max_changes=limit)
-        _run(work, replace(task, allow_shrink=allow_shrink), only, as_json)
+        _run(work, replace(task, allow_shrink=allow_shrink), only, None if as_json else page)
 
 
-def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:
+def _run(work: Session, task: Task, only: str | None, page: Console | None) -> None:
+    """Runs a task and shows what it did on a page, or as JSON where there is none."""
     minutes = work.config.sync.max_runtime
     task = replace(task, max_runtime=timedelta(minutes=minutes) if minutes else None)
     with refreshing_metrics(work):
@@ -128,13 +135,13 @@ def _run(work: Session, task: Task, only: str | None, as_json: bool) -> None:
         if not report.problems:
             back_up_daily(work.ledger, work.clock())
     summary = figures.summary(work.ledger)
-    if as_json:
+    if page is None:
         print_json(_report(report, summary))
     else:
         if not task.push:
-            _show_plan(work, only)
-        text.run_counts(out, report.counts)
-        text.totals(out, summary)
+            _show_plan(work, only, page)
+        text.run_counts(page, report.counts)
+        text.totals(page, summary)
         for name, error in report.problems:
             text.problem(err, name, error)
     if report.exit:
@@ -165,7 +172,8 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show every change that a sync would write: before, after, and why. Writes nothing to the CRMs."""
-    with working(context) as work:
+    # the page is shown when the ledger is let go: a person may look at it for long
+    with paged(if_so=not as_json and output is None) as page, working(context) as work:
         with progress_bars(err) as progress:
             report = work.runner(only=only, progress=progress).run(Task("plan", pull=pull, push=False))
         if output is not None:
@@ -173,10 +181,11 @@ def plan(
             text.say(out, f"saved {planned:,} changes to {output}; `refloop apply {output}` writes exactly these")
         elif as_json:
             rows = [as_row(change) for change in _changes(work, only)]
-            print_json({"changes": rows, "conflicts": list(figures.conflicts(work.ledger))})
+            clashes = list(_conflicts(work, only))
+            print_json({"changes": rows, "conflicts": clashes, "review": figures.review(work.ledger)})
             planned = len(rows)
         else:
-            planned = _show_plan(work, only)
+            planned = _show_plan(work, only, page)
         for name, error in report.problems:
             text.problem(err, name, error)
     if report.problems:
@@ -189,13 +198,16 @@ def _changes(work: Session, only: str | None) -> Iterator[Change]:
     return (change for item in Planner(work.ledger, work.policy).plans(only) for change in item.changes)
 
 
-def _show_plan(work: Session, only: str | None) -> int:
-    counts = text.changes(out, _changes(work, only))
-    clashing = text.conflicts(
-        out, figures.conflicts_to_come(work.ledger, Planner(work.ledger, work.policy).plans(only))
-    )
+def _conflicts(work: Session, only: str | None) -> Iterator[Mapping[str, Any]]:
+    return figures.conflicts_to_come(work.ledger, Planner(work.ledger, work.policy).plans(only))
+
+
+def _show_plan(work: Session, only: str | None, page: Console) -> int:
+    counts = text.changes(page, _changes(work, only))
+    clashing = text.conflicts(page, _conflicts(work, only))
+    text.to_review(page, figures.review(work.ledger))
     words = f"{counts['changes']:,} changes to {counts['records']:,} records, {clashing:,} conflicts"
-    text.say(out, words if counts["changes"] or clashing else "nothing to change", "bold")
+    text.say(page, words if counts["changes"] or clashing else "nothing to change", "bold")
     return counts["changes"]
 
 
@@ -233,8 +245,9 @@ def undo(
     with working(context) as work:
         specs = {spec.name: spec for spec in work.policy.fields}
         taken = list(undoing(work.ledger, run, specs))
-        counts = text.changes(out, taken)
-        text.say(out, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")
+        with paged() as page:
+            counts = text.changes(page, taken)
+            text.say(page, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")
         if dry_run or not taken:
             return
         if not yes and not typer.confirm("Take these back?"):

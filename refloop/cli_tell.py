@@ -19,7 +19,7 @@ from refloop.report.health import alarms, health
 from refloop.report.prometheus import exposition, metrics, write_metrics
 from refloop.sync.planner import Planner
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, err, opened, out, print_json, print_rows
+from refloop.terminal import JsonOption, err, opened, out, paged, print_json, print_rows
 
 
 def status(
@@ -97,7 +97,11 @@ def explain(
     with opened(context) as work:
         referral = figures.explain_referral(work.ledger, ref)
         if referral is not None:
-            print_json(referral) if as_json else text.referral_story(out, referral)
+            if as_json:
+                print_json(referral)
+            else:
+                with paged() as page:
+                    text.referral_story(page, referral)
             return
         stories = [figures.explain_record(work.ledger, found) for found in _named(work, ref)]
         told = [story for story in stories if story is not None]
@@ -106,8 +110,9 @@ def explain(
         if as_json:
             print_json(told)
         else:
-            for story in told:
-                text.story(out, story)
+            with paged() as page:
+                for story in told:
+                    text.story(page, story)
 
 
 def _named(work: Session, ref: str) -> list[Ref]:
