@@ -26,7 +26,7 @@ Row = dict[str, Any]
 DAY = timedelta(hours=24)
 _SYNCING = ("sync", "backfill")
 _AT_THE_CRM = (*_SYNCING, "plan", "apply", "undo")
-_NO_FAILURE = (Exit.OK, Exit.ATTENTION, Exit.CHANGES, Exit.STALE, Exit.LATER, Exit.INTERRUPTED, Exit.TERMINATED)
+NO_FAILURE = (Exit.OK, Exit.ATTENTION, Exit.CHANGES, Exit.STALE, Exit.LATER, Exit.INTERRUPTED, Exit.TERMINATED)
 """Later: the age of the watermark says whether it became too late. Stopped: somebody wanted that."""
 _RUNS_BACK = 10_000
 _REFS_AT_ONCE = 500
@@ -112,7 +112,7 @@ def _last(row: sqlite3.Row, problems: list[str]) -> Row:
         "command": row["command"],
         "ended_at": row["ended_at"],
         "exit": row["exit"],
-        "failed": row["exit"] not in _NO_FAILURE,
+        "failed": row["exit"] not in NO_FAILURE,
         "problems": problems,
     }
 

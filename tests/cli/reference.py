@@ -16,7 +16,8 @@ HEAD = """\
 # The command line
 
 Results go to standard output, messages and progress to standard error. Commands that a script would read take `--json`.
-On a terminal, long results go through a pager (`$PAGER`, else less) and are coloured unless you say `--no-color` or set `NO_COLOR`.
+On a terminal, long results go through a pager (`$PAGER`, else less), in colours unless you say `--no-color` or
+set `NO_COLOR`.
 
 ## Exit codes
 
