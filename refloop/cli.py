@@ -31,7 +31,7 @@ from refloop.sync.planfile import as_row, load_plan, save_plan
 from refloop.sync.planner import Planner
 from refloop.sync.run import Report, Task
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, OnlyOption, err, out, paged, print_json, working
+from refloop.terminal import JsonOption, OnlyOption, agreed, err, out, paged, print_json, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -250,8 +250,8 @@ def undo(
             text.say(page, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")
         if dry_run or not taken:
             return
-        if not yes and not typer.confirm("Take these back?"):
-            raise typer.Exit(Exit.OK)
+        if not yes and not agreed("Take these back?"):
+            return
         report = work.runner().undo(taken)
         text.run_counts(out, report.counts)
         for name, error in report.problems:

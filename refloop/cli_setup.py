@@ -14,7 +14,7 @@ from refloop.model import Finding, Level
 from refloop.report import text
 from refloop.sync.run import CONNECTION_TROUBLE, gravity
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, OnlyOption, err, opened, out, print_json
+from refloop.terminal import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 
 
 def init(
@@ -46,19 +46,29 @@ def provision(
         bool, typer.Option("--print-metadata", help="Print what an administrator would deploy; change nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --remove: show what would go, and stop.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Create refloop's fields in the CRMs. Safe to repeat: what is there already is left alone."""
+    if dry_run and not remove:
+        raise typer.BadParameter("goes with --remove; `refloop check` tells what provision would create")
     with opened(context) as work:
-        fields = work.policy.fields
         if print_metadata:
             finish(_print_metadata(work, only), "")
         elif remove:
-            if not yes:
-                typer.confirm("Remove refloop's fields and all that stands in them?", abort=True)
-            finish(_each_connection(work, only, lambda crm: crm.unprovision(fields), as_json), "done")
+            if dry_run or not yes:
+                preview = _each_connection(work, only, lambda crm: _unprovision(work, crm, preview=True), as_json)
+            if dry_run or not (yes or agreed("Remove this for good?")):
+                finish(preview if dry_run else None, "nothing was removed")
+                return
+            finish(_each_connection(work, only, lambda crm: _unprovision(work, crm), as_json), "done")
         else:
-            finish(_each_connection(work, only, lambda crm: crm.provision(fields), as_json), "done")
+            finish(_each_connection(work, only, lambda crm: crm.provision(work.policy.fields), as_json), "done")
+
+
+def _unprovision(work: Session, crm: Any, *, preview: bool = False) -> Iterable[Finding]:
+    found: Iterable[Finding] = crm.unprovision(work.policy.fields, preview=preview)
+    return found
 
 
 def _print_metadata(work: Session, only: str | None) -> Exit:

@@ -41,9 +41,10 @@ class Connector(Protocol):
         """Creates those of our fields that are missing. Safe to repeat."""
         ...
 
-    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+    def unprovision(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
         """Removes exactly what `provision` made, with the values in it; says so, one finding a thing.
 
+        With `preview` it removes nothing, and says of each thing what would be lost with it.
         A field of the same name that `provision` did not make is left alone, and said. Safe to repeat.
         """
         ...

@@ -10,9 +10,9 @@ from refloop.errors import SourceShrunk
 from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import stamp
+from refloop.ledger.shown import begin_showing, end_showing, shown
 
 _AWAITED = "awaited:"
-_SHOWN = "shown:"
 _DERIVED = (Topic.MATCH, Topic.CLAIM, Topic.CREDIT, Topic.STATUS, Topic.TOTAL, Topic.PLAN)
 LEAST = 0.5
 """A full pull that brings less than this part of what was known before is not believed."""
@@ -55,15 +55,7 @@ def expect(ledger: Ledger, connection: str) -> None:
         known = _known(ledger, connection)
         if known or connection in awaited(ledger):
             _await(ledger, connection, known)
-            ledger.db.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, '0')", (_SHOWN + connection,))
-
-
-def show(ledger: Ledger, connection: str, count: int) -> None:
-    """Counts records that a full pull brought, which may take several runs. Call in the transaction that keeps them."""
-    if count:
-        ledger.db.execute(
-            "UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = ?", (count, _SHOWN + connection)
-        )
+            begin_showing(ledger, connection)
 
 
 def arrived(ledger: Ledger, connection: str, *, allow_shrink: bool = False) -> None:
@@ -72,11 +64,11 @@ def arrived(ledger: Ledger, connection: str, *, allow_shrink: bool = False) -> N
     Raises SourceShrunk when it brought less than half of what was known before, unless told to believe it; its next
     pull brings everything again then.
     """
-    expected = _number(ledger, _AWAITED + connection)
-    if expected is None:
+    row = ledger.one("SELECT CAST(value AS INTEGER) AS n FROM meta WHERE key = ?", (_AWAITED + connection,))
+    if row is None:
         return
-    shown = _number(ledger, _SHOWN + connection)
-    found = _known(ledger, connection) if shown is None else shown
+    counted, expected = shown(ledger, connection), int(row["n"])
+    found = _known(ledger, connection) if counted is None else counted
     with ledger.writing() as db:
         if allow_shrink or not shrunk(found, expected):
             _await_no_more(ledger, connection)
@@ -121,14 +113,10 @@ def _await(ledger: Ledger, connection: str, known: int) -> None:
 
 
 def _await_no_more(ledger: Ledger, connection: str) -> None:
-    ledger.db.execute("DELETE FROM meta WHERE key IN (?, ?)", (_AWAITED + connection, _SHOWN + connection))
+    ledger.db.execute("DELETE FROM meta WHERE key = ?", (_AWAITED + connection,))
+    end_showing(ledger, connection)
 
 
 def _known(ledger: Ledger, connection: str) -> int:
     row = ledger.one("SELECT count(*) FROM records WHERE connection = ? AND deleted = 0", (connection,))
     return int(row[0]) if row else 0
-
-
-def _number(ledger: Ledger, key: str) -> int | None:
-    row = ledger.one("SELECT CAST(value AS INTEGER) AS n FROM meta WHERE key = ?", (key,))
-    return row["n"] if row else None

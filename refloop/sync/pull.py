@@ -10,7 +10,7 @@ from typing import Protocol
 from refloop.connectors.base import Clock, Connector
 from refloop.ledger.book import Ledger
 from refloop.ledger.forget import Forgotten
-from refloop.ledger.rebuild import arrived, expect, known_between, refuse, show, shrunk
+from refloop.ledger.rebuild import arrived, expect, known_between, refuse, shrunk
 from refloop.ledger.records import cursor_of, keep_page
 from refloop.mapping.people import email_key
 from refloop.model import Between, Everything, Page, Since, Span, Wants
@@ -54,12 +54,8 @@ class Puller:
         forgotten = Forgotten(self._ledger)
         for page in connector.pull(wants, span):
             known = without_forgotten(tidy(page), forgotten)
-            shown = sum(not record.deleted for record in known.records)
-            with self._ledger.writing():
-                counts = keep_page(self._ledger, self._run, name, known, self._clock())
-                show(self._ledger, name, shown)
-            self.counts += counts
-            self.shown += shown
+            self.counts += keep_page(self._ledger, self._run, name, known, self._clock())
+            self.shown += sum(not record.deleted for record in known.records)
             self._progress("pull", name, len(page.records))
         return self.counts
 

@@ -90,13 +90,15 @@ class MemoryConnector:
                     self._crm.api_add_field(self._token.value, kind, field)
                     yield Finding(Level.INFO, f"{self._crm.connection}:{kind}", f"created field {field.name}")
 
-    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+    def unprovision(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
         there = set(self._crm.api_fields(self._token.value))
         for field in fields:
             for kind in field.kinds:
                 if (kind, field.name) in there:
-                    self._crm.api_drop_field(self._token.value, kind, field)
-                    yield Finding(Level.INFO, f"{self._crm.connection}:{kind}", f"removed field {field.name}")
+                    if not preview:
+                        self._crm.api_drop_field(self._token.value, kind, field)
+                    done = "would remove" if preview else "removed"
+                    yield Finding(Level.INFO, f"{self._crm.connection}:{kind}", f"{done} field {field.name}")
 
     def usage(self) -> Usage | None:
         return None

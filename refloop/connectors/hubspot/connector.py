@@ -45,9 +45,9 @@ class HubSpot:
         """Creates a property group and our properties, on contacts and deals."""
         return provision(self._client, self._connection, fields)
 
-    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+    def unprovision(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
         """Archives the properties that `provision` made, and their group if nothing else is in it."""
-        return unprovision(self._client, self._connection, fields)
+        return unprovision(self._client, self._connection, fields, preview=preview)
 
     def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
         """Everything is read by several readers at once, as fast as the rate limits allow: a call a hundred records.
