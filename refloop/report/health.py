@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from refloop.ledger.backups import backups_of, made_at
 from refloop.ledger.book import Ledger
 from refloop.ledger.lease import holder_of
 from refloop.ledger.receipts import refusals
+from refloop.ledger.runs import INTERRUPTED
 from refloop.model import Kind, Ref, format_time, parse_time
 from refloop.report import figures
 from refloop.report.text import ago
@@ -34,7 +34,8 @@ _REFS_AT_ONCE = 500
 
 def health(ledger: Ledger, planner: Planner, configured: Collection[str], now: datetime) -> Row:
     """Everything that `refloop status` tells. `configured` are the names of the connections in the configuration."""
-    past = _past(ledger, configured, now)
+    working = _working(ledger, now)
+    past = _past(_journal(ledger, at_work=working is not None and not working["stands_still"]), configured, now)
     return {
         "connections": _connections(ledger, past, configured, now),
         "summary": figures.summary(ledger),
@@ -43,7 +44,7 @@ def health(ledger: Ledger, planner: Planner, configured: Collection[str], now: d
         "unsettled": _by_connection(ledger, "SELECT connection, count(*) AS n FROM outbox GROUP BY 1"),
         "quota": _quota(past),
         "backup": _backup(ledger, now),
-        "working": _working(ledger, now),
+        "working": working,
         "last_run": next(iter(figures.runs(ledger, 1)), None),
         "last_sync": past.last,
     }
@@ -78,18 +79,25 @@ class _Past:
     last: Row | None = None
 
 
-def _past(ledger: Ledger, names: Collection[str], now: datetime) -> _Past:
+def _journal(ledger: Ledger, *, at_work: bool) -> Iterator[Row]:
+    """The runs that had to do with a CRM and ended, the newest first. An open one was killed, or is `at_work`."""
+    for row in islice(ledger.rows("SELECT * FROM runs ORDER BY run DESC"), _RUNS_BACK):
+        found = {**dict(row), "counts": json.loads(row["counts"]), "problems": json.loads(row["problems"])}
+        if row["ended_at"] is None:
+            found |= {"ended_at": row["started_at"], "problems": [INTERRUPTED]}
+        if row["command"].startswith(_AT_THE_CRM) and not (row["ended_at"] is None and at_work):
+            yield found
+
+
+def _past(journal: Iterable[Row], names: Collection[str], now: datetime) -> _Past:
     past = _Past()
-    rows = ledger.rows("SELECT * FROM runs WHERE ended_at IS NOT NULL ORDER BY run DESC")
-    for row in islice(rows, _RUNS_BACK):
-        counts, problems = json.loads(row["counts"]), json.loads(row["problems"])
-        kind = row["command"].partition(" ")[0]
+    for row in journal:
+        counts, problems = row["counts"], row["problems"]
         recent = now - parse_time(row["ended_at"]) <= DAY
-        if kind in _AT_THE_CRM and past.last is None:
-            past.last = _last(row, problems)
+        past.last = past.last or {**row, "failed": row["exit"] not in NO_FAILURE}
         for name in {*names, *counts} - {""}:
             told = _about(name, problems, {*names, *counts})
-            _remember(past, name, row, told, went_well=name in counts and _synced(row, problems))
+            _remember(past, name, row, told, went_well=name in counts and _synced(row))
             if recent:
                 past.calls[name] += counts.get(name, {}).get("calls", 0)
                 past.spent[name] += counts.get(name, {}).get("quota_ours", 0)
@@ -100,21 +108,10 @@ def _past(ledger: Ledger, names: Collection[str], now: datetime) -> _Past:
     return past
 
 
-def _synced(row: sqlite3.Row, problems: list[str]) -> bool:
+def _synced(row: Row) -> bool:
     """Whether a run was a sync that came to its end, for those connections that had no problem."""
-    ended = row["exit"] in (Exit.OK, Exit.ATTENTION) or bool(problems)
+    ended = row["exit"] in (Exit.OK, Exit.ATTENTION) or bool(row["problems"])
     return ended and row["command"].startswith(_SYNCING)
-
-
-def _last(row: sqlite3.Row, problems: list[str]) -> Row:
-    return {
-        "run": row["run"],
-        "command": row["command"],
-        "ended_at": row["ended_at"],
-        "exit": row["exit"],
-        "failed": row["exit"] not in NO_FAILURE,
-        "problems": problems,
-    }
 
 
 def _about(name: str, problems: Iterable[str], names: Collection[str]) -> list[str]:
@@ -123,7 +120,7 @@ def _about(name: str, problems: Iterable[str], names: Collection[str]) -> list[s
     return [problem.removeprefix(f"{name}: ") for problem in problems if not problem.startswith(others)]
 
 
-def _remember(past: _Past, name: str, row: sqlite3.Row, told: list[str], *, went_well: bool) -> None:
+def _remember(past: _Past, name: str, row: Row, told: list[str], *, went_well: bool) -> None:
     if told:
         over = name in past.success
         past.error.setdefault(name, {"message": told[0], "at": row["ended_at"], "run": row["run"], "over": over})
