@@ -24,9 +24,6 @@ _FORMULA = tuple("=+-@\t\r\n|＝＋－＠")  # noqa: RUF001 - the full-width twi
 _LEDGER_TIME = re.compile(r"\.\d{6}\+00:00$")
 """How the ledger ends its times, so that they sort as text; people need neither part of it."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-"""What a terminal would obey: a record must not be able to clear the screen, or to write what is not there."""
-
 _NO_WIDTH = 100_000
 
 _MOST = 20
@@ -44,9 +41,8 @@ REMEDIES = {
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Prints a line as it is: values from a CRM are never taken for markup or for orders to the terminal, and never
-    wrapped."""
-    console.print(Text(_CONTROL.sub("\ufffd", text), style=style), soft_wrap=True)
+    """Prints a line as it is: values from a CRM are never taken for markup, and never wrapped."""
+    console.print(Text(text, style=style), soft_wrap=True)
 
 
 def inert(value: object) -> object:
@@ -89,7 +85,7 @@ def _cell(value: object) -> str:
         return ", ".join(f"{amount} {key}" for key, amount in value.items())
     if isinstance(value, list | tuple):
         return "; ".join(map(str, value))
-    return _CONTROL.sub("\ufffd", _LEDGER_TIME.sub("Z", str(value)))
+    return _LEDGER_TIME.sub("Z", str(value))
 
 
 def findings(console: Console, found: Iterable[Finding]) -> Counter[Level]:

@@ -7,14 +7,11 @@ import os
 import pty
 import subprocess
 import sys
-from io import StringIO
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from refloop.errors import Exit
-from refloop.report import text
 from tests.cli.conftest import Office, fill
 
 MARK = "sed s/^/paged>/"
@@ -94,20 +91,6 @@ def test_what_fits_the_screen_is_shown_at_once_with_any_pager_or_none(pager: str
 def test_json_is_never_paged() -> None:
     for words in (("codes", "list", "--json"), (*PLAN, "--json")):
         assert json.loads(on_terminal(*words, PAGER=MARK)[1])
-
-
-@pytest.mark.parametrize("show", ["say", "table"])
-def test_a_record_gives_the_terminal_no_orders(show: str) -> None:
-    console = Console(file=StringIO(), force_terminal=True, no_color=True)
-    nasty = "Buyer \x1b[2J\x1b]0;owned\x07\x9b31m\x7f\tInc"
-    with console.capture() as captured:
-        if show == "say":
-            text.say(console, nasty)
-        else:
-            text.table(console, [{"title": nasty}], ["title"])
-    assert not set(captured.get().removesuffix("\n")) & {"\x07", "\x9b", "\x7f"}
-    assert "\x1b[2J" not in captured.get()
-    assert "\x1b]" not in captured.get()
 
 
 def test_a_pipe_is_never_paged(planned: Office) -> None:
