@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -56,6 +56,14 @@ def folder_of(path: Path) -> Path:
 def backups_of(path: Path) -> list[Path]:
     """The backups of a ledger, the newest first."""
     return sorted(folder_of(path).glob("*.db"), reverse=True)
+
+
+def made_at(backup: Path) -> datetime | None:
+    """When a backup was made, by its name; None for a file that somebody else put there."""
+    try:
+        return datetime.strptime(backup.stem, _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def back_up(ledger: Ledger, now: datetime) -> Path:

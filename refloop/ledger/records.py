@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, enqueue
+from refloop.ledger.shown import show
 from refloop.model import Cursor, Kind, Link, Outcome, Page, Record, Ref, Relation, format_time, parse_time
 
 _UPSERT = """
@@ -51,12 +52,14 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
     """Keeps a page, its links and its cursor in one transaction, and queues what changed.
 
     A record whose content is as known (its modification time does not count) is not a change; an older
-    copy than the one known is ignored. Returns how many were "pulled", of them "new", "changed", "unchanged".
+    copy than the one known is rejected. Returns how many were "pulled", of them "new", "changed", "unchanged",
+    "rejected".
     """
     counts = Counter(pulled=len(page.records))
     with ledger.writing() as db:
+        show(ledger, connection, sum(not record.deleted for record in page.records))
         records = _latest(page.records)
-        counts["unchanged"] += len(page.records) - len(records)
+        counts["rejected"] += len(page.records) - len(records)
         fresh = _changed(ledger, records, counts)
         db.conn.executemany(_UPSERT, [(*_columns(record), run) for record in fresh])
         touched = {record.ref for record in fresh} | _keep_links(ledger, run, page)
@@ -90,7 +93,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             counts["new"] += 1
             fresh.append(replace(record, deleted=True) if ref in merged else record)
         elif _is_older(record, before):
-            counts["unchanged"] += 1
+            counts["rejected"] += 1
         elif before["hash"] == hash_of(record):
             counts["unchanged"] += 1
             touched += [record] if stamp(record.modified_at) > before["modified_at"] else []

@@ -20,7 +20,8 @@ _AGAIN = frozenset({Verdict.MOVED, Verdict.DEFERRED, Verdict.UNKNOWN, Verdict.RE
 
 
 class Pusher:
-    """Brings connections to what the ledger says, for one run."""
+    """Brings connections to what the ledger says, for one run. `counts` holds up to the last batch that was kept, also
+    after something was raised (see `refloop.ledger.runs.imbalances`)."""
 
     def __init__(self, ledger: Ledger, run: int, policy: Policy, clock: Clock, progress: Progress = silent) -> None:
         self._ledger = ledger
@@ -28,11 +29,11 @@ class Pusher:
         self._policy = policy
         self._clock = clock
         self._progress = progress
+        self.counts: Counter[str] = Counter()
 
     def settle(self, name: str, connector: Connector) -> Counter[str]:
         """Finds out by reading back what became of changes whose fate is unknown. Comes before everything else."""
         specs = {spec.name: spec for spec in self._policy.fields}
-        counts: Counter[str] = Counter()
         while changes := unsettled(self._ledger, name, specs, SETTLED_AT_ONCE):
             refs = sorted({change.ref for change in changes})
             fields = sorted({change.field for change in changes}, key=lambda spec: spec.name)
@@ -40,30 +41,36 @@ class Pusher:
             receipts = [receipt for change in changes if (receipt := _settled(change, held.get(change.ref)))]
             receipts = _recalled(connector, receipts)
             with self._ledger.writing():
-                counts += keep_receipts(self._ledger, self._run, receipts, self._clock())
+                kept = keep_receipts(self._ledger, self._run, receipts, self._clock())
                 forget_intent(self._ledger, changes)
                 enqueue(self._ledger, Topic.PLAN, refs)
-        return counts
+            self._count_settled(len(changes), len(receipts), kept)
+        return self.counts
+
+    def _count_settled(self, looked_at: int, arrived: int, verdicts: Counter[str]) -> None:
+        own = min(looked_at, self.counts["unknown"])  # planned by this run; the others by one that ended before it knew
+        self.counts["unknown"] -= own
+        self.counts += Counter(settled=looked_at - own, unsent=looked_at - arrived) + verdicts
 
     def push(self, name: str, connector: Connector) -> Counter[str]:
         """Sends what the plan for this connection says, chunk by chunk. Counts verdicts and conflicts."""
-        counts: Counter[str] = Counter()
         for plans in Planner(self._ledger, self._policy).chunks(name):
             changes = [change for plan in plans for change in plan.changes]
             with self._ledger.writing():
-                counts["conflicts"] += self._keep_conflicts(plans)
+                conflicts = self._keep_conflicts(plans)
                 dequeue(self._ledger, Topic.PLAN, [plan.ref for plan in plans if not plan.changes])
-            counts["parked"] += sum(len(plan.parked) for plan in plans)
-            counts += self.send(name, connector, changes)
-        return counts
+            parked = sum(len(plan.parked) for plan in plans)
+            self.counts += Counter(conflicts=conflicts, planned=parked, parked=parked)
+            self.send(name, connector, changes)
+        return self.counts
 
     def send(self, name: str, connector: Connector, changes: Sequence[Change]) -> Counter[str]:
         """Sends these changes and no others. A record with a change that must be tried again stays queued."""
         if not changes:
-            return Counter()
+            return self.counts
         with self._ledger.writing():
             intend(self._ledger, self._run, changes)
-        counts: Counter[str] = Counter()
+        self.counts += Counter(planned=len(changes), unknown=len(changes))  # until there is a receipt
         kept: list[Receipt] = []
         again: set[Ref] = set()
         self._ledger.make_sure()
@@ -73,17 +80,18 @@ class Pusher:
             if receipt.verdict in _AGAIN:
                 again.add(receipt.change.ref)
             if len(kept) == KEPT_AT_ONCE:
-                counts += self._keep(name, kept)
+                self._keep(name, kept)
                 kept = []
-        counts += self._keep(name, kept)
+        self._keep(name, kept)
         with self._ledger.writing():
             dequeue(self._ledger, Topic.PLAN, {change.ref for change in changes} - again)
-        return counts
+        return self.counts
 
-    def _keep(self, name: str, receipts: Sequence[Receipt]) -> Counter[str]:
-        counts = keep_receipts(self._ledger, self._run, receipts, self._clock())
+    def _keep(self, name: str, receipts: Sequence[Receipt]) -> None:
+        kept = keep_receipts(self._ledger, self._run, receipts, self._clock())
+        self.counts["unknown"] -= len(receipts)
+        self.counts += kept
         self._progress("push", name, len(receipts))
-        return counts
 
     def _keep_conflicts(self, plans: Iterable[RecordPlan]) -> int:
         plans = list(plans)

@@ -22,7 +22,7 @@ from refloop.ledger.receipts import written_values
 from refloop.model import FieldSpec, Kind, Ref
 from refloop.sync.policy import Policy
 from refloop.testing import Draft, World
-from tests.sync.loop import MEMORY_DISK, POLICY, Loop
+from tests.sync.loop import MEMORY_DISK, POLICY, Loop, assert_balanced
 
 EMAILS = ("ada@buyer.io", "ADA@buyer.io", "bo@buyer.io", "cy@other.org", "anna@partners.io", None)
 TEXTS = (
@@ -75,7 +75,10 @@ class LoopMachine(RuleBasedStateMachine):
         raise TypeError(f"use machine_of, which knows what to open in {stack}")
 
     def teardown(self) -> None:
-        self.stack.close()
+        try:
+            assert_balanced(self.loop.ledger)
+        finally:
+            self.stack.close()
 
     @initialize()
     def begin(self) -> None:

@@ -150,7 +150,7 @@ def test_it_is_told_of_a_write_that_nobody_heard_of(hub: Loop, crm: World, buyer
     crm.before_next_write(types(hub, buyer, "status", "lost"))
     list(crm.connector().push([change]))
     counts = Pusher(hub.ledger, 2, hub.policy, lambda: NOW).settle("hub", crm.connector())
-    assert counts == {"written": 1, "overwrote": 1}
+    assert counts == {"settled": 1, "written": 1, "overwrote": 1}
     assert told(hub) == [("ref_status", "lost", "won", 2)]
 
 
