@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from refloop.config import ConnectionSettings
 from refloop.errors import ConfigError
@@ -84,6 +84,15 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Lets go of sockets."""
+        ...
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """What a connector has besides where it can write on the condition that nobody wrote since the look."""
+
+    def unconditional(self) -> int:
+        """How many records it wrote so far without that condition: an edit in that moment was overwritten."""
         ...
 
 

@@ -60,7 +60,7 @@ class Fault:
     """One kind of trouble; made by the functions of this module and of each CRM's `troubles`.
 
     `instead` answers in place of the CRM, which gets to see the request only when it is `applied`. `pace` is the
-    pause in seconds between the drops of a dripped body.
+    pause in seconds between the drops of a dripped body. `first` is done before the CRM works on the request.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Fault:
     alter: Alter | None = None
     delivery: Delivery = Delivery.WHOLE
     pace: float = 0.0
+    first: Callable[[], object] | None = None
 
     @property
     def is_served(self) -> bool:
@@ -253,6 +254,14 @@ def _bomb(size: int) -> bytes:
     block = b" " * 1_000_000
     parts = [packer.compress(b"{"), *(packer.compress(block) for _ in range(size // len(block)))]
     return b"".join([*parts, packer.compress(b" " * (size % len(block)) + b"}"), packer.flush()])
+
+
+# -- faults of the moment
+
+
+def meanwhile(act: Callable[[], object]) -> Fault:
+    """Somebody acts while the request is on its way: `act` is done, then the request is worked on as ever."""
+    return Fault("meanwhile", first=act)
 
 
 # -- faults of the connection

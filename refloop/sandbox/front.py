@@ -49,6 +49,8 @@ class Front:
             await self._traffic.pause(asked.method, asked.path)
             before = self._pages.get(family(asked)) if self._faults.waiting else None
             fault = self._faults.strike(asked, before)
+            if fault is not None and fault.first is not None:
+                fault.first()
             reply = await self._worked(scope, asked, fault)
             reply = self._finished(reply if fault is None else _struck(asked, reply, before, fault), scope)
             await _deliver(reply, fault, receive, send)

@@ -54,6 +54,7 @@ def test_a_sync_that_is_told_to_stop_stops_and_the_next_completes_it(office: Off
         config = Path("config.yaml").read_text(encoding="utf-8")
         hubspot = re.findall(r"url: (\S+)", config)[1]
         Path("slow.yaml").write_text(config.replace(hubspot, slow.url), encoding="utf-8")
+        office.later()
         process = subprocess.Popen(
             [sys.executable, "-m", "refloop.cli", "-c", "slow.yaml", "sync"],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
