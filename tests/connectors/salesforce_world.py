@@ -40,6 +40,7 @@ class SalesforceWorld(World):
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         self.local = LocalSalesforce(clock=lambda: self.now, client_secret=SECRET, page_size=self.page_size)
         self._server = Server(self.local.app)
+        self.url = self._server.url
         self._writes: list[tuple[str, frozenset[str]]] = []
         self._watch()
 
@@ -63,7 +64,7 @@ class SalesforceWorld(World):
     def _connect(self, secret: str) -> Salesforce:
         document = {
             "connector": "salesforce",
-            "url": self._server.url,
+            "url": self.url,
             "auth": {"method": "client_credentials", "client_id": "local-client", "client_secret": secret},
             "code_fields": {"deal": ["Description"]},
             **self._changes,

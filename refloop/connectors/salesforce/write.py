@@ -135,7 +135,7 @@ class Writer:
         except RefloopError as error:
             written.failure, results = error, [NOT_SENT] * len(batch)
         else:
-            results = [_result(answer) for answer in answers]
+            results = [fate(answer) for answer in answers]
         _settle(written, batch, results)
 
 
@@ -151,17 +151,18 @@ def _part(place: int, batch: Sequence[Update]) -> Part:
 
 def _conditional(place: int, update: Update) -> Part:
     since = update.unmodified_since
-    conditions = {} if since is None else {"If-Unmodified-Since": _http_date(since)}
+    conditions = {} if since is None else {"If-Unmodified-Since": http_date(since)}
     path = f"sobjects/{update.object}/{update.id}"
     return Part(f"record{place}", "PATCH", path, body=dict(update.values), headers=HEADERS, conditions=conditions)
 
 
-def _http_date(moment: datetime) -> str:
+def http_date(moment: datetime) -> str:
     """To the second, as HTTP has it, and not before `moment`: the record itself was saved then."""
     return format_datetime(datetime.fromtimestamp(ceil(moment.timestamp()), UTC), usegmt=True)
 
 
-def _result(answer: PartAnswer) -> Saved | None:
+def fate(answer: PartAnswer) -> Saved | None:
+    """What the answer to the write of one record says became of it; None where it does not tell."""
     if answer.is_good:
         return Saved()
     if answer.status == 412:
