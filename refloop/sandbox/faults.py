@@ -193,6 +193,14 @@ class Plan:
                 self._rules.remove(rule)
 
 
+# -- people who are quicker
+
+
+def meanwhile(act: Callable[[], object]) -> Fault:
+    """Somebody does this in the CRM right before it works on the request, which goes on as if nothing were."""
+    return Fault("meanwhile", first=act)
+
+
 # -- faults in place of an answer
 
 
@@ -254,14 +262,6 @@ def _bomb(size: int) -> bytes:
     block = b" " * 1_000_000
     parts = [packer.compress(b"{"), *(packer.compress(block) for _ in range(size // len(block)))]
     return b"".join([*parts, packer.compress(b" " * (size % len(block)) + b"}"), packer.flush()])
-
-
-# -- faults of the moment
-
-
-def meanwhile(act: Callable[[], object]) -> Fault:
-    """Somebody acts while the request is on its way: `act` is done, then the request is worked on as ever."""
-    return Fault("meanwhile", first=act)
 
 
 # -- faults of the connection

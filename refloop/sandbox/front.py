@@ -49,8 +49,6 @@ class Front:
             await self._traffic.pause(asked.method, asked.path)
             before = self._pages.get(family(asked)) if self._faults.waiting else None
             fault = self._faults.strike(asked, before)
-            if fault is not None and fault.first is not None:
-                fault.first()
             reply = await self._worked(scope, asked, fault)
             reply = self._finished(reply if fault is None else _struck(asked, reply, before, fault), scope)
             await _deliver(reply, fault, receive, send)
@@ -59,6 +57,8 @@ class Front:
         """The true answer; an empty one where the request must not be worked on."""
         catch = _Catch()
         struck = fault is not None and not fault.is_served
+        if fault is not None and fault.first is not None:
+            fault.first()
         await self._inner({**scope, "body": asked.body, "struck": struck}, catch.asked, catch)
         reply = catch.reply()
         if self._faults.waiting and is_page(reply):

@@ -108,35 +108,6 @@ class PushContract(ContractBase):
         assert [world.stored(ref, field) for field in (code, status, share, value)] == ["HERS", "lost", None, "10"]
         assert world.writes(ref) == [frozenset({value.name})]
 
-    def test_an_edit_between_look_and_write_is_not_overwritten(
-        self, world: World, connector: Connector, fields: Fields
-    ) -> None:
-        if not world.conditional:
-            pytest.skip("this connector writes without conditions")
-        refs = _people(world, 3)
-        world.pass_time(HOUR)
-        world.before_next_write(lambda: world.write(refs[1], fields[0], "HERS"))
-        changes = [_change(ref, field, "won") for ref in refs for field in fields[:2]]
-        receipts = list(connector.push(changes))
-        written, moved = Verdict.WRITTEN, Verdict.MOVED
-        assert _verdicts(receipts) == [written, written, moved, written, written, written]
-        assert receipts[2].found == "HERS"
-        assert [world.stored(ref, fields[0]) for ref in refs] == ["won", "HERS", "won"]
-        assert world.writes(refs[1]) == [frozenset({fields[1].name})]
-
-    def test_an_edit_elsewhere_between_look_and_write_is_no_conflict(
-        self, world: World, connector: Connector, fields: Fields
-    ) -> None:
-        if not world.conditional:
-            pytest.skip("this connector writes without conditions")
-        (ref,) = _people(world, 1)
-        world.pass_time(HOUR)
-        world.before_next_write(lambda: world.write(ref, fields[1], "lost"))
-        (receipt,) = connector.push([_change(ref, fields[0], "ANNA")])
-        assert receipt.verdict in (Verdict.WRITTEN, Verdict.DEFERRED)
-        assert world.stored(ref, fields[0]) == ("ANNA" if receipt.verdict is Verdict.WRITTEN else None)
-        assert world.stored(ref, fields[1]) == "lost"
-
     def test_more_changes_than_a_batch_keep_their_order(
         self, world: World, connector: Connector, fields: Fields
     ) -> None:

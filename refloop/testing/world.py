@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -44,8 +44,6 @@ class World(ABC):
     """How long it may take at most until deletes, merges and changed links are seen."""
     converts: bool = True
     merges: tuple[Kind, ...] = (Kind.LEAD, Kind.CONTACT)
-    conditional: bool = False
-    """Whether a push of few records writes each on the condition that nobody has changed it since the look."""
     secrets: tuple[str, ...] = ()
     """What no `repr` may show."""
 
@@ -134,12 +132,6 @@ class World(ABC):
     @abstractmethod
     def break_next_write(self, *, done: bool) -> None:
         """The next API write of records ends with a broken connection, after (`done`) or before it took effect."""
-
-    def before_next_write(self, act: Callable[[], object]) -> None:  # noqa: ARG002 - for those who can
-        """Somebody does `act` when the next API write of records has left the connector, before it takes effect.
-
-        For a CRM that is `conditional`."""
-        raise AssertionError(f"nobody can act during a write to {self.connection}")
 
     @abstractmethod
     def garble_reads(self, *, on: bool) -> None:

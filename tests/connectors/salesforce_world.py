@@ -9,7 +9,8 @@ from typing import Any, Unpack
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.model import FieldSpec, FieldType, Kind, Ref, canonical
-from refloop.sandbox.faults import Asked, Where, meanwhile
+from refloop.sandbox import faults
+from refloop.sandbox.faults import Asked, Where
 from refloop.sandbox.salesforce import LocalSalesforce, troubles
 from refloop.sandbox.salesforce.errors import ApiError
 from refloop.sandbox.salesforce.fields import remove_field
@@ -36,7 +37,7 @@ class SalesforceWorld(World):
         self.connection = connection
         bulk = {"bulk_rows": 0, "bulk_changes": 0, "conditional_writes": "never"} if by_jobs else {}
         self._changes = {**bulk, **changes}
-        self.conditional = self._changes.get("conditional_writes") != "never"
+        self.overwrites_unseen = self._changes.get("conditional_writes") == "never"
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         self.local = LocalSalesforce(clock=lambda: self.now, client_secret=SECRET, page_size=self.page_size)
         self._server = Server(self.local.app)
@@ -164,8 +165,8 @@ class SalesforceWorld(World):
     def break_next_write(self, *, done: bool) -> None:
         self.local.fail_next(None, applied=done, when=is_write)
 
-    def before_next_write(self, act: Callable[[], object]) -> None:
-        self.local.faults.add(meanwhile(act), when=is_write)
+    def before_next_write(self, act: Callable[[], None]) -> None:
+        self.local.faults.add(faults.meanwhile(act), when=is_write)
 
     def garble_reads(self, *, on: bool) -> None:
         self.local.faults.clear()

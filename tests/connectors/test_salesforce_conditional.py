@@ -142,7 +142,7 @@ def test_a_record_that_is_edited_again_and_again_waits_for_the_next_run(world: S
 def test_a_lead_that_is_converted_in_the_gap_is_not_written(world: SalesforceWorld) -> None:
     ref = world.create(Kind.LEAD, Draft(title="Acme"))
     world.pass_time(MINUTE)
-    world.before_next_write(lambda: world.convert(ref))
+    world.local.faults.add(meanwhile(lambda: world.convert(ref)), when=is_write)
     (receipt,) = world.connector().push([code(ref)])
     assert struck(world) == 1
     assert receipt.verdict is Verdict.REFUSED
@@ -360,7 +360,7 @@ def witness(world: SalesforceWorld) -> Iterator[Witness]:
 def test_each_part_carries_its_own_condition_and_the_whole_none(world: SalesforceWorld, witness: Witness) -> None:
     first = people(world, 1)
     second = people(world, 1)
-    saved = [str(world.local.get("Contact", ref.id)["SystemModstamp"]) for ref in (*first, *second)]  # type: ignore[index]
+    saved = [str((world.local.get("Contact", ref.id) or {})["SystemModstamp"]) for ref in (*first, *second)]
     list(world.connector().push([code(ref) for ref in (*first, *second)]))
     (write,) = witness.writes()
     dates = [part["httpHeaders"]["If-Unmodified-Since"] for part in write.body["compositeRequest"]]
