@@ -245,6 +245,35 @@ def test_the_quota_ends_a_conditional_push_and_what_was_written_is_told(
     assert [world.stored(ref, CODE) for ref in refs] == ["OURS"] * 25 + [None] * 35
 
 
+def test_what_a_call_wrote_is_told_before_the_next_call(worlds: Callable[..., SalesforceWorld]) -> None:
+    """So that whoever reads the receipts can stop between two calls."""
+    world = worlds(conditional_writes="always")
+    refs = people(world, 60)
+    receipts = world.connector().push([code(ref) for ref in refs])
+    told = [next(receipts) for _ in range(25)]
+    assert set(verdicts(told)) == {Verdict.WRITTEN}
+    assert [world.stored(ref, CODE) for ref in refs] == ["OURS"] * 25 + [None] * 35
+
+
+def test_a_record_to_try_again_is_told_once_and_in_its_place(world: SalesforceWorld) -> None:
+    first, second, third = people(world, 3)
+    world.write(first, STATUS, "lost")
+    world.pass_time(MINUTE)
+    world.local.lock(first.id, attempts=1)
+    changes = [code(first, "won", STATUS), code(second), code(first), code(third)]
+    receipts = list(world.connector().push(changes))
+    assert [receipt.change for receipt in receipts] == changes
+    assert verdicts(receipts) == [Verdict.MOVED, *[Verdict.WRITTEN] * 3]
+
+
+@pytest.mark.parametrize("record", [None, "x", "../Account/001"])
+def test_nothing_to_write_is_no_call(world: SalesforceWorld, record: str | None) -> None:
+    crm = world.connector()
+    changes = [] if record is None else [code(Ref(world.connection, Kind.CONTACT, record))]
+    assert verdicts(list(crm.push(changes))) == [Verdict.REFUSED] * len(changes)
+    assert dict(crm.calls()) == {}
+
+
 # trouble with single records, with calls, with sessions
 
 

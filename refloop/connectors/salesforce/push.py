@@ -97,17 +97,18 @@ class Pusher:
         """Records that were sent without a condition so far."""
 
     def receipts(self, changes: Sequence[Change]) -> Iterator[Receipt]:
-        """One receipt a change, in their order. What was written is told before a failure is raised."""
+        """One receipt a change, in their order. What was written is told before a failure is raised, and before the
+        next call where writes are conditional."""
         targets, settled = self._targets(changes)
         told = 0
         conditional = self._is_conditional(len(targets))
         for some in _chunks(targets, FEW) if conditional else self._slices(targets):
-            failure = self._push(some, settled, conditional=conditional)
-            while told in settled:
-                yield settled.pop(told)
-                told += 1
-            if failure is not None:
-                raise failure
+            for failure in self._push(some, settled, conditional=conditional):
+                while told in settled:
+                    yield settled.pop(told)
+                    told += 1
+                if failure is not None:
+                    raise failure
 
     def _is_conditional(self, records: int) -> bool:
         """Whether a push of so many records is to be conditional; if so by `auto`, they are of the few."""
@@ -141,11 +142,10 @@ class Pusher:
 
     def _push(
         self, targets: Sequence[_Target], settled: dict[int, Receipt], *, conditional: bool
-    ) -> RefloopError | None:
-        """Settles all changes of `targets`. Gives the failure that ended the writing, if one did."""
-        for attempt in range(ATTEMPTS):
-            if not targets:
-                break
+    ) -> Iterator[RefloopError | None]:
+        """Settles all changes of `targets`, what it can after each call. Last, it gives the failure that ended it."""
+        fresh: dict[int, Receipt] = {}
+        for attempt in range(ATTEMPTS if targets else 0):
             if attempt:
                 self._writer.pause(attempt, at_least=OLD_ENOUGH if conditional else 0.0)
             try:
@@ -153,21 +153,31 @@ class Pusher:
             except RefloopError as error:
                 if attempt == 0:
                     raise
-                return error  # what the attempt before has settled is told first
-            written = self._write(round_.updates, attempt, conditional=conditional)
-            for record, places in round_.sent.items():
-                round_.receipts.update(_told(places, written.results[record]))
-            settled.update(round_.receipts)
-            if written.failure is not None:
-                return written.failure
-            targets = [target for target in targets if _is_deferred(target, settled)]
-        return None
+                settled.update(fresh)  # what the attempt before has settled is told first
+                yield error
+                return
+            fresh = round_.receipts
+            targets = _release(targets, fresh, settled)
+            for written in self._writes(round_.updates, attempt, conditional=conditional):
+                for record, result in written.results.items():
+                    fresh.update(_told(round_.sent[record], result))
+                targets = _release(targets, fresh, settled)
+                if written.failure is not None:
+                    settled.update(fresh)
+                    yield written.failure
+                    return
+                yield None
+            if not targets:
+                break
+        settled.update(fresh)
+        yield None
 
-    def _write(self, updates: Sequence[Update], attempt: int, *, conditional: bool) -> Written:
+    def _writes(self, updates: Sequence[Update], attempt: int, *, conditional: bool) -> Iterator[Written]:
         if conditional:
-            return self._writer.write_conditionally(updates)
-        self.unconditional += 0 if attempt else len(updates)
-        return self._writer.write(updates, collection=COLLECTION if attempt == 0 else COLLECTION // SMALLER)
+            yield from self._writer.write_conditionally(updates)
+        else:
+            self.unconditional += 0 if attempt else len(updates)
+            yield self._writer.write(updates, collection=COLLECTION if attempt == 0 else COLLECTION // SMALLER)
 
     def _decide(self, targets: Sequence[_Target], *, conditional: bool) -> _Attempt:
         fields: dict[Kind, dict[str, FieldSpec]] = {}
@@ -244,5 +254,12 @@ def _told(places: Mapping[int, Change], result: Saved | None) -> Iterator[tuple[
         yield place, Receipt(change, verdict, reason=reason)
 
 
-def _is_deferred(target: _Target, settled: Mapping[int, Receipt]) -> bool:
-    return any(settled[place].verdict is Verdict.DEFERRED for place in target.changes)
+def _release(targets: Sequence[_Target], fresh: dict[int, Receipt], settled: dict[int, Receipt]) -> list[_Target]:
+    """Settles the records of which all is known and nothing is to be tried again; gives the others."""
+    left: list[_Target] = []
+    for target in targets:
+        if any(place not in fresh or fresh[place].verdict is Verdict.DEFERRED for place in target.changes):
+            left.append(target)
+        else:
+            settled.update((place, fresh.pop(place)) for place in target.changes)
+    return left

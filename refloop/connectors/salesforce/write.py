@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import format_datetime
@@ -78,16 +78,19 @@ class Writer:
             _settle(written, batch, [NOT_SENT] * len(batch))
         return written
 
-    def write_conditionally(self, updates: Sequence[Update]) -> Written:
-        """`write`, each record by itself and on its condition: one that was saved since stays as it is (EDITED)."""
-        written = Written()
-        waiting: Sequence[Update] = sorted(updates, key=lambda update: update.place)
-        while waiting and written.failure is None:
+    def write_conditionally(self, updates: Sequence[Update]) -> Iterator[Written]:
+        """Sends each update once, by itself and on its condition, in their order; tells what became of each call's.
+
+        A record that was saved since stays as it is: EDITED.
+        """
+        while updates:
             size = MOST_RECORDS if self._api.composes else 1
-            self._send_each(waiting[:size], written)
-            waiting = waiting[size:]
-        _settle(written, waiting, [NOT_SENT] * len(waiting))
-        return written
+            batch, updates = updates[:size], updates[size:]
+            written = self._send_each(batch)
+            if written.failure is not None:
+                _settle(written, updates, [NOT_SENT] * len(updates))
+                updates = ()
+            yield written
 
     def pause(self, attempt: int, *, at_least: float = 0.0) -> None:
         """Lets those finish who hold the locks that refused the attempt before; not all who wait come back at once."""
@@ -125,7 +128,8 @@ class Writer:
             half for batch, answer in zip(batches, answers, strict=True) for half in _halves(batch, answer, written)
         ]
 
-    def _send_each(self, batch: Sequence[Update], written: Written) -> None:
+    def _send_each(self, batch: Sequence[Update]) -> Written:
+        written = Written()
         results: Sequence[Saved | None]
         try:
             parts = [_conditional(place, update) for place, update in enumerate(batch)]
@@ -137,6 +141,7 @@ class Writer:
         else:
             results = [fate(answer) for answer in answers]
         _settle(written, batch, results)
+        return written
 
 
 def _batches(updates: Sequence[Update], size: int) -> list[Sequence[Update]]:
