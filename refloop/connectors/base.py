@@ -92,7 +92,7 @@ class Conditional(Protocol):
     """What a connector has besides where it can write on the condition that nobody wrote since the look."""
 
     def unconditional(self) -> int:
-        """How many records it wrote so far without that condition: an edit in that moment was overwritten."""
+        """How many records it wrote so far without that condition: an edit in that moment is lost."""
         ...
 
 
