@@ -29,7 +29,7 @@ from refloop.sync.planfile import as_row, load_plan, save_plan
 from refloop.sync.planner import Planner
 from refloop.sync.run import CONNECTION_TROUBLE, Report, Task, gravity
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, err, opened, out, print_json, print_rows, working
+from refloop.terminal import JsonOption, agreed, err, opened, out, print_json, print_rows, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -100,19 +100,29 @@ def provision(
         bool, typer.Option("--print-metadata", help="Print what an administrator would deploy; change nothing.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --remove: show what would go, and stop.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Create refloop's fields in the CRMs. Safe to repeat: what is there already is left alone."""
+    if dry_run and not remove:
+        raise typer.BadParameter("goes with --remove; `refloop check` tells what provision would create")
     with opened(context) as work:
-        fields = work.policy.fields
         if print_metadata:
             finish(_print_metadata(work, only), "")
         elif remove:
-            if not yes:
-                typer.confirm("Remove refloop's fields and all that stands in them?", abort=True)
-            finish(_each_connection(work, only, lambda crm: crm.unprovision(fields), as_json), "done")
+            if dry_run or not yes:
+                preview = _each_connection(work, only, lambda crm: _unprovision(work, crm, preview=True), as_json)
+            if dry_run or not (yes or agreed("Remove this for good?")):
+                finish(preview if dry_run else None, "nothing was removed")
+                return
+            finish(_each_connection(work, only, lambda crm: _unprovision(work, crm), as_json), "done")
         else:
-            finish(_each_connection(work, only, lambda crm: crm.provision(fields), as_json), "done")
+            finish(_each_connection(work, only, lambda crm: crm.provision(work.policy.fields), as_json), "done")
+
+
+def _unprovision(work: Session, crm: Any, *, preview: bool = False) -> Iterable[Finding]:
+    found: Iterable[Finding] = crm.unprovision(work.policy.fields, preview=preview)
+    return found
 
 
 def _print_metadata(work: Session, only: str | None) -> Exit:
@@ -323,6 +333,7 @@ def apply(
             print_json(_report(report, figures.summary(work.ledger)))
         else:
             text.run_counts(out, report.counts)
+            text.overwritten(out, figures.overwritten(work.ledger))
             for name, error in report.problems:
                 text.problem(err, name, error)
     if report.exit:
@@ -335,17 +346,20 @@ def undo(
     run: Annotated[int, typer.Argument(help="The run whose writes to take back; see `refloop runs`.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be taken back, write nothing.")] = False,
+    overwritten: Annotated[
+        bool, typer.Option("--overwritten", help="Only put back what people wrote and the run wrote over.")
+    ] = False,
 ) -> None:
     """Take back what a run wrote: every field that still holds it. Is itself a run that can be undone."""
     with working(context) as work:
         specs = {spec.name: spec for spec in work.policy.fields}
-        taken = list(undoing(work.ledger, run, specs))
+        taken = list(undoing(work.ledger, run, specs, overwritten=overwritten))
         counts = text.changes(out, taken)
         text.say(out, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")
         if dry_run or not taken:
             return
-        if not yes and not typer.confirm("Take these back?"):
-            raise typer.Exit(Exit.OK)
+        if not yes and not agreed("Take these back?"):
+            return
         report = work.runner().undo(taken)
         text.run_counts(out, report.counts)
         for name, error in report.problems:

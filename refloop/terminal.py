@@ -45,3 +45,11 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], as_j
         print_json(list(rows))
     elif not text.table(out, rows, columns):
         text.say(err, nothing)
+
+
+def agreed(question: str) -> bool:
+    """Asks on standard error. No answer, as in a script, is a no."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        return False

@@ -27,6 +27,21 @@ _UPSERT = """
         closed_at = excluded.closed_at, deleted = excluded.deleted, hash = excluded.hash,
         changed_run = excluded.changed_run"""
 
+_CONTENT_COLUMNS = (
+    "created_at",
+    "email",
+    "title",
+    "texts",
+    "found",
+    "stage",
+    "outcome",
+    "amount",
+    "currency",
+    "closed_at",
+    "deleted",
+)
+"""What `_fields` gives, in its order."""
+
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINK_COLUMNS = "source_connection, source_kind, source_id, relation, target_connection, target_kind, target_id, key"
@@ -221,6 +236,11 @@ def _json(values: Mapping[str, str]) -> str:
     return _ENCODER.encode(dict(values)) if values else "{}"
 
 
+def _values(text: str) -> dict[str, str]:
+    values: dict[str, str] = json.loads(text) if text != "{}" else {}
+    return values
+
+
 def hash_of(record: Record) -> str:
     """What a row of `records` keeps beside its content, which shows whether either was altered."""
     return _digest(_content(record))
@@ -236,6 +256,11 @@ def _columns(record: Record) -> tuple[object, ...]:
     return (ref.connection, ref.kind.value, ref.id, created, stamp(record.modified_at), *rest, _digest(content))
 
 
+def stored_hash_of(row: sqlite3.Row) -> str:
+    """`hash_of` the record that a row of `records` holds, without reading it: the content is kept as it is hashed."""
+    return _digest(tuple(row[name] for name in _CONTENT_COLUMNS))
+
+
 def _ref(row: sqlite3.Row) -> Ref:
     return Ref(row["connection"], Kind(row["kind"]), row["id"])
 
@@ -248,8 +273,8 @@ def record_from(row: sqlite3.Row) -> Record:
         modified_at=parse_time(row["modified_at"]),
         email=row["email"],
         title=row["title"],
-        texts=json.loads(row["texts"]),
-        found=json.loads(row["found"]),
+        texts=_values(row["texts"]),
+        found=_values(row["found"]),
         stage=row["stage"],
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
         amount=Decimal(row["amount"]) if row["amount"] is not None else None,

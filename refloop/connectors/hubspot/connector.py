@@ -45,9 +45,9 @@ class HubSpot:
         """Creates a property group and our properties, on contacts and deals."""
         return provision(self._client, self._connection, fields)
 
-    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+    def unprovision(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
         """Archives the properties that `provision` made, and their group if nothing else is in it."""
-        return unprovision(self._client, self._connection, fields)
+        return unprovision(self._client, self._connection, fields, preview=preview)
 
     def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
         """Everything is read by several readers at once, as fast as the rate limits allow: a call a hundred records.
@@ -60,8 +60,13 @@ class HubSpot:
         return Pull(self._client, reader).pages(span)
 
     def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
-        """Reads 100 records, writes those 100 at once: HubSpot has no conditional write."""
+        """Reads 100 records, writes those 100 at once, and reads back what was overwritten in between: HubSpot has no
+        conditional write. Four calls a hundred records."""
         return push.push(self._client, self._connection, changes)
+
+    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """By the history of the fields: a call for fifty records."""
+        return push.recall(self._client, changes)
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
         return push.read(self._client, self._connection, refs, fields)

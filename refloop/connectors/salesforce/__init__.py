@@ -51,8 +51,8 @@ class Salesforce:
     def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         return self._provisioner.findings(fields)
 
-    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
-        return self._remover.findings(fields)
+    def unprovision(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
+        return self._remover.findings(fields, preview=preview)
 
     def metadata(self, fields: Sequence[FieldSpec]) -> str:
         """What `provision` would make, for an administrator to look at and deploy: files, each below its name."""
