@@ -101,6 +101,15 @@ class Recalls(Protocol):
         ...
 
 
+@runtime_checkable
+class Conditional(Protocol):
+    """What a connector has besides where it can write on the condition that nobody wrote since the look."""
+
+    def unconditional(self) -> int:
+        """How many records it wrote so far without that condition: an edit in that moment is lost."""
+        ...
+
+
 def connector_class(name: str) -> type[Connector]:
     """The class that an installed package registered under `name`.
 
