@@ -25,7 +25,8 @@ Row = dict[str, Any]
 
 DAY = timedelta(hours=24)
 _SYNCING = ("sync", "backfill")
-_AT_THE_CRM = (*_SYNCING, "plan", "apply", "undo")
+_AT_THE_CRM = (*_SYNCING, "apply", "undo")
+"""Not `plan`: a person runs it, perhaps without the secrets that cron has, and sees how it ends."""
 NO_FAILURE = (Exit.OK, Exit.ATTENTION, Exit.CHANGES, Exit.STALE, Exit.LATER, Exit.INTERRUPTED, Exit.TERMINATED)
 """Later: the age of the watermark says whether it became too late. Stopped: somebody wanted that."""
 _RUNS_BACK = 10_000

@@ -57,7 +57,7 @@ def ago(seconds: float) -> str:
     for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit} ago"
-    return f"{seconds:.0f} seconds ago"
+    return f"{seconds:.0f} seconds ago" if seconds >= 2 else "just now"
 
 
 def table(console: Console, rows: Iterable[Row], columns: Sequence[str]) -> int:

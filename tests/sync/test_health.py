@@ -81,6 +81,10 @@ def test_what_a_run_raised_concerns_all_and_a_bug_keeps_its_words_to_itself(loop
     def broken() -> Connector:
         raise ZeroDivisionError("bo@buyer.io")
 
+    given = {"sales": broken}
+    with pytest.raises(ZeroDivisionError):
+        Runner(loop.ledger, loop.policy, given, lambda: NOW).run(Task("plan", push=False))
+    assert told(loop)["last_sync"] is None, "who runs a plan by hand sees how it ends"
     with pytest.raises(ZeroDivisionError):
         sync(loop, timedelta(), sales=broken)
     found = told(loop)
