@@ -62,7 +62,8 @@ class Connector(Protocol):
 
         A change whose field holds neither `before` nor `after` is MOVED and not sent. All changes of one
         record are sent together. At most a few thousand changes a call. What a person writes between the look and
-        the write is MOVED too; where the CRM cannot help it, WRITTEN and `overwrote`, never neither.
+        the write is MOVED too; where the CRM cannot help it, WRITTEN and `overwrote`; neither only
+        of records that it counts as unconditional (see `Conditional`), where the account is set up so.
         """
         ...
 
