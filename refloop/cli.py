@@ -228,6 +228,7 @@ def apply(
             print_json(_report(report, figures.summary(work.ledger)))
         else:
             text.run_counts(out, report.counts)
+            text.overwritten(out, figures.overwritten(work.ledger))
             for name, error in report.problems:
                 text.problem(err, name, error)
     if report.exit:
@@ -240,11 +241,14 @@ def undo(
     run: Annotated[int, typer.Argument(help="The run whose writes to take back; see `refloop runs`.")],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be taken back, write nothing.")] = False,
+    overwritten: Annotated[
+        bool, typer.Option("--overwritten", help="Only put back what people wrote and the run wrote over.")
+    ] = False,
 ) -> None:
     """Take back what a run wrote: every field that still holds it. Is itself a run that can be undone."""
     with working(context) as work:
         specs = {spec.name: spec for spec in work.policy.fields}
-        taken = list(undoing(work.ledger, run, specs))
+        taken = list(undoing(work.ledger, run, specs, overwritten=overwritten))
         with paged() as page:
             counts = text.changes(page, taken)
             text.say(page, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")

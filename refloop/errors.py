@@ -51,7 +51,7 @@ _MEANINGS: dict[int, str] = {
     0: "done",
     1: "a bug in refloop: please report it",
     2: "wrong use of the command line",
-    3: "done, but conflicts, refused changes or failed checks need a person",
+    3: "done, but conflicts, overwritten values, refused changes or failed checks need a person",
     4: "`plan --detailed-exitcode`: there are changes to apply",
     5: "the saved plan is stale: the ledger or a record moved since; plan again",
     65: "bad input data, a damaged ledger, or a CRM that shows far fewer records than before",

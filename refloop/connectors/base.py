@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from refloop.config import ConnectionSettings
 from refloop.errors import ConfigError
@@ -61,7 +61,8 @@ class Connector(Protocol):
         """Looks before writing, then writes in batches. One receipt a change, in the order of `changes`.
 
         A change whose field holds neither `before` nor `after` is MOVED and not sent. All changes of one
-        record are sent together. At most a few thousand changes a call.
+        record are sent together. At most a few thousand changes a call. What a person writes between the look and
+        the write is MOVED too; where the CRM cannot help it, WRITTEN and `overwrote`, never neither.
         """
         ...
 
@@ -85,6 +86,18 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Lets go of sockets."""
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A connector to a CRM without conditional writes, which tells afterwards what a write overwrote."""
+
+    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """What became of changes that were sent, nobody heard how they ended, and `read` then showed to be there.
+
+        One receipt a change, in their order: WRITTEN, and whether it overwrote what somebody wrote.
+        """
         ...
 
 

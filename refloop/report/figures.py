@@ -52,6 +52,7 @@ def summary(ledger: Ledger) -> Row:
         "conflicts": _count(ledger, "SELECT count(*) FROM conflicts"),
         "refused": _count(ledger, _REFUSED.format(columns="count(*)")),
         "unsettled": _count(ledger, "SELECT count(*) FROM outbox"),
+        "overwritten": overwritten(ledger),
     }
 
 
@@ -131,6 +132,17 @@ def refused(ledger: Ledger) -> list[Row]:
     """Changes that a CRM refused when they were last tried."""
     columns = "r.connection, r.kind, r.id, r.field, r.after, r.reason, r.run, r.at"
     return _rows(ledger.rows(_REFUSED.format(columns=columns) + " ORDER BY r.seq DESC"))
+
+
+def overwritten(ledger: Ledger) -> list[Row]:
+    """What people wrote in the moment in which refloop wrote too, where refloop's value still stands."""
+    return _rows(
+        ledger.rows(
+            "SELECT o.* FROM overwritten o JOIN records r ON r.connection = o.connection AND r.kind = o.kind "
+            "AND r.id = o.id WHERE r.deleted = 0 AND json_extract(r.found, '$.\"' || o.field || '\"') IS o.wrote "
+            "ORDER BY o.run DESC, o.connection, o.kind, o.id, o.field"
+        )
+    )
 
 
 def referrals(ledger: Ledger, status: str | None = None, referrer: str | None = None) -> Iterator[Row]:

@@ -25,6 +25,7 @@ _LEDGER_TIME = re.compile(r"\.\d{6}\+00:00$")
 """How the ledger ends its times, so that they sort as text; people need neither part of it."""
 
 _NO_WIDTH = 100_000
+_OUTCOMES = ("written", "overwrote", "present", "moved", "refused", "deferred", "unknown", "conflicts", "parked")
 
 _MOST = 20
 """How many rows of a list people are shown where another command shows them all."""
@@ -161,6 +162,17 @@ def totals(console: Console, figures: Row) -> None:
     ):
         if figures[word]:
             say(console, f"{word:<11} {figures[word]:>7,}   {remedy}", "yellow")
+    overwritten(console, figures["overwritten"])
+
+
+def overwritten(console: Console, found: Sequence[Row]) -> None:
+    """Prints what people wrote and refloop wrote over, and how to put it back: a line a field."""
+    for row in found[:_MOST]:
+        place = f"{row['connection']}:{row['kind']}:{row['id']} {row['field']}"
+        both = f"somebody wrote {row['found'] or ''!r} just before refloop wrote {row['wrote'] or ''!r} over it"
+        say(console, f"overwritten {place}: {both}; to put it back: refloop undo {row['run']} --overwritten", "yellow")
+    if len(found) > _MOST:
+        say(console, f"overwritten {len(found) - _MOST:,} more: see `refloop status --json`", "yellow")
 
 
 def health(console: Console, told: Row) -> None:
@@ -214,11 +226,7 @@ def run_counts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> Non
         if not name:
             continue
         pulled = f"pulled {done.get('pulled', 0):,} ({done.get('new', 0):,} new, {done.get('changed', 0):,} changed)"
-        wrote = ", ".join(
-            f"{done[word]:,} {word}"
-            for word in ("written", "present", "moved", "refused", "deferred", "unknown", "conflicts", "parked")
-            if done.get(word)
-        )
+        wrote = ", ".join(f"{done[word]:,} {word}" for word in _OUTCOMES if done.get(word))
         say(console, f"{name}: {pulled}; {wrote or 'nothing to write'}; {done.get('calls', 0):,} calls")
 
 
@@ -329,6 +337,8 @@ def _credit(row: Row) -> str:
 
 def _receipt(row: Row) -> str:
     reason = f" ({row['reason']})" if row["reason"] else ""
+    if row["overwrote"]:
+        reason = f" over {row['found'] or ''!r}, which somebody wrote there at the same time"
     return (
         f"{row['at']} run {row['run']} {row['field']}: {row['before']!r} -> {row['after']!r} {row['verdict']}{reason}"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from refloop.connectors.base import Clock, Connector
+from refloop.connectors.base import Clock, Connector, Recalls
 from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, dequeue, enqueue
 from refloop.ledger.receipts import Conflict, forget_intent, intend, keep_conflicts, keep_receipts, unsettled
@@ -39,6 +39,7 @@ class Pusher:
             fields = sorted({change.field for change in changes}, key=lambda spec: spec.name)
             held = connector.read(refs, fields)
             receipts = [receipt for change in changes if (receipt := _settled(change, held.get(change.ref)))]
+            receipts = _recalled(connector, receipts)
             with self._ledger.writing():
                 kept = keep_receipts(self._ledger, self._run, receipts, self._clock())
                 forget_intent(self._ledger, changes)
@@ -106,6 +107,15 @@ def conflicts_in(plans: Iterable[RecordPlan]) -> list[Conflict]:
         for plan in plans
         for clash in plan.clashes
     ]
+
+
+def _recalled(connector: Connector, receipts: Sequence[Receipt]) -> list[Receipt]:
+    """The receipts, those of changes that arrived with what they overwrote, where the connector can tell."""
+    arrived = [receipt.change for receipt in receipts if receipt.verdict is Verdict.WRITTEN]
+    if not arrived or not isinstance(connector, Recalls):
+        return list(receipts)
+    told = iter(connector.recall(arrived))
+    return [next(told) if receipt.verdict is Verdict.WRITTEN else receipt for receipt in receipts]
 
 
 def _settled(change: Change, held: Mapping[str, str] | None) -> Receipt | None:

@@ -26,7 +26,7 @@ from refloop.errors import (
 from refloop.ledger.book import Ledger
 from refloop.ledger.elsewhere import take_over as claim
 from refloop.ledger.elsewhere import written_elsewhere
-from refloop.ledger.queue import Topic, next_refs
+from refloop.ledger.queue import Topic, enqueue, next_refs
 from refloop.ledger.rebuild import awaited
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.undo import keep_undone
@@ -84,7 +84,7 @@ class Report:
         """The worst trouble first; else whether a person has to look."""
         if self.problems:
             return max((error.exit for _, error in self.problems), key=gravity)
-        attention = ("conflicts", "refused", "parked", "unknown", "moved")
+        attention = ("conflicts", "refused", "parked", "unknown", "moved", "overwrote")
         if any(counts[word] for counts in self.counts.values() for word in attention):
             return Exit.ATTENTION
         return Exit.OK
@@ -155,13 +155,15 @@ class Runner:
     def undo(self, changes: Sequence[Change]) -> Report:
         """Takes back what a run wrote (see `refloop.ledger.undo.undoing`), where the field still holds it.
 
-        What is undone is not written again until the ledger wants something else there.
+        What is undone is not written again until the ledger wants something else there. A code that a person had typed
+        and that was put back is read by the next run.
         """
 
         def work(report: Report) -> None:
             with report.owing(_by_connection(changes)), self._connected(report) as connectors:
                 with self._ledger.writing():
                     keep_undone(self._ledger, report.run, changes)
+                    enqueue(self._ledger, Topic.MATCH, {change.ref for change in changes})
                 self._send(connectors, report, changes)
 
         return self._journalled("undo", work)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Unpack
 
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.model import FieldSpec, FieldType, Kind, Ref, canonical
+from refloop.sandbox import faults
 from refloop.sandbox.faults import Asked, Where
 from refloop.sandbox.salesforce import LocalSalesforce, troubles
 from refloop.sandbox.salesforce.errors import ApiError
@@ -25,6 +26,7 @@ class SalesforceWorld(World):
     page_size = 5
     batch_size = 200
     look_back = timedelta(minutes=16)  # 15, and the minute that `latestDateCovered` is cut to
+    overwrites_unseen = True
     secrets = (SECRET,)
 
     def __init__(self, connection: str = "crm", *, by_jobs: bool = False) -> None:
@@ -155,6 +157,9 @@ class SalesforceWorld(World):
 
     def break_next_write(self, *, done: bool) -> None:
         self.local.fail_next(None, applied=done, when=is_write)
+
+    def before_next_write(self, act: Callable[[], None]) -> None:
+        self.local.faults.add(faults.meanwhile(act), when=is_write)
 
     def garble_reads(self, *, on: bool) -> None:
         self.local.faults.clear()

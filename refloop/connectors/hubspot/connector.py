@@ -60,8 +60,13 @@ class HubSpot:
         return Pull(self._client, reader).pages(span)
 
     def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
-        """Reads 100 records, writes those 100 at once: HubSpot has no conditional write."""
+        """Reads 100 records, writes those 100 at once, and reads back what was overwritten in between: HubSpot has no
+        conditional write. Four calls a hundred records."""
         return push.push(self._client, self._connection, changes)
+
+    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """By the history of the fields: a call for fifty records."""
+        return push.recall(self._client, changes)
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
         return push.read(self._client, self._connection, refs, fields)
