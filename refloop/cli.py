@@ -258,6 +258,7 @@ def undo(
             return
         report = work.runner().undo(taken)
         text.run_counts(out, report.counts)
+        text.overwritten(out, figures.overwritten(work.ledger))
         for name, error in report.problems:
             text.problem(err, name, error)
     if report.exit:

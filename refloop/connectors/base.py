@@ -62,7 +62,8 @@ class Connector(Protocol):
 
         A change whose field holds neither `before` nor `after` is MOVED and not sent. All changes of one
         record are sent together. At most a few thousand changes a call. What a person writes between the look and
-        the write is MOVED too; where the CRM cannot help it, WRITTEN and `overwrote`, never neither.
+        the write is MOVED too; where the CRM cannot help it, WRITTEN and `overwrote`; neither only
+        of records that it counts as unconditional (see `Conditional`), where the account is set up so.
         """
         ...
 
@@ -98,6 +99,15 @@ class Recalls(Protocol):
 
         One receipt a change, in their order: WRITTEN, and whether it overwrote what somebody wrote.
         """
+        ...
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """What a connector has besides where it can write on the condition that nobody wrote since the look."""
+
+    def unconditional(self) -> int:
+        """How many records it wrote so far without that condition: an edit in that moment is lost."""
         ...
 
 

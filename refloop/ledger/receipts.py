@@ -9,6 +9,7 @@ from datetime import datetime
 
 from refloop.ledger.book import Ledger
 from refloop.ledger.decisions import ref_of
+from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.records import overlay, records_of
 from refloop.model import Change, FieldSpec, Receipt, Ref, Verdict, format_time
 
@@ -147,8 +148,11 @@ def keep_receipts(ledger: Ledger, run: int, receipts: Sequence[Receipt], now: da
     return counts
 
 
-def _overlay(ledger: Ledger, receipts: Iterable[Receipt]) -> None:
-    """What we know of a record is what was last seen of it, overlaid with our own later receipts."""
+def _overlay(ledger: Ledger, receipts: Sequence[Receipt]) -> None:
+    """What we know of a record is what was last seen of it, overlaid with our own later receipts.
+
+    What somebody else wrote is news, which the next pull will bring as known already: it is to be matched.
+    """
     known: dict[Ref, dict[str, str | None]] = {}
     for receipt in receipts:
         if receipt.verdict is Verdict.WRITTEN:
@@ -157,6 +161,7 @@ def _overlay(ledger: Ledger, receipts: Iterable[Receipt]) -> None:
             known.setdefault(receipt.change.ref, {})[receipt.change.field.name] = receipt.found
     for record in records_of(ledger, known):
         overlay(ledger, record, known[record.ref])
+    enqueue(ledger, Topic.MATCH, {receipt.change.ref for receipt in receipts if receipt.verdict is Verdict.MOVED})
 
 
 def _columns(receipt: Receipt, run: int, now: datetime) -> tuple[object, ...]:

@@ -228,6 +228,13 @@ def run_counts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> Non
         pulled = f"pulled {done.get('pulled', 0):,} ({done.get('new', 0):,} new, {done.get('changed', 0):,} changed)"
         wrote = ", ".join(f"{done[word]:,} {word}" for word in _OUTCOMES if done.get(word))
         say(console, f"{name}: {pulled}; {wrote or 'nothing to write'}; {done.get('calls', 0):,} calls")
+        if done.get("unconditional"):
+            say(
+                console,
+                f"{name}: {done['unconditional']:,} records were written without the condition that nobody edited them "
+                "in that moment (`conditional_writes`)",
+                "dim",
+            )
 
 
 def problem(console: Console, name: str, error: RefloopError) -> None:

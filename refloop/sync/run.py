@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeVar
 
 from refloop import __version__
-from refloop.connectors.base import Clock, Connector
+from refloop.connectors.base import Clock, Conditional, Connector
 from refloop.errors import (
     AuthError,
     ConfigError,
@@ -242,6 +242,8 @@ class Runner:
                 report.add(name, {"calls": sum(connector.calls().values())})
                 if usage := connector.usage():
                     report.add(name, {"quota_limit": usage.limit, "quota_used": usage.used, "quota_ours": usage.ours})
+                if isinstance(connector, Conditional) and (sent := connector.unconditional()):
+                    report.add(name, {"unconditional": sent})
                 connector.close()
 
     def _each(

@@ -18,23 +18,30 @@ from refloop.sandbox.server import Server
 from refloop.testing import Draft, World
 
 SECRET = "the-app's-s3cret"
+LONG_ENOUGH = timedelta(seconds=5)
+"""What a wait takes by the org's clock: as long as all the waits of a push together, at least."""
 
 
 class SalesforceWorld(World):
-    """A local org whose query pages hold five rows. `by_jobs`: all that can go by Bulk jobs does."""
+    """A local org whose query pages hold five rows. Who waits for it moves its clock instead.
+
+    `changes` are settings of the connection. `by_jobs`: all that can go by Bulk jobs does, without conditions.
+    """
 
     page_size = 5
     batch_size = 200
     look_back = timedelta(minutes=16)  # 15, and the minute that `latestDateCovered` is cut to
-    overwrites_unseen = True
     secrets = (SECRET,)
 
-    def __init__(self, connection: str = "crm", *, by_jobs: bool = False) -> None:
+    def __init__(self, connection: str = "crm", *, by_jobs: bool = False, **changes: object) -> None:
         self.connection = connection
-        self._bulk = {"bulk_rows": 0, "bulk_changes": 0} if by_jobs else {}
+        bulk = {"bulk_rows": 0, "bulk_changes": 0, "conditional_writes": "never"} if by_jobs else {}
+        self._changes = {**bulk, **changes}
+        self.overwrites_unseen = self._changes.get("conditional_writes") == "never"
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         self.local = LocalSalesforce(clock=lambda: self.now, client_secret=SECRET, page_size=self.page_size)
         self._server = Server(self.local.app)
+        self.url = self._server.url
         self._writes: list[tuple[str, frozenset[str]]] = []
         self._watch()
 
@@ -58,13 +65,13 @@ class SalesforceWorld(World):
     def _connect(self, secret: str) -> Salesforce:
         document = {
             "connector": "salesforce",
-            "url": self._server.url,
+            "url": self.url,
             "auth": {"method": "client_credentials", "client_id": "local-client", "client_secret": secret},
             "code_fields": {"deal": ["Description"]},
-            **self._bulk,
+            **self._changes,
         }
         crm = Salesforce(self.connection, SalesforceSettings.model_validate(document), clock=lambda: self.now)
-        crm._api.transport._sleep = lambda _: None
+        crm._api.transport._sleep = lambda _: self.pass_time(LONG_ENOUGH)
         return crm
 
     def connector(self) -> Salesforce:
