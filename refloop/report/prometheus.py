@@ -33,6 +33,7 @@ def metrics(told: Row, version: str) -> list[Metric]:
     """What `refloop.report.health.health` told, as gauges. Times are Unix seconds; what never happened is left out."""
     connections, quota = told["connections"], told["quota"]
     parked = [row for row in told["quarantine"] if row["parked"]]
+    overwritten = told["summary"]["overwritten"]
     last, backup = told["last_sync"], told["backup"]
     return [
         Metric("info", "The version of refloop that wrote this file.", (({"version": version}, 1),)),
@@ -46,6 +47,7 @@ def metrics(told: Row, version: str) -> list[Metric]:
         Metric("conflicts", "Fields where a person wrote something else.", _counts(told["conflicts"], connections)),
         Metric("quarantined_changes", "Changes that the CRM refused.", _counts(told["quarantine"], connections)),
         Metric("parked_changes", "Of these, those that are not tried again.", _counts(parked, connections)),
+        Metric("overwritten_values", "Values of a person that stand overwritten.", _counts(overwritten, connections)),
         Metric("unsettled_changes", "Changes that were sent and whose fate is unknown.", _unsettled(told)),
         Metric("review", "Records that refloop left for a person to decide.", _by(told, "review", "doubt")),
         Metric("referrals", "Referrals that count.", _by(told, "by_status", "status")),

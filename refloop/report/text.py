@@ -25,7 +25,6 @@ _LEDGER_TIME = re.compile(r"\.\d{6}\+00:00$")
 """How the ledger ends its times, so that they sort as text; people need neither part of it."""
 
 _NO_WIDTH = 100_000
-_MOST_OVERWRITTEN = 20
 _OUTCOMES = ("written", "overwrote", "present", "moved", "refused", "deferred", "unknown", "conflicts", "parked")
 
 _MOST = 20
@@ -168,12 +167,12 @@ def totals(console: Console, figures: Row) -> None:
 
 def overwritten(console: Console, found: Sequence[Row]) -> None:
     """Prints what people wrote and refloop wrote over, and how to put it back: a line a field."""
-    for row in found[:_MOST_OVERWRITTEN]:
+    for row in found[:_MOST]:
         place = f"{row['connection']}:{row['kind']}:{row['id']} {row['field']}"
         both = f"somebody wrote {row['found'] or ''!r} just before refloop wrote {row['wrote'] or ''!r} over it"
         say(console, f"overwritten {place}: {both}; to put it back: refloop undo {row['run']} --overwritten", "yellow")
-    if len(found) > _MOST_OVERWRITTEN:
-        say(console, f"overwritten {len(found) - _MOST_OVERWRITTEN:,} more: see `refloop status --json`", "yellow")
+    if len(found) > _MOST:
+        say(console, f"overwritten {len(found) - _MOST:,} more: see `refloop status --json`", "yellow")
 
 
 def health(console: Console, told: Row) -> None:

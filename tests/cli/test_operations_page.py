@@ -111,7 +111,7 @@ def test_the_metrics_are_those_of_the_program(office: Office) -> None:
 
 def test_the_alerts_and_the_configuration_are_yaml(tmp_path: Path) -> None:
     config, alerts = map(yaml.safe_load, blocks("yaml"))
-    assert len(alerts["groups"][0]["rules"]) == 7
+    assert len(alerts["groups"][0]["rules"]) == 8
     assert all(rule.keys() >= {"alert", "expr", "labels"} for rule in alerts["groups"][0]["rules"])
     path = tmp_path / "config.yaml"
     connection = {"connector": "hubspot", "auth": {"method": "service_key", "token": "env:HUBSPOT_TOKEN"}}
