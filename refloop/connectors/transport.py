@@ -35,6 +35,7 @@ import refloop
 from refloop.connectors.bearer import Authenticate, Bearer
 from refloop.connectors.deadline import DeadlineAdapter, within
 from refloop.connectors.faults import LOOK, Call, FateUnknown, Rejected, TooLarge
+from refloop.connectors.fence import make_sure
 from refloop.connectors.retry import Classify, Disposition, RetryBudget, RetryPolicy, Step, error_code, http_date
 from refloop.connectors.retry import classify as http_classify
 from refloop.connectors.wire import NONSENSE, Allowed, Origin, endpoint_of, parsed_json, pour_body, whole_body
@@ -343,9 +344,11 @@ class Transport(requests.Session):
 
     def _admitted(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         ticket = self.limiter.admit(call.endpoint) if self.limiter is not None else None
-        with self._lock:
-            self._calls[call.endpoint] += 1
         try:
+            if call.write:
+                make_sure()  # after any wait, with nothing left to do but to send
+            with self._lock:
+                self._calls[call.endpoint] += 1
             response = self._received(request, call)
         except BaseException:
             if ticket is not None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from refloop.connectors.base import Clock, Connector, Recalls
+from refloop.connectors.fence import fenced
 from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, dequeue, enqueue
 from refloop.ledger.receipts import Conflict, forget_intent, intend, keep_conflicts, keep_receipts, unsettled
@@ -61,31 +62,38 @@ class Pusher:
                 dequeue(self._ledger, Topic.PLAN, [plan.ref for plan in plans if not plan.changes])
             parked = sum(len(plan.parked) for plan in plans)
             self.counts += Counter(conflicts=conflicts, planned=parked, parked=parked)
-            self.send(name, connector, changes)
+            again = self._sent(name, connector, changes)
+            with self._ledger.writing():
+                dequeue(self._ledger, Topic.PLAN, {change.ref for change in changes} - again)
         return self.counts
 
     def send(self, name: str, connector: Connector, changes: Sequence[Change]) -> Counter[str]:
-        """Sends these changes and no others. A record with a change that must be tried again stays queued."""
+        """Sends these changes and no others. Their records stay queued where they are: they may want more than this,
+        or have a conflict that is not kept yet."""
+        self._sent(name, connector, changes)
+        return self.counts
+
+    def _sent(self, name: str, connector: Connector, changes: Sequence[Change]) -> set[Ref]:
+        """Counts verdicts, and gives the records with a change that must be tried again."""
         if not changes:
-            return self.counts
+            return set()
         with self._ledger.writing():
             intend(self._ledger, self._run, changes)
         self.counts += Counter(planned=len(changes), unknown=len(changes))  # until there is a receipt
         kept: list[Receipt] = []
         again: set[Ref] = set()
         self._ledger.make_sure()
-        for receipt in connector.push(changes):
-            kept.append(receipt)
-            self._ledger.make_sure()
-            if receipt.verdict in _AGAIN:
-                again.add(receipt.change.ref)
-            if len(kept) == KEPT_AT_ONCE:
-                self._keep(name, kept)
-                kept = []
+        with fenced(self._ledger.make_sure):
+            for receipt in connector.push(changes):
+                kept.append(receipt)
+                self._ledger.make_sure()
+                if receipt.verdict in _AGAIN:
+                    again.add(receipt.change.ref)
+                if len(kept) == KEPT_AT_ONCE:
+                    self._keep(name, kept)
+                    kept = []
         self._keep(name, kept)
-        with self._ledger.writing():
-            dequeue(self._ledger, Topic.PLAN, {change.ref for change in changes} - again)
-        return self.counts
+        return again
 
     def _keep(self, name: str, receipts: Sequence[Receipt]) -> None:
         kept = keep_receipts(self._ledger, self._run, receipts, self._clock())

@@ -164,6 +164,9 @@ class Runner:
                 with self._ledger.writing():
                     keep_undone(self._ledger, report.run, changes)
                     enqueue(self._ledger, Topic.MATCH, {change.ref for change in changes})
+                # an undo that was cut short wrote what nothing is known of yet; looked at by the push, that would
+                # count as somebody else's, and an undo of this run would leave it
+                self._each(connectors, report, lambda name, crm: self._settle(report, name, crm))
                 self._send(connectors, report, changes)
 
         return self._journalled("undo", work)
@@ -259,10 +262,13 @@ class Runner:
                 report.problems.append((name, error))
 
     def _settle_and_pull(self, task: Task, report: Report, name: str, connector: Connector) -> None:
-        with report.counting(name, self._pusher(report)) as pusher:
-            pusher.settle(name, connector)
+        self._settle(report, name, connector)
         with report.counting(name, Puller(self._ledger, report.run, self._clock, self._progress)) as puller:
             puller.pull_guarded(name, connector, self._policy.wants, task)
+
+    def _settle(self, report: Report, name: str, connector: Connector) -> None:
+        with report.counting(name, self._pusher(report)) as pusher:
+            pusher.settle(name, connector)
 
     def _awaits(self, report: Report) -> bool:
         """Whether a full pull is not through, or was not believed: nothing is decided from half of the records."""
