@@ -190,6 +190,7 @@ def _prepare(path: Path) -> bool:
     except FileExistsError:
         pass
     else:
+        break_seal(path)  # of a ledger that was moved away
         return True
     info = path.lstat()
     if not stat.S_ISREG(info.st_mode):
@@ -198,10 +199,10 @@ def _prepare(path: Path) -> bool:
         raise DiskError(
             f"others may read or write the ledger {path}", remedy=f"It holds customers' data. Run: chmod 600 {path}"
         )
+    if is_broken(path):
+        raise _damaged(path, "it is not what was written to it last")
     if info.st_size:
         _refuse_foreign_file(path)
-        if is_broken(path):
-            raise _damaged(path, "it is not what was written to it last")
     return info.st_size == 0
 
 

@@ -57,7 +57,10 @@ def is_broken(path: Path) -> bool:
         found = _read(path)
     except (OSError, ValueError, TypeError):
         return False
-    return found is not None and found[:3] == kept[:3] and found != kept
+    if found is None or found.inode != kept.inode:
+        return False
+    cut = found.size < _HEAD  # its counter went with its head, or with all the rest
+    return found != kept and (cut or found.counter == kept.counter)
 
 
 def _read(path: Path) -> Seal | None:

@@ -29,7 +29,7 @@ def zeroed(die: random.Random, content: bytearray) -> None:
 
 
 def truncated(die: random.Random, content: bytearray) -> None:
-    del content[die.randrange(1, len(content)) :]
+    del content[die.choice((0, *range(len(content)))) :]
 
 
 class Damaged:

@@ -53,6 +53,16 @@ def test_a_letter_that_became_another_one_is_noticed_and_nothing_is_written(clos
     assert closed.read_bytes() == content
 
 
+@pytest.mark.parametrize("size", [0, 1, 27, 99, 4096, -4096, -1])
+def test_a_ledger_that_lost_its_end_or_everything_is_noticed(closed: Path, size: int) -> None:
+    """An empty file would be taken for a ledger that is still to be made."""
+    content = closed.read_bytes()[:size]
+    closed.write_bytes(content)
+    with pytest.raises(LedgerError):
+        open_ledger(closed)
+    assert closed.read_bytes() == content
+
+
 def another_program(path: Path) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("INSERT INTO programs (program) VALUES ('by hand')")
