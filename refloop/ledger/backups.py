@@ -7,14 +7,14 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database
 
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger.book import Ledger, open_ledger, translated
-from refloop.ledger.records import hash_of, record_from
+from refloop.ledger.records import stored_hash_of
 from refloop.ledger.seal import break_seal
 
 KEPT = 7
@@ -42,11 +42,7 @@ def faults_of(ledger: Ledger) -> Iterator[str]:
 def _altered_records(ledger: Ledger) -> Iterator[str]:
     found = 0
     for row in ledger.rows("SELECT * FROM records"):
-        try:
-            intact = hash_of(record_from(row)) == row["hash"]
-        except (ValueError, ArithmeticError, TypeError, AttributeError):  # no such outcome, no number, no JSON, ...
-            intact = False
-        if not intact:
+        if stored_hash_of(row) != row["hash"]:
             yield f"{row['connection']}:{row['kind']}:{row['id']} is not what was kept"
             found += 1
         if found == _MOST_FAULTS:
@@ -61,6 +57,14 @@ def folder_of(path: Path) -> Path:
 def backups_of(path: Path) -> list[Path]:
     """The backups of a ledger, the newest first."""
     return sorted(folder_of(path).glob("*.db"), reverse=True)
+
+
+def made_at(backup: Path) -> datetime | None:
+    """When a backup was made, by its name; None for a file that somebody else put there."""
+    try:
+        return datetime.strptime(backup.stem, _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
 
 
 def back_up(ledger: Ledger, now: datetime) -> Path:

@@ -36,6 +36,7 @@ class Ledger:
         self.db = db
         self.path = path
         self.guard: Callable[[], None] | None = None
+        self._waved: object = None
         self._wrote = False
 
     @contextmanager
@@ -64,6 +65,8 @@ class Ledger:
                     yield self.db
         except sqlite3.DatabaseError as error:
             raise translated(error, self.path) from error
+        finally:
+            self._waved = None  # a wave that was filled in here may have been rolled back
 
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[sqlite3.Row]:
         """The rows of a query, streamed."""
@@ -101,11 +104,16 @@ class Ledger:
         They say CROSS JOIN, which in SQLite means "in this order": its planner knows nothing of how small a wave
         is, and would go through the large table instead.
         """
+        if refs is self._waved:
+            return
+        self._waved = None
         self.db.execute("DELETE FROM wave")
         self.db.conn.executemany(
             "INSERT OR IGNORE INTO wave (connection, kind, id) VALUES (?, ?, ?)",
-            ((ref.connection, ref.kind, ref.id) for ref in refs),
+            ((ref.connection, ref.kind.value, ref.id) for ref in refs),
         )
+        if isinstance(refs, (tuple, frozenset)):  # what cannot change need not be filled in again
+            self._waved = refs
 
     def _unseal(self) -> None:
         try:

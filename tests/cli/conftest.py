@@ -1,10 +1,10 @@
-"""The command line over a local Salesforce and HubSpot whose clock stands still."""
+"""The command line over a local Salesforce and HubSpot whose clock goes on from command to command."""
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,6 +48,16 @@ class Answer:
 
 
 @dataclass
+class Clock:
+    """The CRMs' clock, which stands still while a command works."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
 class Office:
     """A company's desk: two CRMs, a config.yaml, and a terminal."""
 
@@ -56,8 +66,11 @@ class Office:
     hubspot: LocalHubSpot
     capture: pytest.CaptureFixture[str]
     monkeypatch: pytest.MonkeyPatch
+    clock: Clock
 
     def run(self, *words: str) -> Answer:
+        """Runs a command, some seconds after what was done before it."""
+        self.later()
         self.capture.readouterr()
         self.monkeypatch.setattr(sys, "argv", ["refloop", *words])
         with pytest.raises(SystemExit) as stop:
@@ -65,6 +78,9 @@ class Office:
         printed = self.capture.readouterr()
         code = stop.value.code
         return Answer(code if isinstance(code, int) else 0, printed.out, printed.err)
+
+    def later(self) -> None:
+        self.clock.now += timedelta(seconds=5)
 
     def ready(self) -> None:
         assert self.run("provision").code == 0
@@ -126,7 +142,7 @@ def fill(salesforce: LocalSalesforce, hubspot: LocalHubSpot) -> dict[str, str]:
 
 @pytest.fixture
 def office(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    clock: Callable[[], datetime] = lambda: NOON  # noqa: E731 - a clock that stands still
+    clock = Clock()
     hubspot = LocalHubSpot(clock=clock, token="pat-na1-office")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OFFICE_SF", "office-secret")
@@ -139,4 +155,4 @@ def office(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     ):
         config = CONFIG.format(salesforce=first.url, hubspot=second.url)
         (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
-        yield Office(tmp_path, salesforce, hubspot, capsys, monkeypatch)
+        yield Office(tmp_path, salesforce, hubspot, capsys, monkeypatch, clock)

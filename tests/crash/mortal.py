@@ -114,11 +114,11 @@ def no_outbox(*_: object) -> None:
     """Sends without having written down what."""
 
 
-def receipt_first(self: Pusher, name: str, connector: Any, changes: Sequence[Change]) -> tuple[Counter[str], set[Ref]]:
+def receipt_first(self: Pusher, name: str, connector: Any, changes: Sequence[Change]) -> set[Ref]:
     """Writes down that it was done, and then does it."""
-    counts = self._keep(name, [Receipt(change, Verdict.WRITTEN, change.after) for change in changes])
+    self._keep(name, [Receipt(change, Verdict.WRITTEN, change.after) for change in changes])
     list(connector.push(changes))
-    return counts, set()
+    return set()
 
 
 SABOTAGE: Mapping[str, Callable[[], None]] = {
