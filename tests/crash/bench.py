@@ -36,6 +36,10 @@ SPECS = field_specs("ref")
 SECRETS = {"OFFICE_SF": "office-secret", "OFFICE_HS": "pat-na1-office"}
 ROOT = Path(__file__).parents[2]
 KILLED = -9
+WRITE = " (write)"
+"""How a request ends that may change a record."""
+MEANWHILE = timedelta(minutes=1)
+"""Before a process starts: what was edited this very second is left to the next run."""
 
 
 class Write(NamedTuple):
@@ -126,6 +130,7 @@ class Bench:
         """Runs a command in a process of its own; `how` as tests/crash/mortal.py reads it."""
         assert self._server.stdin
         assert self._server.stdout
+        self.now += MEANWHILE
         self._server.stdin.write(json.dumps({"words": words, "folder": str(self.office), **how}) + "\n")
         self._server.stdin.flush()
         return Ended(**json.loads(self._server.stdout.readline()))

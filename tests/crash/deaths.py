@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from refloop.model import Ref
-from tests.crash.bench import KILLED, Bench, End
+from tests.crash.bench import KILLED, WRITE, Bench, End
 
 Words = tuple[str, ...]
 Choice = Callable[[int, str], bool]
@@ -162,7 +162,7 @@ def requests(_number: int, what: str) -> bool:
 
 
 def around_writes(_number: int, what: str) -> bool:
-    return what.startswith(("http before PATCH", "http after PATCH"))
+    return what.endswith(WRITE)
 
 
 def where_it_differs(_number: int, what: str) -> bool:

@@ -13,7 +13,8 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tests.crash.bench import ROOT, SECRETS, Bench
+from tests.crash.bench import MEANWHILE, ROOT, SECRETS, WRITE, Bench
+from tests.crash.mortal import is_write
 
 
 class Gate:
@@ -49,7 +50,8 @@ class Gate:
     def _before(self, inner: ASGIApp) -> Callable[[Scope, Receive, Send], Any]:
         async def called(scope: Scope, receive: Receive, send: Send) -> None:
             number = len(self.seen)
-            self.seen.append(f"{scope['method']} {scope['path']}")
+            what = f"{scope['method']} {scope['path']}"
+            self.seen.append(what + WRITE * is_write(what, scope["body"]))
             if number != self.held:
                 await inner(scope, receive, send)
                 return
@@ -74,6 +76,7 @@ class Gate:
 @contextmanager
 def process(bench: Bench, *words: str, sabotage: str = "") -> Iterator[subprocess.Popen[str]]:
     """A refloop of its own, from the interpreter on; `sabotage` is Python that it runs first."""
+    bench.now += MEANWHILE
     child = subprocess.Popen(
         [sys.executable, "-c", f"{sabotage}\nfrom refloop.cli import main\nmain()", *words],
         cwd=bench.office,

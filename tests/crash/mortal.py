@@ -40,6 +40,7 @@ from refloop.ledger import open_ledger
 from refloop.ledger.schema import migrations
 from refloop.model import Change, Receipt, Ref, Verdict
 from refloop.sync.push import Pusher
+from tests.crash.bench import WRITE
 
 CONNECTORS = (HubSpot, Salesforce)  # imported before the first fork: a child finds all modules there
 _FOLDER_EVENTS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.link", "os.chmod", "os.truncate", "os.rmdir"})
@@ -90,12 +91,20 @@ def watch_sql(fate: Fate) -> None:
 def watch_http(fate: Fate) -> None:
     def send(self: HTTPAdapter, request: requests.PreparedRequest, **how: Any) -> requests.Response:
         what = endpoint_of(request.method or "", request.url or "")
+        if is_write(what, request.body or b""):
+            what += WRITE
         fate.point(f"http before {what}")
         response = HTTPAdapter.send(self, request, **how)
         fate.point(f"http after {what}")
         return response
 
     setattr(DeadlineAdapter, "send", send)  # noqa: B010 - of this process alone
+
+
+def is_write(what: str, body: bytes | str) -> bool:
+    """Whether a request may change a record: by itself, in a batch, or as a part of a composite."""
+    raw = body.encode() if isinstance(body, str) else body
+    return what.startswith("PATCH") or "/batch/update" in what or b'"PATCH"' in raw
 
 
 def watch_folders(fate: Fate) -> None:
