@@ -59,7 +59,7 @@ def frozen_and_replaced(bench: Bench, gate: Gate, number: int, *, answer: bool, 
     late = bench.writes[len(written) :]
     if answer or not is_write(held):
         assert late == [], f"{held}: it wrote to a CRM after it was replaced"
-    else:  # that request had left before it was frozen: refused by its condition, or it brings what stands there already
+    else:  # that request had left before: it is refused by its condition, or brings what stands there already
         assert all(write.before == write.after for write in late)
     return frozen.returncode, said
 
