@@ -28,6 +28,7 @@ from refloop.ledger.elsewhere import take_over as claim
 from refloop.ledger.elsewhere import written_elsewhere
 from refloop.ledger.queue import Topic, enqueue, next_refs
 from refloop.ledger.rebuild import awaited
+from refloop.ledger.receipts import all_written
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.undo import keep_undone
 from refloop.model import Change, Span
@@ -167,9 +168,18 @@ class Runner:
                 # an undo that was cut short wrote what nothing is known of yet; looked at by the push, that would
                 # count as somebody else's, and an undo of this run would leave it
                 self._each(connectors, report, lambda name, crm: self._settle(report, name, crm))
-                self._send(connectors, report, changes)
+                self._send(connectors, report, self._not_done(changes))
 
         return self._journalled("undo", work)
+
+    def _not_done(self, changes: Sequence[Change]) -> list[Change]:
+        """Those that are not what was written last: what was just settled is not to be written down as sent again."""
+        wrote = all_written(self._ledger, {change.ref for change in changes})
+        return [
+            change
+            for change in changes
+            if wrote.get(change.ref, {}).get(change.field.name, change.before) != change.after
+        ]
 
     def _journalled(self, command: str, work: Callable[[Report], None]) -> Report:
         report = Report(start_run(self._ledger, command, __version__, self._clock()))

@@ -25,6 +25,7 @@ class Gate:
         self.answer = False
         self.reached = threading.Event()
         self.released = threading.Event()
+        self.done = threading.Event()
         for front in (bench.salesforce.app, bench.hubspot.app):
             crm: Any = front
             crm._inner = self._before(crm._inner)
@@ -34,6 +35,7 @@ class Gate:
         self.seen.clear()
         self.reached.clear()
         self.released.clear()
+        self.done.clear()
         self.held, self.answer = number, answer
 
     def _before(self, inner: ASGIApp) -> Callable[[Scope, Receive, Send], Any]:
@@ -54,6 +56,7 @@ class Gate:
             await to_thread(self.released.wait)
             if not self.answer:
                 await inner(scope, receive, keep)
+            self.done.set()
             for message in told:
                 await send(message)
 

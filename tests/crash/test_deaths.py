@@ -110,9 +110,9 @@ def test_a_command_that_is_killed_is_made_good_at_every_point(bench: Bench, name
 
 
 def test_a_command_that_is_killed_twice_in_a_row_is_made_good(bench: Bench) -> None:
-    tally = Deaths(bench, SCENARIOS["apply"]).die(lambda _, what: what.startswith("http after PATCH"), again=3)
-    assert tally.pairs == 3 * tally.kills > 0
-    said("apply, twice", tally)
+    tally = Deaths(bench, SCENARIOS["undo"]).die(lambda _, what: what.startswith("http after PATCH"), again=-1)
+    assert tally.pairs > tally.kills > 0
+    said("undo, twice", tally)
 
 
 @pytest.mark.slow

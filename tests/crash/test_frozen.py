@@ -117,6 +117,7 @@ def killed_at(deaths: Deaths, gate: Gate, number: int, *, answer: bool) -> None:
         killed.kill()
         assert killed.wait(PATIENCE) == KILLED
         gate.released.set()
+        assert gate.done.wait(PATIENCE)  # what had left before the kill arrives before the next run looks
     deaths.made_good_after(f"killed at request {number}")
 
 
