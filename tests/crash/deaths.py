@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from refloop.model import Ref
 from tests.crash.bench import KILLED, Bench, End
+from tests.crash.mortal import WRITING
 
 Words = tuple[str, ...]
 Choice = Callable[[int, str], bool]
@@ -162,7 +163,7 @@ def requests(_number: int, what: str) -> bool:
 
 
 def around_writes(_number: int, what: str) -> bool:
-    return what.startswith(("http before PATCH", "http after PATCH"))
+    return what.startswith("http") and what.endswith(WRITING)
 
 
 def where_it_differs(_number: int, what: str) -> bool:

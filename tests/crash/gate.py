@@ -14,6 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.crash.bench import ROOT, SECRETS, Bench
+from tests.crash.mortal import WRITING, is_write
 
 
 class Gate:
@@ -41,7 +42,8 @@ class Gate:
     def _before(self, inner: ASGIApp) -> Callable[[Scope, Receive, Send], Any]:
         async def called(scope: Scope, receive: Receive, send: Send) -> None:
             number = len(self.seen)
-            self.seen.append(f"{scope['method']} {scope['path']}")
+            what = f"{scope['method']} {scope['path']}"
+            self.seen.append(what + (WRITING if is_write(what, scope["body"]) else ""))
             if number != self.held:
                 await inner(scope, receive, send)
                 return

@@ -60,6 +60,15 @@ class Fate:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
+WRITING = ", writing"
+
+
+def is_write(endpoint: str, body: str | bytes | None) -> bool:
+    """Whether a request writes to records. A composite one of Salesforce may hold queries or writes."""
+    text = body if isinstance(body, bytes) else (body or "").encode()
+    return endpoint.startswith("PATCH ") or "/batch/update" in endpoint or b'"PATCH"' in text
+
+
 class MortalConnection(sqlite3.Connection):
     """An SQLite connection whose process may die before any statement."""
 
@@ -90,6 +99,7 @@ def watch_sql(fate: Fate) -> None:
 def watch_http(fate: Fate) -> None:
     def send(self: HTTPAdapter, request: requests.PreparedRequest, **how: Any) -> requests.Response:
         what = endpoint_of(request.method or "", request.url or "")
+        what += WRITING if is_write(what, request.body) else ""
         fate.point(f"http before {what}")
         response = HTTPAdapter.send(self, request, **how)
         fate.point(f"http after {what}")

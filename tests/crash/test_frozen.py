@@ -13,10 +13,10 @@ from refloop.errors import Exit
 from tests.crash.bench import KILLED, Bench
 from tests.crash.deaths import Deaths
 from tests.crash.gate import Gate, process
+from tests.crash.mortal import WRITING
 from tests.crash.test_deaths import SCENARIOS
 
 PATIENCE = 60
-WRITES = ("PATCH ", "/batch/update")
 LATER = int(Exit.LATER)
 
 
@@ -31,7 +31,7 @@ def requests_of(bench: Bench, gate: Gate) -> list[str]:
 
 
 def is_write(request: str) -> bool:
-    return any(sign in request for sign in WRITES)
+    return request.endswith(WRITING)
 
 
 def let_the_lease_run_out(path: Path) -> None:
