@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from refloop import log
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger.book import Ledger, open_ledger, translated
 from refloop.ledger.records import hash_of, record_from
@@ -81,6 +82,7 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
         raise DiskError(f"cannot write a backup into {folder}: {error.strerror}", remedy="Free the disk.") from error
     except sqlite3.DatabaseError as error:
         raise translated(error, target) from error
+    log.info("backup made", file=target.name)
     return target
 
 

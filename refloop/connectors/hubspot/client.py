@@ -56,6 +56,7 @@ class Client:
         self._connection = connection
         self._version = version
         self.transport = transport
+        transport.telling.connection = connection
         self._front = _sdk_front(transport)
 
     def server_time(self) -> datetime:
