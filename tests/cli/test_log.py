@@ -8,7 +8,6 @@ import logging
 import os
 import re
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,20 +39,6 @@ def events(*wanted: str) -> list[Line]:
 def documented() -> Mapping[str, str]:
     """The events of the page, each with its levels."""
     return dict(re.findall(r"^\| `([a-z ]+)` \| ([a-z, ]+) \|", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE))
-
-
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Waits are noted, not waited."""
-    slept: list[float] = []
-
-    def wait(_event: threading.Event, timeout: float | None = None) -> bool:
-        slept.append(timeout or 0.0)
-        return False
-
-    monkeypatch.setattr("time.sleep", slept.append)
-    monkeypatch.setattr("threading.Event.wait", wait)
-    return slept
 
 
 def test_a_sync_tells_of_its_run_pages_batches_and_calls(office: Office) -> None:
