@@ -91,6 +91,13 @@ def nonsense(what: str, why: str) -> CrmUnavailable:
     )
 
 
+def faultless(answer: Any, what: str) -> Any:
+    """The answer to a read, which cannot be right in parts."""
+    if isinstance(answer, dict) and (answer.get("errors") or answer.get("numErrors")):
+        raise nonsense(what, "it tells of errors")
+    return answer
+
+
 def read_listing(answer: Any, what: str, *, limit: int) -> Listing:
     rows = _rows(answer, what, limit)
     token = _token(answer, what)
@@ -102,7 +109,7 @@ def read_listing(answer: Any, what: str, *, limit: int) -> Listing:
 
 
 def read_found(answer: Any, what: str, *, limit: int) -> Found:
-    rows = _rows(answer, what, limit)
+    rows = _rows(faultless(answer, what), what, limit)
     total = answer.get("total")
     if type(total) is not int or total < len(rows):
         raise nonsense(what, "`total` does not fit the results")
