@@ -295,7 +295,7 @@ def test_nothing_prints_headers_or_starts_programs() -> None:
             assert not re.search(r"\bsubprocess\b|os\.(exec|spawn|popen|system)", path.read_text()), path
 
 
-# -- whether the search finds what it should
+# -- whether the search finds what it should: a refloop that is broken on purpose
 
 
 @pytest.mark.parametrize("sort", list(Sort))
