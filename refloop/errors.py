@@ -10,7 +10,8 @@
     |-- DiskError                       74   free or repair the disk
     |-- CrmUnavailable                  69   the CRM is down or answers nonsense: run again, then look
     |-- DataError                       65   correct the input file
-    |   `-- LedgerError                 65   restore the ledger
+    |   |-- LedgerError                 65   restore the ledger
+    |   `-- SourceShrunk                65   look whether refloop may still see all records
     `-- StalePlan                        5   plan again
 
 An exception means that the call as a whole failed. A bad row, a refused change or a record
@@ -50,15 +51,15 @@ _MEANINGS: dict[int, str] = {
     0: "done",
     1: "a bug in refloop: please report it",
     2: "wrong use of the command line",
-    3: "done, but conflicts, refused changes or failed checks need a person",
+    3: "done, but conflicts, overwritten values, refused changes or failed checks need a person",
     4: "`plan --detailed-exitcode`: there are changes to apply",
     5: "the saved plan is stale: the ledger or a record moved since; plan again",
-    65: "bad input data, or a damaged ledger",
+    65: "bad input data, a damaged ledger, or a CRM that shows far fewer records than before",
     69: "a CRM could not be reached or gave an answer that makes no sense",
     74: "the disk is full or broken",
     75: "try again later: another run is working, or the CRM's quota is used up",
     77: "a CRM refused the credentials or a permission is missing",
-    78: "the configuration is wrong, or the CRM's schema does not fit it",
+    78: "the configuration is wrong, the CRM's schema does not fit it, or another ledger writes to the account",
     130: "stopped by Ctrl-C",
     143: "stopped by SIGTERM",
 }
@@ -150,6 +151,10 @@ class DataError(RefloopError):
 
 class LedgerError(DataError):
     """The ledger is damaged, foreign, or made by a newer refloop."""
+
+
+class SourceShrunk(DataError):  # noqa: N818 - named by the situation, as its siblings
+    """A CRM shows far fewer records than before: more likely a permission was lost than that they are gone."""
 
 
 class StalePlan(RefloopError):  # noqa: N818 - named by the situation, as its siblings

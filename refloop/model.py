@@ -283,12 +283,17 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The fate of one change. `found` is what the CRM held (MOVED, PRESENT); `reason` the CRM's own words."""
+    """The fate of one change. `found` is what the CRM held (MOVED, PRESENT); `reason` the CRM's own words.
+
+    `overwrote` says that somebody had written there between the look and the write, and was not seen in time:
+    `found` is what they wrote, None where they had emptied the field.
+    """
 
     change: Change
     verdict: Verdict
     found: str | None = None
     reason: str = ""
+    overwrote: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.console import Console
@@ -18,6 +24,9 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")
+]
 
 
 @contextmanager
@@ -34,6 +43,54 @@ def working(context: typer.Context) -> Iterator[Session]:
         yield work
 
 
+@contextmanager
+def paged(*, if_so: bool = True) -> Iterator[Console]:
+    """Where long output goes: into a pager when that is a terminal (and `if_so`), else straight to standard output.
+
+    The pager is $PAGER, or less: it is started at the end, and shows at once what fits the screen. So hold nothing
+    open or locked around this that others wait for.
+    """
+    command = _pager()
+    if not (if_so and out.is_terminal and command):
+        yield out
+        return
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        page = Console(file=file, force_terminal=True, width=out.width, highlight=False)
+        page.no_color = out.no_color
+        try:
+            yield page
+        finally:
+            file.flush()
+            if file.tell():
+                file.seek(0)
+                _show(command, file)
+
+
+def _pager() -> list[str]:
+    """The command that $PAGER names; nothing where it names none."""
+    try:
+        return shlex.split(os.environ.get("PAGER", "less"))
+    except ValueError:  # an open quotation mark
+        return []
+
+
+def _show(command: Sequence[str], file: TextIO) -> None:
+    """Shows a file in a pager and waits until the person has seen it; without that pager, prints it."""
+    # as git does: leave when all fits the screen, keep colours, do not clear the screen
+    environment = {"LESS": "FRX", "LV": "-c", **os.environ}
+    try:
+        process = subprocess.Popen(command, stdin=file, env=environment)  # noqa: S603 - the person's own choice
+    except OSError:
+        shutil.copyfileobj(file, sys.stdout)
+        return
+    while True:
+        try:
+            process.wait()
+            return
+        except KeyboardInterrupt:  # it is the pager's: it stops a search, say
+            continue
+
+
 def print_json(value: Any) -> None:
     """Prints a value for a script."""
     print(text.harmless(json.dumps(value, ensure_ascii=False, indent=2, default=str)))  # noqa: T201 - this is the output
@@ -43,5 +100,16 @@ def print_rows(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], as_j
     """Prints rows as a table or as JSON; says `nothing` on the other stream when there are none."""
     if as_json:
         print_json(list(rows))
-    elif not text.table(out, rows, columns):
+        return
+    with paged() as page:
+        count = text.table(page, rows, columns)
+    if not count:
         text.say(err, nothing)
+
+
+def agreed(question: str) -> bool:
+    """Asks on standard error. No answer, as in a script, is a no."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        return False

@@ -37,7 +37,9 @@ def load_config(path: Path, settings_for: SettingsFor) -> model.Config:
     if parsed is None or check.faults:
         raise _error(path, check.faults)
     sections = {name: getattr(parsed, name) for name in model.ConfigFile.model_fields}
-    ledger = path.parent / at_home(parsed.ledger)
+    ledger, metrics = path.parent / at_home(parsed.ledger), parsed.sync.prometheus
+    if metrics is not None:
+        sections["sync"] = parsed.sync.model_copy(update={"prometheus": path.parent / at_home(metrics)})
     return model.Config(**{**sections, "ledger": ledger, "path": path})
 
 

@@ -108,7 +108,7 @@ def _from_file(reference: str, path: Path) -> tuple[str | None, str]:
     remedy = "Write the secret into that file, owned by you, mode 0600."
     try:
         with opened(path, os.O_NOFOLLOW) as descriptor:
-            fault = _unsafe(os.fstat(descriptor))
+            fault = _unsafe(os.fstat(descriptor), handed_over=_is_credential(path))
             content = b"" if fault else read_up_to(descriptor, MAX_SECRET_BYTES + 1)
     except FileNotFoundError:
         return None, remedy
@@ -153,12 +153,23 @@ def _sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _unsafe(status: os.stat_result) -> str | None:
+def _is_credential(path: Path) -> bool:
+    """Whether systemd handed this file to the service (`LoadCredential=`)."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return bool(folder) and path.parent == Path(folder or "")
+
+
+def _unsafe(status: os.stat_result, *, handed_over: bool) -> str | None:
+    """What makes a file no place for a secret; None when nothing does.
+
+    systemd leaves a credential to root and lets the service read it by an ACL, whose mask `stat` shows as the group's
+    right to read: https://github.com/systemd/systemd/issues/29435
+    """
     if not stat.S_ISREG(status.st_mode):
         return "is not a regular file"
-    if status.st_uid != os.geteuid():
+    if status.st_uid != os.geteuid() and not (handed_over and status.st_uid == 0):
         return "belongs to another user"
-    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if status.st_mode & (stat.S_IRWXG | stat.S_IRWXO) & ~(stat.S_IRGRP if handed_over else 0):
         return f"is open to others (mode {stat.S_IMODE(status.st_mode):04o})"
     return None
 

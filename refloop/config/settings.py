@@ -66,10 +66,25 @@ class Attribution(Section):
 
 
 class Sync(Section):
-    """Limits of one run."""
+    """Limits of one run, and where it leaves its metrics."""
 
     max_changes: int | None = Field(default=None, ge=1)
     max_runtime: int | None = Field(default=None, ge=1)
+    prometheus: Path | None = None
+
+    @field_validator("prometheus")
+    @classmethod
+    def _is_a_file(cls, path: Path | None) -> Path | None:
+        return None if path is None else _file(path, "refloop.prom")
+
+
+def _file(path: Path, example: str) -> Path:
+    text = str(path)
+    if not path.name or path.name in ("~", "..") or not text.isprintable():
+        raise ValueError(f"is not the path of a file; write for example `{example}`")
+    if text.startswith("~") and not text.startswith("~/"):
+        raise ValueError("begins with another user's home; write the whole path")
+    return path
 
 
 class ConfigFile(Section):
@@ -86,15 +101,10 @@ class ConfigFile(Section):
     @field_validator("ledger")
     @classmethod
     def _is_a_file(cls, ledger: Path) -> Path:
-        text = str(ledger)
-        if not ledger.name or ledger.name in ("~", "..") or not text.isprintable():
-            raise ValueError("is not the path of a file; write for example `refloop.db`")
-        if text.startswith("~") and not text.startswith("~/"):
-            raise ValueError("begins with another user's home; write the whole path")
-        return ledger
+        return _file(ledger, "refloop.db")
 
 
 class Config(ConfigFile):
-    """A checked config.yaml. `path` is the file; `ledger` is absolute."""
+    """A checked config.yaml. `path` is the file; `ledger` and `sync.prometheus` are absolute."""
 
     path: Path

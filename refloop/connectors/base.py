@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from refloop.config import ConnectionSettings
 from refloop.errors import ConfigError
@@ -41,9 +41,10 @@ class Connector(Protocol):
         """Creates those of our fields that are missing. Safe to repeat."""
         ...
 
-    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+    def unprovision(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
         """Removes exactly what `provision` made, with the values in it; says so, one finding a thing.
 
+        With `preview` it removes nothing, and says of each thing what would be lost with it.
         A field of the same name that `provision` did not make is left alone, and said. Safe to repeat.
         """
         ...
@@ -60,7 +61,9 @@ class Connector(Protocol):
         """Looks before writing, then writes in batches. One receipt a change, in the order of `changes`.
 
         A change whose field holds neither `before` nor `after` is MOVED and not sent. All changes of one
-        record are sent together. At most a few thousand changes a call.
+        record are sent together. At most a few thousand changes a call. What a person writes between the look and
+        the write is MOVED too; where the CRM cannot help it, WRITTEN and `overwrote`; neither only
+        of records that it counts as unconditional (see `Conditional`), where the account is set up so.
         """
         ...
 
@@ -84,6 +87,27 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Lets go of sockets."""
+        ...
+
+
+@runtime_checkable
+class Recalls(Protocol):
+    """A connector to a CRM without conditional writes, which tells afterwards what a write overwrote."""
+
+    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """What became of changes that were sent, nobody heard how they ended, and `read` then showed to be there.
+
+        One receipt a change, in their order: WRITTEN, and whether it overwrote what somebody wrote.
+        """
+        ...
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """What a connector has besides where it can write on the condition that nobody wrote since the look."""
+
+    def unconditional(self) -> int:
+        """How many records it wrote so far without that condition: an edit in that moment is lost."""
         ...
 
 

@@ -97,16 +97,16 @@ class Window:
         """How many places we hold, by calls that are under way or were answered not long ago."""
         return self._open + len(self._answered)
 
-    def delay(self, now: float) -> float:
-        """How long to wait before a call may leave; 0 when it may, endless when an answer has to come first.
+    def delay(self, now: float, places: int = 1) -> float:
+        """How long to wait before so many calls may leave; 0 when they may, endless when an answer has to come first.
 
-        To be asked again after the wait.
+        To be asked again after the wait. More than are ever allowed are as many as are allowed.
         """
         while self._answered and self._answered[0] <= now - self.seconds:
             self._answered.popleft()
         if now < self._rests_until:
             return self._rests_until - now
-        surplus = self.taken - self.allowed
+        surplus = self.taken + min(places, self.allowed) - 1 - self.allowed
         if surplus < 0:
             return 0.0
         if surplus >= len(self._answered):
@@ -231,24 +231,45 @@ class Limiter:
         """Blocks until the call may leave. Raises TryLater when that is not soon."""
         waited = 0.0
         while not isinstance(place := self._place(endpoint), Ticket):
-            waited += _UNTIL_AN_ANSWER if place == math.inf else place
-            if waited > self._longest:
-                raise TryLater(
-                    f"the CRM's rate limit leaves no room for {endpoint} within {self._longest:.0f} s",
-                    remedy="Run again later: what was read so far is kept.",
-                    seconds=None if place == math.inf else place,
-                )
-            self._wait(place)
+            waited = self._waited(endpoint, waited, place)
         return place
+
+    def make_room(self, endpoint: str, calls: int) -> None:
+        """Blocks until so many calls may leave one after the other without a wait. Takes no place.
+
+        Raises TryLater when that is not soon.
+        """
+        waited = 0.0
+        while (delay := self._delay(endpoint, calls)) > 0:
+            waited = self._waited(endpoint, waited, delay)
+
+    def _waited(self, endpoint: str, before: float, delay: float) -> float:
+        """Waits, and says for how long in all. Raises TryLater when that is too long."""
+        waited = before + (_UNTIL_AN_ANSWER if delay == math.inf else delay)
+        if waited > self._longest:
+            raise TryLater(
+                f"the CRM's rate limit leaves no room for {endpoint} within {self._longest:.0f} s",
+                remedy="Run again later: what was read so far is kept.",
+                seconds=None if delay == math.inf else delay,
+            )
+        self._wait(delay)
+        return waited
 
     def _place(self, endpoint: str) -> Ticket | float:
         """A place in each window; else how long to wait before asking again."""
-        names = tuple(rule.name for rule in self._rules if rule.covers(endpoint))
+        with self._lock:
+            delay = self._delay(endpoint, 1)
+            return delay if delay > 0 else self._enter(endpoint, self._covering(endpoint), self._timer.now())
+
+    def _delay(self, endpoint: str, calls: int) -> float:
         with self._lock:
             now = self._timer.now()
             self._check_day()
-            delay = max((self._windows[name].delay(now) for name in names), default=0.0)
-            return delay if delay > 0 else self._enter(endpoint, names, now)
+            windows = (self._windows[name] for name in self._covering(endpoint))
+            return max((window.delay(now, calls) for window in windows), default=0.0)
+
+    def _covering(self, endpoint: str) -> tuple[str, ...]:
+        return tuple(rule.name for rule in self._rules if rule.covers(endpoint))
 
     def _wait(self, seconds: float) -> None:
         if seconds < math.inf:

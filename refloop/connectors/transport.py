@@ -36,6 +36,7 @@ from refloop.connectors.crew import pause
 from refloop.connectors.deadline import DeadlineAdapter, within
 from refloop.connectors.exchange import Answer, Limits, Telling
 from refloop.connectors.faults import LOOK, Call, FateUnknown, Rejected, TooLarge
+from refloop.connectors.fence import make_sure
 from refloop.connectors.retry import Classify, Disposition, RetryBudget, RetryPolicy, Step, error_code, http_date
 from refloop.connectors.retry import classify as http_classify
 from refloop.connectors.wire import NONSENSE, Allowed, Origin, endpoint_of, parsed_json, pour_body, whole_body
@@ -327,9 +328,11 @@ class Transport(requests.Session):
     def _admitted(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         with self.telling.held_up(call):
             ticket = self.limiter.admit(call.endpoint) if self.limiter is not None else None
-        with self._lock:
-            self._calls[call.endpoint] += 1
         try:
+            if call.write:
+                make_sure()  # after any wait, with nothing left to do but to send
+            with self._lock:
+                self._calls[call.endpoint] += 1
             with self.telling.sent(call) as ended:
                 response = self._received(request, call)
                 ended(response.status_code)

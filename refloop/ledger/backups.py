@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlite_utils import Database
@@ -15,7 +15,8 @@ from sqlite_utils import Database
 from refloop import log
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger.book import Ledger, open_ledger, translated
-from refloop.ledger.records import hash_of, record_from
+from refloop.ledger.records import stored_hash_of
+from refloop.ledger.seal import break_seal
 
 KEPT = 7
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
@@ -42,11 +43,7 @@ def faults_of(ledger: Ledger) -> Iterator[str]:
 def _altered_records(ledger: Ledger) -> Iterator[str]:
     found = 0
     for row in ledger.rows("SELECT * FROM records"):
-        try:
-            intact = hash_of(record_from(row)) == row["hash"]
-        except (ValueError, ArithmeticError, TypeError, AttributeError):  # no such outcome, no number, no JSON, ...
-            intact = False
-        if not intact:
+        if stored_hash_of(row) != row["hash"]:
             yield f"{row['connection']}:{row['kind']}:{row['id']} is not what was kept"
             found += 1
         if found == _MOST_FAULTS:
@@ -63,6 +60,14 @@ def backups_of(path: Path) -> list[Path]:
     return sorted(folder_of(path).glob("*.db"), reverse=True)
 
 
+def made_at(backup: Path) -> datetime | None:
+    """When a backup was made, by its name; None for a file that somebody else put there."""
+    try:
+        return datetime.strptime(backup.stem, _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
 def back_up(ledger: Ledger, now: datetime) -> Path:
     """Makes a verified, private copy, and keeps the newest seven.
 
@@ -72,6 +77,8 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
     target = folder / f"{now.strftime(_STAMP)}.db"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
+        for leftover in folder.glob(".*"):  # of a backup that was killed: as large as a ledger, and as private
+            leftover.unlink()
         with _arriving(target) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as copy:
             copy.execute("PRAGMA synchronous=OFF").close()  # the whole file is synced at the end
             ledger.db.conn.backup(copy)
@@ -79,11 +86,19 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
         for old in backups_of(ledger.path)[KEPT:]:
             old.unlink()
     except OSError as error:
-        raise DiskError(f"cannot write a backup into {folder}: {error.strerror}", remedy="Free the disk.") from error
+        raise _no_backup(folder, error.strerror) from error
     except sqlite3.DatabaseError as error:
-        raise translated(error, target) from error
+        translation = translated(error, target)
+        raise (_no_backup(folder, error) if isinstance(translation, DiskError) else translation) from error
     log.info("backup made", file=target.name)
     return target
+
+
+def _no_backup(folder: Path, reason: object) -> DiskError:
+    return DiskError(
+        f"cannot write a backup into {folder}: {reason}",
+        remedy="Free or repair the disk, then run again. The ledger and its older backups are as they were.",
+    )
 
 
 def back_up_daily(ledger: Ledger, now: datetime) -> Path | None:
@@ -115,8 +130,12 @@ def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path 
                 _refuse_damaged(copy)
                 with copy.writing() as db:
                     db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = 'position'", (_LEAP,))
-    except OSError as error:
-        raise DiskError(f"cannot put {chosen} in the place of {path}: {error.strerror}") from error
+    except (OSError, DiskError) as error:
+        reason = error.message if isinstance(error, DiskError) else error.strerror
+        raise DiskError(
+            f"cannot put {chosen} in the place of {path}: {reason}",
+            remedy="Free or repair the disk, then run again. Nothing was replaced.",
+        ) from error
     aside = path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")
     return chosen, aside if aside.exists() else None
 
@@ -145,8 +164,8 @@ def _refuse_damaged(ledger: Ledger) -> None:
 def _arriving(target: Path, aside: Path | None = None) -> Iterator[Path]:
     """A private file beside the target that takes its place in one step when all went well. What was there before
     gets the name `aside`, if there is one."""
-    temporary = target.with_name(f".{target.name}.arriving")
-    temporary.unlink(missing_ok=True)
+    temporary = arriving_at(target)
+    _clear(temporary)
     os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
     try:
         yield temporary
@@ -157,7 +176,19 @@ def _arriving(target: Path, aside: Path | None = None) -> Iterator[Path]:
         temporary.replace(target)
         _sync_folder(target.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        _clear(temporary)
+
+
+def arriving_at(target: Path) -> Path:
+    """Where a copy is made before it takes the place of `target`. Left there by a process that was killed."""
+    return target.with_name(f".{target.name}.arriving")
+
+
+def _clear(temporary: Path) -> None:
+    """Takes the journal away first: SQLite would play it back into the next file of that name."""
+    temporary.with_name(temporary.name + "-journal").unlink(missing_ok=True)
+    break_seal(temporary)
+    temporary.unlink(missing_ok=True)
 
 
 def _move_aside(path: Path, aside: Path) -> None:

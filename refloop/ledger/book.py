@@ -13,7 +13,9 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from refloop.errors import DiskError, LedgerBusy, LedgerError
+from refloop.ledger.place import refuse_network
 from refloop.ledger.schema import APPLICATION_ID, migrations
+from refloop.ledger.seal import break_seal, is_broken, put_seal
 from refloop.model import Ref
 
 # SQLite's file format: https://sqlite.org/fileformat2.html#the_database_header
@@ -34,6 +36,8 @@ class Ledger:
         self.db = db
         self.path = path
         self.guard: Callable[[], None] | None = None
+        self._waved: object = None
+        self._wrote = False
 
     @contextmanager
     def writing(self) -> Iterator[Database]:
@@ -44,6 +48,7 @@ class Ledger:
         """
         try:
             if not self.db.conn.in_transaction:
+                self._unseal()
                 # deferred, a read-then-write beside another process fails at once and ignores the time-out
                 self.db.execute("BEGIN IMMEDIATE")
                 try:
@@ -60,6 +65,8 @@ class Ledger:
                     yield self.db
         except sqlite3.DatabaseError as error:
             raise translated(error, self.path) from error
+        finally:
+            self._waved = None  # a wave that was filled in here may have been rolled back
 
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[sqlite3.Row]:
         """The rows of a query, streamed."""
@@ -97,21 +104,39 @@ class Ledger:
         They say CROSS JOIN, which in SQLite means "in this order": its planner knows nothing of how small a wave
         is, and would go through the large table instead.
         """
+        if refs is self._waved:
+            return
+        self._waved = None
         self.db.execute("DELETE FROM wave")
         self.db.conn.executemany(
             "INSERT OR IGNORE INTO wave (connection, kind, id) VALUES (?, ?, ?)",
-            ((ref.connection, ref.kind, ref.id) for ref in refs),
+            ((ref.connection, ref.kind.value, ref.id) for ref in refs),
         )
+        if isinstance(refs, (tuple, frozenset)):  # what cannot change need not be filled in again
+            self._waved = refs
+
+    def _unseal(self) -> None:
+        try:
+            break_seal(self.path)
+        except OSError as error:
+            raise DiskError(f"cannot write beside the ledger {self.path}: {error.strerror}") from error
+        self._wrote = True
 
     def close(self) -> None:
+        """Closes the file, and seals it when something was written. Safe to repeat."""
         self.db.close()
+        if self._wrote:
+            self._wrote = False
+            put_seal(self.path)
 
 
 def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
     """What an SQLite error means to a person. Errors that only a bug can cause stay what they are."""
     name = getattr(error, "sqlite_errorname", "") or ""
+    if not name and "decode" in str(error):  # the message goes on with the text itself, which may be a person's
+        return _damaged(path, "a text in it is none")
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return DiskError(f"cannot write the ledger {path}: {error}", remedy="Free the disk, then run again.")
+        return DiskError(f"cannot write the ledger {path}: {error}", remedy=_remedy(name))
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return LedgerError(
             f"the ledger {path} is damaged or is not a ledger: {error}",
@@ -124,12 +149,22 @@ def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
     return error
 
 
+def _remedy(name: str) -> str:
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return "Make it and its folder writable for the user who runs refloop, then run again."
+    what = (
+        "Free some disk space" if name == "SQLITE_FULL" else "Look into the system's log, and free or repair the disk"
+    )
+    return f"{what}, then run again: what was done is kept, and the next run goes on from there."
+
+
 def open_ledger(path: Path) -> Ledger:
     """Opens the ledger, creating it (0600, in a folder 0700) or bringing its schema up to date.
 
     Raises LedgerError for a file that is no ledger, is damaged or comes from a newer refloop; DiskError when
-    it cannot be reached or others may read it.
+    it cannot be reached or others may read it; ConfigError when it lies on a network.
     """
+    refuse_network(path)
     try:
         fresh = _prepare(path)
         connection = sqlite3.connect(path, isolation_level=None, timeout=5)
@@ -155,6 +190,7 @@ def _prepare(path: Path) -> bool:
     except FileExistsError:
         pass
     else:
+        break_seal(path)  # of a ledger that was moved away
         return True
     info = path.lstat()
     if not stat.S_ISREG(info.st_mode):
@@ -163,6 +199,8 @@ def _prepare(path: Path) -> bool:
         raise DiskError(
             f"others may read or write the ledger {path}", remedy=f"It holds customers' data. Run: chmod 600 {path}"
         )
+    if is_broken(path):
+        raise _damaged(path, "it is not what was written to it last")
     if info.st_size:
         _refuse_foreign_file(path)
     return info.st_size == 0
@@ -203,17 +241,22 @@ def _opened(connection: sqlite3.Connection, path: Path, *, fresh: bool) -> Ledge
     if not fresh:
         _refuse_foreign(ledger)
     connection.execute("PRAGMA journal_mode=DELETE").close()
-    with ledger.writing() as db:
-        migrations.apply(db)
-        if fresh:
-            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            db.table("meta").insert_all(
-                [{"key": "ledger", "value": str(uuid.uuid4())}, {"key": "position", "value": "0"}]
-            )
+    if fresh or migrations.pending(ledger.db):
+        _migrate(ledger)
     connection.execute(
         "CREATE TEMP TABLE wave (connection TEXT, kind TEXT, id TEXT, PRIMARY KEY (connection, kind, id)) WITHOUT ROWID"
     )
     return ledger
+
+
+def _migrate(ledger: Ledger) -> None:
+    with ledger.writing() as db:
+        migrations.apply(db)
+        if not ledger.identity:  # of several that begin at once, the first gives it its name
+            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            db.table("meta").insert_all(
+                [{"key": "ledger", "value": str(uuid.uuid4())}, {"key": "position", "value": "0"}]
+            )
 
 
 def _refuse_foreign(ledger: Ledger) -> None:
@@ -229,7 +272,11 @@ def _refuse_foreign(ledger: Ledger) -> None:
         )
     fault = ledger.one("PRAGMA quick_check(1)")
     if fault is None or fault[0] != "ok":
-        raise LedgerError(
-            f"the ledger {ledger.path} is damaged",
-            remedy="Nothing was written. Put back a backup of the file, or move it away and run a full sync.",
-        )
+        raise _damaged(ledger.path, "pages of it make no sense")
+
+
+def _damaged(path: Path, how: str) -> LedgerError:
+    return LedgerError(
+        f"the ledger {path} is damaged: {how}",
+        remedy="Nothing was written. Run `refloop ledger restore`, or move it away and run a full sync.",
+    )

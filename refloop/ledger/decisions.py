@@ -139,21 +139,22 @@ def referral_from(row: sqlite3.Row) -> KeptReferral:
     )
 
 
-def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> list[tuple[KeptReferral, frozenset[Ref]]]:
-    """The referrals that began on, hold, or were claimed for the e-mail of one of the records; with their members."""
+def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[KeptReferral]]:
+    """The referrals that began on, hold, or were claimed for the e-mail of each of the records."""
     ledger.wave(refs)
-    rows = list(
+    return _by_record(
         ledger.rows("""
-        SELECT f.* FROM wave w CROSS JOIN referrals f
+        SELECT w.connection, w.kind, w.id, f.* FROM wave w CROSS JOIN referrals f
           ON f.origin_connection = w.connection AND f.origin_kind = w.kind AND f.origin_id = w.id
         UNION
-        SELECT f.* FROM wave w CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id
+        SELECT w.connection, w.kind, w.id, f.* FROM wave w
+          CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id
           CROSS JOIN referrals f ON f.referral = m.referral
         UNION
-        SELECT f.* FROM wave w CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+        SELECT w.connection, w.kind, w.id, f.* FROM wave w
+          CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
           CROSS JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
     )
-    return [(referral_from(row), members_of(ledger, row["referral"])) for row in rows]
 
 
 def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[KeptReferral]]:
@@ -164,6 +165,10 @@ def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Kep
         "CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id "
         "CROSS JOIN referrals f ON f.referral = m.referral"
     )
+    return _by_record(rows)
+
+
+def _by_record(rows: Iterable[sqlite3.Row]) -> dict[Ref, list[KeptReferral]]:
     found: dict[Ref, list[KeptReferral]] = {}
     for row in rows:
         found.setdefault(ref_of(row), []).append(referral_from(row))

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
-from refloop.ledger.backups import backups_of, folder_of, set_aside
+from refloop.ledger.backups import arriving_at, backups_of, folder_of, set_aside
 from refloop.ledger.book import Ledger, translated
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import put_record, record_from, records_of
@@ -193,6 +193,7 @@ def scrub(ledger: Ledger) -> list[Path]:
         *backups_of(ledger.path),
         *folder_of(ledger.path).glob(".*"),
         *set_aside(ledger.path),
+        *ledger.path.parent.glob(f"{arriving_at(ledger.path).name}*"),
     ]
     for path in gone:
         path.unlink()

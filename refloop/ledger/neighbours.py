@@ -104,9 +104,21 @@ def present(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
 def originals_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, Ref]:
     """Every record that is one deal with one of the deals -> the record that speaks for it: of a mirror its original,
     of a deal that was merged away its survivor, else itself. Originals never seen, or gone, speak for nobody."""
+    known, edges = _deals_linked(ledger, deals)
+    upward = _upward(ledger, edges)
+    return {ref: _top(ref, upward) for ref in known}
+
+
+def families_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, dict[Ref, Ref]]:
+    """Each of the deals -> `originals_of` this deal alone."""
+    known, edges = _deals_linked(ledger, deals)
+    upward = _upward(ledger, edges)
+    families = ({ref: _top(ref, upward) for ref in family} for family in _components(known, edges))
+    return {ref: family for family in families for ref in family}
+
+
+def _deals_linked(ledger: Ledger, deals: Iterable[Ref]) -> tuple[set[Ref], set[Pair]]:
     known = set(deals)
-    if not known:
-        return {}
     edges: set[Pair] = set()
     frontier = set(known)
     while frontier:
@@ -114,9 +126,12 @@ def originals_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, Ref]:
         edges |= (found := set(_pairs(ledger, _LINKED_DEALS)))
         frontier = {ref for pair in found for ref in pair} - known
         known |= frontier
+    return known, edges
+
+
+def _upward(ledger: Ledger, edges: set[Pair]) -> dict[Ref, Ref]:
     there = present(ledger, {ref for pair in edges for ref in pair})
-    upward = {low: high for low, high in sorted(edges, reverse=True) if low in there and high in there}
-    return {ref: _top(ref, upward) for ref in known}
+    return {low: high for low, high in sorted(edges, reverse=True) if low in there and high in there}
 
 
 def _top(ref: Ref, upward: Mapping[Ref, Ref]) -> Ref:
@@ -248,7 +263,7 @@ _HELD_BY_CROWDED_EMAIL = f"""{_MAILS}
 
 def concerned(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that a referral may have to do with: most of a CRM's records never have."""
-    refs = set(refs)
+    refs = frozenset(refs)
     return _subset(ledger, refs, _CONCERNED) | _subset(ledger, refs, _CONCERNED_BY_EMAIL)
 
 

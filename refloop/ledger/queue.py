@@ -69,6 +69,14 @@ def dequeue(ledger: Ledger, topic: Topic, refs: Iterable[Ref]) -> None:
     )
 
 
+def dequeue_up_to(ledger: Ledger, topic: Topic, last: Ref) -> None:
+    """Takes off a topic's list all records up to `last`, in the order in which `next_refs` brings them."""
+    ledger.db.execute(
+        "DELETE FROM queue WHERE topic = ? AND (connection, kind, id) <= (?, ?, ?)",
+        (topic.value, last.connection, last.kind.value, last.id),
+    )
+
+
 def dequeue_ids(ledger: Ledger, topic: Topic, ids: Iterable[str]) -> None:
     """Takes ids off the list of a topic."""
     ledger.db.conn.executemany(

@@ -1,12 +1,16 @@
-"""Forgetting what the CRMs showed, and making sure that all of it came back before anything is decided."""
+"""Full pulls: forgetting what the CRMs showed, and making sure that all of it came back before anything is decided."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
+from typing import NoReturn
 
-from refloop.errors import DataError
+from refloop.errors import SourceShrunk
 from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic
+from refloop.ledger.records import stamp
+from refloop.ledger.shown import begin_showing, end_showing, shown
 
 _AWAITED = "awaited:"
 _DERIVED = (Topic.MATCH, Topic.CLAIM, Topic.CREDIT, Topic.STATUS, Topic.TOTAL, Topic.PLAN)
@@ -26,14 +30,9 @@ def rebuild(ledger: Ledger, connections: Iterable[str]) -> int:
         }
         names = list(connections)
         for name in set(awaited(ledger)).difference(names):
-            db.execute("DELETE FROM meta WHERE key = ?", (_AWAITED + name,))
+            _await_no_more(ledger, name)
         for name in names:
-            # rebuilt twice in a row, what was known the first time still counts
-            db.execute(
-                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
-                "value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
-                (_AWAITED + name, str(known.get(name, 0))),
-            )
+            _await(ledger, name, known.get(name, 0))
         forgotten = db.execute("DELETE FROM records").rowcount
         db.execute("DELETE FROM links")
         db.execute("DELETE FROM cursors")
@@ -45,29 +44,79 @@ def rebuild(ledger: Ledger, connections: Iterable[str]) -> int:
 
 
 def awaited(ledger: Ledger) -> list[str]:
-    """The connections whose records were forgotten and have not come back yet."""
+    """The connections of which a full pull has to go through before anything is decided."""
     rows = ledger.rows("SELECT key FROM meta WHERE substr(key, 1, ?) = ? ORDER BY key", (len(_AWAITED), _AWAITED))
     return [row["key"].removeprefix(_AWAITED) for row in rows]
+
+
+def expect(ledger: Ledger, connection: str) -> None:
+    """Says that a full pull of the connection begins: it is awaited, if anything was known before."""
+    with ledger.writing():
+        known = _known(ledger, connection)
+        if known or connection in awaited(ledger):
+            _await(ledger, connection, known)
+            begin_showing(ledger, connection)
 
 
 def arrived(ledger: Ledger, connection: str, *, allow_shrink: bool = False) -> None:
     """Says that a pull of the connection went through to its end. Nothing is awaited from it any more.
 
-    Raises DataError when it brought less than half of what was known before, unless told to believe it; its next pull
-    brings everything again then.
+    Raises SourceShrunk when it brought less than half of what was known before, unless told to believe it; its next
+    pull brings everything again then.
     """
-    before = ledger.one("SELECT value FROM meta WHERE key = ?", (_AWAITED + connection,))
-    if before is None:
+    row = ledger.one("SELECT CAST(value AS INTEGER) AS n FROM meta WHERE key = ?", (_AWAITED + connection,))
+    if row is None:
         return
-    expected = int(before["value"])
-    row = ledger.one("SELECT count(*) FROM records WHERE connection = ? AND deleted = 0", (connection,))
-    found = int(row[0]) if row else 0
+    counted, expected = shown(ledger, connection), int(row["n"])
+    found = _known(ledger, connection) if counted is None else counted
     with ledger.writing() as db:
-        if found >= expected * LEAST or allow_shrink:
-            db.execute("DELETE FROM meta WHERE key = ?", (_AWAITED + connection,))
+        if allow_shrink or not shrunk(found, expected):
+            _await_no_more(ledger, connection)
             return
         db.execute("DELETE FROM cursors WHERE connection = ?", (connection,))
-    raise DataError(
-        f"it shows {found:,} records; before the rebuild there were {expected:,}. Nothing was decided or written",
-        remedy="Look whether refloop's user may still see all records; if so, run `refloop sync --allow-shrink`.",
+    refuse(found, expected)
+
+
+def known_between(ledger: Ledger, connection: str, start: datetime, end: datetime) -> int:
+    """How many records a pull of all that was created in [start, end) must bring at least: all that are known, if
+    they were all created then; else 0, for of a part one cannot say."""
+    row = ledger.one(
+        "SELECT count(*) AS n, min(created_at) AS first, max(created_at) AS last FROM records "
+        "WHERE connection = ? AND deleted = 0",
+        (connection,),
     )
+    if row is None or not row["n"] or row["first"] < stamp(start) or row["last"] >= stamp(end):
+        return 0
+    return int(row["n"])
+
+
+def shrunk(found: int, expected: int) -> bool:
+    """Whether a full pull is not to be believed."""
+    return found < expected * LEAST
+
+
+def refuse(found: int, expected: int) -> NoReturn:
+    """Raises SourceShrunk."""
+    raise SourceShrunk(
+        f"it shows {found:,} records; before, there were {expected:,}. Nothing was decided or written",
+        remedy="Look whether refloop's user may still see all records; if so, run again with --allow-shrink.",
+    )
+
+
+def _await(ledger: Ledger, connection: str, known: int) -> None:
+    # begun twice in a row, what was known the first time still counts
+    ledger.db.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
+        "value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
+        (_AWAITED + connection, str(known)),
+    )
+
+
+def _await_no_more(ledger: Ledger, connection: str) -> None:
+    ledger.db.execute("DELETE FROM meta WHERE key = ?", (_AWAITED + connection,))
+    end_showing(ledger, connection)
+
+
+def _known(ledger: Ledger, connection: str) -> int:
+    row = ledger.one("SELECT count(*) FROM records WHERE connection = ? AND deleted = 0", (connection,))
+    return int(row[0]) if row else 0

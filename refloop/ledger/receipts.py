@@ -10,6 +10,7 @@ from datetime import datetime
 from refloop import log
 from refloop.ledger.book import Ledger
 from refloop.ledger.decisions import ref_of
+from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.records import overlay, records_of
 from refloop.model import Change, FieldSpec, Receipt, Ref, Verdict, format_time
 
@@ -34,7 +35,8 @@ def written_values(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref,
 def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str | None]]:
     """What we last wrote into each field of each of the records.
 
-    A record that survived a merge may hold what we wrote into one that was merged into it: that is ours too.
+    A record that survived a merge may hold what we wrote into one that was merged into it: that is ours too, until we
+    write there after the merge was seen. Whoever types the old value then is a person.
     """
     ledger.wave(refs)
     rows = ledger.rows(
@@ -64,6 +66,11 @@ _WRITTEN_BEFORE_A_MERGE = """
     CROSS JOIN written v ON v.connection = f.was_connection AND v.kind = f.was_kind AND v.id = f.was_id
     LEFT JOIN records r ON r.connection = f.connection AND r.kind = f.kind AND r.id = f.id
     LEFT JOIN json_each(r.found) h ON h.key = v.field
+    WHERE NOT EXISTS (
+        SELECT 1 FROM written o CROSS JOIN records w
+        WHERE o.connection = f.connection AND o.kind = f.kind AND o.id = f.id AND o.field = v.field
+            AND w.connection = f.was_connection AND w.kind = f.was_kind AND w.id = f.was_id
+            AND w.deleted = 1 AND o.run >= w.changed_run)
     ORDER BY v.run
 """
 
@@ -121,12 +128,16 @@ def forget_intent(ledger: Ledger, changes: Iterable[Change]) -> None:
 
 
 def keep_receipts(ledger: Ledger, run: int, receipts: Sequence[Receipt], now: datetime) -> Counter[str]:
-    """Keeps receipts, empties their outbox, and lays what is now known over the records. One transaction."""
+    """Keeps receipts, empties their outbox, and lays what is now known over the records. One transaction.
+
+    Counts them by verdict, and those that `overwrote` somebody's value once more.
+    """
     with ledger.writing():
         settled = [receipt for receipt in receipts if receipt.verdict is not Verdict.UNKNOWN]
         ledger.db.conn.executemany(
-            "INSERT INTO receipts (connection, kind, id, field, before, after, found, verdict, reason, why, run, at) "
-            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO receipts "
+            "(connection, kind, id, field, before, after, found, verdict, reason, overwrote, why, run, at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [_columns(receipt, run, now) for receipt in receipts],
         )
         forget_intent(ledger, (receipt.change for receipt in settled))
@@ -136,11 +147,17 @@ def keep_receipts(ledger: Ledger, run: int, receipts: Sequence[Receipt], now: da
         if receipt.verdict not in (Verdict.WRITTEN, Verdict.PRESENT):
             record, field = str(receipt.change.ref), receipt.change.field.name
             log.warning("change not written", record=record, field=field, verdict=receipt.verdict.value)
-    return Counter(receipt.verdict.value for receipt in receipts)
+    counts = Counter(receipt.verdict.value for receipt in receipts)
+    if over := sum(receipt.overwrote for receipt in receipts):
+        counts["overwrote"] = over
+    return counts
 
 
-def _overlay(ledger: Ledger, receipts: Iterable[Receipt]) -> None:
-    """What we know of a record is what was last seen of it, overlaid with our own later receipts."""
+def _overlay(ledger: Ledger, receipts: Sequence[Receipt]) -> None:
+    """What we know of a record is what was last seen of it, overlaid with our own later receipts.
+
+    What somebody else wrote is news, which the next pull will bring as known already: it is to be matched.
+    """
     known: dict[Ref, dict[str, str | None]] = {}
     for receipt in receipts:
         if receipt.verdict is Verdict.WRITTEN:
@@ -149,6 +166,7 @@ def _overlay(ledger: Ledger, receipts: Iterable[Receipt]) -> None:
             known.setdefault(receipt.change.ref, {})[receipt.change.field.name] = receipt.found
     for record in records_of(ledger, known):
         overlay(ledger, record, known[record.ref])
+    enqueue(ledger, Topic.MATCH, {receipt.change.ref for receipt in receipts if receipt.verdict is Verdict.MOVED})
 
 
 def _columns(receipt: Receipt, run: int, now: datetime) -> tuple[object, ...]:
@@ -161,6 +179,7 @@ def _columns(receipt: Receipt, run: int, now: datetime) -> tuple[object, ...]:
         receipt.found,
         receipt.verdict.value,
         receipt.reason,
+        receipt.overwrote,
         change.why,
         run,
         format_time(now),

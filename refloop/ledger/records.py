@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, enqueue
+from refloop.ledger.shown import show
 from refloop.model import Cursor, Kind, Link, Outcome, Page, Record, Ref, Relation, format_time, parse_time
 
 _UPSERT = """
@@ -27,6 +28,21 @@ _UPSERT = """
         closed_at = excluded.closed_at, deleted = excluded.deleted, hash = excluded.hash,
         changed_run = excluded.changed_run"""
 
+_CONTENT_COLUMNS = (
+    "created_at",
+    "email",
+    "title",
+    "texts",
+    "found",
+    "stage",
+    "outcome",
+    "amount",
+    "currency",
+    "closed_at",
+    "deleted",
+)
+"""What `_fields` gives, in its order."""
+
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINK_COLUMNS = "source_connection, source_kind, source_id, relation, target_connection, target_kind, target_id, key"
@@ -36,12 +52,14 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
     """Keeps a page, its links and its cursor in one transaction, and queues what changed.
 
     A record whose content is as known (its modification time does not count) is not a change; an older
-    copy than the one known is ignored. Returns how many were "pulled", of them "new", "changed", "unchanged".
+    copy than the one known is rejected. Returns how many were "pulled", of them "new", "changed", "unchanged",
+    "rejected".
     """
     counts = Counter(pulled=len(page.records))
     with ledger.writing() as db:
+        show(ledger, connection, sum(not record.deleted for record in page.records))
         records = _latest(page.records)
-        counts["unchanged"] += len(page.records) - len(records)
+        counts["rejected"] += len(page.records) - len(records)
         fresh = _changed(ledger, records, counts)
         db.conn.executemany(_UPSERT, [(*_columns(record), run) for record in fresh])
         touched = {record.ref for record in fresh} | _keep_links(ledger, run, page)
@@ -75,7 +93,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             counts["new"] += 1
             fresh.append(replace(record, deleted=True) if ref in merged else record)
         elif _is_older(record, before):
-            counts["unchanged"] += 1
+            counts["rejected"] += 1
         elif before["hash"] == hash_of(record):
             counts["unchanged"] += 1
             touched += [record] if stamp(record.modified_at) > before["modified_at"] else []
@@ -221,6 +239,11 @@ def _json(values: Mapping[str, str]) -> str:
     return _ENCODER.encode(dict(values)) if values else "{}"
 
 
+def _values(text: str) -> dict[str, str]:
+    values: dict[str, str] = json.loads(text) if text != "{}" else {}
+    return values
+
+
 def hash_of(record: Record) -> str:
     """What a row of `records` keeps beside its content, which shows whether either was altered."""
     return _digest(_content(record))
@@ -236,6 +259,11 @@ def _columns(record: Record) -> tuple[object, ...]:
     return (ref.connection, ref.kind.value, ref.id, created, stamp(record.modified_at), *rest, _digest(content))
 
 
+def stored_hash_of(row: sqlite3.Row) -> str:
+    """`hash_of` the record that a row of `records` holds, without reading it: the content is kept as it is hashed."""
+    return _digest(tuple(row[name] for name in _CONTENT_COLUMNS))
+
+
 def _ref(row: sqlite3.Row) -> Ref:
     return Ref(row["connection"], Kind(row["kind"]), row["id"])
 
@@ -248,8 +276,8 @@ def record_from(row: sqlite3.Row) -> Record:
         modified_at=parse_time(row["modified_at"]),
         email=row["email"],
         title=row["title"],
-        texts=json.loads(row["texts"]),
-        found=json.loads(row["found"]),
+        texts=_values(row["texts"]),
+        found=_values(row["found"]),
         stage=row["stage"],
         outcome=Outcome(row["outcome"]) if row["outcome"] else None,
         amount=Decimal(row["amount"]) if row["amount"] is not None else None,

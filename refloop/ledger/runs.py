@@ -1,4 +1,4 @@
-"""The journal of runs."""
+"""The journal of runs, and whether its counts balance."""
 
 from __future__ import annotations
 
@@ -10,10 +10,44 @@ from refloop import log
 from refloop.ledger.book import Ledger
 from refloop.model import format_time
 
+READ = ("new", "changed", "unchanged", "rejected")
+"""What becomes of a record that was pulled. Rejected: an older copy than the one known."""
+CONFIRMED = ("written", "present")
+"""The CRM holds what was wanted: by this run's write, or already."""
+MOVED = ("moved",)
+"""Someone else wrote between plan and push."""
+QUARANTINED = ("refused", "parked")
+"""The CRM said no, now or so often that it is not asked again before the record or the wish changes."""
+LEFT = ("deferred", "unknown", "unsent")
+"""For the next run: to be tried again, to be settled by reading back, or never sent."""
+
+INTERRUPTED = "interrupted: the process ended without a word (killed, or the machine went down)"
+
+
+def imbalances(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """What does not add up in a run's counts by connection; nothing, when all is accounted for.
+
+    pulled = new + changed + unchanged + rejected, and
+    planned + settled = confirmed + moved + quarantined + left, where settled are changes of earlier runs whose fate
+    was unknown.
+    """
+    found = []
+    for name, of in counts.items():
+        for into, out in ((("pulled",), READ), (("planned", "settled"), CONFIRMED + MOVED + QUARANTINED + LEFT)):
+            began, ended = sum(of.get(word, 0) for word in into), sum(of.get(word, 0) for word in out)
+            if began != ended:
+                found.append(f"{name}: {' + '.join(into)} is {began}, {' + '.join(out)} is {ended}")
+        found += [f"{name}: {word} is {count}" for word, count in of.items() if count < 0]
+    return found
+
 
 def start_run(ledger: Ledger, command: str, version: str, now: datetime) -> int:
-    """Opens a run and gives its number."""
+    """Opens a run and gives its number. Runs that are open still were killed: they are closed as interrupted."""
     with ledger.writing() as db:
+        db.execute(
+            "UPDATE runs SET ended_at = ?, problems = ? WHERE ended_at IS NULL",
+            (format_time(now), json.dumps([INTERRUPTED])),
+        )
         cursor = db.execute(
             "INSERT INTO runs (command, version, started_at) VALUES (?, ?, ?)", (command, version, format_time(now))
         )

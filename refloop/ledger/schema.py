@@ -241,3 +241,31 @@ def first(db: Database) -> None:
                 "WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'erasing') "
                 f"BEGIN SELECT RAISE(ABORT, '{table} are added, never edited'); END"
             )
+
+
+@migrations()
+def overwritten(db: Database) -> None:
+    """What somebody had written between our look and our write: `found` of a receipt that says `overwrote`."""
+    db.execute("ALTER TABLE receipts ADD COLUMN overwrote INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE INDEX receipts_overwrote ON receipts (connection, kind, id, field) WHERE overwrote = 1")
+    db.execute("DROP VIEW written")
+    db.execute(
+        # what was put back after it was overwritten is the person's: it is not what we wrote
+        """CREATE VIEW written AS
+        SELECT r.connection, r.kind, r.id, r.field, r.after AS value, r.run, r.at FROM receipts r
+        WHERE r.verdict = 'written' AND r.seq = (
+            SELECT max(q.seq) FROM receipts q
+            WHERE q.connection = r.connection AND q.kind = r.kind AND q.id = r.id AND q.field = r.field
+              AND q.verdict = 'written' AND NOT EXISTS (
+                SELECT 1 FROM receipts o
+                WHERE o.connection = q.connection AND o.kind = q.kind AND o.id = q.id AND o.field = q.field
+                  AND o.overwrote = 1 AND o.seq < q.seq AND o.found IS q.after AND o.after IS q.before))"""
+    )
+    db.execute(
+        """CREATE VIEW overwritten AS
+        SELECT r.connection, r.kind, r.id, r.field, r.found, r.after AS wrote, r.run, r.at FROM receipts r
+        WHERE r.overwrote = 1 AND r.seq = (
+            SELECT max(q.seq) FROM receipts q
+            WHERE q.connection = r.connection AND q.kind = r.kind AND q.id = r.id AND q.field = r.field
+              AND q.verdict = 'written')"""
+    )

@@ -9,19 +9,21 @@ from refloop.ledger.decisions import ref_of
 from refloop.model import Change, FieldSpec, Ref
 
 
-def undoing(ledger: Ledger, run: int, specs: Mapping[str, FieldSpec]) -> Iterator[Change]:
-    """The changes that take back what a run wrote, by record. Fields that a later run wrote again are left out."""
+def undoing(ledger: Ledger, run: int, specs: Mapping[str, FieldSpec], *, overwritten: bool = False) -> Iterator[Change]:
+    """The changes that take back what a run wrote, by record: to what stood there right before, which is a person's
+    value where one was overwritten. Fields that a later run wrote again are left out. `overwritten`: only people's
+    values."""
     rows = ledger.rows(
-        "SELECT r.connection, r.kind, r.id, r.field, r.before, r.after FROM receipts r "
-        "WHERE r.run = ? AND r.verdict = 'written' AND r.seq = ("
+        "SELECT r.connection, r.kind, r.id, r.field, r.after, iif(r.overwrote, r.found, r.before) AS stood "
+        "FROM receipts r WHERE r.run = ? AND r.verdict = 'written' AND r.overwrote >= ? AND r.seq = ("
         "  SELECT max(q.seq) FROM receipts q WHERE q.connection = r.connection AND q.kind = r.kind AND q.id = r.id "
         "  AND q.field = r.field AND q.verdict = 'written') "
         "ORDER BY r.connection, r.kind, r.id, r.field",
-        (run,),
+        (run, overwritten),
     )
     for row in rows:
         if row["field"] in specs:
-            yield Change(ref_of(row), specs[row["field"]], row["after"], row["before"], f"undo of run {run}")
+            yield Change(ref_of(row), specs[row["field"]], row["after"], row["stood"], f"undo of run {run}")
 
 
 def keep_undone(ledger: Ledger, run: int, changes: Iterable[Change]) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from refloop.ledger.book import Ledger
 from refloop.ledger.codes import code_of
 from refloop.ledger.forget import Forgotten
+from refloop.ledger.runs import imbalances
 from refloop.ledger.telling import add_up
 from refloop.mapping.stages import OPEN
 from refloop.model import Kind, Ref, Status, parse_time
@@ -51,6 +52,7 @@ def summary(ledger: Ledger) -> Row:
         "conflicts": _count(ledger, "SELECT count(*) FROM conflicts"),
         "refused": _count(ledger, _REFUSED.format(columns="count(*)")),
         "unsettled": _count(ledger, "SELECT count(*) FROM outbox"),
+        "overwritten": overwritten(ledger),
     }
 
 
@@ -132,6 +134,17 @@ def refused(ledger: Ledger) -> list[Row]:
     return _rows(ledger.rows(_REFUSED.format(columns=columns) + " ORDER BY r.seq DESC"))
 
 
+def overwritten(ledger: Ledger) -> list[Row]:
+    """What people wrote in the moment in which refloop wrote too, where refloop's value still stands."""
+    return _rows(
+        ledger.rows(
+            "SELECT o.* FROM overwritten o JOIN records r ON r.connection = o.connection AND r.kind = o.kind "
+            "AND r.id = o.id WHERE r.deleted = 0 AND json_extract(r.found, '$.\"' || o.field || '\"') IS o.wrote "
+            "ORDER BY o.run DESC, o.connection, o.kind, o.id, o.field"
+        )
+    )
+
+
 def referrals(ledger: Ledger, status: str | None = None, referrer: str | None = None) -> Iterator[Row]:
     """Where each referral stands, the latest claim first."""
     rows = ledger.rows(
@@ -155,25 +168,19 @@ def code_rows(ledger: Ledger) -> Iterator[Row]:
 
 
 def runs(ledger: Ledger, limit: int) -> list[Row]:
-    """The latest runs, the newest first."""
+    """The latest runs, the newest first; `imbalances` is what does not add up in a run's counts."""
     rows = ledger.rows("SELECT * FROM runs ORDER BY run DESC LIMIT ?", (limit,))
-    return [{**dict(row), "counts": json.loads(row["counts"]), "problems": json.loads(row["problems"])} for row in rows]
+    return [_run(row) for row in rows]
 
 
-def quota(ledger: Ledger) -> list[Row]:
-    """How each account's daily quota stood at the end of the last run that asked, and how much of it was ours."""
-    found: dict[str, Row] = {}
-    for row in ledger.rows("SELECT run, ended_at, counts FROM runs ORDER BY run DESC LIMIT 20"):
-        for name, counts in json.loads(row["counts"]).items():
-            if "quota_limit" in counts and name not in found:
-                found[name] = {
-                    "connection": name,
-                    "limit": counts["quota_limit"],
-                    "used": counts["quota_used"],
-                    "ours": counts["quota_ours"],
-                    "at": row["ended_at"],
-                }
-    return [found[name] for name in sorted(found)]
+def _run(row: sqlite3.Row) -> Row:
+    counts = json.loads(row["counts"])
+    return {
+        **dict(row),
+        "counts": counts,
+        "problems": json.loads(row["problems"]),
+        "imbalances": imbalances(counts),
+    }
 
 
 def connections(ledger: Ledger, now: datetime) -> list[Row]:

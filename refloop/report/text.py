@@ -25,6 +25,10 @@ _LEDGER_TIME = re.compile(r"\.\d{6}\+00:00$")
 """How the ledger ends its times, so that they sort as text; people need neither part of it."""
 
 _NO_WIDTH = 100_000
+_OUTCOMES = ("written", "overwrote", "present", "moved", "refused", "deferred", "unknown", "conflicts", "parked")
+
+_MOST = 20
+"""How many rows of a list people are shown where another command shows them all."""
 
 _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """Control characters but tab and line feed, and those that set the direction of text (Unicode TR 9)."""
@@ -58,6 +62,14 @@ def one_line(text: str) -> str:
 def inert(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in _FORMULA and value.strip() else value
+
+
+def ago(seconds: float) -> str:
+    """A length of time in one unit, for people."""
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} seconds ago" if seconds >= 2 else "just now"
 
 
 def table(console: Console, rows: Iterable[Row], columns: Sequence[str]) -> int:
@@ -123,10 +135,19 @@ def changes(console: Console, planned: Iterable[Change]) -> Counter[str]:
 def conflicts(console: Console, found: Iterable[Row]) -> int:
     """Prints fields in which a person wrote something else."""
     count = 0
-    for count, row in enumerate(found, start=1):  # noqa: B007 - counted while streamed
+    for count, row in enumerate(found, start=1):
+        if count == 1:
+            say(console, "conflicts", "bold")
         say(console, f"{row['connection']}:{row['kind']}:{row['id']} {row['field']}", "yellow")
         say(console, f"    a person wrote {row['found']!r}; refloop wants {row['want']!r} and leaves it alone")
     return count
+
+
+def to_review(console: Console, found: Mapping[str, int]) -> None:
+    """Prints how much was left for a person to decide, by why, and where to see it."""
+    if found:
+        reasons = ", ".join(f"{count:,} {doubt}" for doubt, count in found.items())
+        say(console, f"left for review, see `refloop review`: {reasons}")
 
 
 def totals(console: Console, figures: Row) -> None:
@@ -154,6 +175,62 @@ def totals(console: Console, figures: Row) -> None:
     ):
         if figures[word]:
             say(console, f"{word:<11} {figures[word]:>7,}   {remedy}", "yellow")
+    overwritten(console, figures["overwritten"])
+
+
+def overwritten(console: Console, found: Sequence[Row]) -> None:
+    """Prints what people wrote and refloop wrote over, and how to put it back: a line a field."""
+    for row in found[:_MOST]:
+        place = f"{row['connection']}:{row['kind']}:{row['id']} {row['field']}"
+        both = f"somebody wrote {row['found'] or ''!r} just before refloop wrote {row['wrote'] or ''!r} over it"
+        say(console, f"overwritten {place}: {both}; to put it back: refloop undo {row['run']} --overwritten", "yellow")
+    if len(found) > _MOST:
+        say(console, f"overwritten {len(found) - _MOST:,} more: see `refloop status --json`", "yellow")
+
+
+def health(console: Console, told: Row) -> None:
+    """Prints what `refloop.report.health.health` told."""
+    if not table(
+        console, told["connections"], ("connection", "pulled_at", "last_success", "leads", "contacts", "deals")
+    ):
+        say(console, "nothing pulled yet: run `refloop sync`")
+    for row in told["connections"]:
+        name, error = row["connection"], row["last_error"]
+        age = "never pulled" if row["age_seconds"] is None else f"last pulled {ago(row['age_seconds'])}"
+        say(console, f"{name}: {age}" + ("" if row["configured"] else ", not in the configuration any more"))
+        if error:
+            what = "an error that is over" if error["over"] else "the last error"
+            said = f"{name}: {what}, {error['at']}, run {error['run']}: {error['message']}"
+            say(console, said, "" if error["over"] else "red")
+    for row in told["quota"]:
+        say(
+            console,
+            "{connection}: {used:,} of {limit:,} calls a day used, {ours_day:,} by refloop, "
+            "{others:,} by others".format(**row),
+        )
+    _operations(console, told)
+    totals(console, told["summary"])
+    table(console, told["quarantine"][:_MOST], ("connection", "kind", "id", "field", "after", "reason", "times"))
+    if len(told["quarantine"]) > _MOST:
+        say(console, f"and {len(told['quarantine']) - _MOST:,} more: see `refloop status --json`")
+
+
+def _operations(console: Console, told: Row) -> None:
+    last, backup, working = told["last_sync"], told["backup"], told["working"]
+    if last:
+        how = "was killed" if last["exit"] is None else f"exit code {last['exit']}"
+        say(
+            console,
+            f"last run: {last['run']} ({last['command']}), {last['ended_at']}, {how}",
+            "red" if last["failed"] else "",
+        )
+    if working:
+        still = ", but it stands still: the next run takes over" if working["stands_still"] else ""
+        say(console, f"working now: process {working['pid']} on {working['host']}, since {working['since']}{still}")
+    if backup and backup["age_seconds"] is not None:
+        say(console, f"backup: {ago(backup['age_seconds'])}, {backup['file']}")
+    elif not backup:
+        say(console, "backup: none yet; the first `refloop sync` of a day makes one", "yellow")
 
 
 def run_counts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
@@ -162,12 +239,15 @@ def run_counts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> Non
         if not name:
             continue
         pulled = f"pulled {done.get('pulled', 0):,} ({done.get('new', 0):,} new, {done.get('changed', 0):,} changed)"
-        wrote = ", ".join(
-            f"{done[word]:,} {word}"
-            for word in ("written", "present", "moved", "refused", "deferred", "unknown", "conflicts", "parked")
-            if done.get(word)
-        )
+        wrote = ", ".join(f"{done[word]:,} {word}" for word in _OUTCOMES if done.get(word))
         say(console, f"{name}: {pulled}; {wrote or 'nothing to write'}; {done.get('calls', 0):,} calls")
+        if done.get("unconditional"):
+            say(
+                console,
+                f"{name}: {done['unconditional']:,} records were written without the condition that nobody edited them "
+                "in that moment (`conditional_writes`)",
+                "dim",
+            )
 
 
 def problem(console: Console, name: str, error: RefloopError) -> None:
@@ -277,6 +357,8 @@ def _credit(row: Row) -> str:
 
 def _receipt(row: Row) -> str:
     reason = f" ({row['reason']})" if row["reason"] else ""
+    if row["overwrote"]:
+        reason = f" over {row['found'] or ''!r}, which somebody wrote there at the same time"
     return (
         f"{row['at']} run {row['run']} {row['field']}: {row['before']!r} -> {row['after']!r} {row['verdict']}{reason}"
     )

@@ -60,7 +60,7 @@ class Fault:
     """One kind of trouble; made by the functions of this module and of each CRM's `troubles`.
 
     `instead` answers in place of the CRM, which gets to see the request only when it is `applied`. `pace` is the
-    pause in seconds between the drops of a dripped body.
+    pause in seconds between the drops of a dripped body. `first` is done before the CRM works on the request.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Fault:
     alter: Alter | None = None
     delivery: Delivery = Delivery.WHOLE
     pace: float = 0.0
+    first: Callable[[], object] | None = None
 
     @property
     def is_served(self) -> bool:
@@ -190,6 +191,14 @@ class Plan:
             rule.left -= 1
             if rule.left <= 0:
                 self._rules.remove(rule)
+
+
+# -- people who are quicker
+
+
+def meanwhile(act: Callable[[], object]) -> Fault:
+    """Somebody does this in the CRM right before it works on the request, which goes on as if nothing were."""
+    return Fault("meanwhile", first=act)
 
 
 # -- faults in place of an answer

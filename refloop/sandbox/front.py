@@ -57,6 +57,8 @@ class Front:
         """The true answer; an empty one where the request must not be worked on."""
         catch = _Catch()
         struck = fault is not None and not fault.is_served
+        if fault is not None and fault.first is not None:
+            fault.first()
         await self._inner({**scope, "body": asked.body, "struck": struck}, catch.asked, catch)
         reply = catch.reply()
         if self._faults.waiting and is_page(reply):

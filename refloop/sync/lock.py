@@ -13,6 +13,7 @@ from refloop.connectors.base import Clock
 from refloop.errors import RefloopError, TryLater
 from refloop.ledger.book import Ledger, open_ledger
 from refloop.ledger.lease import Holder, Lease, holder_of
+from refloop.ledger.place import refuse_network
 
 _WAIT = "Wait for it to end; cron will come back by itself. `refloop unlock` shows who it is."
 
@@ -42,7 +43,9 @@ def alone(ledger: Ledger, clock: Clock) -> Iterator[None]:
 
 @contextmanager
 def locked_file(path: Path, clock: Clock) -> Iterator[None]:
-    """Holds the file lock of a ledger that may not be readable. Raises TryLater when another run holds it."""
+    """Holds the file lock of a ledger that may not be readable. Raises TryLater when another run holds it, ConfigError
+    where locks cannot be trusted."""
+    refuse_network(path)
     lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
     if not _locked(lock):
         raise TryLater(f"another refloop is working on {path}", remedy=_WAIT)

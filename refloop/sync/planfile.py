@@ -39,12 +39,17 @@ def save_plan(path: Path, ledger: Ledger, changes: Iterable[Change]) -> int:
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 count = _write(file, ledger, changes)
+                file.flush()
+                os.fsync(file.fileno())
             Path(made).replace(path)
         except BaseException:
             Path(made).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise DiskError(f"cannot write the plan {path}: {error.strerror}") from error
+        raise DiskError(
+            f"cannot write the plan {path}: {error.strerror}",
+            remedy="Free or repair the disk, then run again. A plan that was there before is as it was.",
+        ) from error
     return count
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from refloop.connectors.base import Clock, Connector
+from refloop.connectors.base import Clock, Connector, Recalls
+from refloop.connectors.fence import fenced
 from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, dequeue, enqueue
 from refloop.ledger.receipts import Conflict, forget_intent, intend, keep_conflicts, keep_receipts, unsettled
@@ -20,7 +21,8 @@ _AGAIN = frozenset({Verdict.MOVED, Verdict.DEFERRED, Verdict.UNKNOWN, Verdict.RE
 
 
 class Pusher:
-    """Brings connections to what the ledger says, for one run."""
+    """Brings connections to what the ledger says, for one run. `counts` holds up to the last batch that was kept, also
+    after something was raised (see `refloop.ledger.runs.imbalances`)."""
 
     def __init__(self, ledger: Ledger, run: int, policy: Policy, clock: Clock, progress: Progress = silent) -> None:
         self._ledger = ledger
@@ -28,61 +30,76 @@ class Pusher:
         self._policy = policy
         self._clock = clock
         self._progress = progress
+        self.counts: Counter[str] = Counter()
 
     def settle(self, name: str, connector: Connector) -> Counter[str]:
         """Finds out by reading back what became of changes whose fate is unknown. Comes before everything else."""
         specs = {spec.name: spec for spec in self._policy.fields}
-        counts: Counter[str] = Counter()
         while changes := unsettled(self._ledger, name, specs, SETTLED_AT_ONCE):
             refs = sorted({change.ref for change in changes})
             fields = sorted({change.field for change in changes}, key=lambda spec: spec.name)
             held = connector.read(refs, fields)
             receipts = [receipt for change in changes if (receipt := _settled(change, held.get(change.ref)))]
+            receipts = _recalled(connector, receipts)
             with self._ledger.writing():
-                counts += keep_receipts(self._ledger, self._run, receipts, self._clock())
+                kept = keep_receipts(self._ledger, self._run, receipts, self._clock())
                 forget_intent(self._ledger, changes)
                 enqueue(self._ledger, Topic.PLAN, refs)
-        return counts
+            self._count_settled(len(changes), len(receipts), kept)
+        return self.counts
+
+    def _count_settled(self, looked_at: int, arrived: int, verdicts: Counter[str]) -> None:
+        own = min(looked_at, self.counts["unknown"])  # planned by this run; the others by one that ended before it knew
+        self.counts["unknown"] -= own
+        self.counts += Counter(settled=looked_at - own, unsent=looked_at - arrived) + verdicts
 
     def push(self, name: str, connector: Connector) -> Counter[str]:
         """Sends what the plan for this connection says, chunk by chunk. Counts verdicts and conflicts."""
-        counts: Counter[str] = Counter()
         for plans in Planner(self._ledger, self._policy).chunks(name):
             changes = [change for plan in plans for change in plan.changes]
             with self._ledger.writing():
-                counts["conflicts"] += self._keep_conflicts(plans)
+                conflicts = self._keep_conflicts(plans)
                 dequeue(self._ledger, Topic.PLAN, [plan.ref for plan in plans if not plan.changes])
-            counts["parked"] += sum(len(plan.parked) for plan in plans)
-            counts += self.send(name, connector, changes)
-        return counts
+            parked = sum(len(plan.parked) for plan in plans)
+            self.counts += Counter(conflicts=conflicts, planned=parked, parked=parked)
+            again = self._sent(name, connector, changes)
+            with self._ledger.writing():
+                dequeue(self._ledger, Topic.PLAN, {change.ref for change in changes} - again)
+        return self.counts
 
     def send(self, name: str, connector: Connector, changes: Sequence[Change]) -> Counter[str]:
-        """Sends these changes and no others. A record with a change that must be tried again stays queued."""
+        """Sends these changes and no others. Their records stay queued where they are: they may want more than this,
+        or have a conflict that is not kept yet."""
+        self._sent(name, connector, changes)
+        return self.counts
+
+    def _sent(self, name: str, connector: Connector, changes: Sequence[Change]) -> set[Ref]:
+        """Counts verdicts, and gives the records with a change that must be tried again."""
         if not changes:
-            return Counter()
+            return set()
         with self._ledger.writing():
             intend(self._ledger, self._run, changes)
-        counts: Counter[str] = Counter()
+        self.counts += Counter(planned=len(changes), unknown=len(changes))  # until there is a receipt
         kept: list[Receipt] = []
         again: set[Ref] = set()
         self._ledger.make_sure()
-        for receipt in connector.push(changes):
-            kept.append(receipt)
-            self._ledger.make_sure()
-            if receipt.verdict in _AGAIN:
-                again.add(receipt.change.ref)
-            if len(kept) == KEPT_AT_ONCE:
-                counts += self._keep(name, kept)
-                kept = []
-        counts += self._keep(name, kept)
-        with self._ledger.writing():
-            dequeue(self._ledger, Topic.PLAN, {change.ref for change in changes} - again)
-        return counts
+        with fenced(self._ledger.make_sure):
+            for receipt in connector.push(changes):
+                kept.append(receipt)
+                self._ledger.make_sure()
+                if receipt.verdict in _AGAIN:
+                    again.add(receipt.change.ref)
+                if len(kept) == KEPT_AT_ONCE:
+                    self._keep(name, kept)
+                    kept = []
+        self._keep(name, kept)
+        return again
 
-    def _keep(self, name: str, receipts: Sequence[Receipt]) -> Counter[str]:
-        counts = keep_receipts(self._ledger, self._run, receipts, self._clock())
+    def _keep(self, name: str, receipts: Sequence[Receipt]) -> None:
+        kept = keep_receipts(self._ledger, self._run, receipts, self._clock())
+        self.counts["unknown"] -= len(receipts)
+        self.counts += kept
         self._progress("push", name, len(receipts))
-        return counts
 
     def _keep_conflicts(self, plans: Iterable[RecordPlan]) -> int:
         plans = list(plans)
@@ -98,6 +115,15 @@ def conflicts_in(plans: Iterable[RecordPlan]) -> list[Conflict]:
         for plan in plans
         for clash in plan.clashes
     ]
+
+
+def _recalled(connector: Connector, receipts: Sequence[Receipt]) -> list[Receipt]:
+    """The receipts, those of changes that arrived with what they overwrote, where the connector can tell."""
+    arrived = [receipt.change for receipt in receipts if receipt.verdict is Verdict.WRITTEN]
+    if not arrived or not isinstance(connector, Recalls):
+        return list(receipts)
+    told = iter(connector.recall(arrived))
+    return [next(told) if receipt.verdict is Verdict.WRITTEN else receipt for receipt in receipts]
 
 
 def _settled(change: Change, held: Mapping[str, str] | None) -> Receipt | None:

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
 
 from refloop import __version__
-from refloop.connectors.base import Clock, Connector
+from refloop.connectors.base import Clock, Conditional, Connector
 from refloop.errors import (
     AuthError,
     ConfigError,
@@ -17,19 +18,23 @@ from refloop.errors import (
     DataError,
     Exit,
     RefloopError,
+    SourceShrunk,
     StalePlan,
     TimeIsUp,
     TryLater,
 )
 from refloop.ledger.book import Ledger
-from refloop.ledger.rebuild import arrived, awaited
+from refloop.ledger.elsewhere import take_over as claim
+from refloop.ledger.elsewhere import written_elsewhere
+from refloop.ledger.queue import Topic, enqueue, next_refs
+from refloop.ledger.rebuild import awaited
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.undo import keep_undone
 from refloop.model import Change, Span
 from refloop.sync.decide import Decider
 from refloop.sync.planner import Planner
 from refloop.sync.policy import Policy, Progress, silent
-from refloop.sync.pull import Puller, span_since_last
+from refloop.sync.pull import Puller
 from refloop.sync.push import Pusher
 
 Connect = Callable[[], Connector]
@@ -43,7 +48,8 @@ CONNECTION_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
 @dataclass(frozen=True)
 class Task:
     """What a run is to do. `span` None: what is new since the last pull. `max_changes`, `max_runtime` None: no limit.
-    `allow_shrink`: a connection may show far fewer records than before a rebuild."""
+    `allow_shrink`: a full pull may bring far fewer records than are known. `take_over`: this ledger goes on in the
+    place of another one that wrote to the account."""
 
     command: str
     pull: bool = True
@@ -52,6 +58,17 @@ class Task:
     max_changes: int | None = None
     max_runtime: timedelta | None = None
     allow_shrink: bool = False
+    take_over: bool = False
+
+
+class Counting(Protocol):
+    """What a stage has done so far."""
+
+    @property
+    def counts(self) -> Counter[str]: ...
+
+
+Stage = TypeVar("Stage", bound=Counting)
 
 
 @dataclass
@@ -67,13 +84,31 @@ class Report:
         """The worst trouble first; else whether a person has to look."""
         if self.problems:
             return max((error.exit for _, error in self.problems), key=gravity)
-        attention = ("conflicts", "refused", "parked", "unknown", "moved")
+        attention = ("conflicts", "refused", "parked", "unknown", "moved", "overwrote")
         if any(counts[word] for counts in self.counts.values() for word in attention):
             return Exit.ATTENTION
         return Exit.OK
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         self.counts.setdefault(name, Counter()).update(counts)
+
+    @contextmanager
+    def counting(self, name: str, stage: Stage) -> Iterator[Stage]:
+        """Adds what a stage did for a connection, also when it raised midway."""
+        try:
+            yield stage
+        finally:
+            self.add(name, stage.counts)
+
+    @contextmanager
+    def owing(self, planned: Mapping[str, Sequence[Change]]) -> Iterator[None]:
+        """Counts as unsent, however it ends, those of the planned changes that were not even begun."""
+        try:
+            yield
+        finally:
+            for name, changes in planned.items():
+                unsent = len(changes) - self.counts.get(name, Counter())["planned"]
+                self.add(name, {"planned": unsent, "unsent": unsent})
 
 
 def gravity(code: Exit) -> int:
@@ -109,23 +144,29 @@ class Runner:
         self._end = self._clock() + task.max_runtime if task.max_runtime else None
         return self._journalled(task.command, lambda report: self._work(task, report))
 
-    def apply(self, changes: Sequence[Change]) -> Report:
+    def apply(self, changes: Sequence[Change], *, take_over: bool = False) -> Report:
         """Writes exactly these changes, after reading that each record still holds what the plan saw.
 
-        Raises StalePlan, with nothing written anywhere, when one does not.
+        Raises StalePlan, with nothing written anywhere, when one does not; ConfigError when another ledger has written
+        there, unless this one is to `take_over`.
         """
-        return self._journalled("apply", lambda report: self._apply(changes, report))
+        return self._journalled("apply", lambda report: self._apply(changes, report, take_over=take_over))
 
     def undo(self, changes: Sequence[Change]) -> Report:
         """Takes back what a run wrote (see `refloop.ledger.undo.undoing`), where the field still holds it.
 
-        What is undone is not written again until the ledger wants something else there.
+        What is undone is not written again until the ledger wants something else there. A code that a person had typed
+        and that was put back is read by the next run.
         """
 
         def work(report: Report) -> None:
-            with self._ledger.writing():
-                keep_undone(self._ledger, report.run, changes)
-            with self._connected(report) as connectors:
+            with report.owing(_by_connection(changes)), self._connected(report) as connectors:
+                with self._ledger.writing():
+                    keep_undone(self._ledger, report.run, changes)
+                    enqueue(self._ledger, Topic.MATCH, {change.ref for change in changes})
+                # an undo that was cut short wrote what nothing is known of yet; looked at by the push, that would
+                # count as somebody else's, and an undo of this run would leave it
+                self._each(connectors, report, lambda name, crm: self._settle(report, name, crm))
                 self._send(connectors, report, changes)
 
         return self._journalled("undo", work)
@@ -133,20 +174,25 @@ class Runner:
     def _journalled(self, command: str, work: Callable[[Report], None]) -> Report:
         report = Report(start_run(self._ledger, command, __version__, self._clock()))
         code: int = Exit.BUG
+        raised: list[str] = []
         try:
             work(report)
             code = report.exit
         except RefloopError as error:
-            code = error.exit
+            code, raised = error.exit, [error.message]
             raise
         except KeyboardInterrupt:
-            code = Exit.INTERRUPTED
+            code, raised = Exit.INTERRUPTED, [Exit.INTERRUPTED.meaning]
             raise
         except SystemExit as stop:
             code = stop.code if isinstance(stop.code, int) else Exit.BUG
+            raised = [Exit.TERMINATED.meaning]
+            raise
+        except Exception as error:
+            raised = [f"{Exit.BUG.meaning} ({type(error).__name__})"]  # its own words may hold a person's data
             raise
         finally:
-            problems = [f"{name}: {error.message}" for name, error in report.problems]
+            problems = [*(f"{name}: {error.message}" for name, error in report.problems), *raised]
             end_run(self._ledger, report.run, code, report.counts, problems, self._clock())
         return report
 
@@ -156,29 +202,33 @@ class Runner:
                 self._each(connectors, report, lambda name, crm: self._settle_and_pull(task, report, name, crm))
             if self._awaits(report):
                 return
-            report.add("", Decider(self._ledger, report.run, self._policy, self._progress).decide())
+            with report.counting("", Decider(self._ledger, report.run, self._policy, self._progress)) as decider:
+                decider.decide()
             if task.push:
-                self._guard(task)
-                self._each(connectors, report, lambda name, crm: self._push(report, name, crm))
+                self._guard(task, report)
+                self._each(connectors, report, lambda name, crm: self._push(task, report, name, crm))
 
-    def _apply(self, changes: Sequence[Change], report: Report) -> None:
+    def _apply(self, changes: Sequence[Change], report: Report, *, take_over: bool) -> None:
         planned = _by_connection(changes)
-        with self._connected(report) as connectors:
+        with report.owing(planned), self._connected(report) as connectors:
             if report.problems:
                 return
             unknown = sorted(planned.keys() - connectors.keys())
             if unknown:
                 raise StalePlan(f"the plan writes to {', '.join(unknown)}, which is not configured any more")
             for name, part in planned.items():
+                self._refuse_second_ledger(name, take_over=take_over)
                 _refuse_moved(connectors[name], part)
             self._send(connectors, report, changes)
 
     def _send(self, connectors: Mapping[str, Connector], report: Report, changes: Sequence[Change]) -> None:
         planned = _by_connection(changes)
-        pusher = self._pusher(report)
-        self._each(
-            connectors, report, lambda name, crm: report.add(name, pusher.send(name, crm, planned.get(name, [])))
-        )
+
+        def send(name: str, connector: Connector) -> None:
+            with report.counting(name, self._pusher(report)) as pusher:
+                pusher.send(name, connector, planned.get(name, []))
+
+        self._each(connectors, report, send)
 
     @contextmanager
     def _connected(self, report: Report) -> Iterator[dict[str, Connector]]:
@@ -195,6 +245,8 @@ class Runner:
                 report.add(name, {"calls": sum(connector.calls().values())})
                 if usage := connector.usage():
                     report.add(name, {"quota_limit": usage.limit, "quota_used": usage.used, "quota_ours": usage.ours})
+                if isinstance(connector, Conditional) and (sent := connector.unconditional()):
+                    report.add(name, {"unconditional": sent})
                 connector.close()
 
     def _each(
@@ -210,31 +262,45 @@ class Runner:
                 report.problems.append((name, error))
 
     def _settle_and_pull(self, task: Task, report: Report, name: str, connector: Connector) -> None:
-        report.add(name, self._pusher(report).settle(name, connector))
-        span = task.span or span_since_last(self._ledger, name)
-        puller = Puller(self._ledger, report.run, self._clock, self._progress)
-        report.add(name, puller.pull(name, connector, self._policy.wants, span))
-        if task.span is None:
-            arrived(self._ledger, name, allow_shrink=task.allow_shrink)
+        self._settle(report, name, connector)
+        with report.counting(name, Puller(self._ledger, report.run, self._clock, self._progress)) as puller:
+            puller.pull_guarded(name, connector, self._policy.wants, task)
+
+    def _settle(self, report: Report, name: str, connector: Connector) -> None:
+        with report.counting(name, self._pusher(report)) as pusher:
+            pusher.settle(name, connector)
 
     def _awaits(self, report: Report) -> bool:
-        """Whether records that were forgotten are not all there again: nothing is decided from half of them."""
+        """Whether a full pull is not through, or was not believed: nothing is decided from half of the records."""
         names = awaited(self._ledger)
         for name in set(names).difference(name for name, _ in report.problems):
             trouble = TryLater(
-                "its records were forgotten by a rebuild and have not all been pulled again; nothing was decided",
+                "a full pull of its records has begun and is not through yet; nothing was decided",
                 remedy="Run `refloop sync` over all connections.",
             )
             report.problems.append((name, trouble))
-        return bool(names)
+        return bool(names) or any(isinstance(error, SourceShrunk) for _, error in report.problems)
 
-    def _push(self, report: Report, name: str, connector: Connector) -> None:
-        pusher = self._pusher(report)
-        counts = pusher.push(name, connector)
-        if counts["unknown"]:
-            counts["unknown"] = 0
-            counts += pusher.settle(name, connector)
-        report.add(name, counts)
+    def _refuse_second_ledger(self, name: str, *, take_over: bool) -> None:
+        other = written_elsewhere(self._ledger, name, self._policy.names("id"))
+        if other is None:
+            return
+        if not take_over:
+            raise ConfigError(
+                f"another ledger of refloop has written to {other.records:,} records here, for example "
+                f"{other.example}; this one never has, and wrote nothing",
+                remedy="Two ledgers on one account work against each other. If the other one was lost, put its backup "
+                "back (`refloop ledger restore`); if there is none, run `refloop sync --take-over` once.",
+            )
+        claim(self._ledger, name)
+
+    def _push(self, task: Task, report: Report, name: str, connector: Connector) -> None:
+        if next_refs(self._ledger, Topic.PLAN, 1, connection=name):
+            self._refuse_second_ledger(name, take_over=task.take_over)
+        with report.counting(name, self._pusher(report)) as pusher:
+            pusher.push(name, connector)
+            if pusher.counts["unknown"]:
+                pusher.settle(name, connector)
 
     def _progress(self, stage: str, about: str, done: int) -> None:
         """Stages call this when something is kept: a good moment to stop."""
@@ -248,11 +314,16 @@ class Runner:
     def _pusher(self, report: Report) -> Pusher:
         return Pusher(self._ledger, report.run, self._policy, self._clock, self._progress)
 
-    def _guard(self, task: Task) -> None:
+    def _guard(self, task: Task, report: Report) -> None:
         if task.max_changes is None:
             return
-        planned = sum(len(plan.changes) for plan in Planner(self._ledger, self._policy).plans())
+        by_connection: Counter[str] = Counter()
+        for plan in Planner(self._ledger, self._policy).plans():
+            by_connection[plan.ref.connection] += len(plan.changes)
+        planned = by_connection.total()
         if planned > task.max_changes:
+            for name, count in by_connection.items():
+                report.add(name, {"planned": count, "unsent": count})
             raise ConfigError(
                 f"the plan holds {planned:,} changes, more than `sync: max_changes: {task.max_changes}` allows; "
                 "nothing was written",

@@ -19,8 +19,17 @@ pytest.register_assert_rewrite(
 )
 
 from refloop.testing.contract import ConnectorContract  # noqa: E402 - the asserts in it are rewritten first
-from refloop.testing.memory import MemoryConnector, MemoryCrm  # noqa: E402 - as above
+from refloop.testing.memory import MemoryConnector, MemoryCrm, RecallingConnector  # noqa: E402 - as above
 from refloop.testing.seen import Seen  # noqa: E402 - as above
 from refloop.testing.world import Draft, World, contract_fields  # noqa: E402 - as above
 
-__all__ = ["ConnectorContract", "Draft", "MemoryConnector", "MemoryCrm", "Seen", "World", "contract_fields"]
+__all__ = [
+    "ConnectorContract",
+    "Draft",
+    "MemoryConnector",
+    "MemoryCrm",
+    "RecallingConnector",
+    "Seen",
+    "World",
+    "contract_fields",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from refloop.connectors.base import Connector
+from refloop.connectors.base import Connector, Recalls
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Since, Verdict, Wants
 from refloop.testing.contract_pull import HOUR, ODD_TEXTS, everything, going_on
 from refloop.testing.contract_setup import ContractBase
@@ -33,6 +33,11 @@ def _verdicts(receipts: list[Receipt]) -> list[Verdict]:
 def _people(world: World, count: int) -> list[Ref]:
     drafts = [Draft(email=f"p{number}@example.com", title="Acme") for number in range(count)]
     return list(world.import_at_once(Kind.CONTACT, drafts))
+
+
+def _recalled(connector: Connector, change: Change) -> Receipt | None:
+    """What a connector says that looks back at a write of unknown fate; None for one that need not."""
+    return next(iter(connector.recall([change]))) if isinstance(connector, Recalls) else None
 
 
 class PushContract(ContractBase):
@@ -107,6 +112,47 @@ class PushContract(ContractBase):
         assert [receipt.found for receipt in receipts[:3]] == ["HERS", "lost", None]
         assert [world.stored(ref, field) for field in (code, status, share, value)] == ["HERS", "lost", None, "10"]
         assert world.writes(ref) == [frozenset({value.name})]
+
+    @pytest.mark.parametrize("before", ["OLD", None])
+    @pytest.mark.parametrize("hers", ["HERS", None])
+    def test_what_a_person_writes_right_before_us_is_kept_or_told(
+        self, world: World, connector: Connector, fields: Fields, before: str | None, hers: str | None
+    ) -> None:
+        """Between look and write: the write is held back, or what it overwrote is told. Neither must be declared."""
+        code, status, *_ = fields
+        hasty, other, calm = refs = _people(world, 3)
+        for ref in refs:
+            world.write(ref, code, before)
+        acted: list[Ref] = []
+
+        def act() -> None:
+            world.write(hasty, code, "FIRST")
+            world.write(hasty, code, hers)
+            world.write(other, status, "lost")
+            acted.extend((hasty, other))
+
+        world.pass_time(HOUR)
+        world.before_next_write(act)
+        receipts = list(connector.push([_change(ref, code, "OURS", before) for ref in refs]))
+        assert acted, "the harness injected the edits"
+        assert [receipt.change.ref for receipt in receipts] == refs
+        first = receipts[0]
+        if world.overwrites_unseen:
+            assert first.verdict is Verdict.WRITTEN, "it does not: take the attribute away"
+            assert not first.overwrote, "it tells: take the attribute away"
+        elif hers == before:  # she put back what was there: nothing is lost
+            assert first.verdict is Verdict.MOVED or (first.verdict is Verdict.WRITTEN and not first.overwrote)
+        elif first.verdict is Verdict.MOVED:
+            assert (first.found, world.stored(hasty, code)) == (hers, hers)
+            assert not first.overwrote
+        else:
+            assert (first.verdict, first.overwrote, first.found) == (Verdict.WRITTEN, True, hers)
+            assert world.stored(hasty, code) == "OURS"
+            assert _recalled(connector, first.change) in (None, first)
+        assert not any(receipt.overwrote for receipt in receipts[1:])
+        assert receipts[2].verdict is Verdict.WRITTEN
+        assert world.stored(other, status) == "lost"
+        assert world.stored(calm, code) == "OURS"
 
     def test_more_changes_than_a_batch_keep_their_order(
         self, world: World, connector: Connector, fields: Fields

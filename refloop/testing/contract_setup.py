@@ -108,6 +108,19 @@ class SetupContract(ContractBase):
         assert world.facts(ref) == before, "what is a person's own stays"
         assert len(errors(world.connector().check(wants))) >= len(wants.fields)
 
+    def test_a_preview_of_unprovision_names_the_same_and_removes_nothing(
+        self, world: World, connector: Connector, wants: Wants
+    ) -> None:
+        ref = world.create(world.kinds[0], Draft(title="Acme"))
+        world.write(ref, wants.fields[0], "ANNA")
+        preview = list(connector.unprovision(wants.fields, preview=True))
+        assert all(world.has_field(kind, field) for field in wants.fields for kind in field.kinds)
+        assert world.stored(ref, wants.fields[0]) == "ANNA"
+        assert errors(connector.check(wants)) == []
+        removed = list(connector.unprovision(wants.fields))
+        assert [(found.level, found.place) for found in preview] == [(found.level, found.place) for found in removed]
+        assert not {found.message for found in preview} & {found.message for found in removed}
+
     def test_unprovision_may_be_repeated(self, world: World, connector: Connector, wants: Wants) -> None:
         world.drop_field(world.kinds[0], wants.fields[0])
         for again in (connector, connector, world.connector()):

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from refloop.connectors.base import Connector
 from refloop.model import FieldSpec, Kind, Outcome, Record, Ref, Relation, canonical
 from refloop.testing.memory_api import START, TOKEN, MemoryApi, Row
-from refloop.testing.memory_connector import MemoryConnector
+from refloop.testing.memory_connector import MemoryConnector, RecallingConnector
 from refloop.testing.world import Draft, World
 
-__all__ = ["MemoryConnector", "MemoryCrm"]
+__all__ = ["MemoryConnector", "MemoryCrm", "RecallingConnector"]
 
 CODE_FIELD = "code"
 
@@ -130,6 +130,9 @@ class MemoryCrm(MemoryApi, World):
 
     def break_next_write(self, *, done: bool) -> None:
         self._broken.append(done)
+
+    def before_next_write(self, act: Callable[[], None]) -> None:
+        self._meanwhile.append(act)
 
     def garble_reads(self, *, on: bool) -> None:
         self._garbled = on

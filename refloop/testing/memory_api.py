@@ -12,6 +12,10 @@ from refloop.model import FieldSpec, FieldType, Kind, Link, Record, Ref, Relatio
 
 TOKEN = "memory-token"  # noqa: S105 - opens nothing
 START = datetime(2026, 1, 15, 9, 0, tzinfo=UTC)
+CHANGED = "the record is not as expected"
+
+Held = Mapping[Ref, Mapping[str, str | None]]
+"""Values of our fields, by record and name; None is empty."""
 
 
 class Broken(Exception):  # noqa: N818 - what a connector sees of a broken connection
@@ -24,6 +28,7 @@ class Row:
 
     record: Record
     own: dict[str, str] = field(default_factory=dict)
+    history: dict[str, list[str | None]] = field(default_factory=dict)
     writes: list[frozenset[str]] = field(default_factory=list)
     poisoned: bool = False
 
@@ -44,6 +49,7 @@ class MemoryApi:
         self._schema: dict[tuple[Kind, str], FieldSpec] = {}
         self._broken: list[bool] = []
         self._garbled = False
+        self._meanwhile: list[Callable[[], None]] = []
 
     def api_time(self, token: str) -> datetime:
         """The server's clock."""
@@ -85,7 +91,32 @@ class MemoryApi:
         rows = {ref: self._rows[ref] for ref in refs if ref in self._rows}
         return {ref: dict(row.own) for ref, row in rows.items() if not row.record.deleted}
 
-    def api_write(self, token: str, values: Mapping[Ref, Mapping[str, str | None]]) -> Mapping[Ref, str]:
+    def api_history(self, token: str, refs: Sequence[Ref]) -> Mapping[Ref, Mapping[str, Sequence[str | None]]]:
+        """The values that our fields held, newest first, of the records that are not gone."""
+        self._admit(token, "history")
+        rows = {ref: self._rows[ref] for ref in refs if ref in self._rows}
+        return {
+            ref: {name: held[::-1] for name, held in row.history.items()}
+            for ref, row in rows.items()
+            if not row.record.deleted
+        }
+
+    def api_write_if(self, token: str, values: Held, expected: Held) -> Mapping[Ref, str]:
+        """`api_write` of the records that hold what is `expected` of them; the others are CHANGED."""
+        self._people_act()
+        changed = [ref for ref in values if ref in self._rows and not self._holds(ref, expected.get(ref, {}))]
+        kept = {ref: own for ref, own in values.items() if ref not in changed}
+        return {**self.api_write(token, kept), **dict.fromkeys(changed, CHANGED)}
+
+    def _holds(self, ref: Ref, expected: Mapping[str, str | None]) -> bool:
+        own = self._rows[ref].own
+        return all(own.get(name) == value for name, value in expected.items())
+
+    def _people_act(self) -> None:
+        while self._meanwhile:
+            self._meanwhile.pop(0)()
+
+    def api_write(self, token: str, values: Held) -> Mapping[Ref, str]:
         """Writes a batch, record by record; gives the errors. Raises Broken when the connection breaks."""
         self._admit(token, "write")
         if len(values) > self.batch_size:
@@ -93,6 +124,7 @@ class MemoryApi:
         breaks = self._broken.pop(0) if self._broken else None
         if breaks is False:
             raise Broken
+        self._people_act()
         errors = {ref: error for ref, own in values.items() if (error := self._write(ref, own))}
         if breaks:
             raise Broken
@@ -118,6 +150,8 @@ class MemoryApi:
         for name, value in values.items():
             if (row.record.ref.kind, name) not in self._schema:
                 raise KeyError(name)
+            if row.own.get(name) != value:
+                row.history.setdefault(name, [None]).append(value)
             if value is None:
                 row.own.pop(name, None)
             else:

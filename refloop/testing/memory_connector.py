@@ -29,7 +29,7 @@ from refloop.model import (
     Verdict,
     Wants,
 )
-from refloop.testing.memory_api import TOKEN, Broken, MemoryApi
+from refloop.testing.memory_api import CHANGED, TOKEN, Broken, Held, MemoryApi
 
 Wanted = Callable[[Record], bool]
 Values = Mapping[Ref, Mapping[str, str]]
@@ -90,13 +90,15 @@ class MemoryConnector:
                     self._crm.api_add_field(self._token.value, kind, field)
                     yield Finding(Level.INFO, f"{self._crm.connection}:{kind}", f"created field {field.name}")
 
-    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+    def unprovision(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
         there = set(self._crm.api_fields(self._token.value))
         for field in fields:
             for kind in field.kinds:
                 if (kind, field.name) in there:
-                    self._crm.api_drop_field(self._token.value, kind, field)
-                    yield Finding(Level.INFO, f"{self._crm.connection}:{kind}", f"removed field {field.name}")
+                    if not preview:
+                        self._crm.api_drop_field(self._token.value, kind, field)
+                    done = "would remove" if preview else "removed"
+                    yield Finding(Level.INFO, f"{self._crm.connection}:{kind}", f"{done} field {field.name}")
 
     def usage(self) -> Usage | None:
         return None
@@ -178,18 +180,41 @@ class MemoryConnector:
             ref: {change.field.name: change.after for change in changes if verdicts[id(change)] is Verdict.WRITTEN}
             for ref, changes in batch.items()
         }
-        errors, broken = self._write({ref: own for ref, own in values.items() if own})
+        seen = {ref: {name: held[ref].get(name) for name in own} for ref, own in values.items() if own}
+        errors, broken = self._write({ref: own for ref, own in values.items() if own}, seen)
+        moved = {ref: changes for ref, changes in batch.items() if errors.get(ref) == CHANGED}
         for ref, changes in batch.items():
-            for change in changes:
+            for change in () if ref in moved else changes:
                 found = held.get(ref, {}).get(change.field.name)
                 yield _receipt(change, verdicts[id(change)], found, (errors.get(ref, ""), broken))
+        if moved:
+            yield from self._settle(moved)
 
-    def _write(self, values: Mapping[Ref, Mapping[str, str | None]]) -> tuple[Mapping[Ref, str], bool]:
-        """The errors of the records, and whether the call broke off."""
+    def _write(self, values: Held, seen: Held) -> tuple[Mapping[Ref, str], bool]:
+        """The errors of the records, and whether the call broke off. What is not as it was seen is not written."""
         try:
-            return (self._crm.api_write(self._token.value, values) if values else {}), False
+            return (self._crm.api_write_if(self._token.value, values, seen) if values else {}), False
         except Broken:
             return {}, True
+
+
+class RecallingConnector(MemoryConnector):
+    """For a CRM that takes no conditions: looks afterwards what it wrote over."""
+
+    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        history = self._crm.api_history(self._token.value, [change.ref for change in changes])
+        for change in changes:
+            _ours, before = [*history.get(change.ref, {}).get(change.field.name, ()), None, None][:2]
+            overwrote = before != change.before
+            yield Receipt(change, Verdict.WRITTEN, before if overwrote else None, overwrote=overwrote)
+
+    def _settle(self, batch: Mapping[Ref, list[Change]]) -> Iterator[Receipt]:
+        for receipt in super()._settle(batch):
+            is_written = receipt.verdict is Verdict.WRITTEN
+            yield next(self.recall([receipt.change])) if is_written else receipt
+
+    def _write(self, values: Held, seen: Held) -> tuple[Mapping[Ref, str], bool]:  # noqa: ARG002 - of no use here
+        return super()._write(values, {})
 
 
 def _with_found(record: Record, names: Set[str]) -> Record:

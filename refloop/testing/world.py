@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -44,6 +44,9 @@ class World(ABC):
     """How long it may take at most until deletes, merges and changed links are seen."""
     converts: bool = True
     merges: tuple[Kind, ...] = (Kind.LEAD, Kind.CONTACT)
+    overwrites_unseen: bool = False
+    """Whether the connector goes over what a person writes between look and write, and nobody hears of it. Its
+    documentation must say so."""
     secrets: tuple[str, ...] = ()
     """What no `repr` may show."""
 
@@ -132,6 +135,10 @@ class World(ABC):
     @abstractmethod
     def break_next_write(self, *, done: bool) -> None:
         """The next API write of records ends with a broken connection, after (`done`) or before it took effect."""
+
+    @abstractmethod
+    def before_next_write(self, act: Callable[[], None]) -> None:
+        """People do this right before the next API write of records takes effect, whatever was looked at before."""
 
     @abstractmethod
     def garble_reads(self, *, on: bool) -> None:

@@ -1,4 +1,4 @@
-"""The command line over a local Salesforce and HubSpot whose clock stands still."""
+"""The command line over a local Salesforce and HubSpot whose clock goes on from command to command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -50,6 +50,16 @@ class Answer:
 
 
 @dataclass
+class Clock:
+    """The CRMs' clock, which stands still while a command works."""
+
+    now: datetime = NOON
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
 class Office:
     """A company's desk: two CRMs, a config.yaml, and a terminal."""
 
@@ -58,8 +68,11 @@ class Office:
     hubspot: LocalHubSpot
     capture: pytest.CaptureFixture[str]
     monkeypatch: pytest.MonkeyPatch
+    clock: Clock
 
     def run(self, *words: str) -> Answer:
+        """Runs a command, some seconds after what was done before it."""
+        self.later()
         self.capture.readouterr()
         self.monkeypatch.setattr(sys, "argv", ["refloop", *words])
         with pytest.raises(SystemExit) as stop:
@@ -67,6 +80,9 @@ class Office:
         printed = self.capture.readouterr()
         code = stop.value.code
         return Answer(code if isinstance(code, int) else 0, printed.out, printed.err)
+
+    def later(self) -> None:
+        self.clock.now += timedelta(seconds=5)
 
     def ready(self) -> None:
         assert self.run("provision").code == 0
@@ -147,7 +163,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 def office(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Office]:
-    clock: Callable[[], datetime] = lambda: NOON  # noqa: E731 - a clock that stands still
+    clock = Clock()
     hubspot = LocalHubSpot(clock=clock, token="pat-na1-office")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OFFICE_SF", "office-secret")
@@ -160,4 +176,4 @@ def office(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
     ):
         config = CONFIG.format(salesforce=first.url, hubspot=second.url)
         (tmp_path / "config.yaml").write_text(config, encoding="utf-8")
-        yield Office(tmp_path, salesforce, hubspot, capsys, monkeypatch)
+        yield Office(tmp_path, salesforce, hubspot, capsys, monkeypatch, clock)

@@ -16,6 +16,8 @@ HEAD = """\
 # The command line
 
 Results go to standard output, messages and progress to standard error. Commands that a script would read take `--json`.
+On a terminal, long results go through a pager (`$PAGER`, else less), in colours unless you say `--no-color` or
+set `NO_COLOR`.
 
 ## Exit codes
 

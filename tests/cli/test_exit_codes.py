@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from refloop.errors import Exit
+from refloop.ledger import open_ledger
 from tests.cli.conftest import Office, fill
 from tests.cli.reference import commands, help_of, reference
 
@@ -190,6 +191,44 @@ def test_more_changes_than_allowed(office: Office) -> None:
     lead = office.salesforce.get("Lead", ids["lead"])
     assert lead is not None
     assert lead["Ref_Code__c"] is None
+
+
+def test_a_second_ledger(office: Office) -> None:
+    office.ready()
+    fill(office.salesforce, office.hubspot)
+    assert office.run("sync").code == Exit.OK
+    Path("config.yaml").write_text("ledger: second.db\n" + Path("config.yaml").read_text(encoding="utf-8"), "utf-8")
+    office.run("codes", "import", "codes.csv")
+    later = office.salesforce.create(
+        "Lead", {"LastName": "Li", "Company": "Li", "Email": "li@li.io", "Description": "ANNA-7K2Q"}
+    )
+    noticed = office.run("sync")
+    assert noticed.code == Exit.CONFIG
+    assert "another ledger of refloop has written to 3 records" in noticed.err
+    assert "--take-over" in noticed.err
+    assert office.run("plan", "-o", "plan.jsonl").code == Exit.OK
+    assert office.run("apply", "plan.jsonl").code == Exit.CONFIG
+    lead = office.salesforce.get("Lead", later)
+    assert lead is not None
+    assert lead["Ref_Code__c"] is None
+    assert office.run("sync", "--take-over").code in (Exit.OK, Exit.ATTENTION)
+    lead = office.salesforce.get("Lead", later)
+    assert lead is not None
+    assert lead["Ref_Code__c"] == "ANNA-7K2Q"
+
+
+def test_a_crm_that_shows_too_little(office: Office) -> None:
+    office.ready()
+    fill(office.salesforce, office.hubspot)
+    assert office.run("sync").code == Exit.OK
+    office.run("ledger", "rebuild", "--yes")
+    ledger = open_ledger(Path("refloop.db"))
+    ledger.db.execute("UPDATE meta SET value = '500' WHERE key = 'awaited:hs'")
+    ledger.close()
+    refused = office.run("sync")
+    assert refused.code == Exit.DATA
+    assert "hs: it shows 2 records; before, there were 500" in refused.err
+    assert office.run("sync", "--allow-shrink").code == Exit.OK
 
 
 def test_a_ledger_that_is_none(office: Office) -> None:

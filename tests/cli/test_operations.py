@@ -13,6 +13,7 @@ import threading
 from asyncio import to_thread
 from pathlib import Path
 
+import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from refloop.errors import Exit
@@ -54,6 +55,7 @@ def test_a_sync_that_is_told_to_stop_stops_and_the_next_completes_it(office: Off
         config = Path("config.yaml").read_text(encoding="utf-8")
         hubspot = re.findall(r"url: (\S+)", config)[1]
         Path("slow.yaml").write_text(config.replace(hubspot, slow.url), encoding="utf-8")
+        office.later()
         process = subprocess.Popen(
             [sys.executable, "-m", "refloop.cli", "-c", "slow.yaml", "sync"],
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -69,6 +71,8 @@ def test_a_sync_that_is_told_to_stop_stops_and_the_next_completes_it(office: Off
             crm.released.set()
     (stopped,) = [run for run in json.loads(office.run("runs", "--json").out) if run["command"] == "sync"]
     assert (stopped["exit"], stopped["ended_at"] is not None) == (Exit.TERMINATED, True)
+    assert stopped["imbalances"] == []
+    assert (stopped["counts"]["hs"]["planned"], stopped["counts"]["hs"]["unknown"]) == (12, 12)
     assert office.run("sync").code == Exit.OK
     visitor = office.hubspot.get("contacts", ids["visitor"])
     assert visitor is not None
@@ -132,3 +136,17 @@ def test_who_holds_the_ledger_is_shown(office: Office) -> None:
     assert "nobody works" in office.run("unlock").out
     office.ready()
     assert "nobody works" in office.run("unlock", "--force").out
+
+
+@pytest.mark.parametrize(("mode", "told"), [("auto", False), ("never", True)])
+def test_a_sync_says_how_many_records_it_wrote_without_a_condition(office: Office, mode: str, told: bool) -> None:
+    config = Path("config.yaml").read_text(encoding="utf-8")
+    changed = config.replace("currency: USD", f"currency: USD\n    conditional_writes: {mode}", 1)
+    Path("config.yaml").write_text(changed, encoding="utf-8")
+    office.ready()
+    fill(office.salesforce, office.hubspot)
+    out = office.run("sync").out
+    assert ("sf: 4 records were written without the condition" in out) is told
+    assert ("`conditional_writes`" in out) is told
+    (run,) = [run for run in json.loads(office.run("runs", "--json").out) if run["command"] == "sync"]
+    assert run["counts"]["sf"].get("unconditional") == (4 if told else None)

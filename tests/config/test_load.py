@@ -120,6 +120,14 @@ def test_a_ledger_at_home_or_elsewhere(tmp_path: Path, monkeypatch: pytest.Monke
     assert load(tmp_path, f"{HEAD}ledger: /var/a.db\n{CRM}").ledger == Path("/var/a.db")
 
 
+def test_metrics_lie_beside_the_configuration_or_elsewhere(tmp_path: Path) -> None:
+    assert load(tmp_path, HEAD + CRM).sync.prometheus is None
+    assert load(tmp_path, f"{HEAD}sync: {{prometheus: a.prom}}\n{CRM}").sync.prometheus == tmp_path / "a.prom"
+    assert load(tmp_path, f"{HEAD}sync: {{prometheus: /var/a.prom}}\n{CRM}").sync.prometheus == Path("/var/a.prom")
+    with pytest.raises(ConfigError, match=r"sync\.prometheus: is not the path of a file"):
+        load(tmp_path, f"{HEAD}sync: {{prometheus: ..}}\n{CRM}")
+
+
 def test_the_config_of_a_relative_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     load(tmp_path, HEAD + CRM)
     monkeypatch.chdir(tmp_path)

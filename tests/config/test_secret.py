@@ -128,6 +128,44 @@ def test_a_file_of_another_user_is_refused(secret_file: Path, monkeypatch: pytes
         SecretRef(f"file:{secret_file}").reveal()
 
 
+@pytest.mark.parametrize(
+    ("mode", "accepted"),
+    [(0o400, True), (0o440, True), (0o600, True), (0o640, True)]
+    + [(mode, False) for mode in (0o444, 0o460, 0o450, 0o404, 0o402)],
+)
+def test_a_credential_of_systemd_may_show_its_acl_as_the_groups_right(
+    secret_file: Path, monkeypatch: pytest.MonkeyPatch, mode: int, accepted: bool
+) -> None:
+    secret_file.chmod(mode)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secret_file.parent))
+    if accepted:
+        assert SecretRef(f"file:{secret_file}").reveal() == CANARY
+    else:
+        with pytest.raises(ConfigError, match="open to others"):
+            SecretRef(f"file:{secret_file}").reveal()
+
+
+@pytest.mark.parametrize("folder", ["", "/run/credentials/other.service"])
+def test_elsewhere_no_group_may_read_a_secret(secret_file: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    secret_file.chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", folder)
+    with pytest.raises(ConfigError, match="open to others"):
+        SecretRef(f"file:{secret_file}").reveal()
+
+
+def test_a_credential_of_systemd_may_belong_to_root_and_to_nobody_else(
+    secret_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = secret_file.stat().st_uid
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 1)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secret_file.parent))
+    if owner == 0:
+        assert SecretRef(f"file:{secret_file}").reveal() == CANARY
+    else:
+        with pytest.raises(ConfigError, match="belongs to another user"):
+            SecretRef(f"file:{secret_file}").reveal()
+
+
 def test_a_symbolic_link_is_refused(secret_file: Path) -> None:
     link = secret_file.with_name("link")
     link.symlink_to(secret_file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 import requests
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from refloop.connectors.hubspot import HubSpot, HubSpotSettings
 from refloop.connectors.limiter import Timer
 from refloop.model import FieldSpec, Kind, Ref, canonical
+from refloop.sandbox import faults
 from refloop.sandbox.hubspot import LocalHubSpot, Quirks
 from refloop.testing import Draft, World, contract_fields
 
@@ -168,6 +169,9 @@ class HubSpotWorld(World):
 
     def break_next_write(self, *, done: bool) -> None:
         self.crm.fail_next(None, path="/batch/update", applied=done)
+
+    def before_next_write(self, act: Callable[[], None]) -> None:
+        self.crm.faults.add(faults.meanwhile(act), path="/batch/update")
 
     def garble_reads(self, *, on: bool) -> None:
         self._front.garbled = on

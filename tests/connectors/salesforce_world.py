@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Unpack
 
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.model import FieldSpec, FieldType, Kind, Ref, canonical
+from refloop.sandbox import faults
 from refloop.sandbox.faults import Asked, Where
 from refloop.sandbox.salesforce import LocalSalesforce, troubles
 from refloop.sandbox.salesforce.errors import ApiError
@@ -17,22 +18,30 @@ from refloop.sandbox.server import Server
 from refloop.testing import Draft, World
 
 SECRET = "the-app's-s3cret"
+LONG_ENOUGH = timedelta(seconds=5)
+"""What a wait takes by the org's clock: as long as all the waits of a push together, at least."""
 
 
 class SalesforceWorld(World):
-    """A local org whose query pages hold five rows. `by_jobs`: all that can go by Bulk jobs does."""
+    """A local org whose query pages hold five rows. Who waits for it moves its clock instead.
+
+    `changes` are settings of the connection. `by_jobs`: all that can go by Bulk jobs does, without conditions.
+    """
 
     page_size = 5
     batch_size = 200
     look_back = timedelta(minutes=16)  # 15, and the minute that `latestDateCovered` is cut to
     secrets = (SECRET,)
 
-    def __init__(self, connection: str = "crm", *, by_jobs: bool = False) -> None:
+    def __init__(self, connection: str = "crm", *, by_jobs: bool = False, **changes: object) -> None:
         self.connection = connection
-        self._bulk = {"bulk_rows": 0, "bulk_changes": 0} if by_jobs else {}
+        bulk = {"bulk_rows": 0, "bulk_changes": 0, "conditional_writes": "never"} if by_jobs else {}
+        self._changes = {**bulk, **changes}
+        self.overwrites_unseen = self._changes.get("conditional_writes") == "never"
         self.now = datetime(2026, 3, 1, 12, tzinfo=UTC)
         self.local = LocalSalesforce(clock=lambda: self.now, client_secret=SECRET, page_size=self.page_size)
         self._server = Server(self.local.app)
+        self.url = self._server.url
         self._writes: list[tuple[str, frozenset[str]]] = []
         self._watch()
 
@@ -56,13 +65,13 @@ class SalesforceWorld(World):
     def _connect(self, secret: str) -> Salesforce:
         document = {
             "connector": "salesforce",
-            "url": self._server.url,
+            "url": self.url,
             "auth": {"method": "client_credentials", "client_id": "local-client", "client_secret": secret},
             "code_fields": {"deal": ["Description"]},
-            **self._bulk,
+            **self._changes,
         }
         crm = Salesforce(self.connection, SalesforceSettings.model_validate(document), clock=lambda: self.now)
-        crm._api.transport._sleep = lambda _: None
+        crm._api.transport._sleep = lambda _: self.pass_time(LONG_ENOUGH)
         return crm
 
     def connector(self) -> Salesforce:
@@ -155,6 +164,9 @@ class SalesforceWorld(World):
 
     def break_next_write(self, *, done: bool) -> None:
         self.local.fail_next(None, applied=done, when=is_write)
+
+    def before_next_write(self, act: Callable[[], None]) -> None:
+        self.local.faults.add(faults.meanwhile(act), when=is_write)
 
     def garble_reads(self, *, on: bool) -> None:
         self.local.faults.clear()

@@ -33,6 +33,8 @@ from tests.connectors.hubspot_answers import (
 
 __all__ = ["_token", "crm", "hubspot"]  # fixtures
 
+LATER = "2026-01-02T00:00:00Z"
+
 
 def quick(count: int = 4) -> Transport:
     """A transport of the connector's own making, that does not wait between attempts."""
@@ -62,6 +64,12 @@ def held(record: int, **properties: str | None) -> dict[str, Any]:
     return row(record, properties={"ref_code": None, "ref_why": None} | properties)
 
 
+def arrived(record: int, **properties: str) -> dict[str, Any]:
+    """As it is read back after a write of these values over nothing."""
+    history = {name: [{"value": value, "timestamp": LATER, "sourceType": "X"}] for name, value in properties.items()}
+    return held(record, **properties) | {"updatedAt": LATER, "propertiesWithHistory": history}
+
+
 def complete(*rows: dict[str, Any], errors: list[Any] | None = None) -> dict[str, Any]:
     more = {"numErrors": len(errors), "errors": errors} if errors else {}
     return {"status": "COMPLETE", "results": list(rows), **more}
@@ -86,7 +94,8 @@ def verdicts(receipts: list[Receipt]) -> list[Verdict]:
 def test_partial_failure_is_told_by_the_body(
     crm: responses.RequestsMock, status: int, error: dict[str, Any], reason: str
 ) -> None:
-    answers(crm, "POST", READ, complete(held(1), held(2), held(3)))
+    back = complete(arrived(1, ref_code="NEW"), arrived(3, ref_code="NEW"))
+    answers(crm, "POST", READ, complete(held(1), held(2), held(3)), back)
     answers(crm, "POST", UPDATE, complete(row(3), row(1), errors=[error]), status=status)
     receipts = pushed(change(1), change(2), change(3))
     assert verdicts(receipts) == [Verdict.WRITTEN, Verdict.REFUSED, Verdict.WRITTEN]
@@ -106,7 +115,7 @@ def test_partial_failure_is_told_by_the_body(
 def test_a_record_that_the_answer_passes_over_is_read_back(
     crm: responses.RequestsMock, errors: list[Any], now: str | None, verdict: Verdict
 ) -> None:
-    answers(crm, "POST", READ, complete(held(1), held(2)), complete(held(2, ref_code=now)))
+    answers(crm, "POST", READ, complete(held(1), held(2)), complete(arrived(1, ref_code="NEW"), held(2, ref_code=now)))
     answers(crm, "POST", UPDATE, complete(row(1), errors=errors))
     assert verdicts(pushed(change(1), change(2))) == [Verdict.WRITTEN, verdict]
 
@@ -126,7 +135,9 @@ def test_a_read_back_that_fails_leaves_the_fate_unknown(crm: responses.RequestsM
 
 
 def test_the_input_holds_only_what_changes(crm: responses.RequestsMock) -> None:
-    answers(crm, "POST", READ, complete(held(1, ref_why="old"), held(2, ref_why="why")))
+    cleared = held(2) | {"propertiesWithHistory": {"ref_why": [{"value": "", "timestamp": LATER}]}}
+    back = complete(arrived(1, ref_code="NEW"), cleared)
+    answers(crm, "POST", READ, complete(held(1, ref_why="old"), held(2, ref_why="why")), back)
     answers(crm, "POST", UPDATE, complete(row(1), row(2)))
     clear = Change(Ref("hub", Kind.CONTACT, "2"), WHY, "why", None, "")
     present = Change(Ref("hub", Kind.CONTACT, "1"), WHY, None, "old", "")
@@ -155,18 +166,19 @@ MISSING = {
 
 
 def test_a_missing_property_refuses_its_changes_and_no_others(crm: responses.RequestsMock) -> None:
-    answers(crm, "POST", READ, complete(row(1), row(2)))
+    answers(crm, "POST", READ, complete(row(1), row(2)), complete(arrived(1, ref_code="NEW")))
     crm.add("POST", UPDATE, json=MISSING, status=400)
     answers(crm, "POST", UPDATE, complete(row(1)))
     receipts = pushed(change(1), change(1, WHY), change(2, WHY))
     assert verdicts(receipts) == [Verdict.WRITTEN, Verdict.REFUSED, Verdict.REFUSED]
     assert "refloop provision" in receipts[1].reason
-    assert len(crm.calls) == 3
+    assert len(crm.calls) == 4
 
 
 def test_a_missing_property_that_a_207_names_is_sent_without(crm: responses.RequestsMock) -> None:
     named = MISSING | {"context": {"objectWriteTraceId": ["1"]}}
-    answers(crm, "POST", READ, complete(row(1), row(2)))
+    back = complete(arrived(1, ref_code="NEW"), arrived(2, ref_code="NEW"))
+    answers(crm, "POST", READ, complete(row(1), row(2)), back)
     answers(crm, "POST", UPDATE, complete(row(2), errors=[named]), complete(row(1)))
     receipts = pushed(change(1), change(1, WHY), change(2))
     assert verdicts(receipts) == [Verdict.WRITTEN, Verdict.REFUSED, Verdict.WRITTEN]

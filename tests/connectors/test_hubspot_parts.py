@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from refloop.connectors.hubspot.answers import BatchError, Row
 from refloop.connectors.hubspot.client import Client
-from refloop.connectors.hubspot.parts import look, read_back, split, without
+from refloop.connectors.hubspot.parts import look, split, without
 from refloop.connectors.hubspot.push import push
+from refloop.connectors.hubspot.write import MOST_BETWEEN
 from refloop.connectors.transport import Transport
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
 
@@ -57,18 +58,9 @@ def test_look(held: str | None, before: str | None, after: str | None, verdict: 
 
 def test_a_record_that_does_not_come_back_is_gone() -> None:
     part = {"1": [(0, change(1)), (1, change(1, WHY))]}
-    for settled in (look(part, {})[1], read_back(part, {}, (Verdict.DEFERRED, "x"))):
-        assert {receipt.verdict for receipt in settled.values()} == {Verdict.REFUSED}
-        assert "gone" in settled[1].reason
-
-
-@pytest.mark.parametrize(
-    ("held", "verdict"), [("NEW", Verdict.WRITTEN), ("OLD", Verdict.DEFERRED), ("OTHER", Verdict.MOVED)]
-)
-def test_read_back(held: str, verdict: Verdict) -> None:
-    part = {"1": [(0, change(1, before="OLD"))]}
-    settled = read_back(part, {"1": row(1, ref_code=held)}, (Verdict.DEFERRED, "silent"))
-    assert (settled[0].verdict, settled[0].found) == (verdict, held)
+    _to_write, settled = look(part, {})
+    assert {receipt.verdict for receipt in settled.values()} == {Verdict.REFUSED}
+    assert "gone" in settled[1].reason
 
 
 def error(**more: Any) -> BatchError:
@@ -117,18 +109,26 @@ class Account:
         self.context = context or {}
         self.held: dict[str, str] = {}
         self.sends = 0
+        self.log: list[tuple[str, set[str]]] = []
+        self.gaps: dict[str, int] = {}
 
     def read(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
-        ids = [one["id"] for one in json.loads(request.body or "")["inputs"]]
+        body = json.loads(request.body or "")
+        ids = [one["id"] for one in body["inputs"]]
+        self.log.append(("look back" if "propertiesWithHistory" in body else "look", set(ids)))
         rows = [self._row(one) for one in ids]
         return 200, {}, json.dumps({"status": "COMPLETE", "results": rows})
 
     def update(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], str]:
         self.sends += 1
         inputs = json.loads(request.body or "")["inputs"]
+        self.log.append(("send", {one["id"] for one in inputs}))
         if any(one["id"] in self.bad for one in inputs):
             return 400, {}, json.dumps({"category": "VALIDATION_ERROR", "message": "bad value", **self.context})
         self.held |= {one["id"]: one["properties"]["ref_code"] for one in inputs}
+        for one in inputs:
+            looks = (place for place, (call, ids) in enumerate(self.log) if call == "look" and one["id"] in ids)
+            self.gaps[one["id"]] = len(self.log) - 1 - max(looks)
         return 200, {}, json.dumps({"status": "COMPLETE", "results": [self._row(one["id"]) for one in inputs]})
 
     def _row(self, record: str) -> dict[str, Any]:
@@ -157,6 +157,7 @@ def test_a_poison_record_does_not_hold_back_its_batch(bad: set[int], most: int) 
     assert {record for record, verdict in verdicts.items() if verdict is Verdict.REFUSED} == bad
     assert {record for record, verdict in verdicts.items() if verdict is Verdict.WRITTEN} == set(range(1, 101)) - bad
     assert account.sends <= most
+    assert max(account.gaps.values()) <= MOST_BETWEEN + 1, "calls from the look at a record to its write"
     assert all(receipt.reason == "bad value" for receipt in receipts if receipt.verdict is Verdict.REFUSED)
 
 
@@ -174,6 +175,18 @@ def test_a_named_record_costs_two_more_sends() -> None:
     receipts = pushed(account, [change(one) for one in range(1, 101)])
     assert [receipt.change.ref.id for receipt in receipts if receipt.verdict is Verdict.REFUSED] == ["42"]
     assert account.sends == 3
+
+
+def test_a_batch_is_written_right_after_the_look() -> None:
+    account = Account(set())
+    pushed(account, [change(one) for one in range(1, 251)])
+    assert set(account.gaps.values()) == {1}
+    assert [call for call, _ids in account.log] == [
+        *["look", "send", "look back", "look back"] * 2,
+        "look",
+        "send",
+        "look back",
+    ]
 
 
 @pytest.mark.parametrize("size", [1, 100, 101, 250])

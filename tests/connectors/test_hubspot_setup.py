@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from refloop.connectors.hubspot import HubSpot, HubSpotSettings
-from refloop.errors import AuthError, CrmUnavailable
+from refloop.errors import AuthError, ConfigError, CrmUnavailable
 from refloop.model import Change, FieldSpec, FieldType, Finding, Kind, Level, Ref, Usage, Verdict, Wants
 from refloop.sandbox.hubspot import Allowance, LocalHubSpot
 from refloop.sandbox.server import Server
@@ -246,31 +246,58 @@ def test_a_push_reads_a_hundred_and_writes_a_hundred(office: Office) -> None:
     changes = [Change(ref, field, None, value, "") for ref in refs for field, value in ((CODE, "A"), (STATUS, "won"))]
     assert {receipt.verdict for receipt in office.hubspot().push(changes)} == {Verdict.WRITTEN}
     assert office.crm.calls == {
-        "POST /crm/objects/contacts/batch/read": 3,
+        "GET /crm/properties/contacts": 1,
+        "POST /crm/objects/contacts/batch/read": 3 + 5,  # a look at each hundred, and a look back at each fifty
         "POST /crm/objects/contacts/batch/update": 3,
     }
     held = office.hubspot().read(refs, (CODE, STATUS))
     assert all(held[ref] == {"ref_code": "A", "ref_status": "won"} for ref in refs)
     office.crm.calls.clear()
     assert {receipt.verdict for receipt in office.hubspot().push(changes)} == {Verdict.PRESENT}
-    assert office.crm.calls == {"POST /crm/objects/contacts/batch/read": 3}
+    assert office.crm.calls == {"GET /crm/properties/contacts": 1, "POST /crm/objects/contacts/batch/read": 3}
 
 
-def test_a_property_that_nobody_provisioned_is_refused_with_its_remedy(office: Office) -> None:
-    refs = [contact(office, email=f"p{number}@example.com") for number in range(5)]
-    receipts = list(office.hubspot().push([Change(ref, CODE, None, "A", "") for ref in refs]))
-    assert {receipt.verdict for receipt in receipts} == {Verdict.REFUSED}
-    assert all("refloop provision" in receipt.reason for receipt in receipts)
+DEFINED = {"name": "ref_status", "label": "Status", "type": "string", "fieldType": "text", "groupName": GROUP}
+CHOICE_OF_OTHERS = {"type": "enumeration", "fieldType": "select", "options": [{"value": "x", "label": "X"}]}
 
 
-def test_one_missing_property_does_not_hold_back_the_others(office: Office) -> None:
+@pytest.mark.parametrize(
+    ("now", "wrong"),
+    [
+        (None, "does not exist"),
+        ({"name": "ref_state"}, "does not exist"),
+        ({}, "has the type string"),
+        (CHOICE_OF_OTHERS, "lacks the options won, lost"),
+    ],
+    ids=["removed", "renamed", "retyped", "options removed"],
+)
+def test_a_property_that_changed_is_found_before_the_first_write(
+    office: Office, now: dict[str, Any] | None, wrong: str
+) -> None:
     provisioned(office)
     office.crm.remove_property("contacts", "ref_status")
+    if now is not None:
+        office.crm.define_property("contacts", DEFINED | now)
     refs = [contact(office, email=f"p{number}@example.com") for number in range(5)]
-    changes = [Change(ref, field, None, "won", "") for ref in refs for field in (STATUS, CODE)]
-    receipts = list(office.hubspot().push(changes))
-    assert [receipt.verdict for receipt in receipts] == [Verdict.REFUSED, Verdict.WRITTEN] * 5
-    assert [office.crm.history("contacts", ref.id, "ref_code")[0][0] for ref in refs] == ["won"] * 5
+    office.crm.calls.clear()
+    with pytest.raises(ConfigError, match=rf"hub: contacts\.ref_status: the property {wrong}") as failure:
+        list(office.hubspot().push([Change(ref, field, None, "won", "") for ref in refs for field in (CODE, STATUS)]))
+    assert "provision" in failure.value.remedy
+    assert office.crm.calls == {"GET /crm/properties/contacts": 1}
+
+
+def test_a_property_that_goes_in_the_middle_does_not_hold_back_the_others(office: Office) -> None:
+    provisioned(office)
+    refs = [contact(office, email=f"p{number}@example.com") for number in range(5)]
+    hubspot = office.hubspot()
+    assert {receipt.verdict for receipt in hubspot.push([Change(refs[0], STATUS, None, "lost", "")])} == {
+        Verdict.WRITTEN
+    }
+    office.crm.remove_property("contacts", "ref_status")
+    changes = [Change(ref, field, None, "won", "") for ref in refs[1:] for field in (STATUS, CODE)]
+    receipts = list(hubspot.push(changes))
+    assert [receipt.verdict for receipt in receipts] == [Verdict.REFUSED, Verdict.WRITTEN] * 4
+    assert all("refloop provision" in receipt.reason for receipt in receipts[::2])
 
 
 def test_a_bad_value_is_refused_in_hubspots_words(office: Office) -> None:

@@ -215,6 +215,30 @@ def test_a_place_is_taken_as_soon_as_an_answer_makes_room() -> None:
     made_room.join()
 
 
+def test_room_for_several_calls_is_waited_for_once() -> None:
+    time = FakeTime()
+    made = limiter(time=time)
+    for _ in range(4):
+        call(made)
+    made.make_room("list", 1)
+    assert time.at == 1_000.0
+    made.make_room("list", 2)
+    assert time.at > 1_000.0
+    ready = time.at
+    call(made)
+    call(made)
+    assert time.at == ready
+    made.make_room("list", 99)  # more than a window ever holds is as many as it holds
+
+
+def test_room_that_is_far_away_is_not_waited_for() -> None:
+    made = limiter(longest=0.001)
+    for _ in range(5):
+        call(made)
+    with pytest.raises(TryLater, match="no room for list"):
+        made.make_room("list", 2)
+
+
 def test_a_share_of_the_day_is_left_to_others() -> None:
     left = iter(range(99, 0, -1))
 

@@ -21,6 +21,18 @@ class TestSalesforce(ConnectorContract):
         world.close()
 
 
+@pytest.mark.slow
+class TestSalesforceConditionally(ConnectorContract):
+    @pytest.fixture
+    def world(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+        monkeypatch.setenv("SF_SECRET", SECRET)
+        monkeypatch.setenv("SF_WRONG", "wrong")
+        world = SalesforceWorld(conditional_writes="always")
+        world.batch_size = 25
+        yield world
+        world.close()
+
+
 class TestSalesforceByJobs(ConnectorContract):
     @pytest.fixture
     def world(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:

@@ -78,7 +78,8 @@ class Connections:
         self.pauses: list[float] = []
 
     def __call__(self, **changes: Any) -> Salesforce:
-        document = {"connector": "salesforce", "url": self.url, "auth": APP, "bulk_changes": 1, **changes}
+        by_jobs = {"bulk_changes": 1, "conditional_writes": "never"}
+        document = {"connector": "salesforce", "url": self.url, "auth": APP, **by_jobs, **changes}
         settings = SalesforceSettings.model_validate(document)
         crm = Salesforce("crm", settings, clock=lambda: datetime.now(UTC))
         crm._api.transport._sleep = self.pauses.append

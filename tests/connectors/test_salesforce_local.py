@@ -37,6 +37,7 @@ from refloop.model import (
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.salesforce.fields import remove_field
 from refloop.sandbox.server import Server
+from tests.connectors.hubspot_world import Clock
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, EVERY, length=64)
@@ -56,13 +57,18 @@ def secret(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def local() -> Iterator[LocalSalesforce]:
-    with LocalSalesforce() as local:
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def local(clock: Clock) -> Iterator[LocalSalesforce]:
+    with LocalSalesforce(clock=clock) as local:
         yield local
 
 
 @pytest.fixture
-def connect(local: LocalSalesforce) -> Iterator[Callable[..., Salesforce]]:
+def connect(local: LocalSalesforce, clock: Clock) -> Iterator[Callable[..., Salesforce]]:
     made: list[Salesforce] = []
     with Server(local.app) as server:
 
@@ -70,7 +76,7 @@ def connect(local: LocalSalesforce) -> Iterator[Callable[..., Salesforce]]:
             document = {"connector": "salesforce", "url": server.url, "auth": APP, **changes}
             settings = SalesforceSettings.model_validate(document)
             made.append(Salesforce("crm", settings, clock=lambda: datetime.now(UTC)))
-            made[-1]._api.transport._sleep = lambda _: None
+            made[-1]._api.transport._sleep = clock.timer.sleep
             return made[-1]
 
         yield connect
@@ -325,7 +331,11 @@ def test_one_record_of_many_is_refused(
     assert [receipt.verdict for receipt in receipts] == expected
 
 
-def test_all_kinds_are_written_together_next_to_their_accounts(local: LocalSalesforce, crm: Salesforce) -> None:
+@pytest.mark.usefixtures("crm")
+def test_all_kinds_are_written_together_next_to_their_accounts(
+    local: LocalSalesforce, connect: Callable[..., Salesforce]
+) -> None:
+    crm = connect(conditional_writes="never")
     accounts = [local.create("Account", {"Name": f"A{n}"}) for n in range(3)]
     refs: list[Ref] = []
     for n in range(30):

@@ -144,7 +144,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Salesforce]:
 
 
 def connected(auth: Mapping[str, str]) -> Salesforce:
-    document = {"connector": "salesforce", "url": URL, "auth": auth}
+    document = {"connector": "salesforce", "url": URL, "auth": auth, "conditional_writes": "never"}
     connector = Salesforce("crm", SalesforceSettings.model_validate(document), clock=lambda: NOW)
     connector._api.transport._sleep = lambda _: None
     return connector

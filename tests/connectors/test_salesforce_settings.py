@@ -24,6 +24,7 @@ def test_the_least_that_has_to_be_said() -> None:
     made = settings()
     assert (made.url, made.api_version, made.currency, made.look_back) == (URL, "67.0", None, 15)
     assert [made.fields_with_codes(kind) for kind in Kind] == [("Description",), ("Description",), ()]
+    assert made.conditional_writes == "auto"
     assert Salesforce.settings is SalesforceSettings
 
 
@@ -86,6 +87,7 @@ def test_an_address_that_would_give_the_token_away(url: str, words: str) -> None
         ({"look_back": -1}, "greater than or equal to 0"),
         ({"code_fields": {"lead": ["Description FROM User"]}}, "not a Salesforce field name"),
         ({"code_fields": {"account": ["Description"]}}, "lead"),
+        ({"conditional_writes": "sometimes"}, "'auto', 'always' or 'never'"),
         ({"campaign": "x"}, "not permitted"),
         ({"auth": {"method": "password"}}, "client_credentials"),
         ({"auth": {**TOKEN, "token": "00D!secret"}}, "where the secret is"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
 import stat
 from datetime import timedelta
 from decimal import Decimal
@@ -12,7 +14,16 @@ import pytest
 
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger import Ledger, open_ledger
-from refloop.ledger.backups import back_up, back_up_daily, backups_of, faults_of, folder_of, restore, set_aside
+from refloop.ledger.backups import (
+    arriving_at,
+    back_up,
+    back_up_daily,
+    backups_of,
+    faults_of,
+    folder_of,
+    restore,
+    set_aside,
+)
 from refloop.ledger.records import overlay, record_of
 from refloop.model import Outcome
 from tests.ledger.samples import DAY, contact, deal, keep, lead, record
@@ -151,3 +162,36 @@ def test_a_folder_that_cannot_be_made_is_the_disks_trouble(full: Ledger) -> None
     folder_of(full.path).write_text("a file")
     with pytest.raises(DiskError, match="cannot write a backup"):
         back_up(full, DAY)
+
+
+def test_what_a_restore_that_was_killed_left_is_not_played_into_the_next(full: Ledger) -> None:
+    """It leaves a copy and, in the middle of a transaction, its journal, which SQLite takes for that of any file of
+    the name."""
+    back_up(full, DAY)
+    full.close()
+    arriving = arriving_at(full.path)
+    shutil.copyfile(full.path, arriving)
+    connection = sqlite3.connect(arriving, isolation_level=None)
+    connection.execute("UPDATE records SET stage = 'of another time'")
+    connection.execute("PRAGMA cache_size=1")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("UPDATE records SET stage = 'x'")
+    connection.execute("INSERT INTO runs (command, version, started_at) VALUES (hex(randomblob(20000)), '', '')")
+    journal = arriving.with_name(arriving.name + "-journal")
+    hot = journal.read_bytes()
+    connection.close()
+    journal.write_bytes(hot)
+    restore(full.path, None, DAY)
+    assert not list(full.path.parent.glob(".*"))
+    back = open_ledger(full.path)
+    assert list(faults_of(back)) == []
+    back.close()
+
+
+def test_a_backup_takes_away_what_one_that_was_killed_left(full: Ledger) -> None:
+    first = back_up(full, DAY)
+    left = arriving_at(first)
+    left.write_bytes(b"half of a ledger")
+    left.with_name(left.name + "-journal").write_bytes(b"its journal")
+    second = back_up(full, DAY + timedelta(seconds=1))
+    assert sorted(folder_of(full.path).iterdir()) == [first, second]

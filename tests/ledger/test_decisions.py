@@ -86,9 +86,10 @@ def test_referrals_are_around_their_origin_their_members_and_their_email(ledger:
     keep(ledger, record(contact(1), email="bo@buyer.io"), record(contact(2), email="cy@buyer.io"))
     keep_referral(ledger, 1, referral("rf_a", origin=lead(1)), {lead(2)})
     keep_referral(ledger, 1, referral("rf_b", origin=None, submitted=True, email="bo@buyer.io"), set())
-    around = {ref: {found.id for found, _ in referrals_around(ledger, [ref])} for ref in (lead(1), lead(2), contact(1))}
+    found = referrals_around(ledger, [lead(1), lead(2), contact(1)])
+    around = {ref: {referral.id for referral in found.get(ref, ())} for ref in (lead(1), lead(2), contact(1))}
     assert around == {lead(1): {"rf_a"}, lead(2): {"rf_a"}, contact(1): {"rf_b"}}
-    assert referrals_around(ledger, [contact(2), lead(3)]) == []
+    assert referrals_around(ledger, [contact(2), lead(3)]) == {}
 
 
 def credit(name: str, share: str) -> Credit:

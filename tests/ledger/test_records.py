@@ -29,7 +29,7 @@ def test_a_record_comes_out_as_it_went_in(ledger: Ledger) -> None:
         closed_at=DAY,
     )
     bare = record(lead(1))
-    assert keep(ledger, whole, bare) == {"pulled": 2, "unchanged": 0, "new": 2}
+    assert keep(ledger, whole, bare) == {"pulled": 2, "rejected": 0, "new": 2}
     assert list(records_of(ledger, [bare.ref, whole.ref])) == [whole, bare]
     assert record_of(ledger, lead(9)) is None
 
@@ -71,7 +71,7 @@ def test_every_fact_counts(ledger: Ledger, facts: dict[str, object]) -> None:
 
 def test_an_older_copy_is_ignored(ledger: Ledger) -> None:
     keep(ledger, record(lead(1), title="new", hours=5))
-    assert keep(ledger, record(lead(1), title="old", hours=4))["unchanged"] == 1
+    assert keep(ledger, record(lead(1), title="old", hours=4))["rejected"] == 1
     assert [item.title for item in records_of(ledger, [lead(1)])] == ["new"]
 
 
@@ -79,7 +79,7 @@ def test_an_older_copy_is_ignored_even_when_the_later_version_said_nothing_new(l
     """Seen at 1, again the same at 5: what a lagging index shows of 3 is older than what is known."""
     keep(ledger, record(lead(1), title="same", hours=1))
     keep(ledger, record(lead(1), title="same", hours=5))
-    assert keep(ledger, record(lead(1), title="between", hours=3))["unchanged"] == 1
+    assert keep(ledger, record(lead(1), title="between", hours=3))["rejected"] == 1
     assert [item.title for item in records_of(ledger, [lead(1)])] == ["same"]
 
 
@@ -94,7 +94,7 @@ def test_times_are_compared_as_times_to_the_microsecond(ledger: Ledger) -> None:
 @pytest.mark.parametrize("order", [(1, 2), (2, 1)])
 def test_a_page_may_bring_a_record_twice_and_the_later_version_counts(ledger: Ledger, order: tuple[int, int]) -> None:
     copies = [record(lead(1), title=f"version {hours}", hours=hours) for hours in order]
-    assert keep(ledger, *copies) == {"pulled": 2, "unchanged": 1, "new": 1}
+    assert keep(ledger, *copies) == {"pulled": 2, "rejected": 1, "new": 1}
     assert [item.title for item in records_of(ledger, [lead(1)])] == ["version 2"]
 
 

@@ -84,7 +84,9 @@ def test_a_batch_is_of_a_hundred(api: Api, people: list[str], verb: str, count: 
 
 def test_a_read_with_history_is_of_fifty(api: Api, people: list[str]) -> None:
     body = {"properties": [], "propertiesWithHistory": ["email"]}
-    assert api.ask("POST", f"{BATCH}/read", {**body, **inputs({"id": one} for one in people[:51])}).status_code == 400
+    refused = api.ask("POST", f"{BATCH}/read", {**body, **inputs({"id": one} for one in people[:51])})
+    assert refused.status_code == 400
+    assert "property histories is 50" in refused.json()["message"]
     answer = api.ask("POST", f"{BATCH}/read", {**body, **inputs({"id": one} for one in people[:50])})
     assert answer.json()["results"][0]["propertiesWithHistory"]["email"][0]["value"].endswith("@x.org")
 

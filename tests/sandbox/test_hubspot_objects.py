@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from refloop.sandbox.hubspot import LocalHubSpot
+from refloop.sandbox.hubspot import LocalHubSpot, Quirks
 from tests.sandbox.hubspot_api import START, Api, Clock
 
 
@@ -246,6 +246,30 @@ def test_history_tells_who_wrote_what(hubspot: LocalHubSpot, api: Api, clock: Cl
         ("A", "IMPORT", "2026-01-01T00:00:00Z"),
     ]
     assert record["propertiesWithHistory"]["lastname"] == []
+    app, person, _loaded = record["propertiesWithHistory"]["firstname"]
+    assert person["updatedByUserId"] == int(person["sourceId"].removeprefix("userId:"))
+    assert "updatedByUserId" not in app
+    assert app["sourceLabel"]
+
+
+@pytest.mark.parametrize(("object_", "name", "most"), [("contacts", "firstname", 45), ("deals", "dealname", 20)])
+def test_only_so_many_versions_are_kept(
+    hubspot: LocalHubSpot, api: Api, clock: Clock, object_: str, name: str, most: int
+) -> None:
+    record = hubspot.create(object_, {name: "V0"})
+    for number in range(1, 60):
+        clock.pass_(seconds=1)
+        hubspot.update(object_, record, {name: f"V{number}"})
+    shown = api.ask("GET", f"/crm/v3/objects/{object_}/{record}?propertiesWithHistory={name}").json()
+    assert [one["value"] for one in shown["propertiesWithHistory"][name]] == [f"V{59 - n}" for n in range(most)]
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_same_value_again_is_history_or_not(kept: bool) -> None:
+    hubspot = LocalHubSpot(quirks=Quirks(identical_writes_are_history=kept))
+    contact = hubspot.create("contacts", {"firstname": "A"})
+    hubspot.update("contacts", contact, {"firstname": "A"})
+    assert len(hubspot.history("contacts", contact, "firstname")) == (2 if kept else 1)
 
 
 def test_inline_associations_are_cut_and_say_so(hubspot: LocalHubSpot, api: Api) -> None:

@@ -134,6 +134,15 @@ def test_a_lost_answer_to_a_write(desk: Desk, make: Callable[..., Fault], applie
     assert len(desk.crm.faults.injected) == 1
 
 
+def test_somebody_who_is_quicker(desk: Desk) -> None:
+    """What she does is there before the request, which then goes over it."""
+    seen: list[object] = []
+    desk.crm.faults.add(faults.meanwhile(lambda: seen.append(desk.written())), method="PATCH")
+    assert desk.change().ok
+    assert (seen, desk.written()) == ([None], "CTO")
+    assert [one.fault for one in desk.crm.faults.injected] == ["meanwhile"]
+
+
 def test_a_reset_is_one_and_a_close_is_none(desk: Desk) -> None:
     desk.crm.faults.add(faults.reset())
     desk.crm.faults.add(faults.closed())

@@ -10,7 +10,7 @@ import pytest
 
 from refloop.ledger import Ledger, open_ledger
 from refloop.testing import MemoryCrm
-from tests.sync.loop import MEMORY_DISK, Loop
+from tests.sync.loop import MEMORY_DISK, Loop, assert_balanced
 
 
 @pytest.fixture
@@ -25,6 +25,7 @@ def loop(folder: Path) -> Iterator[Loop]:
     made = Loop(ledger, {"sales": MemoryCrm("sales"), "marketing": MemoryCrm("marketing")})
     made.provision()
     yield made
+    assert_balanced(made.ledger)
     made.ledger.close()
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.records import records_of
+from refloop.ledger.runs import imbalances
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import code_key
 from refloop.mapping.fields import Names, Want, field_specs
@@ -46,7 +48,10 @@ class Loop:
         return Runner(self.ledger, self.policy, connections, lambda: NOW)
 
     def sync(self, *names: str, push: bool = True, span: Span | None = None) -> Report:
-        self.reports.append(self.runner(*names).run(Task("sync", push=push, span=span)))
+        try:
+            self.reports.append(self.runner(*names).run(Task("sync", push=push, span=span)))
+        finally:
+            assert_balanced(self.ledger, "WHERE run = (SELECT max(run) FROM runs)")
         return self.reports[-1]
 
     def code(self, code: str, referrer: str, email: str | None = None, **dates: date) -> None:
@@ -73,6 +78,20 @@ class Loop:
         ]
         plans = Planner(self.ledger, self.policy).plan(everything)
         return {(change.ref, change.field.name): change.after for plan in plans for change in plan.changes}
+
+
+def assert_balanced(ledger: Ledger, which: str = "") -> None:
+    """That the counts of runs add up, and are those of their receipts. A killed run has none."""
+    for row in ledger.rows(f"SELECT run, counts FROM runs {which}"):  # noqa: S608 - a condition of a test
+        counts = json.loads(row["counts"])
+        assert imbalances(counts) == []
+        for kept in ledger.rows(_RECEIPTS, (row["run"],)) if counts else ():
+            assert counts[kept["connection"]].get(kept["verdict"], 0) == kept["n"], (counts, tuple(kept))
+
+
+_RECEIPTS = (
+    "SELECT connection, verdict, count(*) AS n FROM receipts WHERE run = ? AND verdict <> 'unknown' GROUP BY 1, 2"
+)
 
 
 def wanted(loop: Loop) -> dict[Ref, dict[str, Want]]:

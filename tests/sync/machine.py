@@ -22,7 +22,7 @@ from refloop.ledger.receipts import written_values
 from refloop.model import FieldSpec, Kind, Ref
 from refloop.sync.policy import Policy
 from refloop.testing import Draft, World
-from tests.sync.loop import MEMORY_DISK, POLICY, Loop
+from tests.sync.loop import MEMORY_DISK, POLICY, Loop, assert_balanced
 
 EMAILS = ("ada@buyer.io", "ADA@buyer.io", "bo@buyer.io", "cy@other.org", "anna@partners.io", None)
 TEXTS = (
@@ -68,12 +68,17 @@ class LoopMachine(RuleBasedStateMachine):
         self.gone: set[Ref] = set()
         self.merged: dict[Ref, set[Ref]] = {}
         self.faults = 0
+        self.hasty: dict[tuple[Ref, str], str] = {}
+        self.overwritten = 0
 
     def open(self, stack: ExitStack) -> Loop:
         raise TypeError(f"use machine_of, which knows what to open in {stack}")
 
     def teardown(self) -> None:
-        self.stack.close()
+        try:
+            assert_balanced(self.loop.ledger)
+        finally:
+            self.stack.close()
 
     @initialize()
     def begin(self) -> None:
@@ -129,11 +134,14 @@ class LoopMachine(RuleBasedStateMachine):
         crm = self.crm(ref)
         if crm.stored(ref, spec) != value:
             crm.write(ref, spec, value)
-            self.typed[ref, spec.name] = value
-            # nobody can tell what we wrote from the same typed by a person: it counts as ours
-            family = {ref, *self.merged.get(ref, ())}
-            if value in written_values(self.loop.ledger, family, spec.name).values():
-                del self.typed[ref, spec.name]
+            self._note(ref, spec.name, value)
+
+    def _note(self, ref: Ref, name: str, value: str) -> None:
+        self.typed[ref, name] = value
+        # nobody can tell what we wrote from the same typed by a person: it counts as ours
+        family = {ref, *self.merged.get(ref, ())}
+        if value in written_values(self.loop.ledger, family, name).values():
+            del self.typed[ref, name]
 
     @rule(deal=deals, person=st.one_of(people))
     def associate(self, deal: Ref, person: Ref) -> None:
@@ -200,6 +208,7 @@ class LoopMachine(RuleBasedStateMachine):
         self.loop.crms[name].break_next_write(done=done)
         self.faults += 1
         self.loop.sync()
+        self.see_what_became_of_the_hasty()
 
     @rule(data=st.data())
     def sync_while_answers_make_no_sense(self, data: st.DataObject) -> None:
@@ -208,12 +217,42 @@ class LoopMachine(RuleBasedStateMachine):
         before = self._cursor(name)
         report = self.loop.sync()
         self.loop.crms[name].garble_reads(on=False)
+        self.see_what_became_of_the_hasty()
         assert [troubled for troubled, _ in report.problems] == [name]
         assert self._cursor(name) == before, "a watermark moved on an answer that made no sense"
 
     def _cursor(self, name: str) -> str | None:
         row = self.loop.ledger.one("SELECT cursor FROM cursors WHERE connection = ?", (name,))
         return row["cursor"] if row else None
+
+    @rule(ref=st.one_of(people, deals), value=st.sampled_from(("won", "lost", "on_hold")))
+    def sync_while_a_person_types(self, ref: Ref, value: str) -> None:
+        """She types right before the next write of that CRM, whichever it is and whenever it comes."""
+        crm, spec = self.crm(ref), POLICY.spec("ref_status")
+        if crm.overwrites_unseen:
+            return
+
+        def act() -> None:
+            if ref not in self.gone and crm.stored(ref, spec) != value:
+                self.typed.pop((ref, spec.name), None)
+                crm.write(ref, spec, value)
+                self.hasty[ref, spec.name] = value
+
+        crm.before_next_write(act)
+        self.loop.sync()
+        self.see_what_became_of_the_hasty()
+
+    def see_what_became_of_the_hasty(self) -> None:
+        """What was typed in the very moment of a write stands there, or the ledger can put it back."""
+        while self.hasty:
+            (ref, name), value = self.hasty.popitem()
+            kept = "SELECT 1 FROM overwritten WHERE (connection, kind, id, field, found) = (?, ?, ?, ?, ?)"
+            if self.loop.ledger.one(kept, (ref.connection, ref.kind, ref.id, name, value)):
+                self.overwritten += 1
+            else:
+                stored = self.crm(ref).stored(ref, POLICY.spec(name))
+                assert stored == value, f"a person's value in {name} of {ref} became {stored!r}, and nobody was told"
+                self._note(ref, name, value)
 
     # what must hold
 
@@ -235,6 +274,7 @@ class LoopMachine(RuleBasedStateMachine):
         # each write that is still to break costs a run, and may be settled by the next and made by the one after
         for _ in range(self.faults + 3):
             report = self.loop.sync()
+            self.see_what_became_of_the_hasty()
         assert not report.problems
         written = sum(counts["written"] for counts in report.counts.values())
         assert written == 0, "a sync with nothing new wrote something"

@@ -7,6 +7,7 @@ what it had not committed is gone with its connection.
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -20,10 +21,11 @@ import pytest
 
 from refloop.ledger import Ledger, open_ledger, records
 from refloop.ledger.queue import dequeue, next_refs
+from refloop.ledger.runs import INTERRUPTED
 from refloop.model import Kind, Page, Ref
 from refloop.sync.decide import CHUNK, Decider
 from refloop.testing import Draft, MemoryCrm
-from tests.sync.loop import MEMORY_DISK, Loop
+from tests.sync.loop import MEMORY_DISK, Loop, assert_balanced
 
 SAMPLE = 11
 """Of the statements, every so many-th in the quick test; of the calls to the CRMs, each."""
@@ -184,6 +186,9 @@ class Life:
     def end(self) -> End:
         rows = self.loop.ledger.rows
         assert self.loop.ledger.one("SELECT 1 FROM outbox") is None
+        assert_balanced(self.loop.ledger)
+        interrupted = [row["problems"] for row in rows("SELECT problems FROM runs WHERE exit IS NULL")]
+        assert interrupted in ([], [json.dumps([INTERRUPTED])] * self.fate.kills)
         return End(
             {ref: self.loop.fields(ref) for ref in self.refs},
             self.writes(),

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from refloop.model import Change
+from refloop.model import Change, Ref
 from refloop.sync import plan as planning
-from refloop.testing import MemoryCrm, World
+from refloop.testing import MemoryConnector, MemoryCrm, RecallingConnector, World
+from refloop.testing.memory_api import Held
 from tests.sync.machine import machine_of
 
 QUICK = settings(
@@ -25,7 +26,7 @@ QUICK = settings(
 
 
 def in_memory(stack: ExitStack) -> Mapping[str, World]:
-    return {"sales": MemoryCrm("sales"), "marketing": MemoryCrm("marketing")}
+    return {"sales": MemoryCrm("sales"), "marketing": MemoryCrm("marketing", connector_class=RecallingConnector)}
 
 
 def test_people_clocks_and_faults() -> None:
@@ -54,3 +55,20 @@ def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytes
     no_shrinking = settings(QUICK, phases=[Phase.generate], max_examples=200)
     with pytest.raises(AssertionError, match="a person's value"):
         run_state_machine_as_test(machine_of(in_memory), settings=no_shrinking)
+
+
+class Blind(MemoryConnector):
+    """Writes without a condition, and does not look back."""
+
+    def _write(self, values: Held, seen: Held) -> tuple[Mapping[Ref, str], bool]:  # noqa: ARG002 - that is the fault
+        return super()._write(values, {})
+
+
+def test_the_machine_notices_a_connector_that_overwrites_unseen() -> None:
+    """Negative control: what a person types in the moment of a write must not be lost in silence."""
+
+    def worlds(stack: ExitStack) -> Mapping[str, World]:
+        return {"sales": MemoryCrm("sales", connector_class=Blind), "marketing": MemoryCrm("marketing")}
+
+    with pytest.raises(AssertionError, match="and nobody was told"):
+        run_state_machine_as_test(machine_of(worlds), settings=settings(QUICK, max_examples=400))

@@ -84,7 +84,7 @@ def test_a_crm_that_shows_far_less_is_not_believed_until_told_so(loop: Loop, lea
     for _ in range(2):
         report = loop.sync()
         assert report.exit is Exit.DATA
-        assert "4 records; before the rebuild there were 9" in str(dict(report.problems)["sales"])
+        assert "4 records; before, there were 9" in str(dict(report.problems)["sales"])
     assert decided(loop.ledger) == before
     assert loop.runner().run(Task("sync", allow_shrink=True)).exit is Exit.OK
     assert loop.sync().exit is Exit.OK

@@ -12,7 +12,8 @@ import pytest
 
 from refloop.errors import CrmUnavailable, LedgerError
 from refloop.model import Change, Everything, FieldSpec, Finding, Page, Receipt, Ref, Since, Span, Verdict, Wants
-from refloop.testing import ConnectorContract, MemoryConnector, MemoryCrm, World
+from refloop.testing import ConnectorContract, MemoryConnector, MemoryCrm, RecallingConnector, World
+from refloop.testing.memory_api import Held
 
 pytest_plugins = ("pytester",)
 
@@ -21,6 +22,12 @@ class TestMemory(ConnectorContract):
     @pytest.fixture
     def world(self) -> World:
         return MemoryCrm()
+
+
+class TestMemoryWithoutConditions(ConnectorContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return MemoryCrm(connector_class=RecallingConnector)
 
 
 class DropsTheLastPage(MemoryConnector):
@@ -110,21 +117,38 @@ class CallsABrokenWriteDone(MemoryConnector):
 
 
 class RepeatsABrokenWrite(MemoryConnector):
-    def _write(self, values: Mapping[Ref, Mapping[str, str | None]]) -> tuple[Mapping[Ref, str], bool]:
-        errors, broken = super()._write(values)
-        return super()._write(values) if broken else (errors, broken)
+    def _write(self, values: Held, seen: Held) -> tuple[Mapping[Ref, str], bool]:
+        errors, broken = super()._write(values, seen)
+        return super()._write(values, seen) if broken else (errors, broken)
 
 
 class HoldsTheBatchBack(MemoryConnector):
-    def _write(self, values: Mapping[Ref, Mapping[str, str | None]]) -> tuple[Mapping[Ref, str], bool]:
-        errors, broken = super()._write(values)
+    def _write(self, values: Held, seen: Held) -> tuple[Mapping[Ref, str], bool]:
+        errors, broken = super()._write(values, seen)
         return dict.fromkeys(values, "the batch was refused") if errors else {}, broken
 
 
 class SendsEveryFieldItKnows(MemoryConnector):
-    def _write(self, values: Mapping[Ref, Mapping[str, str | None]]) -> tuple[Mapping[Ref, str], bool]:
+    def _write(self, values: Held, seen: Held) -> tuple[Mapping[Ref, str], bool]:
         held = self._crm.api_read(self._token.value, list(values))
-        return super()._write({ref: {**held.get(ref, {}), **own} for ref, own in values.items()})
+        return super()._write({ref: {**held.get(ref, {}), **own} for ref, own in values.items()}, seen)
+
+
+class WritesWhateverCameInBetween(MemoryConnector):
+    def _write(self, values: Held, seen: Held) -> tuple[Mapping[Ref, str], bool]:  # noqa: ARG002 - that is the fault
+        return super()._write(values, {})
+
+
+class TellsOfAnOverwriteButNotOfWhat(RecallingConnector):
+    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        for receipt in super().recall(changes):
+            yield replace(receipt, found=None)
+
+
+class CriesWolf(RecallingConnector):
+    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        for receipt in super().recall(changes):
+            yield replace(receipt, overwrote=True)
 
 
 class ReadsWhatIsGone(MemoryConnector):
@@ -156,6 +180,9 @@ FAULTS: list[tuple[type[MemoryConnector], str]] = [
     (BringsFieldsNobodyWants, "test_only_the_fields_asked_for_are_brought"),
     (CallsNaiveTimesUtc, "test_a_person_is_brought_as_she_stands"),
     (OverwritesAPerson, "test_what_a_person_wrote_is_not_overwritten"),
+    (WritesWhateverCameInBetween, "test_what_a_person_writes_right_before_us_is_kept_or_told"),
+    (TellsOfAnOverwriteButNotOfWhat, "test_what_a_person_writes_right_before_us_is_kept_or_told"),
+    (CriesWolf, "test_what_a_person_writes_right_before_us_is_kept_or_told"),
     (ShufflesReceipts, "test_more_changes_than_a_batch_keep_their_order"),
     (LosesAReceipt, "test_a_poisoned_record_does_not_hold_back_the_others"),
     (CallsABrokenWriteDone, "test_a_write_that_broke_off_is_told_as_it_is"),

@@ -7,7 +7,7 @@ CrmUnavailable for an answer that cannot be one; `what` names the call in the me
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
@@ -20,8 +20,19 @@ _ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """One value that a property held, and since when."""
+
+    value: str | None
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One record of an answer. `linked` are the ids of its contacts, None where the answer does not say them all."""
+    """One record of an answer. `linked` are the ids of its contacts, None where the answer does not say them all.
+
+    `history` are the versions of each property whose history was asked for, newest first.
+    """
 
     id: str
     created: datetime
@@ -29,6 +40,7 @@ class Row:
     properties: Mapping[str, str | None]
     archived: bool = False
     linked: frozenset[str] | None = None
+    history: Mapping[str, Sequence[Version]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +216,28 @@ def _row(entry: Mapping[str, Any], what: str) -> Row:
         properties=properties,
         archived=entry.get("archived") is True,
         linked=_linked(entry.get("associations"), what),
+        history=_history(entry.get("propertiesWithHistory"), what),
     )
+
+
+def _history(histories: Any, what: str) -> Mapping[str, Sequence[Version]]:
+    if histories is None:
+        return {}
+    key = "propertiesWithHistory"
+    return {name: _versions(entries, what, key) for name, entries in _object(histories, what, key).items()}
+
+
+def _versions(entries: Any, what: str, key: str) -> Sequence[Version]:
+    """In the order of their times; of two at the same time, the first in the answer is the newer one."""
+    versions = [_version(_object(entry, what, key), what) for entry in _list(entries, what, key)]
+    return sorted(versions, key=lambda version: version.at, reverse=True)
+
+
+def _version(entry: Mapping[str, Any], what: str) -> Version:
+    value = entry.get("value")
+    if value is not None and not isinstance(value, str):
+        raise nonsense(what, "a value in the history of a property is not text")
+    return Version(value, _moment(entry.get("timestamp"), what, "timestamp"))
 
 
 def _linked(associations: Any, what: str) -> frozenset[str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 from refloop.connectors.hubspot.auth import OAuthTokens
 from refloop.connectors.hubspot.client import Client
 from refloop.connectors.hubspot.faults import Forbidden
-from refloop.connectors.hubspot.properties import Property, misfits, missing_options
+from refloop.connectors.hubspot.properties import Property, faults
 from refloop.connectors.hubspot.provision import defined, place
 from refloop.connectors.hubspot.records import MIRRORS
 from refloop.connectors.hubspot.search import OBJECTS
@@ -75,15 +75,8 @@ class Check:
 
     def _our_field(self, kind: Kind, field: FieldSpec, there: Property | None) -> Iterator[Finding]:
         where = place(self._connection, kind, field.name)
-        if there is None:
-            yield Finding(Level.ERROR, where, "the property does not exist", _PROVISION)
-            return
-        for wrong in misfits(field, there):
-            remedy = "Delete or rename that property in HubSpot, or choose another `fields.prefix`; then provision."
-            yield Finding(Level.ERROR, where, f"the property {wrong}", remedy)
-        lacking = missing_options(field, there)
-        if lacking and there.type == "enumeration":
-            yield Finding(Level.ERROR, where, f"the property lacks the options {', '.join(lacking)}", _PROVISION)
+        for wrong, remedy in faults(field, there):
+            yield Finding(Level.ERROR, where, wrong, remedy)
 
     def _code_fields(self, kind: Kind, there: Mapping[str, Property]) -> Iterator[Finding]:
         """HubSpot leaves a name that it does not know out of its answers, without a word."""

@@ -32,8 +32,9 @@ T = TypeVar("T")
 
 PAGE = 100
 BATCH = 100
+BATCH_WITH_HISTORY = 50
 EDGES = 1_000
-"""HubSpot docs: records a list page, inputs a batch, inputs an associations batch read."""
+"""HubSpot docs: records a list page, inputs a batch, the same with history, inputs an associations batch read."""
 
 _DONE = (200, 201, 204, 207)
 _REFUSED = (400, 401, 403, 404, 409, 414)
@@ -89,10 +90,22 @@ class Client:
         what = f"the search of {OBJECTS[kind]}"
         return answers.read_found(self._post(self._objects(kind, "search"), what, body), what, limit=LIMIT)
 
-    def batch_read(self, kind: Kind, ids: Collection[str], properties: Sequence[str]) -> Batch:
-        """At most BATCH ids. One that is gone is missing; one that was merged may come back as its survivor."""
+    def make_room(self, kind: Kind, calls: int) -> None:
+        """Waits until so many calls about records may leave at once. Raises TryLater when that is not soon."""
+        limiter = self.transport.limiter
+        if isinstance(limiter, Limiter):
+            limiter.make_room(f"POST {self._objects(kind, 'batch/read')}", calls)
+
+    def batch_read(
+        self, kind: Kind, ids: Collection[str], properties: Sequence[str], *, history: bool = False
+    ) -> Batch:
+        """At most BATCH ids; with the `history` of the properties, at most BATCH_WITH_HISTORY.
+
+        One that is gone is missing; one that was merged may come back as its survivor.
+        """
         what = f"the batch read of {OBJECTS[kind]}"
         body = {"inputs": [{"id": one} for one in ids], "properties": list(properties)}
+        body |= {"propertiesWithHistory": list(properties)} if history else {}
         batch = answers.read_batch(self._post(self._objects(kind, "batch/read"), what, body), what, limit=BATCH)
         if ids and not batch.rows and not batch.errors:
             raise answers.nonsense(what, "it says nothing of any record that was asked for")

@@ -14,6 +14,7 @@ from refloop.connectors.hubspot.client import Client, open_transport
 from refloop.connectors.hubspot.provision import provision
 from refloop.connectors.hubspot.pull import Pull
 from refloop.connectors.hubspot.records import Reader
+from refloop.connectors.hubspot.schema import Schema
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.unprovision import unprovision
 from refloop.connectors.limiter import Limiter, Timer
@@ -36,6 +37,7 @@ class HubSpot:
         self._connection = connection
         self._settings = settings
         self._client = Client(connection, settings.api_version, open_transport(settings, timer))
+        self._schema = Schema(self._client, connection)
 
     def check(self, wants: Wants) -> Iterator[Finding]:
         """A bad token, missing scopes, missing or unfit properties, unknown code fields, a used-up day."""
@@ -45,9 +47,9 @@ class HubSpot:
         """Creates a property group and our properties, on contacts and deals."""
         return provision(self._client, self._connection, fields)
 
-    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+    def unprovision(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
         """Archives the properties that `provision` made, and their group if nothing else is in it."""
-        return unprovision(self._client, self._connection, fields)
+        return unprovision(self._client, self._connection, fields, preview=preview)
 
     def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
         """Everything is read by several readers at once, as fast as the rate limits allow: a call a hundred records.
@@ -60,8 +62,18 @@ class HubSpot:
         return Pull(self._client, reader).pages(span)
 
     def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
-        """Reads 100 records, writes those 100 at once: HubSpot has no conditional write."""
-        return push.push(self._client, self._connection, changes)
+        """Reads 100 records, writes those 100 at once, and reads back what was overwritten in between: HubSpot has no
+        conditional write. Four calls a hundred records.
+
+        Before the first of each kind, one call reads its properties. Raises ConfigError, with nothing written, when one
+        that changes are to be written to is gone or does not fit.
+        """
+        self._schema.refuse_unfit(changes)
+        yield from push.push(self._client, self._connection, changes)
+
+    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        """By the history of the fields: a call for fifty records."""
+        return push.recall(self._client, changes)
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
         return push.read(self._client, self._connection, refs, fields)

@@ -52,23 +52,6 @@ def look(part: Part, rows: Mapping[str, Row]) -> tuple[Part, Fates]:
     return to_write, settled
 
 
-def read_back(part: Part, rows: Mapping[str, Row], otherwise: tuple[Verdict, str]) -> Fates:
-    """The fate of changes that an answer did not speak of; `otherwise` for one whose value is still the old."""
-    settled: Fates = {}
-    for record, changes in part.items():
-        row = rows.get(record)
-        if row is None:
-            settled |= fates(changes, Verdict.REFUSED, GONE)
-            continue
-        for number, change in changes:
-            held = held_value(change, row)
-            verdict, reason = (Verdict.WRITTEN, "") if held == change.after else otherwise
-            if held not in (change.after, change.before):
-                verdict, reason = Verdict.MOVED, ""
-            settled[number] = Receipt(change, verdict, found=held, reason=reason)
-    return settled
-
-
 def held_value(change: Change, row: Row) -> str | None:
     return canonical_value(change.field, row.properties.get(change.field.name))
 

@@ -113,6 +113,22 @@ def missing_options(field: FieldSpec, there: Property) -> list[str]:
     return [value for value, _label in field.choices if value not in there.values]
 
 
+_PROVISION = "Run `refloop provision`."
+_RENAME = "Delete or rename that property in HubSpot, or choose another `fields.prefix`; then provision."
+
+
+def faults(field: FieldSpec, there: Property | None) -> Iterator[tuple[str, str]]:
+    """What keeps our field from being written, and what to do about it. `there`: the property of its name, if any."""
+    if there is None:
+        yield "the property does not exist", _PROVISION
+        return
+    for wrong in misfits(field, there):
+        yield f"the property {wrong}", _RENAME
+    lacking = missing_options(field, there)
+    if lacking and there.type == "enumeration":
+        yield f"the property lacks the options {', '.join(lacking)}", _PROVISION
+
+
 def misfits(field: FieldSpec, there: Property) -> Iterator[str]:
     """What keeps an existing property from being our field, in words. No option that is missing: those can be added."""
     wanted, _shown_as = _TYPES[field.type]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from refloop.connectors.hubspot.client import BATCH, Client, chunks
+from refloop.connectors.hubspot.client import BATCH, BATCH_WITH_HISTORY, Client, chunks
+from refloop.connectors.hubspot.history import Sent, told_all
 from refloop.connectors.hubspot.parts import Fates, Numbered, fates
 from refloop.connectors.hubspot.records import found_values
 from refloop.connectors.hubspot.search import OBJECTS
@@ -43,6 +44,22 @@ def read(
             asked = set(chunk)  # a merged record comes back under its survivor's id
             found |= {Ref(connection, kind, row.id): found_values(row, own) for row in rows if row.id in asked}
     return found
+
+
+def recall(client: Client, changes: Sequence[Change]) -> Iterator[Receipt]:
+    """What became of changes whose value the record holds, though nobody heard what became of the write: WRITTEN,
+    with what it overwrote. One receipt a change, in their order. Raises as `push` does."""
+    records: dict[Ref, list[Numbered]] = {}
+    for numbered in enumerate(changes):
+        records.setdefault(numbered[1].ref, []).append(numbered)
+    known: Fates = {}
+    for kind, refs in _by_kind(records).items():
+        for some in chunks(refs, BATCH_WITH_HISTORY):
+            sent = {ref.id: Sent(records[ref], None) for ref in some}
+            names = sorted({change.field.name for ref in some for _number, change in records[ref]})
+            rows = client.batch_read(kind, list(sent), names, history=True).rows
+            known |= told_all(sent, {row.id: row for row in rows})
+    yield from (known[place] for place in range(len(changes)))
 
 
 def _steps(client: Client, connection: str, changes: Sequence[Change]) -> Iterator[Fates]:

@@ -161,7 +161,8 @@ class _Facts:
 
 def found_values(row: Row, fields: Iterable[FieldSpec]) -> dict[str, str]:
     """What our fields hold, by our names; canonical, empty ones left out."""
-    held = ((field.name, canonical_value(field, row.properties.get(field.name))) for field in fields)
+    said = row.properties.get
+    held = ((field.name, canonical_value(field, text)) for field in fields if (text := said(field.name)))
     return {name: value for name, value in held if value is not None}
 
 

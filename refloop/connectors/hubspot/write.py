@@ -1,11 +1,14 @@
-"""Writes one batch: looks, sends, reads the answer by its body, and takes apart what was sent back."""
+"""Writes one batch: looks, sends, reads the answer by its body, takes apart what was sent back, and reads back."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from refloop.connectors.hubspot.answers import BatchError, Row, Updated
-from refloop.connectors.hubspot.client import Client
+from refloop.connectors.hubspot.client import BATCH_WITH_HISTORY, Client, chunks
+from refloop.connectors.hubspot.history import Sent, told_all, unread
 from refloop.connectors.hubspot.parts import (
     Fates,
     Part,
@@ -14,22 +17,44 @@ from refloop.connectors.hubspot.parts import (
     inputs,
     look,
     missing_properties,
-    read_back,
     reason_of,
     split,
     without,
 )
 from refloop.connectors.transport import FateUnknown
-from refloop.errors import CrmUnavailable, TryLater
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, TryLater
 from refloop.model import Kind, Verdict
 
 _MOST_SENDS = 55
 """For one batch: enough to find five bad records among a hundred by halving."""
+MOST_BETWEEN = 4
+"""So many calls may lie between the look at a record and its write; after more, it is looked at anew."""
 _MOST_SETBACKS = 2
 """After so many limits or locks in a row, the rest of the changes waits for the next run."""
 _SILENT = "HubSpot took the call and did not say what became of the record"
 _HELD = "HubSpot's limit was reached before"
 _TOO_MANY = "too many refused records in one batch"
+_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """Changes that wait to be sent: when each record had last been modified when we looked, and after which call."""
+
+    part: Part
+    at: Mapping[str, datetime]
+    call: int = 0
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What became of one batch so far: fates that are known, and what HubSpot took and is to be read back."""
+
+    kind: Kind
+    settled: Fates = field(default_factory=dict)
+    sent: dict[str, Sent] = field(default_factory=dict)
+    sends: int = 0
+    calls: int = 0
 
 
 class Writer:
@@ -48,85 +73,111 @@ class Writer:
         """The fate of every change of at most 100 records. Raises what `Client` raises for a whole call."""
         if self._is_held:
             return fates(everything(part), Verdict.DEFERRED, _HELD)
+        batch = _Batch(kind)
         try:
-            to_write, settled = look(part, self._rows(kind, part))
+            looked = self._look(batch, part)
         except TryLater as error:
             return self._deferred(part, error)
-        return settled | self._send_all(kind, to_write)
+        self._send_all(batch, looked)
+        return batch.settled | self._read_back(batch)
 
-    def _send_all(self, kind: Kind, part: Part) -> Fates:
-        settled: Fates = {}
-        waiting = [part]
-        sends = 0
+    def _look(self, batch: _Batch, part: Part) -> _Looked:
+        """What is to be written. There is room for the write to follow at once."""
+        self._client.make_room(batch.kind, 2)
+        rows = self._rows(batch.kind, part)
+        to_write, settled = look(part, rows)
+        batch.settled |= settled
+        batch.calls += 1
+        return _Looked(to_write, {record: rows[record].updated for record in to_write}, batch.calls)
+
+    def _send_all(self, batch: _Batch, first: _Looked) -> None:
+        waiting = [first]
         while waiting:
-            present, refused = without(waiting.pop(), self._missing[kind])
-            settled |= refused
+            looked = waiting.pop()
+            present, refused = without(looked.part, self._missing[batch.kind])
+            batch.settled |= refused
             if not present:
                 continue
-            if sends == _MOST_SENDS or self._is_held:
+            if batch.sends == _MOST_SENDS or self._is_held:
                 reason = _HELD if self._is_held else _TOO_MANY
-                settled |= fates(everything(present), Verdict.DEFERRED, reason)
-                continue
-            sends += 1
-            known, again = self._send(kind, present)
-            settled |= known
-            waiting.extend(again)
-        return settled
+                batch.settled |= fates(everything(present), Verdict.DEFERRED, reason)
+            elif batch.calls - looked.call > MOST_BETWEEN:
+                waiting.append(self._look_again(batch, present))
+            else:
+                again = self._send(batch, replace(looked, part=present))
+                waiting.extend(replace(looked, part=one) for one in again)
 
-    def _send(self, kind: Kind, part: Part) -> tuple[Fates, list[Part]]:
-        """(what is known now, what to send next)."""
+    def _look_again(self, batch: _Batch, part: Part) -> _Looked:
         try:
-            answer = self._client.batch_update(kind, inputs(part))
+            return self._look(batch, part)
+        except (CrmUnavailable, TryLater) as error:
+            batch.settled |= fates(everything(part), Verdict.DEFERRED, error.message)
+            return _Looked({}, {}, batch.calls)
+
+    def _send(self, batch: _Batch, looked: _Looked) -> list[Part]:
+        """What to send next."""
+        part = looked.part
+        batch.sends += 1
+        batch.calls += 1
+        try:
+            answer = self._client.batch_update(batch.kind, inputs(part))
         except FateUnknown as error:
-            return fates(everything(part), Verdict.UNKNOWN, error.message), []
+            batch.settled |= fates(everything(part), Verdict.UNKNOWN, error.message)
+            return []
         except TryLater as error:
-            return self._deferred(part, error), []
+            batch.settled |= self._deferred(part, error)
+            return []
         self._setbacks = 0
         if isinstance(answer, BatchError):
-            return self._sent_back(kind, part, answer)
-        return self._answered(kind, part, answer)
+            return self._sent_back(batch, part, answer)
+        return self._answered(batch, looked, answer)
 
-    def _sent_back(self, kind: Kind, part: Part, error: BatchError) -> tuple[Fates, list[Part]]:
+    def _sent_back(self, batch: _Batch, part: Part, error: BatchError) -> list[Part]:
         """Nothing of the part was written."""
         missing = missing_properties(error, part)
         if missing:
-            self._missing[kind] |= missing
-            return {}, [part]
+            self._missing[batch.kind] |= missing
+            return [part]
         if len(part) == 1:
-            return fates(everything(part), Verdict.REFUSED, reason_of(error)), []
-        return {}, split(part, error)
+            batch.settled |= fates(everything(part), Verdict.REFUSED, reason_of(error))
+            return []
+        return split(part, error)
 
-    def _answered(self, kind: Kind, part: Part, answer: Updated) -> tuple[Fates, list[Part]]:
+    def _answered(self, batch: _Batch, looked: _Looked, answer: Updated) -> list[Part]:
+        part = looked.part
         refused = {record: error for error in answer.errors for record in error.ids if record in part}
-        written = _some(part, answer.ids - refused.keys())
-        settled = fates(everything(written), Verdict.WRITTEN)
         again: dict[str, Part] = {}
         for record, error in refused.items():
             own = _some(part, [record])
             missing = missing_properties(error, own)
-            self._missing[kind] |= missing
+            self._missing[batch.kind] |= missing
             if missing:
                 again[record] = own
             else:
-                settled |= fates(everything(own), Verdict.REFUSED, reason_of(error))
-        silent = _some(part, part.keys() - answer.ids - refused.keys())
-        if silent:
-            settled |= self._read_back(kind, silent, answer.errors)
-        return settled, [_some(part, again)] if again else []
+                batch.settled |= fates(everything(own), Verdict.REFUSED, reason_of(error))
+        nameless = [error for error in answer.errors if not error.ids]
+        silent = (Verdict.REFUSED, reason_of(nameless[0])) if nameless else (Verdict.DEFERRED, _SILENT)
+        for record in part.keys() - refused.keys():
+            otherwise = None if record in answer.ids else silent
+            batch.sent[record] = Sent(part[record], looked.at[record], otherwise)
+        return [_some(part, again)] if again else []
 
-    def _read_back(self, kind: Kind, part: Part, errors: Iterable[BatchError]) -> Fates:
-        """Neither in `results` nor in `errors`: only the record itself can tell."""
-        nameless = [error for error in errors if not error.ids]
-        otherwise = (Verdict.REFUSED, reason_of(nameless[0])) if nameless else (Verdict.DEFERRED, _SILENT)
-        try:
-            return read_back(part, self._rows(kind, part), otherwise)
-        except (CrmUnavailable, TryLater):
-            return fates(everything(part), Verdict.UNKNOWN, _SILENT)
+    def _read_back(self, batch: _Batch) -> Fates:
+        """HubSpot's word is not enough: only the record can tell what it holds, and what it held before."""
+        settled: Fates = {}
+        for ids in chunks(list(batch.sent), BATCH_WITH_HISTORY):
+            sent = {record: batch.sent[record] for record in ids}
+            part = {record: one.changes for record, one in sent.items()}
+            try:
+                settled |= told_all(sent, self._rows(batch.kind, part, history=True))
+            except _TROUBLE as error:
+                settled |= unread(sent, error.message)
+        return settled
 
-    def _rows(self, kind: Kind, part: Part) -> Mapping[str, Row]:
+    def _rows(self, kind: Kind, part: Part, *, history: bool = False) -> Mapping[str, Row]:
         """The records as they are now, by id; one that was merged away is missing, its survivor is not asked for."""
         names = sorted({change.field.name for _number, change in everything(part)})
-        return {row.id: row for row in self._client.batch_read(kind, list(part), names).rows}
+        return {row.id: row for row in self._client.batch_read(kind, list(part), names, history=history).rows}
 
     def _deferred(self, part: Part, error: TryLater) -> Fates:
         self._setbacks += 1

@@ -28,8 +28,9 @@ class Salesforce:
 
     A pull costs one call a page of 2,000 rows of each object, and one call when nothing changed; what is large is
     pulled in full by a Bulk job, for some eight calls and one a 100,000 rows. A push costs one call to look at 2,000
-    records and one to write 1,000; very many of one object are written by a job. A description of the org costs one
-    call: once a day, and once a push.
+    records and one to write 1,000; very many of one object are written by a job; where each record is written on the
+    condition that nobody saved it since the look, a call writes 25 (setting `conditional_writes`). A description of
+    the org costs one call: once a day, and once a push.
     """
 
     settings: ClassVar[type[ConnectionSettings]] = SalesforceSettings
@@ -40,7 +41,7 @@ class Salesforce:
         org = Org(self._api)
         self._looker = Looker(connection, self._api, org)
         self._puller = Puller(connection, settings, self._api, org)
-        self._pusher = Pusher(connection, self._looker, Writer(self._api, settings.bulk_changes), settings.bulk_changes)
+        self._pusher = Pusher(connection, settings, self._looker, Writer(self._api, settings.bulk_changes))
         self._checker = Checker(connection, settings, self._api)
         self._provisioner = Provisioner(connection, self._api, org)
         self._remover = Remover(connection, self._api, org)
@@ -51,8 +52,8 @@ class Salesforce:
     def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         return self._provisioner.findings(fields)
 
-    def unprovision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
-        return self._remover.findings(fields)
+    def unprovision(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
+        return self._remover.findings(fields, preview=preview)
 
     def metadata(self, fields: Sequence[FieldSpec]) -> str:
         """What `provision` would make, for an administrator to look at and deploy: files, each below its name."""
@@ -63,6 +64,9 @@ class Salesforce:
 
     def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
         return self._pusher.receipts(changes)
+
+    def unconditional(self) -> int:
+        return self._pusher.unconditional
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
         return self._looker.read(refs, fields)

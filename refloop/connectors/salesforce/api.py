@@ -31,6 +31,9 @@ LIMITS = Limits(read=110.0, total=180.0, body=64 * 1024 * 1024, download_total=9
 MOST_PARTS = 5
 """Salesforce REST docs, "Composite": of its sub-requests, at most 5 may be queries or sObject collections."""
 
+MOST_RECORDS = 25
+"""The same: at most 25 sub-requests, which may all be records."""
+
 _REFUSALS = frozenset({400, 403, 404, 405})
 
 
@@ -59,7 +62,10 @@ class _Front(SimpleSalesforce):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One request, alone or within a composite one. `name` is unique there: letters, digits, underscore."""
+    """One request, alone or within a composite one. `name` is unique there: letters, digits, underscore.
+
+    `conditions` are headers that hold for this request alone; `headers` may stand on the whole composite one too.
+    """
 
     name: str
     method: str
@@ -67,6 +73,7 @@ class Part:
     params: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    conditions: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,11 @@ class Api:
         """How the org's API calls of the last 24 hours stand, as the last answer said; None when it did not."""
         said = self._quota.latest
         return Usage(limit=said.limit, used=said.used, ours=self._quota.spent) if said else None
+
+    @property
+    def composes(self) -> bool:
+        """Whether the org takes composite calls, as far as is known."""
+        return self._composite
 
     @property
     def organization(self) -> str:
@@ -185,10 +197,11 @@ class Api:
             raise CrmUnavailable("Salesforce answers without a Date, which the next pull has to start from")
         return self.transport.server_time
 
-    def together(self, parts: Sequence[Part]) -> Sequence[PartAnswer]:
+    def together(self, parts: Sequence[Part], *, apart: bool = False) -> Sequence[PartAnswer]:
         """The answers to at most five parts (and others that are no queries): one composite call, or one call each
-        where the org refuses those."""
-        if self._composite and len(parts) > 1:
+        where the org refuses those. `apart`: what becomes of a part is its own matter, also when it is the only one.
+        """
+        if self._composite and (apart or len(parts) > 1):
             answer = self.ask(self._composed(parts))
             if answer.is_good:
                 return _parts_of(answer.body, parts)
@@ -197,11 +210,11 @@ class Api:
             self._composite = False
         return [self.ask(part) for part in parts]
 
-    def write(self, parts: Sequence[Part]) -> Sequence[PartAnswer]:
+    def write(self, parts: Sequence[Part], *, apart: bool = False) -> Sequence[PartAnswer]:
         """`together`, for parts that write. Raises FateUnknown when there is no telling what became of them."""
         with self.transport.writing():
             try:
-                return self.together(parts)
+                return self.together(parts, apart=apart)
             except ForeignAnswer:
                 pass
         raise FateUnknown("Salesforce answered a write with something else", remedy="Run again: it reads back.")
@@ -213,7 +226,7 @@ class Api:
                 "url": self._root + _with_query(part),
                 "referenceId": part.name,
                 **({"body": part.body} if part.body is not None else {}),
-                **({"httpHeaders": dict(part.headers)} if part.headers else {}),
+                **({"httpHeaders": {**part.headers, **part.conditions}} if part.headers or part.conditions else {}),
             }
             for part in parts
         ]
@@ -226,9 +239,10 @@ class Api:
         """The answer to one call, whatever its status."""
         self.log_in()
         options: dict[str, Any] = {"json": part.body} if part.body is not None else {}
+        headers = {**part.headers, **part.conditions}
         try:
             body = self._front.restful(
-                part.path, params=dict(part.params) or None, method=part.method, headers=dict(part.headers), **options
+                part.path, params=dict(part.params) or None, method=part.method, headers=headers, **options
             )
         except SalesforceError as error:
             return PartAnswer(error.status, error.content)

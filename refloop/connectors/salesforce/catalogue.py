@@ -53,6 +53,9 @@ class Entry:
 NOT_SENT = "NOT_SENT"
 """Our own code, for a record whose turn did not come."""
 
+EDITED = "PRECONDITION_FAILED"
+"""Our own code too, for a record that was saved between our look and our write (HTTP 412, whatever its body)."""
+
 _PROVISION = "Run `refloop provision`, or let the run user see the field (permission set Refloop_Sync)."
 _RIGHTS = "Give the run user API Enabled, and Read, Edit and View All on leads, contacts and opportunities."
 _VERSION = "Set `api_version` of the connection to one that `refloop check` lists."
@@ -102,6 +105,7 @@ CATALOGUE: Mapping[str, Entry] = MappingProxyType(
         "REQUEST_LIMIT_EXCEEDED": Entry(Treat.WAIT, "Run later, or raise the org's API limit."),
         "UNABLE_TO_LOCK_ROW": Entry(Treat.WAIT, "Run again later."),
         NOT_SENT: Entry(Treat.WAIT),
+        EDITED: Entry(Treat.WAIT, "Run again later."),
         "QUERY_TIMEOUT": _PASSES,
         "SERVER_UNAVAILABLE": _PASSES,
         "PROCESSING_HALTED": _PASSES,

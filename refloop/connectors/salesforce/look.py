@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from refloop.connectors.salesforce.answers import Row, retrieved
 from refloop.connectors.salesforce.api import MOST_PARTS, Api, ForeignAnswer, Part
@@ -18,9 +19,9 @@ MOST_IDS = 2000
 """Salesforce REST docs, "Get Records With a Request Body Using sObject Collections"."""
 
 _BESIDE: Mapping[Kind, tuple[str, ...]] = {
-    Kind.LEAD: ("IsConverted",),
-    Kind.CONTACT: ("AccountId",),
-    Kind.DEAL: ("AccountId",),
+    Kind.LEAD: ("SystemModstamp", "IsConverted"),
+    Kind.CONTACT: ("SystemModstamp", "AccountId"),
+    Kind.DEAL: ("SystemModstamp", "AccountId"),
 }
 """What a write has to know beside our fields; left out where the run user does not see it."""
 
@@ -58,6 +59,10 @@ class Looker:
             for (kind, some), body in zip(asked, self._api.each(parts), strict=True):
                 rows.update(_by_id(kind, some, body))
         return rows
+
+    def began(self) -> datetime:
+        """The server's clock when the last call of `rows` was sent, or a little before."""
+        return self._api.clock_at_start()
 
     def _refuse_unfit(self, fields: Mapping[Kind, Sequence[FieldSpec]], *, to_write: bool) -> None:
         faults = [

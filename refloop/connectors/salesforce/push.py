@@ -5,17 +5,33 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from refloop.connectors.salesforce import catalogue
 from refloop.connectors.salesforce.answers import Row, Saved
 from refloop.connectors.salesforce.api import ForeignAnswer
 from refloop.connectors.salesforce.look import Looker, by_kind, usable_id
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.rows import held
+from refloop.connectors.salesforce.rows import held, saved_at
+from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import JsonValue, to_crm
-from refloop.connectors.salesforce.write import COLLECTION, Update, Writer
+from refloop.connectors.salesforce.write import COLLECTION, Update, Writer, Written
 from refloop.errors import RefloopError
 from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
+
+FEW = 250
+"""Records of a run that `conditional_writes: auto` writes conditionally: ten calls, and more than people change in
+the five minutes between two runs. Also the records between two looks, wherever writes are conditional."""
+
+JUST_SAVED = timedelta(seconds=2)
+"""A record that was saved within this time before the look cannot be written conditionally: dates of HTTP are whole
+seconds, so a second save within the same one would not be told from the first (one second), nor where two of the
+server's clocks differ (another)."""
+
+OLD_ENOUGH = 3.0
+"""Seconds after which such a record can be: the server tells its clock in whole seconds too."""
+
+TOO_FRESH = "the record was saved in the moment before: written as soon as a later edit can be told from that"
 
 SLICE = 2000
 """Records between two looks: as many as one look takes, which is two calls to write."""
@@ -47,8 +63,12 @@ class _Target:
 
 @dataclass(slots=True)
 class _Attempt:
-    """One round over some records: what was settled, what is to be sent, with the places it stands for."""
+    """One round over some records: what was settled, what is to be sent, with the places it stands for.
 
+    `latest` is the last moment at which a record may have been saved that is to be written conditionally.
+    """
+
+    latest: datetime | None = None
     receipts: dict[int, Receipt] = field(default_factory=dict)
     updates: list[Update] = field(default_factory=list)
     sent: dict[str, dict[int, Change]] = field(default_factory=dict)
@@ -57,28 +77,47 @@ class _Attempt:
 class Pusher:
     """Pushes for one connection.
 
-    Between look and write lie one call or two, or the time that a job takes. A person who edits the very field in
-    that moment is overwritten: neither collections nor jobs take a condition (Salesforce has `If-Unmodified-Since`
-    for single records only).
+    A conditional write is refused where somebody saved the record after the look, and looked at again. Its date is
+    the record's SystemModstamp. Salesforce REST docs, "Conditional Request Headers": it is compared with "the last
+    modified date of the record"; others say with SystemModstamp, which is never the earlier of the two, and a save
+    after the look moves both past it.
+
+    Where writes are not conditional, one call or two lie between look and write, or the time that a job takes. A
+    person who edits the very field in that moment is overwritten: neither collections nor jobs take a condition.
     """
 
-    def __init__(self, connection: str, looker: Looker, writer: Writer, bulk_changes: int) -> None:
+    def __init__(self, connection: str, settings: SalesforceSettings, looker: Looker, writer: Writer) -> None:
         self._connection = connection
-        self._bulk_changes = bulk_changes
+        self._bulk_changes = settings.bulk_changes
+        self._mode = settings.conditional_writes
+        self._few = FEW
         self._looker = looker
         self._writer = writer
+        self.unconditional = 0
+        """Records that were sent without a condition so far."""
 
     def receipts(self, changes: Sequence[Change]) -> Iterator[Receipt]:
-        """One receipt a change, in their order. What was written is told before a failure is raised."""
+        """One receipt a change, in their order. What was written is told before a failure is raised, and before the
+        next call where writes are conditional."""
         targets, settled = self._targets(changes)
         told = 0
-        for some in self._slices(targets):
-            failure = self._push(some, settled)
-            while told in settled:
-                yield settled.pop(told)
-                told += 1
-            if failure is not None:
-                raise failure
+        conditional = self._is_conditional(len(targets))
+        for some in _chunks(targets, FEW) if conditional else self._slices(targets):
+            for failure in self._push(some, settled, conditional=conditional):
+                while told in settled:
+                    yield settled.pop(told)
+                    told += 1
+                if failure is not None:
+                    raise failure
+
+    def _is_conditional(self, records: int) -> bool:
+        """Whether a push of so many records is to be conditional; if so by `auto`, they are of the few."""
+        if self._mode != "auto":
+            return self._mode == "always"
+        if records > self._few:
+            return False
+        self._few -= records
+        return True
 
     def _slices(self, targets: Sequence[_Target]) -> Iterator[Sequence[_Target]]:
         """What is looked at and written together; at least one slice. Kinds that go by a job come by themselves."""
@@ -101,30 +140,46 @@ class Pusher:
             target.changes[place] = change
         return list(targets.values()), refused
 
-    def _push(self, targets: Sequence[_Target], settled: dict[int, Receipt]) -> RefloopError | None:
-        """Settles all changes of `targets`. Gives the failure that ended the writing, if one did."""
-        for attempt in range(ATTEMPTS):
-            if not targets:
-                break
+    def _push(
+        self, targets: Sequence[_Target], settled: dict[int, Receipt], *, conditional: bool
+    ) -> Iterator[RefloopError | None]:
+        """Settles all changes of `targets`, what it can after each call. Last, it gives the failure that ended it."""
+        fresh: dict[int, Receipt] = {}
+        for attempt in range(ATTEMPTS if targets else 0):
             if attempt:
-                self._writer.pause(attempt)
+                self._writer.pause(attempt, at_least=OLD_ENOUGH if conditional else 0.0)
             try:
-                round_ = self._decide(targets)
+                round_ = self._decide(targets, conditional=conditional)
             except RefloopError as error:
                 if attempt == 0:
                     raise
-                return error  # what the attempt before has settled is told first
-            collection = COLLECTION if attempt == 0 else COLLECTION // SMALLER
-            written = self._writer.write(round_.updates, collection=collection)
-            for record, places in round_.sent.items():
-                round_.receipts.update(_told(places, written.results[record]))
-            settled.update(round_.receipts)
-            if written.failure is not None:
-                return written.failure
-            targets = [target for target in targets if _is_deferred(target, settled)]
-        return None
+                settled.update(fresh)  # what the attempt before has settled is told first
+                yield error
+                return
+            fresh = round_.receipts
+            targets = _release(targets, fresh, settled)
+            for written in self._writes(round_.updates, attempt, conditional=conditional):
+                for record, result in written.results.items():
+                    fresh.update(_told(round_.sent[record], result))
+                targets = _release(targets, fresh, settled)
+                if written.failure is not None:
+                    settled.update(fresh)
+                    yield written.failure
+                    return
+                yield None
+            if not targets:
+                break
+        settled.update(fresh)
+        yield None
 
-    def _decide(self, targets: Sequence[_Target]) -> _Attempt:
+    def _writes(self, updates: Sequence[Update], attempt: int, *, conditional: bool) -> Iterator[Written]:
+        if conditional:
+            yield from self._writer.write_conditionally(updates)
+        else:
+            self.unconditional += 0 if attempt else len(updates)
+            yield self._writer.write(updates, collection=COLLECTION if attempt == 0 else COLLECTION // SMALLER)
+
+    def _decide(self, targets: Sequence[_Target], *, conditional: bool) -> _Attempt:
         fields: dict[Kind, dict[str, FieldSpec]] = {}
         for target in targets:
             for change in target.changes.values():
@@ -134,7 +189,7 @@ class Pusher:
             {kind: list(some.values()) for kind, some in fields.items()},
             to_write=True,
         )
-        round_ = _Attempt()
+        round_ = _Attempt(self._looker.began() - JUST_SAVED if conditional else None)
         for target in targets:
             try:
                 _decide_one(target, rows.get(target.key), round_)
@@ -163,10 +218,17 @@ def _decide_one(target: _Target, row: Row | None, round_: _Attempt) -> None:
             round_.receipts[place] = Receipt(change, Verdict.REFUSED, reason=reason)
             continue
         sending[place] = change
-    if sending and row is not None:
-        round_.sent[target.id] = sending
-        parent = str(row.get("AccountId") or "")
-        round_.updates.append(Update(OBJECTS[target.ref.kind], target.id, parent, values))
+    if not sending or row is None:
+        return
+    since = None if round_.latest is None else saved_at(row)
+    if since is not None and round_.latest is not None and since > round_.latest:
+        round_.receipts.update(
+            (place, Receipt(sent, Verdict.DEFERRED, reason=TOO_FRESH)) for place, sent in sending.items()
+        )
+        return
+    round_.sent[target.id] = sending
+    parent = str(row.get("AccountId") or "")
+    round_.updates.append(Update(OBJECTS[target.ref.kind], target.id, parent, values, since))
 
 
 def _settled_by_look(change: Change, row: Row | None, refusal: Saved | None) -> Receipt | None:
@@ -192,5 +254,12 @@ def _told(places: Mapping[int, Change], result: Saved | None) -> Iterator[tuple[
         yield place, Receipt(change, verdict, reason=reason)
 
 
-def _is_deferred(target: _Target, settled: Mapping[int, Receipt]) -> bool:
-    return any(settled[place].verdict is Verdict.DEFERRED for place in target.changes)
+def _release(targets: Sequence[_Target], fresh: dict[int, Receipt], settled: dict[int, Receipt]) -> list[_Target]:
+    """Settles the records of which all is known and nothing is to be tried again; gives the others."""
+    left: list[_Target] = []
+    for target in targets:
+        if any(place not in fresh or fresh[place].verdict is Verdict.DEFERRED for place in target.changes):
+            left.append(target)
+        else:
+            settled.update((place, fresh.pop(place)) for place in target.changes)
+    return left

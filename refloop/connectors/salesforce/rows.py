@@ -105,6 +105,11 @@ def held(row: Row, field: FieldSpec) -> str | None:
     return _get(row, crm_name(field), lambda value: from_crm(field.type, value))
 
 
+def saved_at(row: Row) -> datetime:
+    """When the record was last saved, by whomever."""
+    return _need(row, "SystemModstamp", moment)
+
+
 def _outcome(row: Row) -> Outcome | None:
     closed, won = _get(row, "IsClosed", _flag), _get(row, "IsWon", _flag)
     if won:

@@ -103,7 +103,9 @@ class SalesforceSettings(ConnectionSettings):
     starts: a transaction that takes longer than this to commit can hide its changes. `quota_share` is how much of
     the API calls that are left for the day when a run starts it may spend. An object with more rows than
     `bulk_rows` is pulled in full by a Bulk API job, and more changed records than `bulk_changes` of one object are
-    written by one: that takes fewer calls, and longer.
+    written by one: that takes fewer calls, and longer. `conditional_writes` says which records are written on the
+    condition that nobody saved them since they were looked at, 25 a call: the first `push.FEW` of a run (`auto`), all
+    or none.
     """
 
     url: Annotated[str, AfterValidator(_my_domain_url)]
@@ -115,6 +117,7 @@ class SalesforceSettings(ConnectionSettings):
     quota_share: float = Field(default=0.8, gt=0, le=1)
     bulk_rows: int = Field(default=50_000, ge=0)
     bulk_changes: int = Field(default=10_000, ge=0)
+    conditional_writes: Literal["auto", "always", "never"] = "auto"
 
     def fields_with_codes(self, kind: Kind) -> tuple[str, ...]:
         """The fields of `kind` that may hold a code: as configured, else what Salesforce has by itself."""

@@ -34,8 +34,10 @@ class Remover:
         self._org = org
         self._setup = Setup(connection, api)
 
-    def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
-        """One finding for each thing that was removed, was left alone, or could not be removed."""
+    def findings(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
+        """One finding for each thing that was removed, was left alone, or could not be removed; of a `preview`, for
+        each that would be.
+        """
         self._org.forget()
         there = self._custom_fields(fields)
         left = {name for name, row in there.items() if _is_marked(row)}
@@ -46,14 +48,15 @@ class Remover:
             elif own.name.casefold() in there:
                 yield self._setup.left(own.name, "was not made by refloop, so it is left alone", _FOREIGN)
         for own, filled in zip(going, self._filled(going), strict=True):
-            code, message = self._delete(f"tooling/sobjects/CustomField/{_id(there[own.name.casefold()])}")
+            path = f"tooling/sobjects/CustomField/{_id(there[own.name.casefold()])}"
+            code, message = ("", "") if preview else self._delete(path)
             if code:
                 yield self._setup.failed(own.name, f"could not be removed: {code} {message}".strip(), _USED)
             else:
                 left.remove(own.name.casefold())
-                yield self._setup.done(own.name, f"removed, with {_values(filled)}")
+                yield self._setup.done(own.name, f"{_removed(preview=preview)}, with {_values(filled)}")
         if not left:
-            yield from self._permission_set()
+            yield from self._permission_set(preview=preview)
 
     def _custom_fields(self, fields: Sequence[FieldSpec]) -> Mapping[str, Row]:
         """The org's own custom fields of our objects, by name; those of packages are not looked at."""
@@ -94,7 +97,7 @@ class Remover:
             answers += self._api.together(parts[start : start + MOST_PARTS])
         return [_count(answer) for answer in answers]
 
-    def _permission_set(self) -> Iterator[Finding]:
+    def _permission_set(self, *, preview: bool) -> Iterator[Finding]:
         place = f"permission set {PERMISSION_SET}"
         known = self._setup.query("PermissionSet", "Name, Description", f"Name = {quoted_name(PERMISSION_SET)}")
         if not known:
@@ -105,15 +108,18 @@ class Remover:
             return
         where = f"PermissionSetId = {quoted_id(parent)}"
         assigned = [_id(row) for row in self._setup.query("PermissionSetAssignment", "AssigneeId", where)]
-        for start in range(0, len(assigned), COLLECTION):
-            some = {"ids": ",".join(assigned[start : start + COLLECTION]), "allOrNone": "false"}
-            self._api.write([Part("remove", "DELETE", "composite/sobjects", some)])
-        code, message = self._delete(f"sobjects/PermissionSet/{parent}")
+        users = "1 user" if len(assigned) == 1 else f"{len(assigned)} users"
+        code, message = ("", "") if preview else self._dissolve(parent, assigned)
         if code:
             yield self._setup.failed(place, f"could not be removed: {code} {message}".strip(), _USED)
         else:
-            users = "1 user" if len(assigned) == 1 else f"{len(assigned)} users"
-            yield self._setup.done(place, f"removed; it was assigned to {users}")
+            yield self._setup.done(place, f"{_removed(preview=preview)}; it was assigned to {users}")
+
+    def _dissolve(self, permission_set: str, assigned: Sequence[str]) -> tuple[str, str]:
+        for start in range(0, len(assigned), COLLECTION):
+            some = {"ids": ",".join(assigned[start : start + COLLECTION]), "allOrNone": "false"}
+            self._api.write([Part("remove", "DELETE", "composite/sobjects", some)])
+        return self._delete(f"sobjects/PermissionSet/{permission_set}")
 
     def _delete(self, path: str) -> tuple[str, str]:
         """Deletes one thing; gives the error code and message, "" twice when it is gone. Raises AuthError."""
@@ -141,6 +147,10 @@ def _id(row: Row) -> str:
 def _count(answer: PartAnswer) -> int | None:
     found = answer.body.get("totalSize") if answer.is_good and isinstance(answer.body, dict) else None
     return found if isinstance(found, int) else None
+
+
+def _removed(*, preview: bool) -> str:
+    return "would be removed" if preview else "removed"
 
 
 def _values(filled: int | None) -> str:

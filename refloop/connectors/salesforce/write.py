@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from itertools import groupby
+from math import ceil
 from typing import Any
 
 from refloop.connectors.faults import FateUnknown
 from refloop.connectors.salesforce import catalogue
 from refloop.connectors.salesforce.answers import Saved, refused, saved
-from refloop.connectors.salesforce.api import MOST_PARTS, Api, Part, PartAnswer
+from refloop.connectors.salesforce.api import MOST_PARTS, MOST_RECORDS, Api, Part, PartAnswer
 from refloop.connectors.salesforce.bulk_ingest import IngestJobs, fits
 from refloop.errors import RefloopError
 
@@ -30,12 +33,14 @@ NOT_SENT = Saved(catalogue.NOT_SENT, "the run stopped before")
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """One record's new values. `parent` is the account that its update may lock."""
+    """One record's new values. `parent` is the account that its update may lock; `unmodified_since` is when the
+    record was last saved before it was looked at, where the write is to be refused after a later save."""
 
     object: str
     id: str
     parent: str
     values: Mapping[str, Any]
+    unmodified_since: datetime | None = None
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -73,9 +78,24 @@ class Writer:
             _settle(written, batch, [NOT_SENT] * len(batch))
         return written
 
-    def pause(self, attempt: int) -> None:
+    def write_conditionally(self, updates: Sequence[Update]) -> Iterator[Written]:
+        """Sends each update once, by itself and on its condition, in their order; tells what became of each call's.
+
+        A record that was saved since stays as it is: EDITED.
+        """
+        while updates:
+            size = MOST_RECORDS if self._api.composes else 1
+            batch, updates = updates[:size], updates[size:]
+            written = self._send_each(batch)
+            if written.failure is not None:
+                _settle(written, updates, [NOT_SENT] * len(updates))
+                updates = ()
+            yield written
+
+    def pause(self, attempt: int, *, at_least: float = 0.0) -> None:
         """Lets those finish who hold the locks that refused the attempt before; not all who wait come back at once."""
-        self._api.transport.wait(random.uniform(0.5, 1.0) * 2**attempt)  # noqa: S311 - it spreads, it guards nothing
+        spread = random.uniform(0.5, 1.0) * 2**attempt  # noqa: S311 - it spreads, it guards nothing
+        self._api.transport.wait(max(at_least, spread))
 
     def _by_job(self, updates: Sequence[Update], written: Written) -> Sequence[Update]:
         """Sends the updates of one object by a job, where they are many; gives back those that it did not take."""
@@ -108,6 +128,21 @@ class Writer:
             half for batch, answer in zip(batches, answers, strict=True) for half in _halves(batch, answer, written)
         ]
 
+    def _send_each(self, batch: Sequence[Update]) -> Written:
+        written = Written()
+        results: Sequence[Saved | None]
+        try:
+            parts = [_conditional(place, update) for place, update in enumerate(batch)]
+            answers = self._api.write(parts, apart=True)
+        except FateUnknown:
+            results = [None] * len(batch)
+        except RefloopError as error:
+            written.failure, results = error, [NOT_SENT] * len(batch)
+        else:
+            results = [fate(answer) for answer in answers]
+        _settle(written, batch, results)
+        return written
+
 
 def _batches(updates: Sequence[Update], size: int) -> list[Sequence[Update]]:
     return [updates[start : start + size] for start in range(0, len(updates), size)]
@@ -117,6 +152,27 @@ def _part(place: int, batch: Sequence[Update]) -> Part:
     records = [{"attributes": {"type": update.object}, "id": update.id, **update.values} for update in batch]
     body = {"allOrNone": False, "records": records}
     return Part(f"batch{place}", "PATCH", "composite/sobjects", body=body, headers=HEADERS)
+
+
+def _conditional(place: int, update: Update) -> Part:
+    since = update.unmodified_since
+    conditions = {} if since is None else {"If-Unmodified-Since": http_date(since)}
+    path = f"sobjects/{update.object}/{update.id}"
+    return Part(f"record{place}", "PATCH", path, body=dict(update.values), headers=HEADERS, conditions=conditions)
+
+
+def http_date(moment: datetime) -> str:
+    """To the second, as HTTP has it, and not before `moment`: the record itself was saved then."""
+    return format_datetime(datetime.fromtimestamp(ceil(moment.timestamp()), UTC), usegmt=True)
+
+
+def fate(answer: PartAnswer) -> Saved | None:
+    """What the answer to the write of one record says became of it; None where it does not tell."""
+    if answer.is_good:
+        return Saved()
+    if answer.status == 412:
+        return Saved(catalogue.EDITED, "saved by somebody else since it was looked at")
+    return refused(answer.body) if 400 <= answer.status < 500 else None
 
 
 def _halves(batch: Sequence[Update], answer: PartAnswer, written: Written) -> Sequence[Sequence[Update]]:

@@ -21,12 +21,14 @@ class Quirks:
     """What HubSpot does not document, so that a client can be tried against either answer.
 
     `identical_writes_bump`: writing the value that is there already moves the modified date.
+    `identical_writes_are_history`: it is a new entry of the property's history too.
     `batch_read_follows_merges`: a batch read of a merged-away id gives the survivor, else it is not found.
     `isolates_invalid_updates`: with trace ids, a batch update answers 207 for bad values, else 400 for all.
     `search_ghosts`: a lagging search still shows records, as it knew them, that were archived or merged away since.
     """
 
     identical_writes_bump: bool = True
+    identical_writes_are_history: bool = False
     batch_read_follows_merges: bool = True
     isolates_invalid_updates: bool = True
     search_ghosts: bool = False

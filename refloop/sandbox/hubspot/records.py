@@ -149,7 +149,7 @@ def _written(portal: Portal, kind: ObjectType, row: Row, values: Values, writer:
     props = {name: value for name, value in {**row.props, **changed}.items() if value}
     new = row._replace(modified=now, props=props)
     for name, value in changed.items():
-        if row.props.get(name, "") != value:
+        if row.props.get(name, "") != value or (name in values and portal.quirks.identical_writes_are_history):
             _remember(portal, row, name, Change(now, value, *writer))
     portal.store.put(new, now)
     claim_all(portal, kind, [new])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from refloop.sandbox.hubspot.portal import Portal
+from refloop.sandbox.hubspot.portal import APP, IMPORT, Portal
 from refloop.sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType, Property
-from refloop.sandbox.hubspot.store import Row
+from refloop.sandbox.hubspot.store import Change, Row
 from refloop.sandbox.hubspot.wire import iso
 
 INLINE_ASSOCIATIONS = 100
@@ -22,6 +22,9 @@ COUNTED = {
     (DEALS.name, "num_associated_contacts"): CONTACTS,
 }
 """Properties that count the associations of a record, by (object, property)."""
+
+VERSIONS, OTHER_VERSIONS = {CONTACTS.name: 45}, 20
+"""How many of a property's latest values HubSpot keeps, by object."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +98,10 @@ class View:
 
     def _history(self, row: Row, name: str) -> list[dict[str, Any]]:
         changes = self.portal.store.history(row.object, row.id, name)
-        if changes:
-            return [
-                {"value": at.value, "timestamp": iso(at.at), "sourceType": at.source, "sourceId": at.source_id}
-                for at in changes
-            ]
         value = self._value(row, name)
-        if value is None:
-            return []
-        return [{"value": value, "timestamp": iso(row.created), "sourceType": "IMPORT", "sourceId": "1"}]
+        if not changes and value is not None:
+            changes = [Change(row.created, value, *IMPORT)]
+        return [_version(change) for change in changes[: VERSIONS.get(self.kind.name, OTHER_VERSIONS)]]
 
     def _links(self, row: Row, to_kind: ObjectType) -> dict[str, Any]:
         """v3 associations; a long list is cut and carries `paging.next`."""
@@ -113,3 +111,19 @@ class View:
         if len(pairs) > INLINE_ASSOCIATIONS:
             return {"results": shown, "paging": {"next": {"after": str(pairs[-1][0]), "link": ""}}}
         return {"results": shown} if shown else {}
+
+
+def _version(change: Change) -> dict[str, Any]:
+    """One value of a property's history, as recorded: what does not apply is left out."""
+    shown: dict[str, Any] = {
+        "value": change.value,
+        "timestamp": iso(change.at),
+        "sourceType": change.source,
+        "sourceId": change.source_id,
+    }
+    user = change.source_id.removeprefix("userId:")
+    if user != change.source_id:
+        shown["updatedByUserId"] = int(user)
+    if change.source == APP.source:
+        shown["sourceLabel"] = "Local app"
+    return shown

@@ -99,7 +99,7 @@ def _run(org: Org, call: Call, job: Job) -> None:
     for row in rows[:most]:
         try:
             with org.store.transaction():
-                record_id, created = _one(org, call, (job, item), _cells(header, row))
+                record_id, created = write_row(org, call, (job, item), cells(header, row))
             successes.append([record_id, str(created).lower(), *row])
         except ApiError as error:
             names = ",".join(error.fields or ()) or "--"
@@ -111,7 +111,7 @@ def _run(org: Org, call: Call, job: Job) -> None:
     _keep(job, successes, failures, rows[most:])
 
 
-def _cells(header: Sequence[str], row: Sequence[str]) -> dict[str, object]:
+def cells(header: Sequence[str], row: Sequence[str]) -> dict[str, object]:
     """A row as fields: an empty cell leaves its field alone, `#N/A` clears it."""
     if len(row) != len(header):
         raise ApiError(400, "INVALIDBATCH", f"The row has {len(row)} cells, the header {len(header)}")
@@ -122,7 +122,8 @@ def _given_id(header: Sequence[str], row: Sequence[str]) -> str:
     return next((cell for name, cell in zip(header, row, strict=False) if name.lower() == "id"), "")
 
 
-def _one(org: Org, call: Call, what: tuple[Job, SObject], fields: dict[str, object]) -> tuple[str, bool]:
+def write_row(org: Org, call: Call, what: tuple[Job, SObject], fields: dict[str, object]) -> tuple[str, bool]:
+    """Does a job's operation with one record; gives its id and whether it is new. Raises ApiError where it fails."""
     job, item = what
     actor = Actor(job.user, api=True, assign=job.assign)
     if job.operation == "insert":

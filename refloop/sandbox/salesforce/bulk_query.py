@@ -21,7 +21,7 @@ def create(org: Org, call: Call) -> Answer:
     operation, text = body.get("operation"), body.get("query")
     if operation not in ("query", "queryAll") or not isinstance(text, str):
         raise ApiError(400, "INVALIDJOB", "A query job needs the operation query or queryAll, and a query")
-    plan = _plan(org, text, org.view(call, deleted=operation == "queryAll"))
+    plan = plan_of(org, text, org.view(call, deleted=operation == "queryAll"))
     delimiter, ending = csv_format(body)
     job = Job(
         org.store.next_id("750"), "query", operation, plan.sobject.name, call.user, call.version, org.records.stamp(),
@@ -31,7 +31,8 @@ def create(org: Org, call: Call) -> Answer:
     return Answer(body=job.shown())
 
 
-def _plan(org: Org, text: str, view: View) -> Plan:
+def plan_of(org: Org, text: str, view: View) -> Plan:
+    """The query, as far as Bulk API can do it. Raises ApiError API_ERROR."""
     try:
         plan = org.queries.compile(text, view)
     except ApiError as error:
@@ -71,20 +72,21 @@ def read(org: Org, call: Call, id: str) -> Answer:  # noqa: A002 - the API's wor
 def _run(org: Org, job: Job) -> None:
     view = View(org.schema, job.user, org.now(), deleted=job.operation == "queryAll")
     try:
-        plan = _plan(org, job.text, view)
+        plan = plan_of(org, job.text, view)
     except ApiError as error:
         job.state, job.error = "Failed", error.message
         return
     rows = org.queries.matching(plan)
     lines = Lines(csv_line([".".join(column.path) for column in plan.columns], job))
     for start in range(0, len(rows), _CHUNK):
-        lines.extend(_rendered(org, plan, rows[start : start + _CHUNK], job))
+        lines.extend(csv_rows(org, plan, rows[start : start + _CHUNK], job))
     job.results["results"] = lines
     job.processed = len(lines)
     job.state = "JobComplete"
 
 
-def _rendered(org: Org, plan: Plan, rows: Sequence[int], job: Job) -> Iterator[str]:
+def csv_rows(org: Org, plan: Plan, rows: Sequence[int], job: Job) -> Iterator[str]:
+    """These rows of a query as lines of CSV."""
     first = 1 + len(plan.relations)
     fields = [column.field for column in plan.columns]
     for values in org.queries.fetch(plan, rows):

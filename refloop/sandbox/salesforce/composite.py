@@ -27,6 +27,7 @@ _MAX_CHUNKS = 10
 _MAX_READ = 2000
 _REFERENCE = re.compile(r"@\{([A-Za-z0-9_]+)\.([^}]*)\}")
 _REFERENCE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
+_INHERITED = frozenset({"accept", "authorization", "content-type"})
 _QUERY_LIKE = re.compile(r"/services/data/v[\d.]+/(query|queryAll|composite/sobjects)\b", re.IGNORECASE)
 _ALLOWED = re.compile(r"/services/data/v[\d.]+/(sobjects|query|queryAll|composite/sobjects)(/|\?|$)", re.IGNORECASE)
 _ROLLED_BACK = "The transaction was rolled back since another operation in the same transaction failed."
@@ -87,12 +88,25 @@ def _parts(body: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
             raise bad_json("Each subrequest needs a method, url and referenceId")
         if not _REFERENCE_ID.fullmatch(part["referenceId"]):
             raise ApiError(400, "INVALID_REFERENCE_ID", f"Provided referenceId ('{part['referenceId']}') must start with a letter or a number, and it can contain only letters, numbers and underscores ('_').")  # fmt: skip # noqa: E501 - one text
+    for part in parts:
+        _check_headers(part.get("httpHeaders"))
     if len({part["referenceId"] for part in parts}) < len(parts):
         raise ApiError(400, "DUPLICATE_REFERENCE_ID", "Each referenceId must be unique in a request")
     if sum(bool(_QUERY_LIKE.match(part["url"])) for part in parts) > _MAX_QUERIES:
         message = f"The limit of {_MAX_QUERIES} query and sObject collection subrequests was exceeded"
         raise ApiError(400, "LIMIT_EXCEEDED", message)
     return parts
+
+
+def _check_headers(headers: object) -> None:
+    """REST API docs, "Composite Subrequest": what a part inherits it may not name, or the whole request fails."""
+    if headers is None:
+        return
+    if not isinstance(headers, dict) or not all(isinstance(value, str) for value in headers.values()):
+        raise bad_json("The httpHeaders of a subrequest must be a map of texts")
+    for name in headers:
+        if name.lower() in _INHERITED:
+            raise ApiError(400, "INVALID_INPUT", f"The header {name} can't be specified in a subrequest")
 
 
 def _run(org: Org, call: Call, part: dict[str, Any], done: Mapping[str, Answer], how: tuple[Dispatch, bool]) -> Answer:
@@ -104,7 +118,7 @@ def _run(org: Org, call: Call, part: dict[str, Any], done: Mapping[str, Answer],
         body = part["body"]
         if isinstance(body, dict) and "records" in body and whole:
             body = {**body, "allOrNone": True}
-        headers = {str(name).lower(): str(value) for name, value in (part.get("httpHeaders") or {}).items()}
+        headers = {name.lower(): value for name, value in (part.get("httpHeaders") or {}).items()}
         sub = replace(call, method=part["method"].upper(), path=part["url"], query={}, headers=headers, body=body)
         with org.store.transaction():
             return dispatch(org, sub)

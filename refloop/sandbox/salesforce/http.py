@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from refloop.sandbox.salesforce import rest, troubles
+from refloop.sandbox.salesforce import bulk_v1, rest, troubles
 from refloop.sandbox.salesforce.call import Answer, Call
 from refloop.sandbox.salesforce.errors import ApiError
 from refloop.sandbox.salesforce.oauth import Tokens
@@ -50,10 +50,14 @@ class Api:
         try:
             return self._metered(_inflated(call), path)
         except ApiError as error:
+            if path.startswith(bulk_v1.ROOT):
+                return bulk_v1.refusal(call, error)
             return self._with_limits(Answer(error.status, error.body()))
 
     def _metered(self, call: Call, path: str) -> Answer:
         _check_head(call)
+        is_bulk = path.startswith(bulk_v1.ROOT)
+        call = bulk_v1.signed(call) if is_bulk else call
         user = self._tokens.user(self._org, call)
         if user is None:
             raise troubles.session_expired()
@@ -69,7 +73,7 @@ class Api:
         if not self._org.count_request():
             self._traffic.refused["daily"] += 1
             raise troubles.daily()
-        return self._with_limits(dispatch(self._org, call))
+        return bulk_v1.dispatch(self._org, call) if is_bulk else self._with_limits(dispatch(self._org, call))
 
     def _with_limits(self, answer: Answer) -> Answer:
         usage = f"api-usage={self._org.used()}/{self._org.daily_limit}"

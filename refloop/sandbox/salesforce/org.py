@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from refloop.sandbox.salesforce.bulk_job import Job
+from refloop.sandbox.salesforce.bulk_v1_shapes import AsyncJob
 from refloop.sandbox.salesforce.call import Call
 from refloop.sandbox.salesforce.query import Queries
 from refloop.sandbox.salesforce.records import Records
@@ -33,6 +34,7 @@ class Org:
         self.records = Records(self.store, self.schema, clock)
         self.queries = Queries(self.store, self.schema, page_size)
         self.jobs: dict[str, Job] = {}
+        self.async_jobs: dict[str, AsyncJob] = {}
         self.bulk_polls = 2
         self.ingest_fails_after: int | None = None
         self.daily_limit = daily_limit

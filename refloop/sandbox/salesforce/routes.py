@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote
 
-from refloop.sandbox.salesforce import bulk_ingest, bulk_query, composite, rest, sobjects, tooling
+from refloop.sandbox.salesforce import bulk_ingest, bulk_query, bulk_v1, composite, rest, sobjects, tooling
 from refloop.sandbox.salesforce.call import Answer, Call
 from refloop.sandbox.salesforce.errors import ApiError, not_found
 from refloop.sandbox.salesforce.org import Org
@@ -135,6 +135,8 @@ def _matching(path: str) -> Iterator[tuple[Route, re.Match[str]]]:
 def endpoint(org: Org, call: Call) -> str:
     """What a call counts as: its method and path with the version cut off and ids replaced."""
     path = re.sub("/+", "/", call.path.partition("?")[0]).rstrip("/")
+    if path.startswith(bulk_v1.ROOT):
+        return bulk_v1.endpoint(call)
     versioned = _VERSION.fullmatch(path)
     if versioned is None or not versioned[2]:
         return f"{call.method} {re.sub(r'/id/.*', '/id/{organization}/{user}', path)}"

@@ -12,6 +12,7 @@ import pytest
 import requests
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import (
+    SalesforceGeneralError,
     SalesforceMalformedRequest,
     SalesforceRefusedRequest,
     SalesforceResourceNotFound,
@@ -132,3 +133,45 @@ def test_bulk_update(crm: LocalSalesforce, sf: Any, monkeypatch: pytest.MonkeyPa
     assert (summary["numberRecordsProcessed"], summary["numberRecordsFailed"]) == (4, 1)
     assert "INVALID_CROSS_REFERENCE_KEY" in sf.bulk2.Lead.get_failed_records(summary["job_id"])
     assert [row["Title"] for row in crm.rows("Lead")] == ["New"] * 3
+
+
+def test_old_bulk_writes(crm: LocalSalesforce, sf: Any) -> None:
+    crm.set_bulk_polls(1)
+    crm.add_field("Lead", "Ext__c", {"label": "Ext", "type": "Text", "length": 20, "externalId": True})
+    new = [{"LastName": f"L{number}", "Company": "C", "Ext__c": str(number)} for number in range(5)]
+    made = sf.bulk.Lead.insert([*new, {"LastName": "no company"}], batch_size=4)
+    assert [(one["success"], one["created"]) for one in made] == [(True, True)] * 5 + [(False, False)]
+    assert made[5]["errors"][0]["statusCode"] == "REQUIRED_FIELD_MISSING"
+    ids = [one["id"] for one in made[:5]]
+    changed = sf.bulk.Lead.update(
+        [{"Id": ids[0], "Title": "x"}, {"Id": ids[1], "Title": None}, {"Id": "00QLo0000000zzz"}]
+    )
+    assert [one["success"] for one in changed] == [True, True, False]
+    assert changed[0] == {"success": True, "created": False, "id": ids[0], "errors": []}
+    put = sf.bulk.Lead.upsert([{"Ext__c": "0", "Title": "y"}, {**new[0], "Ext__c": "9"}], "Ext__c")
+    assert [one["created"] for one in put] == [False, True]
+    (detailed,) = sf.bulk.Lead.update([{"Id": ids[2], "Title": "z"}], include_detailed_results=True)
+    assert (detailed["success"], detailed["Title"]) == (True, "z")
+    assert [one["success"] for one in sf.bulk.Lead.delete([{"Id": one} for one in ids[3:]])] == [True, True]
+    assert [row["Title"] for row in crm.rows("Lead") if not row["IsDeleted"]] == ["y", None, "z", None]
+    assert [row["LastName"] for row in crm.rows("Lead") if row["IsDeleted"]] == ["L3", "L4"]
+
+
+def test_old_bulk_query(crm: LocalSalesforce, sf: Any) -> None:
+    crm.set_bulk_polls(1)
+    account = crm.create("Account", {"Name": "Acme"})
+    contact = crm.create("Contact", {"LastName": "Doe", "AccountId": account})
+    gone = crm.create("Contact", {"LastName": "Gone"})
+    crm.delete("Contact", gone)
+    soql = "SELECT Id, CreatedDate, Account.Name, Account.CreatedDate, Email FROM Contact ORDER BY Id"
+    (row,) = sf.bulk.Contact.query(soql)
+    at = int(datetime(2026, 10, 1, 12, tzinfo=UTC).timestamp()) * 1000
+    assert (row["Id"], row["CreatedDate"], row["Email"]) == (contact, at, None)
+    assert (row["Account"]["Name"], row["Account"]["CreatedDate"]) == ("Acme", at)
+    assert [one["Id"] for one in sf.bulk.Contact.query_all(soql)] == [contact, gone]
+    assert list(sf.bulk.Lead.query("SELECT Id FROM Lead")) == []
+    with pytest.raises(SalesforceGeneralError, match="No such column"):
+        sf.bulk.Contact.query("SELECT Nope FROM Contact")
+    crm.revoke_tokens()
+    with pytest.raises(SalesforceMalformedRequest, match="InvalidSessionId"):
+        sf.bulk.Contact.query(soql)

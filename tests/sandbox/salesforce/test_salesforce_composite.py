@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -114,6 +117,49 @@ def test_malformed_composites(api: requests.Session, body: dict[str, Any]) -> No
 
 def test_resources_that_composite_does_not_take(api: requests.Session) -> None:
     assert _composite(api, _part("a", "GET", "limits"))["a"]["httpStatusCode"] == 400
+
+
+def test_each_part_may_have_a_condition_of_its_own(
+    crm: LocalSalesforce, api: requests.Session, tick: Callable[[float], datetime]
+) -> None:
+    """REST API docs, "Conditional Request Headers" and "Composite Subrequest": any header that the resource takes."""
+    edited, quiet, broken = _leads(crm, 3)
+    seen = format_datetime(tick(1), usegmt=True)
+    tick(1)
+    crm.update("Lead", edited, {"Title": "hers"})
+    parts = [
+        _part(name, "PATCH", f"sobjects/Lead/{one}", body={"Title": "ours"}, httpHeaders={"If-Unmodified-Since": when})
+        for name, one, when in (("edited", edited, seen), ("quiet", quiet, seen), ("broken", broken, "yesterday"))
+    ]
+    got = _composite(api, *parts)
+    assert [got[name]["httpStatusCode"] for name in ("edited", "quiet", "broken")] == [412, 204, 400]
+    assert [(crm.get("Lead", one) or {})["Title"] for one in (edited, quiet, broken)] == ["hers", "ours", None]
+    assert crm.api_usage == 1
+
+
+def test_a_condition_of_the_whole_composite_is_not_one_of_its_parts(
+    crm: LocalSalesforce, api: requests.Session
+) -> None:
+    (lead,) = _leads(crm, 1)
+    body = {"compositeRequest": [_part("a", "PATCH", f"sobjects/Lead/{lead}", body={"Title": "ours"})]}
+    long_ago = {"If-Unmodified-Since": "Thu, 01 Jan 2026 00:00:00 GMT"}
+    assert api.post("~/composite", json=body, headers=long_ago).status_code == 200
+    assert (crm.get("Lead", lead) or {})["Title"] == "ours"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Accept": "*/*"}, {"authorization": "Bearer x"}, {"CONTENT-TYPE": "text/plain"},
+     {"Sforce-Auto-Assign": ["FALSE"]}, {"Sforce-Auto-Assign": False}, ["If-Unmodified-Since"]],
+)  # fmt: skip
+def test_headers_that_a_part_inherits_or_cannot_have_refuse_the_whole(
+    crm: LocalSalesforce, api: requests.Session, headers: object
+) -> None:
+    (lead,) = _leads(crm, 1)
+    good = _part("good", "PATCH", f"sobjects/Lead/{lead}", body={"Title": "x"})
+    bad = _part("bad", "GET", f"sobjects/Lead/{lead}", httpHeaders=headers)
+    assert api.post("~/composite", json={"compositeRequest": [good, bad]}).status_code == 400
+    assert (crm.get("Lead", lead) or {})["Title"] is None
 
 
 def test_a_collection_answers_in_order(crm: LocalSalesforce, api: requests.Session) -> None:

@@ -34,7 +34,12 @@ Commit = Callable[[], dict[str, Any]]
 def read_batch(call: Call) -> Answer:
     """Strongly consistent. One error names all the ids that were not found."""
     history = texts(call.body, "propertiesWithHistory")
-    inputs = call.inputs(PAGE_WITH_HISTORY if history else MAX_INPUTS)
+    inputs = call.inputs(MAX_INPUTS)
+    if history and len(inputs) > PAGE_WITH_HISTORY:
+        raise bad_request(
+            f"The maximum number of inputs supported in a batch request for property histories is {PAGE_WITH_HISTORY}. "
+            "Please reduce the number of items and try again"
+        )
     view = View(call.portal, call.kind, texts(call.body, "properties") or None, history)
     rows: dict[int, Row] = {}
     missing: list[str] = []

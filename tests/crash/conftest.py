@@ -1,0 +1,41 @@
+"""Fixtures: a bench with two local CRMs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from refloop.sandbox.hubspot import LocalHubSpot
+from refloop.sandbox.salesforce import LocalSalesforce
+from refloop.sandbox.server import Server
+from tests.cli.conftest import NOON
+from tests.crash.bench import SECRETS, Bench
+from tests.sync.loop import MEMORY_DISK
+
+
+@contextmanager
+def bench_of(preload: str = "") -> Iterator[Bench]:
+    made: list[Bench] = []
+    clock = lambda: made[0].now if made else NOON  # noqa: E731 - furnishing an org asks before there is a bench
+    hubspot = LocalHubSpot(clock=clock, token=SECRETS["OFFICE_HS"])
+    with (
+        tempfile.TemporaryDirectory(dir=MEMORY_DISK) as folder,
+        LocalSalesforce(clock=clock, client_secret=SECRETS["OFFICE_SF"]) as salesforce,
+        Server(salesforce.app) as first,
+        Server(hubspot.app) as second,
+    ):
+        made.append(Bench(Path(folder), salesforce, hubspot, (first.url, second.url), preload))
+        try:
+            yield made[0]
+        finally:
+            made[0].close()
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with bench_of() as made:
+        yield made
