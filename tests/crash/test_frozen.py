@@ -45,7 +45,7 @@ def frozen_and_replaced(bench: Bench, gate: Gate, number: int, *, answer: bool, 
     """A sync is frozen at a request; another one takes over and finishes; the first one goes on. How it ended."""
     ledger = bench.office / "refloop.db"
     gate.hold(number, answer=answer)
-    with process(bench, "sync", sabotage=sabotage) as frozen:
+    with process(bench, "sync", sabotage=sabotage) as frozen, gate.opened_at_last():
         assert gate.reached.wait(PATIENCE), "the request never came"
         held = gate.seen[number]
         frozen.send_signal(signal.SIGSTOP)
@@ -112,7 +112,7 @@ def killed_at(deaths: Deaths, gate: Gate, number: int, *, answer: bool) -> None:
     """A sync is killed while a CRM holds its request, and made good."""
     deaths.bench.put_back(deaths.start)
     gate.hold(number, answer=answer)
-    with process(deaths.bench, *deaths.scenario.command) as killed:
+    with process(deaths.bench, *deaths.scenario.command) as killed, gate.opened_at_last():
         assert gate.reached.wait(PATIENCE), "the request never came"
         killed.kill()
         assert killed.wait(PATIENCE) == KILLED
