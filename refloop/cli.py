@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import sqlite3
 import sys
@@ -15,7 +14,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 from rich.console import Console
 
-from refloop import __version__
+from refloop import __version__, log
 from refloop.cli_intake import codes_app, referrals_app
 from refloop.cli_ledger import forget_person, ledger_app, unlock
 from refloop.cli_setup import check, init, provision
@@ -59,6 +58,21 @@ def options(
     config: Annotated[
         Path, typer.Option("--config", "-c", envvar="REFLOOP_CONFIG", help="The configuration file.")
     ] = Path("config.yaml"),
+    log_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--log", metavar="FILE", envvar="REFLOOP_LOG", help="Log into this file, a line of JSON an event."
+        ),
+    ] = None,
+    log_level: Annotated[
+        log.Level | None,
+        typer.Option(
+            metavar="LEVEL",
+            envvar="REFLOOP_LOG_LEVEL",
+            help="Log error, warning, info or debug; without --log to standard error. By default info with --log, "
+            "else nothing.",
+        ),
+    ] = None,
     no_color: Annotated[
         bool, typer.Option("--no-color", help="Print without colours; so does the environment variable NO_COLOR.")
     ] = False,
@@ -67,6 +81,7 @@ def options(
     ] = False,
 ) -> None:
     context.obj = config
+    log.start(log_level, log_file)
     if no_color:
         out.no_color = err.no_color = True
 
@@ -301,27 +316,36 @@ def sandbox(
 def main() -> NoReturn:
     """The entry point: runs a command, and turns what it raises into a message and an exit code."""
     signal.signal(signal.SIGTERM, _terminated)
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
     try:
         app(prog_name="refloop")
-    except RefloopError as error:
-        text.say(err, f"refloop: {error}", "red")
-        sys.exit(error.exit)
-    except ModuleNotFoundError as error:
-        if error.name not in ("starlette", "uvicorn", "lark"):
-            raise
-        text.say(err, 'refloop: the local CRMs need an extra: pip install "refloop[sandbox]"', "red")
-        sys.exit(Exit.USAGE)
-    except sqlite3.DatabaseError as error:
-        translation = translated(error, Path("(see `ledger:` in the configuration)"))
-        if not isinstance(translation, RefloopError):
-            raise
-        text.say(err, f"refloop: {translation}", "red")
-        sys.exit(translation.exit)
     except KeyboardInterrupt:
         text.say(err, "refloop: stopped; what was done is kept, the next run goes on from there", "yellow")
         sys.exit(Exit.INTERRUPTED)
+    except Exception as error:
+        sys.exit(_told(error))
+    finally:
+        log.stop()
     sys.exit(Exit.OK)
+
+
+def _told(error: Exception) -> Exit:
+    """Says what ended a command. Of a bug, only where it is: its own words may quote a record."""
+    if isinstance(error, ModuleNotFoundError) and error.name in ("starlette", "uvicorn", "lark"):
+        text.say(err, 'refloop: the local CRMs need an extra: pip install "refloop[sandbox]"', "red")
+        return Exit.USAGE
+    if isinstance(error, sqlite3.DatabaseError):
+        translation = translated(error, Path("(see `ledger:` in the configuration)"))
+        error = translation if isinstance(translation, RefloopError) else error
+    if isinstance(error, RefloopError):
+        log.error("command failed", exit=int(error.exit), problem=error.message)
+        text.say(err, f"refloop: {error}", "red")
+        return error.exit
+    frames = log.frames_of(error)
+    log.error("bug", frames=frames)
+    text.say(err, "refloop: a bug, please report it with these lines (they hold no data of yours):", "red")
+    for frame in frames:
+        text.say(err, f"  {frame}")
+    return Exit.BUG
 
 
 def _terminated(*_: object) -> NoReturn:

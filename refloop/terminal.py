@@ -93,7 +93,7 @@ def _show(command: Sequence[str], file: TextIO) -> None:
 
 def print_json(value: Any) -> None:
     """Prints a value for a script."""
-    print(json.dumps(value, ensure_ascii=False, indent=2, default=str))  # noqa: T201 - this is the output
+    print(text.harmless(json.dumps(value, ensure_ascii=False, indent=2, default=str)))  # noqa: T201 - this is the output
 
 
 def print_rows(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], as_json: bool, nothing: str) -> None:

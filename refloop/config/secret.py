@@ -16,6 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from refloop.config.opening import at_home, opened, read_up_to
 from refloop.errors import ConfigError
+from refloop.redaction import conceal
 
 MAX_SECRET_BYTES = 64 * 1024
 FORMS = "`env:NAME`, `file:/path/to/file` or `keyring:service/user`"
@@ -47,7 +48,7 @@ class SecretRef:
         return self.reference
 
     def reveal(self) -> str:
-        """Reads the secret now, without one trailing newline. It is kept nowhere.
+        """Reads the secret now, without one trailing newline. It is kept nowhere, but for the log to take it out.
 
         Raises ConfigError, naming the reference and the remedy, when there is none or when its file could be
         read by others.
@@ -66,6 +67,7 @@ class SecretRef:
         secret = secret.removesuffix("\n").removesuffix("\r")
         if not secret.strip():
             raise ConfigError(f"the secret at {self.reference} is empty", remedy=remedy)
+        conceal(secret)
         return secret
 
     @property
@@ -78,6 +80,7 @@ class SecretRef:
 
         Raises ConfigError where that cannot be done, without repeating the secret; the old one is there still.
         """
+        conceal(secret)
         match _REFERENCE.fullmatch(self.reference):
             case found if found and (file := found["file"]):
                 _to_file(self.reference, at_home(Path(file)), secret)

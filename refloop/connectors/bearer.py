@@ -9,6 +9,7 @@ from collections.abc import Callable
 import requests
 
 from refloop.errors import AuthError
+from refloop.redaction import conceal
 
 Authenticate = Callable[[bool], str]
 """`force_refresh -> bearer token`; raises AuthError. Called under a lock, by one thread at a time."""
@@ -66,4 +67,5 @@ class Bearer:
                 f"{self._host}: the access token holds characters that no token has",
                 remedy="Check the secret of the connection: it must be one line of plain characters.",
             )
+        conceal(token)
         return token

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -26,7 +27,7 @@ class Crew:
         self._pool = ThreadPoolExecutor(size, thread_name_prefix="refloop", initializer=self._enlist)
 
     def submit(self, work: Callable[..., T], *args: Any) -> Future[T]:
-        return self._pool.submit(work, *args)
+        return self._pool.submit(copy_context().run, work, *args)
 
     def _enlist(self) -> None:
         _HERE.gone = self._gone

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import count
 from typing import BinaryIO
 
 from requests import ConnectionError as RequestsConnectionError
@@ -39,6 +40,7 @@ class Call:
     """One call through all of its sends. `write`: must not be repeated when its fate is unknown.
 
     `total` is the seconds one send may take; `sink` takes the body of a good answer in place of memory.
+    `sends` numbers its sends.
     """
 
     host: str
@@ -47,6 +49,7 @@ class Call:
     max_body: int
     total: float
     sink: BinaryIO | None = None
+    sends: Iterator[int] = field(default_factory=lambda: count(1), compare=False)
 
     def __str__(self) -> str:
         return f"{self.host}: {self.endpoint}"

@@ -18,11 +18,10 @@ from __future__ import annotations
 import io
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, BinaryIO, Protocol
 
@@ -33,7 +32,9 @@ from urllib3.exceptions import HTTPError
 
 import refloop
 from refloop.connectors.bearer import Authenticate, Bearer
+from refloop.connectors.crew import pause
 from refloop.connectors.deadline import DeadlineAdapter, within
+from refloop.connectors.exchange import Answer, Limits, Telling
 from refloop.connectors.faults import LOOK, Call, FateUnknown, Rejected, TooLarge
 from refloop.connectors.fence import make_sure
 from refloop.connectors.retry import Classify, Disposition, RetryBudget, RetryPolicy, Step, error_code, http_date
@@ -42,30 +43,6 @@ from refloop.connectors.wire import NONSENSE, Allowed, Origin, endpoint_of, pars
 from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
 
 __all__ = ["Answer", "FateUnknown", "Limits", "Rejected", "RetryPolicy", "Transport"]
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds to connect, between two reads and for one send in total; bytes of a decompressed body.
-
-    `download_total` and `download` stand for `total` and `body` where the body goes to a file.
-    """
-
-    connect: float = 5.0
-    read: float = 20.0
-    total: float = 60.0
-    body: int = 16 * 1024 * 1024
-    download_total: float = 600.0
-    download: int = 2 * 1024 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer: its status, its headers (any case) and its strict JSON (None when it has no body)."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
 
 
 class _Again(Exception):  # noqa: N818 - a signal to the retry loop, seen by nobody else
@@ -99,6 +76,7 @@ class Transport(requests.Session):
     for a write, FateUnknown. Safe to share between threads; `writing()` holds for the thread that entered it.
 
     `ca_bundle` is a file of certificates to trust instead of certifi's (a company's TLS-inspecting proxy needs it).
+    `telling.connection` is what the log calls the account.
     """
 
     classify: Classify = staticmethod(http_classify)
@@ -111,9 +89,9 @@ class Transport(requests.Session):
         *,
         allowed: Allowed = (),
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
-        limits: Limits = Limits(),
+        limits: Limits = Limits(),  # noqa: B008 - frozen
         ca_bundle: str | None = None,
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] = pause,
     ) -> None:
         super().__init__()
         self.origin = Origin.parse(base_url, allowed)
@@ -135,6 +113,7 @@ class Transport(requests.Session):
         self._budget = RetryBudget(retry)
         self._calls: Counter[str] = Counter()
         self._bearer = Bearer(self.origin.host)
+        self.telling = Telling()
         self._lock = threading.Lock()
         self._here = threading.local()
 
@@ -297,7 +276,10 @@ class Transport(requests.Session):
         jitter = wait_random_exponential(multiplier=self._retry.base, max=self._retry.cap)(state)
         signal = state.outcome.exception() if state.outcome else None
         asked = signal.seconds if isinstance(signal, _Again) else None
-        return jitter if asked is None else asked + min(jitter, 1.0)
+        seconds = jitter if asked is None else asked + min(jitter, 1.0)
+        if isinstance(signal, _Again):
+            self.telling.repeated(state.args[1], seconds, signal.failure.message)
+        return seconds
 
     def _attempt(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
         token = self._bearer.authorise(request)
@@ -305,6 +287,7 @@ class Transport(requests.Session):
         wanted = self._classified(response)
         if wanted.step is Step.REFRESH and token is not None:
             self._bearer.renew(request, token)
+            self.telling.renewed(call)
             response = self._transmit(request, call)
             wanted = self._classified(response)
             if wanted.step is Step.REFRESH:
@@ -343,13 +326,16 @@ class Transport(requests.Session):
         return response
 
     def _admitted(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
-        ticket = self.limiter.admit(call.endpoint) if self.limiter is not None else None
+        with self.telling.held_up(call):
+            ticket = self.limiter.admit(call.endpoint) if self.limiter is not None else None
         try:
             if call.write:
                 make_sure()  # after any wait, with nothing left to do but to send
             with self._lock:
                 self._calls[call.endpoint] += 1
-            response = self._received(request, call)
+            with self.telling.sent(call) as ended:
+                response = self._received(request, call)
+                ended(response.status_code)
         except BaseException:
             if ticket is not None:
                 ticket.unanswered()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlite_utils import Database
 
+from refloop import log
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger.book import Ledger, open_ledger, translated
 from refloop.ledger.records import stored_hash_of
@@ -89,6 +90,7 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
     except sqlite3.DatabaseError as error:
         translation = translated(error, target)
         raise (_no_backup(folder, error) if isinstance(translation, DiskError) else translation) from error
+    log.info("backup made", file=target.name)
     return target
 
 

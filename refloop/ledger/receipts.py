@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from refloop import log
 from refloop.ledger.book import Ledger
 from refloop.ledger.decisions import ref_of
 from refloop.ledger.queue import Topic, enqueue
@@ -142,6 +143,10 @@ def keep_receipts(ledger: Ledger, run: int, receipts: Sequence[Receipt], now: da
         forget_intent(ledger, (receipt.change for receipt in settled))
         _overlay(ledger, settled)
         ledger.moved()
+    for receipt in receipts:
+        if receipt.verdict not in (Verdict.WRITTEN, Verdict.PRESENT):
+            record, field = str(receipt.change.ref), receipt.change.field.name
+            log.warning("change not written", record=record, field=field, verdict=receipt.verdict.value)
     counts = Counter(receipt.verdict.value for receipt in receipts)
     if over := sum(receipt.overwrote for receipt in receipts):
         counts["overwrote"] = over
@@ -198,6 +203,8 @@ def keep_conflicts(ledger: Ledger, run: int, refs: Collection[Ref], conflicts: I
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(*_name(c.ref), c.field, c.wrote, c.found, c.want, c.why, run) for c in fresh.values()],
     )
+    for conflict in fresh.values():
+        log.warning("conflict", record=str(conflict.ref), field=conflict.field)
 
 
 def conflicts_of(ledger: Ledger, refs: Iterable[Ref]) -> list[Conflict]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from refloop import log
 from refloop.ledger.book import Ledger
 from refloop.model import format_time
 
@@ -50,7 +51,10 @@ def start_run(ledger: Ledger, command: str, version: str, now: datetime) -> int:
         cursor = db.execute(
             "INSERT INTO runs (command, version, started_at) VALUES (?, ?, ?)", (command, version, format_time(now))
         )
-        return int(cursor.lastrowid or 0)
+        run = int(cursor.lastrowid or 0)
+    log.begin_run(run)
+    log.info("run started", command=command, version=version)
+    return run
 
 
 def end_run(
@@ -67,3 +71,7 @@ def end_run(
             "UPDATE runs SET ended_at = ?, exit = ?, counts = ?, problems = ? WHERE run = ?",
             (format_time(now), exit_code, json.dumps(counts, sort_keys=True), json.dumps(list(problems)), run),
         )
+    for problem in problems:
+        log.warning("trouble", problem=problem)
+    log.info("run ended", exit=exit_code, counts=counts)
+    log.end_run()

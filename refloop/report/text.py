@@ -30,6 +30,9 @@ _OUTCOMES = ("written", "overwrote", "present", "moved", "refused", "deferred", 
 _MOST = 20
 """How many rows of a list people are shown where another command shows them all."""
 
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+"""Control characters but tab and line feed, and those that set the direction of text (Unicode TR 9)."""
+
 REMEDIES = {
     "unknown": "a code that nobody issued: add it with `refloop codes add`, or correct it in the CRM",
     "ambiguous": "more than one code on the record: leave one, or type the right one into the referral code field",
@@ -42,8 +45,18 @@ REMEDIES = {
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Prints a line as it is: values from a CRM are never taken for markup, and never wrapped."""
-    console.print(Text(text, style=style), soft_wrap=True)
+    """Prints a line as it is: values from a CRM are never taken for markup, never wrapped, and `harmless`."""
+    console.print(Text(harmless(text), style=style), soft_wrap=True)
+
+
+def harmless(text: str) -> str:
+    """The text with what would act on a terminal, or turn the text around it, as escapes. Line ends stay."""
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def one_line(text: str) -> str:
+    """A value that must not look like lines of ours."""
+    return text.replace("\n", "\\n")
 
 
 def inert(value: object) -> object:
@@ -66,7 +79,7 @@ def table(console: Console, rows: Iterable[Row], columns: Sequence[str]) -> int:
         drawn.add_column(column.replace("_", " "), overflow="fold")
     count = 0
     for count, row in enumerate(rows, start=1):  # noqa: B007 - counted while streamed
-        drawn.add_row(*(Text(_cell(row.get(column))) for column in columns))
+        drawn.add_row(*(Text(harmless(_cell(row.get(column)))) for column in columns))
     if count and console.is_terminal:
         console.print(drawn)
     elif count:
@@ -110,12 +123,12 @@ def changes(console: Console, planned: Iterable[Change]) -> Counter[str]:
         counts["changes"] += len(of_record)
         for change in of_record:
             if change.before is not None:
-                say(console, f"  - {change.field.name}: {change.before}", "red")
+                say(console, f"  - {change.field.name}: {one_line(change.before)}", "red")
             if change.after is not None:
-                say(console, f"  + {change.field.name}: {change.after}", "green")
+                say(console, f"  + {change.field.name}: {one_line(change.after)}", "green")
         said = {change.after for change in of_record}
         for why in dict.fromkeys(change.why for change in of_record if change.why not in said):
-            say(console, f"    because: {why}", "dim")
+            say(console, f"    because: {one_line(why)}", "dim")
     return counts
 
 
@@ -255,7 +268,7 @@ def before_after(console: Console, written: Iterable[Row]) -> None:
 def story(console: Console, told: Row) -> None:
     """Prints the whole story of a record: what was read, what was decided on what evidence, what was written."""
     record = told["record"]
-    say(console, f"{record['connection']}:{record['kind']}:{record['id']}  {record['title'] or ''}", "bold")
+    say(console, f"{record['connection']}:{record['kind']}:{record['id']}  {one_line(record['title'] or '')}", "bold")
     facts = ("created_at", "modified_at", "stage", "outcome", "amount", "currency", "closed_at")
     for fact in facts:
         if record[fact] is not None:
@@ -318,7 +331,7 @@ def _section(console: Console, title: str, lines: Sequence[str]) -> None:
     if lines:
         say(console, f"  {title}:", "bold")
         for line in lines:
-            say(console, f"    {line}")
+            say(console, f"    {one_line(line)}")
 
 
 def _link(row: Row) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from refloop import log
 from refloop.connectors.base import Clock
 from refloop.errors import RefloopError, TryLater
 from refloop.ledger.book import Ledger, open_ledger
@@ -77,5 +78,6 @@ def _locked(lock: FileLock) -> bool:
 def _refuse_unless_expired(ledger: Ledger, clock: Clock) -> None:
     holder = holder_of(ledger)
     if holder is None or not holder.expired(clock()):
+        log.warning("lock busy", pid=holder.pid if holder else None)
         who = f" ({holder})" if holder and holder.expires_at else ""
         raise TryLater(f"another refloop is working on {ledger.path}{who}", remedy=_WAIT)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from refloop import log
 from refloop.config import Config, load_config
 from refloop.connectors.base import Clock, Connector, connector_class
 from refloop.errors import ConfigError
@@ -47,7 +48,22 @@ class Session:
     def runner(self, *, only: str | None = None, progress: Progress = silent) -> Runner:
         """A runner over all connections, or the one named."""
         connections: Mapping[str, Connect] = self.connections(only)
-        return Runner(self.ledger, self.policy, connections, self.clock, progress)
+        return Runner(self.ledger, self.policy, connections, self.clock, _logged(progress))
+
+
+def _logged(progress: Progress) -> Progress:
+    """Progress that is told to the log as well."""
+
+    def advance(stage: str, about: str, done: int) -> None:
+        if stage == "pull":
+            log.info("page kept", connection=about, records=done)
+        elif stage == "push":
+            log.info("batch pushed", connection=about, changes=done)
+        else:
+            log.debug("chunk decided", stage=stage, names=done)
+        progress(stage, about, done)
+
+    return advance
 
 
 @contextmanager

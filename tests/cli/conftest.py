@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -138,6 +140,25 @@ def fill(salesforce: LocalSalesforce, hubspot: LocalHubSpot) -> dict[str, str]:
         ],
     )
     return ids
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Waits are noted, and next to none of them waited: a window of a second has to pass all the same."""
+    slept: list[float] = []
+    pause = time.sleep
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        pause(min(seconds, 0.002))
+
+    def wait(_event: threading.Event, timeout: float | None = None) -> bool:
+        sleep(timeout or 0.0)
+        return False
+
+    monkeypatch.setattr("time.sleep", sleep)
+    monkeypatch.setattr("threading.Event.wait", wait)
+    return slept
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,54 +11,29 @@ import requests
 import responses
 from responses.matchers import header_matcher
 
-from refloop.connectors.hubspot import HubSpot, HubSpotSettings
+from refloop.connectors.hubspot import HubSpot
 from refloop.connectors.hubspot.client import Client, open_transport
 from refloop.connectors.hubspot.push import push
 from refloop.connectors.retry import RetryPolicy
 from refloop.connectors.transport import Transport
 from refloop.errors import AuthError, CrmUnavailable, RefloopError
-from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
+from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
+from tests.connectors.hubspot_answers import (
+    CODE,
+    URL,
+    WHY,
+    _token,
+    answers,
+    clock,
+    crm,
+    hubspot,
+    row,
+    settings,
+)
 
-URL = "http://127.0.0.1:9"
-SOME, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
-CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.CONTACT, Kind.DEAL))
-WHY = FieldSpec("ref_why", "Why", FieldType.TEXT, (Kind.CONTACT, Kind.DEAL))
+__all__ = ["_token", "crm", "hubspot"]  # fixtures
 
-
-def clock() -> datetime:
-    raise AssertionError("the server's clock is the one that counts")
-
-
-def settings(**more: Any) -> HubSpotSettings:
-    auth = {"method": "service_key", "token": "env:HUBSPOT_TOKEN"}
-    return HubSpotSettings.model_validate({"connector": "hubspot", "url": URL, "auth": auth} | more)
-
-
-@pytest.fixture(autouse=True)
-def _token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUBSPOT_TOKEN", "pat-na1-secret")
-
-
-@pytest.fixture
-def crm() -> Iterator[responses.RequestsMock]:
-    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
-        yield mock
-
-
-@pytest.fixture
-def hubspot() -> Iterator[HubSpot]:
-    connector = HubSpot("hub", settings(), clock=clock)
-    yield connector
-    connector.close()
-
-
-def row(record: int, **more: Any) -> dict[str, Any]:
-    return {"id": str(record), "properties": {}, "createdAt": SOME, "updatedAt": SOME} | more
-
-
-def answers(mock: responses.RequestsMock, method: str, path: str, *bodies: Any, **more: Any) -> None:
-    for body in bodies:
-        mock.add(method, path, json=body, **more)
+LATER = "2026-01-02T00:00:00Z"
 
 
 def quick(count: int = 4) -> Transport:

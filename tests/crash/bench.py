@@ -127,7 +127,9 @@ class Bench:
     # processes
 
     def run(self, *words: str, **how: Any) -> Ended:
-        """Runs a command in a process of its own; `how` as tests/crash/mortal.py reads it."""
+        """Runs a command in a process of its own, some seconds after what was done before it; `how` as
+        tests/crash/mortal.py reads it."""
+        self.now += timedelta(seconds=5)
         assert self._server.stdin
         assert self._server.stdout
         self.now += MEANWHILE

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
+from refloop.connectors.words import bare, unquoted
 from refloop.errors import CrmUnavailable
 from refloop.model import parse_time
 
@@ -60,7 +61,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class BatchError:
-    """One entry of a batch answer's `errors`. It may speak of many inputs: `ids` are those that it names."""
+    """One entry of a batch answer's `errors`. It may speak of many inputs: `ids` are those that it names.
+
+    `message` is without what HubSpot quotes of a record."""
 
     category: str
     message: str
@@ -100,6 +103,13 @@ def nonsense(what: str, why: str) -> CrmUnavailable:
     )
 
 
+def faultless(answer: Any, what: str) -> Any:
+    """The answer to a read, which cannot be right in parts."""
+    if isinstance(answer, dict) and (answer.get("errors") or answer.get("numErrors")):
+        raise nonsense(what, "it tells of errors")
+    return answer
+
+
 def read_listing(answer: Any, what: str, *, limit: int) -> Listing:
     rows = _rows(answer, what, limit)
     token = _token(answer, what)
@@ -111,7 +121,7 @@ def read_listing(answer: Any, what: str, *, limit: int) -> Listing:
 
 
 def read_found(answer: Any, what: str, *, limit: int) -> Found:
-    rows = _rows(answer, what, limit)
+    rows = _rows(faultless(answer, what), what, limit)
     total = answer.get("total")
     if type(total) is not int or total < len(rows):
         raise nonsense(what, "`total` does not fit the results")
@@ -140,14 +150,14 @@ def read_error(entry: Mapping[str, Any]) -> BatchError:
     contexts = [context, *(_mapping(detail.get("context")) for detail in details)]
     message = str(entry.get("message") or "")
     ids = (text for one in contexts for key in ("ids", "id", "objectWriteTraceId") for text in _texts(one.get(key)))
-    names = {text for one in contexts for key in ("propertyName", "name") for text in _texts(one.get(key))}
-    codes = {str(detail["code"]) for detail in details if detail.get("code")}
+    names = {bare(text) for one in contexts for key in ("propertyName", "name") for text in _texts(one.get(key))}
+    codes = {bare(detail.get("code")) for detail in details}
     return BatchError(
-        category=str(entry.get("category") or entry.get("errorType") or ""),
-        message=message,
+        category=bare(entry.get("category") or entry.get("errorType")),
+        message=unquoted(message.partition(": [{")[0]),
         ids=frozenset(ids),
-        properties=frozenset(names | set(_NAME_IN_MESSAGE.findall(message))),
-        codes=frozenset(codes | set(_CODE_IN_MESSAGE.findall(message))),
+        properties=frozenset(names | set(_NAME_IN_MESSAGE.findall(message))) - {""},
+        codes=frozenset(codes | set(_CODE_IN_MESSAGE.findall(message))) - {""},
     )
 
 

@@ -8,6 +8,7 @@ from refloop.connectors.retry import error_code
 from refloop.connectors.transport import Transport
 from refloop.connectors.wire import parsed_json
 from refloop.errors import AuthError, CrmUnavailable
+from refloop.redaction import conceal
 
 
 def authenticator(settings: HubSpotSettings, transport: Transport) -> Authenticate:
@@ -70,6 +71,7 @@ class OAuthTokens:
         self._access = access
 
     def _keep(self, renewed: str) -> None:
+        conceal(renewed)
         if self._app.refresh_token.is_replaceable:
             self._app.refresh_token.replace(renewed)
         else:

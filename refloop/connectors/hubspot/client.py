@@ -57,6 +57,7 @@ class Client:
         self._connection = connection
         self._version = version
         self.transport = transport
+        transport.telling.connection = connection
         self._front = _sdk_front(transport)
 
     def server_time(self) -> datetime:
@@ -106,6 +107,8 @@ class Client:
         body = {"inputs": [{"id": one} for one in ids], "properties": list(properties)}
         body |= {"propertiesWithHistory": list(properties)} if history else {}
         batch = answers.read_batch(self._post(self._objects(kind, "batch/read"), what, body), what, limit=BATCH)
+        if ids and not batch.rows and not batch.errors:
+            raise answers.nonsense(what, "it says nothing of any record that was asked for")
         for error in batch.errors:
             if error.category != "OBJECT_NOT_FOUND":
                 raise answers.nonsense(what, f"it is not whole ({error.category or 'error without category'})")
@@ -223,7 +226,7 @@ class Client:
         return f"/crm/properties/{self._version}/{OBJECTS[kind]}" + (f"/{rest}" if rest else "")
 
     def _get(self, path: str, what: str, params: Mapping[str, str] | None = None) -> Any:
-        return self._done(self._call("GET", path, params=params), what)
+        return answers.faultless(self._done(self._call("GET", path, params=params), what), what)
 
     def _post(self, path: str, what: str, body: Mapping[str, Any]) -> Any:
         return self._done(self._call("POST", path, body=body), what)

@@ -10,6 +10,7 @@ from typing import Any
 
 from refloop.connectors.hubspot.answers import BatchError, read_error
 from refloop.connectors.retry import OK, REFRESH, Disposition, again, classify, later, retry_after
+from refloop.connectors.words import bare
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError
 
 SCOPES = tuple(
@@ -121,4 +122,4 @@ def missing_scopes(body: Any) -> Iterator[str]:
     for holder in (body, *(inner if isinstance(inner, list) else ())):
         context = holder.get("context") if isinstance(holder, dict) else None
         scopes = context.get("requiredGranularScopes") if isinstance(context, dict) else None
-        yield from (scope for scope in (scopes if isinstance(scopes, list) else ()) if isinstance(scope, str))
+        yield from filter(None, map(bare, scopes if isinstance(scopes, list) else ()))

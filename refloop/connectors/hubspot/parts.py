@@ -109,7 +109,9 @@ def split(part: Part, error: BatchError) -> list[Part]:
 
 
 def reason_of(error: BatchError) -> str:
-    """HubSpot's own words."""
+    """HubSpot's own words and codes, and the properties that they are about."""
     if error.category == "OBJECT_NOT_FOUND":
         return GONE
-    return error.message or error.category or "HubSpot gave no reason"
+    words = error.message or error.category or "HubSpot gave no reason"
+    details = ", ".join([*sorted(error.codes), *sorted(error.properties)])
+    return f"{words} ({details})" if details else words

@@ -37,6 +37,7 @@ class Salesforce:
 
     def __init__(self, connection: str, settings: SalesforceSettings, *, clock: Clock) -> None:
         self._api = Api(settings, clock)
+        self._api.transport.telling.connection = connection
         org = Org(self._api)
         self._looker = Looker(connection, self._api, org)
         self._puller = Puller(connection, settings, self._api, org)

@@ -8,6 +8,7 @@ from typing import Any
 
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.soql import PAGE
+from refloop.connectors.words import bare, unquoted
 
 Row = Mapping[str, Any]
 
@@ -104,13 +105,16 @@ def refused(errors: object) -> Saved:
     """What an error list says of the record that it is about."""
     first = errors[0] if isinstance(errors, list) and errors else errors
     fields = first.get("fields") if isinstance(first, dict) else None
-    return Saved(*first_error(errors), tuple(map(str, fields)) if isinstance(fields, list) else ())
+    return Saved(*first_error(errors), tuple(filter(None, map(bare, fields))) if isinstance(fields, list) else ())
 
 
 def first_error(errors: object) -> tuple[str, str]:
-    """Code and message of an error list. (`statusCode` in collections, `errorCode` everywhere else.)"""
+    """Code and message of an error list. (`statusCode` in collections, `errorCode` everywhere else.)
+
+    The message is without what it quotes of a record.
+    """
     first = errors[0] if isinstance(errors, list) and errors else errors
     if not isinstance(first, dict):
         return "UNKNOWN_EXCEPTION", ""
-    code = first.get("statusCode") or first.get("errorCode") or "UNKNOWN_EXCEPTION"
-    return str(code), str(first.get("message") or "")
+    code = bare(first.get("statusCode") or first.get("errorCode")) or "UNKNOWN_EXCEPTION"
+    return code, unquoted(first.get("message"))

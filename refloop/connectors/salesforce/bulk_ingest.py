@@ -13,6 +13,7 @@ from refloop.connectors.salesforce import catalogue
 from refloop.connectors.salesforce.answers import Saved
 from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
 from refloop.connectors.salesforce.jobs import JobLost, created, delete, ended, look, result_set
+from refloop.connectors.words import bare, unquoted
 from refloop.errors import RefloopError, TryLater
 
 if TYPE_CHECKING:
@@ -149,5 +150,6 @@ def refusal(text: str) -> Saved:
     """What `sf__Error` says: `CODE:message:fields`."""
     code, _, rest = text.partition(":")
     message, _, names = rest.rpartition(":")
-    fields = [name for part in names.split(",") if (name := part.removesuffix("--").strip())]
-    return Saved(code.strip() or "UNKNOWN_EXCEPTION", message or rest, tuple(fields) if message else ())
+    fields = [name for part in names.split(",") if (name := bare(part.removesuffix("--").strip()))]
+    known = bare(code.strip()) or "UNKNOWN_EXCEPTION"
+    return Saved(known, unquoted(message or rest), tuple(fields) if message else ())
