@@ -127,9 +127,7 @@ class Bench:
     # processes
 
     def run(self, *words: str, **how: Any) -> Ended:
-        """Runs a command in a process of its own, some seconds after what was done before it; `how` as
-        tests/crash/mortal.py reads it."""
-        self.now += timedelta(seconds=5)
+        """Runs a command in a process of its own; `how` as tests/crash/mortal.py reads it."""
         assert self._server.stdin
         assert self._server.stdout
         self.now += MEANWHILE

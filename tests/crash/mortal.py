@@ -61,15 +61,6 @@ class Fate:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-WRITING = ", writing"
-
-
-def is_write(endpoint: str, body: str | bytes | None) -> bool:
-    """Whether a request writes to records. A composite one of Salesforce may hold queries or writes."""
-    text = body if isinstance(body, bytes) else (body or "").encode()
-    return endpoint.startswith("PATCH ") or "/batch/update" in endpoint or b'"PATCH"' in text
-
-
 class MortalConnection(sqlite3.Connection):
     """An SQLite connection whose process may die before any statement."""
 

@@ -11,7 +11,6 @@ import pytest
 from refloop.model import Kind, Ref
 from tests.crash.bench import WRITE, Bench
 from tests.crash.deaths import Deaths, Scenario, Tally, Typed, around_writes, requests, where_it_differs
-from tests.crash.mortal import WRITING
 
 SYNC = ("sync",)
 PLAN = ("plan", "-o", "plan.jsonl")

@@ -13,7 +13,6 @@ from refloop.errors import Exit
 from tests.crash.bench import KILLED, WRITE, Bench
 from tests.crash.deaths import Deaths
 from tests.crash.gate import Gate, process
-from tests.crash.mortal import WRITING
 from tests.crash.test_deaths import SCENARIOS
 
 PATIENCE = 60
