@@ -40,7 +40,7 @@ from refloop.sandbox.faults import Asked, Fault, gzip_bomb
 from refloop.testing import Draft
 from tests.connectors import hostile
 from tests.connectors.hubspot_office import START, Office
-from tests.connectors.salesforce_world import SECRET, SalesforceWorld
+from tests.connectors.salesforce_world import SECRET, SalesforceWorld, is_write
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD, Kind.CONTACT, Kind.DEAL))
 WANTS = Wants((CODE,))
@@ -166,7 +166,7 @@ SALESFORCE = {
         ("composite", "queryAll", "updated", "Lead", "Contact", "Opportunity"),
     ),
     "retrieve": Endpoint(at("composite/sobjects/", "POST"), read, ("composite", "Lead")),
-    "update": Endpoint(lambda asked: asked.method == "PATCH", pushed, ("composite", "sobjects")),
+    "update": Endpoint(is_write, pushed, ("composite", "sobjects")),
 }
 JOBS = {
     "query job": Endpoint(at("/jobs/query", "POST"), partial(pulled, everything), ("jobs/query", "Bulk job")),
