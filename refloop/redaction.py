@@ -9,6 +9,7 @@ import json
 import re
 import threading
 from base64 import b64encode, urlsafe_b64encode
+from collections import OrderedDict
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
@@ -18,16 +19,18 @@ _SHORTEST = 4
 """A secret of fewer characters would be found in everything."""
 _SHORTEST_LINE = 16
 _PREFIX = 12
+_MOST_KNOWN = 100
 _LONGEST_TEXT = 20_000
 
 
 class Redactor:
-    """Knows secrets in all their forms. Safe to share between threads."""
+    """Knows secrets in all their forms: the latest hundred, which is more than one run ever holds.
+
+    Safe to share between threads.
+    """
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
-        self._forms: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
+        self._known: OrderedDict[str, re.Pattern[str] | None] = OrderedDict()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -35,22 +38,35 @@ class Redactor:
 
     def conceal(self, secret: str) -> None:
         """From now on, takes this secret out of every text, whatever form it has there."""
-        if len(secret) < _SHORTEST or secret in self._known:
+        if len(secret) < _SHORTEST:
             return
         with self._lock:
-            self._known.add(secret)
-            self._forms.update(forms_of(secret))
-            longest_first = sorted(self._forms, key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+            self._known.setdefault(secret)
+            self._known.move_to_end(secret)
+            if len(self._known) > _MOST_KNOWN:
+                self._known.popitem(last=False)
 
     def redacted(self, text: str) -> str:
         """The text with `[secret]` and `[personal]` in their places. What is beyond 20,000 characters is left out."""
         text = text[:_LONGEST_TEXT]
-        if self._pattern is not None:
-            text = self._pattern.sub(SECRET, text)
+        for pattern in self._patterns():
+            text = pattern.sub(SECRET, text)
         for pattern, replacement in _SHAPES:
             text = pattern.sub(replacement, text)
         return text
+
+    def _patterns(self) -> list[re.Pattern[str]]:
+        """Longer secrets first: one may begin with another. Made when they are needed, which in most runs is never."""
+        with self._lock:
+            for secret, pattern in self._known.items():
+                self._known[secret] = pattern or _pattern_of(secret)
+            ranked = sorted(self._known.items(), key=lambda item: len(item[0]), reverse=True)
+        return [pattern for _, pattern in ranked if pattern]
+
+
+def _pattern_of(secret: str) -> re.Pattern[str]:
+    longest_first = sorted(set(forms_of(secret)), key=len, reverse=True)
+    return re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
 
 
 def forms_of(secret: str) -> Iterator[str]:

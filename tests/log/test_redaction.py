@@ -114,3 +114,13 @@ def test_it_shows_nothing_itself() -> None:
     redactor = Redactor()
     redactor.conceal(SECRETS["token"])
     assert "5ecret" not in repr(redactor)
+
+
+def test_what_is_known_has_an_end_and_the_secrets_in_use_are_among_it() -> None:
+    redactor = Redactor()
+    for number in range(1000):
+        redactor.conceal("the secret of the configuration")  # read again for each log-in
+        redactor.conceal(f"session-{number:04d}-of-this-process")
+    assert repr(redactor) == "<Redactor of 100 secrets>"
+    told = redactor.redacted("the secret of the configuration, session-0999-of-this-process")
+    assert told == f"{SECRET}, {SECRET}"
