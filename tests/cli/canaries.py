@@ -88,7 +88,7 @@ def found(data: bytes, canaries: Iterable[Canary]) -> list[str]:
 
 def secrets(before: frozenset[str] = frozenset()) -> list[Canary]:
     """The planted secrets, and those that this process came to know since: keys line by line, access tokens."""
-    lines = [line for one in _REDACTOR._known - before for line in one.split("\n") if "-----" not in line]
+    lines = [line for one in _REDACTOR._known.keys() - before for line in one.split("\n") if "-----" not in line]
     known = {line.rpartition("!")[2] for line in lines}  # before it stands the id of the org
     return [
         *of(Sort.SECRET),
