@@ -121,6 +121,7 @@ def test_a_command_that_is_killed_twice_in_a_row_is_made_good(bench: Bench) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_command_that_is_killed_twice_in_a_row_is_made_good_wherever_it_differs(bench: Bench, name: str) -> None:
@@ -132,6 +133,7 @@ def test_a_command_that_is_killed_twice_in_a_row_is_made_good_wherever_it_differ
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", ["apply", "undo"])
 def test_all_pairs_of_requests_at_which_a_command_and_its_repetition_are_killed(bench: Bench, name: str) -> None:

@@ -98,7 +98,9 @@ EVERY = {"first sync": 3, "later sync": 3, "plan": 4, "apply, people": 1, "undo,
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("fault", [FULL, BROKEN], ids=["full", "broken"])
-@pytest.mark.parametrize("name", EVERY)
+@pytest.mark.parametrize(
+    "name", ["first sync", *(pytest.param(name, marks=pytest.mark.thorough) for name in [*EVERY][1:])]
+)
 def test_a_command_on_a_bad_disk_is_made_good_at_every_write(
     failing: Bench, name: str, fault: tuple[int, bool]
 ) -> None:
