@@ -144,9 +144,11 @@ def keep_receipts(ledger: Ledger, run: int, receipts: Sequence[Receipt], now: da
         _overlay(ledger, settled)
         ledger.moved()
     for receipt in receipts:
+        record, field = str(receipt.change.ref), receipt.change.field.name
         if receipt.verdict not in (Verdict.WRITTEN, Verdict.PRESENT):
-            record, field = str(receipt.change.ref), receipt.change.field.name
             log.warning("change not written", record=record, field=field, verdict=receipt.verdict.value)
+        if receipt.overwrote:
+            log.warning("overwritten", record=record, field=field)
     counts = Counter(receipt.verdict.value for receipt in receipts)
     if over := sum(receipt.overwrote for receipt in receipts):
         counts["overwrote"] = over

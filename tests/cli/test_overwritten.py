@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 from refloop.errors import Exit
 from refloop.sandbox import faults
@@ -16,7 +17,10 @@ def test_it_is_told_explained_and_put_back(office: Office) -> None:
         faults.meanwhile(lambda: office.hubspot.update("contacts", visitor, {"ref_status": "lost"})),
         path="/contacts/batch/update",
     )
-    done = office.run("sync")
+    done = office.run("--log", "refloop.log", "sync")
+    lines = [json.loads(line) for line in Path("refloop.log").read_text(encoding="ascii").splitlines()]
+    (logged,) = [line for line in lines if line["event"] == "overwritten"]
+    assert (logged["level"], logged["record"], logged["field"]) == ("warning", f"hs:contact:{visitor}", "ref_status")
     assert [one.fault for one in office.hubspot.faults.injected] == ["meanwhile"]
     ours = (office.hubspot.get("contacts", visitor) or {})["ref_status"]
     assert done.code == Exit.ATTENTION

@@ -93,6 +93,7 @@ def test_a_command_on_a_bad_disk_is_made_good(failing: Bench) -> None:
 
 
 EVERY = {"first sync": 3, "later sync": 3, "plan": 4, "apply, people": 1, "undo, people": 1, "backup": 1, "restore": 1}
+SCENARIOS_OF_DISKS = ["first sync", *(pytest.param(name, marks=pytest.mark.thorough) for name in [*EVERY][1:])]
 
 
 @pytest.mark.slow
