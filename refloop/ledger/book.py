@@ -6,9 +6,10 @@ import os
 import sqlite3
 import stat
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlite_utils import Database
 
@@ -16,7 +17,7 @@ from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger.place import refuse_network
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.ledger.seal import break_seal, is_broken, put_seal
-from refloop.model import Ref
+from refloop.model import Kind, Ref
 
 # SQLite's file format: https://sqlite.org/fileformat2.html#the_database_header
 _MAGIC = b"SQLite format 3\0"
@@ -128,6 +129,11 @@ class Ledger:
         if self._wrote:
             self._wrote = False
             put_seal(self.path)
+
+
+def ref_of(row: Mapping[str, Any] | sqlite3.Row) -> Ref:
+    """The record that a row with columns connection, kind and id speaks of."""
+    return Ref(row["connection"], Kind(row["kind"]), row["id"])
 
 
 def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from refloop.ledger.book import Ledger
+from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.records import stamp
 from refloop.model import Credit, Kind, Match, Ref, Role, Rule, Status, format_time, parse_time
 
@@ -51,11 +51,6 @@ class Question:
     field: str
     evidence: str
     candidates: tuple[str, ...] = ()
-
-
-def ref_of(row: sqlite3.Row) -> Ref:
-    """The record that a row with columns connection, kind and id speaks of."""
-    return Ref(row["connection"], Kind(row["kind"]), row["id"])
 
 
 def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from refloop.ledger.book import Ledger
+from refloop.ledger.book import Ledger, ref_of
 from refloop.model import Kind, Ref
 
 MOST_RECORDS_OF_ONE_PERSON = 25
@@ -177,7 +177,7 @@ def holders_of(ledger: Ledger, email: str, limit: int = -1) -> list[Ref]:
     rows = ledger.rows(
         "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' LIMIT ?", (email, limit)
     )
-    return [Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows]
+    return [ref_of(row) for row in rows]
 
 
 def first_holder(ledger: Ledger, email: str) -> Ref | None:
@@ -187,7 +187,7 @@ def first_holder(ledger: Ledger, email: str) -> Ref | None:
         "ORDER BY deleted, created_at, connection, kind, id LIMIT 1",
         (email,),
     )
-    return Ref(row["connection"], Kind(row["kind"]), row["id"]) if row else None
+    return ref_of(row) if row else None
 
 
 def _components(nodes: Collection[Ref], edges: Iterable[Pair]) -> list[frozenset[Ref]]:
@@ -273,7 +273,7 @@ def crowded_out(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     ledger.wave(refs)
     rows = list(ledger.rows(_HELD_BY_CROWDED_EMAIL, [MOST_RECORDS_OF_ONE_PERSON + 1] * 2))
     together = Counter(row["referral"] for row in rows)
-    return {Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows if together[row["referral"]] > 1}
+    return {ref_of(row) for row in rows if together[row["referral"]] > 1}
 
 
 def shown(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
@@ -283,4 +283,4 @@ def shown(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
 
 def _subset(ledger: Ledger, refs: Iterable[Ref], sql: str) -> set[Ref]:
     ledger.wave(refs)
-    return {Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in ledger.rows(sql)}
+    return {ref_of(row) for row in ledger.rows(sql)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from refloop.ledger.book import Ledger
-from refloop.model import Kind, Ref
+from refloop.ledger.book import Ledger, ref_of
+from refloop.model import Ref
 
 
 class Topic(StrEnum):
@@ -49,7 +49,7 @@ def next_refs(
         "ORDER BY connection, kind, id LIMIT ?",
         (topic.value, *([connection] if connection else []), *start, limit),
     )
-    return [Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows]
+    return [ref_of(row) for row in rows]
 
 
 def next_ids(ledger: Ledger, topic: Topic, limit: int) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from refloop.ledger.book import Ledger
+from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.shown import show
 from refloop.model import Cursor, Kind, Link, Outcome, Page, Record, Ref, Relation, format_time, parse_time
@@ -78,7 +78,7 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
 def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]) -> list[Record]:
     ledger.wave(records)
     known = {
-        _ref(row): row
+        ref_of(row): row
         for row in ledger.rows(
             "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at, r.deleted FROM wave w CROSS JOIN records r "
             "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id"
@@ -264,14 +264,10 @@ def stored_hash_of(row: sqlite3.Row) -> str:
     return _digest(tuple(row[name] for name in _CONTENT_COLUMNS))
 
 
-def _ref(row: sqlite3.Row) -> Ref:
-    return Ref(row["connection"], Kind(row["kind"]), row["id"])
-
-
 def record_from(row: sqlite3.Row) -> Record:
     """A row of `records` as the value it was."""
     return Record(
-        ref=_ref(row),
+        ref=ref_of(row),
         created_at=parse_time(row["created_at"]),
         modified_at=parse_time(row["modified_at"]),
         email=row["email"],
@@ -312,7 +308,7 @@ def merged_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
         "ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id "
         "AND l.relation = 'merged-into'"
     )
-    return {_ref(row) for row in rows}
+    return {ref_of(row) for row in rows}
 
 
 def overlay(ledger: Ledger, record: Record, found: Mapping[str, str | None]) -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from refloop.ledger.book import Ledger
-from refloop.ledger.decisions import ref_of
+from refloop.ledger.book import Ledger, ref_of
 from refloop.model import Change, FieldSpec, Ref
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -12,11 +12,11 @@ from typing import Any
 
 from refloop.errors import Exit
 from refloop.ledger.backups import backups_of, made_at
-from refloop.ledger.book import Ledger
+from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.lease import holder_of
 from refloop.ledger.receipts import refusals
 from refloop.ledger.runs import INTERRUPTED
-from refloop.model import Kind, Ref, format_time, parse_time
+from refloop.model import Ref, format_time, parse_time
 from refloop.report import figures
 from refloop.report.text import ago
 from refloop.sync.planner import Planner
@@ -165,7 +165,7 @@ def _quota(past: _Past) -> list[Row]:
 def quarantine(ledger: Ledger, planner: Planner) -> list[Row]:
     """The changes that a CRM refused when they were last tried and that are still wanted. `parked` ones were refused
     so often that they wait until the record or the wish changes; the others are tried again by the next run."""
-    rows = {(_ref(row), row["field"]): row for row in figures.refused(ledger)}
+    rows = {(ref_of(row), row["field"]): row for row in figures.refused(ledger)}
     found = []
     for refs in _chunks(dict.fromkeys(ref for ref, _ in rows)):
         times = refusals(ledger, refs)
@@ -176,10 +176,6 @@ def quarantine(ledger: Ledger, planner: Planner) -> list[Row]:
                     tried = times.get(key, (None, None, 0))[2]
                     found.append({**rows[key], "times": tried, "parked": change in plan.parked})
     return found
-
-
-def _ref(row: Mapping[str, Any]) -> Ref:
-    return Ref(row["connection"], Kind(row["kind"]), row["id"])
 
 
 def _chunks(refs: Iterable[Ref]) -> Iterator[list[Ref]]:

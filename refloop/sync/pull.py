@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
 from typing import Protocol
 
 from refloop.connectors.base import Clock, Connector
@@ -79,8 +78,3 @@ class Puller:
 def tidy(page: Page) -> Page:
     """The page with e-mails as the key that identifies a person in both CRMs."""
     return replace(page, records=tuple(replace(record, email=email_key(record.email)) for record in page.records))
-
-
-def window(start: datetime, end: datetime) -> Span:
-    """What a backfill brings: all that was created or modified in [start, end)."""
-    return Between(start, end)
