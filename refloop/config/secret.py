@@ -6,7 +6,6 @@ import importlib
 import os
 import re
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from pydantic_core import CoreSchema, core_schema
 from refloop.config.opening import at_home, opened, read_up_to
 from refloop.errors import ConfigError
 from refloop.redaction import conceal
+from refloop.whole_file import replacing, sync_folder
 
 MAX_SECRET_BYTES = 64 * 1024
 FORMS = "`env:NAME`, `file:/path/to/file` or `keyring:service/user`"
@@ -125,32 +125,14 @@ def _from_file(reference: str, path: Path) -> tuple[str | None, str]:
 
 def _to_file(reference: str, path: Path, secret: str) -> None:
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 0600, never an old file
-        beside = Path(name)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(secret.encode() + b"\n")
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(path)
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        with replacing(path) as file:
+            file.write(secret + "\n")
+        sync_folder(path.parent)
     except OSError as error:
         raise ConfigError(
             f"cannot write the new secret to {reference}: {error.strerror}",
             remedy="Make its folder writable for the user who runs refloop, and free space on its disk.",
         ) from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """So that the new name outlasts a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_credential(path: Path) -> bool:

@@ -17,6 +17,7 @@ from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger.book import Ledger, open_ledger, translated
 from refloop.ledger.records import stored_hash_of
 from refloop.ledger.seal import break_seal
+from refloop.whole_file import sync_folder
 
 KEPT = 7
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
@@ -174,7 +175,7 @@ def _arriving(target: Path, aside: Path | None = None) -> Iterator[Path]:
         if aside is not None and target.exists():
             _move_aside(target, aside)
         temporary.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     finally:
         _clear(temporary)
 
@@ -200,11 +201,3 @@ def _move_aside(path: Path, aside: Path) -> None:
     journal = path.with_name(path.name + "-journal")
     if journal.exists():
         journal.rename(aside.with_name(aside.name + "-journal"))
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -5,9 +5,6 @@ The format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-ba
 
 from __future__ import annotations
 
-import os
-import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +12,7 @@ from typing import Any
 
 from refloop.errors import DiskError
 from refloop.model import parse_time
+from refloop.whole_file import is_special, replacing
 
 Row = Mapping[str, Any]
 Labels = Mapping[str, str]
@@ -66,17 +64,10 @@ def exposition(found: Iterable[Metric]) -> str:
 def write_metrics(path: Path, text: str) -> None:
     """Puts the text in place in one step, readable by all: another user's collector reads it. Raises DiskError."""
     try:
-        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        if is_special(path):
             raise DiskError(f"cannot write the metrics {path}: it is not a regular file")
-        handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-                os.fchmod(file.fileno(), 0o644)
-            Path(made).replace(path)
-        except BaseException:
-            Path(made).unlink(missing_ok=True)
-            raise
+        with replacing(path, mode=0o644) as file:
+            file.write(text)
     except OSError as error:
         raise DiskError(
             f"cannot write the metrics {path}: {error.strerror}", remedy="Make its folder writable for refloop's user."

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import TextIO
 from refloop.errors import DataError, DiskError, StalePlan
 from refloop.ledger.book import Ledger
 from refloop.model import Change, FieldSpec, Ref, canonical
+from refloop.whole_file import is_special, replacing
 
 FORMAT = 1
 _NO_PLAN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -33,18 +31,10 @@ def save_plan(path: Path, ledger: Ledger, changes: Iterable[Change]) -> int:
     The file appears when it is whole: half a plan would look like a plan.
     """
     try:
-        if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
+        if is_special(path):
             raise DiskError(f"cannot write the plan {path}: it is not a regular file")
-        handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                count = _write(file, ledger, changes)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(made).replace(path)
-        except BaseException:
-            Path(made).unlink(missing_ok=True)
-            raise
+        with replacing(path) as file:
+            count = _write(file, ledger, changes)
     except OSError as error:
         raise DiskError(
             f"cannot write the plan {path}: {error.strerror}",
