@@ -10,17 +10,16 @@ from typing import Any
 
 import pytest
 
-from refloop.connectors.salesforce import Salesforce, SalesforceSettings, bulk_query
+from refloop.connectors.salesforce import Salesforce, bulk_query
 from refloop.connectors.salesforce.cursor import parse_cursor
 from refloop.connectors.salesforce.ids import record_id
 from refloop.errors import CrmUnavailable, LedgerError, TryLater
 from refloop.model import Between, Cursor, Everything, Kind, Page, Record, Ref, Relation, Since, Wants
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.server import Server
+from tests.connectors.salesforce_connections import Connections, connections
 from tests.connectors.salesforce_world import inside, refuse_next
 
-APP = {"method": "client_credentials", "client_id": "local-client", "client_secret": "env:SF_SECRET"}
 NOTHING = Wants(())
 JOBS = ("POST /services/data/v67.0/jobs/query", "DELETE /services/data/v67.0/jobs/query/{id}")
 
@@ -28,23 +27,6 @@ JOBS = ("POST /services/data/v67.0/jobs/query", "DELETE /services/data/v67.0/job
 @pytest.fixture(autouse=True)
 def secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SF_SECRET", "local-secret")
-
-
-class Connections:
-    """Makes connectors to one org; notes the pauses that they would have made."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.made: list[Salesforce] = []
-        self.pauses: list[float] = []
-
-    def __call__(self, **changes: Any) -> Salesforce:
-        document = {"connector": "salesforce", "url": self.url, "auth": APP, "bulk_rows": 0, **changes}
-        settings = SalesforceSettings.model_validate(document)
-        crm = Salesforce("crm", settings, clock=lambda: datetime.now(UTC))
-        crm._api.transport._sleep = self.pauses.append
-        self.made.append(crm)
-        return crm
 
 
 @pytest.fixture
@@ -55,11 +37,8 @@ def local() -> Iterator[LocalSalesforce]:
 
 @pytest.fixture
 def connect(local: LocalSalesforce) -> Iterator[Connections]:
-    with Server(local.app) as server:
-        connections = Connections(server.url)
-        yield connections
-        for crm in connections.made:
-            crm.close()
+    with connections(local, bulk_rows=0) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
-from refloop.connectors.salesforce import Salesforce, SalesforceSettings, bulk_ingest
+from refloop.connectors.salesforce import bulk_ingest
 from refloop.connectors.salesforce.answers import Saved
 from refloop.connectors.salesforce.bulk_ingest import as_csv, fits, refusal
 from refloop.connectors.salesforce.write import Update
@@ -18,7 +17,7 @@ from refloop.errors import CrmUnavailable, TryLater
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.salesforce.call import Call
-from refloop.sandbox.server import Server
+from tests.connectors.salesforce_connections import Connections, connections
 from tests.connectors.salesforce_world import inside, refuse_next
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
@@ -27,7 +26,6 @@ SENT = FieldSpec("ref_sent", "Sent", FieldType.NUMBER, EVERY)
 WORTH = FieldSpec("ref_worth", "Worth", FieldType.MONEY, EVERY)
 AT = FieldSpec("ref_at", "Since", FieldType.TIME, EVERY)
 FIELDS = (CODE, SENT, WORTH, AT)
-APP = {"method": "client_credentials", "client_id": "local-client", "client_secret": "env:SF_SECRET"}
 JOBS = "POST /services/data/v67.0/jobs/ingest"
 
 
@@ -71,30 +69,11 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalSalesforce]:
         yield local
 
 
-class Connections:
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.made: list[Salesforce] = []
-        self.pauses: list[float] = []
-
-    def __call__(self, **changes: Any) -> Salesforce:
-        by_jobs = {"bulk_changes": 1, "conditional_writes": "never"}
-        document = {"connector": "salesforce", "url": self.url, "auth": APP, **by_jobs, **changes}
-        settings = SalesforceSettings.model_validate(document)
-        crm = Salesforce("crm", settings, clock=lambda: datetime.now(UTC))
-        crm._api.transport._sleep = self.pauses.append
-        self.made.append(crm)
-        return crm
-
-
 @pytest.fixture
 def connect(local: LocalSalesforce) -> Iterator[Connections]:
-    with Server(local.app) as server:
-        connections = Connections(server.url)
-        list(connections().provision(FIELDS))
-        yield connections
-        for crm in connections.made:
-            crm.close()
+    with connections(local, bulk_changes=1, conditional_writes="never") as opened:
+        list(opened().provision(FIELDS))
+        yield opened
 
 
 def leads(local: LocalSalesforce, count: int) -> list[Ref]:

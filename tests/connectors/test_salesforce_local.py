@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from refloop.connectors.salesforce import Salesforce, SalesforceSettings
+from refloop.connectors.salesforce import Salesforce
 from refloop.connectors.salesforce.cursor import parse_cursor
 from refloop.connectors.salesforce.write import Update
 from refloop.errors import AuthError, ConfigError, LedgerError, TryLater
@@ -38,6 +38,7 @@ from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.salesforce.fields import remove_field
 from refloop.sandbox.server import Server
 from tests.connectors.hubspot_world import Clock
+from tests.connectors.salesforce_connections import connections
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, EVERY, length=64)
@@ -48,7 +49,6 @@ WORTH = FieldSpec("ref_worth", "Worth", FieldType.MONEY, (Kind.CONTACT,))
 NOTE = FieldSpec("ref_note", "Note", FieldType.TEXT, (Kind.DEAL,), length=2000)
 FIELDS = (CODE, STATUS, AT, SENT, WORTH, NOTE)
 WANTS = Wants(FIELDS)
-APP = {"method": "client_credentials", "client_id": "local-client", "client_secret": "env:SF_SECRET"}
 
 
 @pytest.fixture(autouse=True)
@@ -69,19 +69,8 @@ def local(clock: Clock) -> Iterator[LocalSalesforce]:
 
 @pytest.fixture
 def connect(local: LocalSalesforce, clock: Clock) -> Iterator[Callable[..., Salesforce]]:
-    made: list[Salesforce] = []
-    with Server(local.app) as server:
-
-        def connect(**changes: Any) -> Salesforce:
-            document = {"connector": "salesforce", "url": server.url, "auth": APP, **changes}
-            settings = SalesforceSettings.model_validate(document)
-            made.append(Salesforce("crm", settings, clock=lambda: datetime.now(UTC)))
-            made[-1]._api.transport._sleep = clock.timer.sleep
-            return made[-1]
-
-        yield connect
-        for connector in made:
-            connector.close()
+    with connections(local, clock.timer.sleep) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from refloop.connectors.salesforce import Salesforce, SalesforceSettings
+from refloop.connectors.salesforce import Salesforce
 from refloop.connectors.salesforce.quota import Allowance, Quota, is_free, parse_limit_info
 from refloop.errors import TryLater
 from refloop.model import (
@@ -26,10 +25,9 @@ from refloop.model import (
     Wants,
 )
 from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
+from tests.connectors.salesforce_connections import connections
 from tests.connectors.salesforce_world import refuse_next
 
-APP = {"method": "client_credentials", "client_id": "local-client", "client_secret": "env:SF_SECRET"}
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD,), length=64)
 NOTHING = Wants(())
 CALL = "POST /services/data/v67.0/composite"
@@ -129,19 +127,8 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalSalesforce]:
 
 @pytest.fixture
 def connect(local: LocalSalesforce) -> Iterator[Callable[..., Salesforce]]:
-    made: list[Salesforce] = []
-    with Server(local.app) as server:
-
-        def connect(**changes: Any) -> Salesforce:
-            document = {"connector": "salesforce", "url": server.url, "auth": APP, **changes}
-            settings = SalesforceSettings.model_validate(document)
-            made.append(Salesforce("crm", settings, clock=lambda: datetime.now(UTC)))
-            made[-1]._api.transport._sleep = lambda _: None
-            return made[-1]
-
-        yield connect
-        for crm in made:
-            crm.close()
+    with connections(local) as opened:
+        yield opened
 
 
 def test_usage_is_what_the_org_last_said_and_what_we_made(local: LocalSalesforce, connect: Any) -> None:

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from refloop.connectors.salesforce import Salesforce, SalesforceSettings
+from refloop.connectors.salesforce import Salesforce
 from refloop.connectors.salesforce.metadata import metadata_files
 from refloop.errors import AuthError
 from refloop.model import FieldSpec, FieldType, Finding, Kind, Level, Wants
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.server import Server
+from tests.connectors.salesforce_connections import connections
 from tests.connectors.salesforce_world import inside, refuse_next
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, EVERY, "The code.", length=64)
 NOTE = FieldSpec("ref_note", "Note", FieldType.TEXT, (Kind.DEAL,), length=2000)
 FIELDS = (CODE, NOTE)
-APP = {"method": "client_credentials", "client_id": "local-client", "client_secret": "env:SF_SECRET"}
 SET = "crm: permission set Refloop_Sync"
 
 
@@ -40,18 +38,8 @@ def local() -> Iterator[LocalSalesforce]:
 
 @pytest.fixture
 def connect(local: LocalSalesforce) -> Iterator[Callable[[], Salesforce]]:
-    made: list[Salesforce] = []
-    with Server(local.app) as server:
-
-        def connect() -> Salesforce:
-            document = {"connector": "salesforce", "url": server.url, "auth": APP}
-            settings = SalesforceSettings.model_validate(document)
-            made.append(Salesforce("crm", settings, clock=lambda: datetime.now(UTC)))
-            return made[-1]
-
-        yield connect
-        for crm in made:
-            crm.close()
+    with connections(local) as opened:
+        yield opened
 
 
 def custom_fields(local: LocalSalesforce) -> set[str]:

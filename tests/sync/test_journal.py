@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -100,31 +101,31 @@ def counts_of(loop: Loop) -> dict[str, dict[str, int]]:
     return found
 
 
-@pytest.mark.parametrize("error", [CrmUnavailable("down"), DiskError("full"), KeyboardInterrupt(), ZeroDivisionError()])
+def counts_when_broken_off(loop: Loop, monkeypatch: pytest.MonkeyPatch, error: BaseException) -> dict[str, int]:
+    monkeypatch.setattr(Breaking, "error", error)
+    with suppress(type(error)):
+        loop.sync()
+    return counts_of(loop)["sales"]
+
+
+ERRORS = [CrmUnavailable("down"), DiskError("full"), KeyboardInterrupt(), ZeroDivisionError()]
+
+
+@pytest.mark.parametrize("error", ERRORS)
 def test_a_pull_that_breaks_off_counts_the_pages_it_kept(
     breaking: Loop, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     monkeypatch.setattr(Breaking, "pages", 2)
-    monkeypatch.setattr(Breaking, "error", error)
-    try:
-        breaking.sync()
-    except type(error):
-        pass
-    counts = counts_of(breaking)["sales"]
+    counts = counts_when_broken_off(breaking, monkeypatch, error)
     assert (counts["pulled"], counts["new"]) == (10, 10)
 
 
-@pytest.mark.parametrize("error", [CrmUnavailable("down"), DiskError("full"), KeyboardInterrupt(), ZeroDivisionError()])
+@pytest.mark.parametrize("error", ERRORS)
 def test_a_push_that_breaks_off_counts_the_receipts_it_kept_and_the_next_run_settles_the_rest(
     breaking: Loop, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     monkeypatch.setattr(Breaking, "receipts", 35)
-    monkeypatch.setattr(Breaking, "error", error)
-    try:
-        breaking.sync()
-    except type(error):
-        pass
-    counts = counts_of(breaking)["sales"]
+    counts = counts_when_broken_off(breaking, monkeypatch, error)
     assert (counts["planned"], counts["written"], counts["unknown"]) == (72, 30, 42)
     monkeypatch.setattr(Breaking, "receipts", None)
     settled = breaking.sync().counts["sales"]
