@@ -28,9 +28,9 @@ from refloop.mapping.codes import code_key
 from refloop.mapping.fields import Names, field_specs
 from refloop.mapping.stages import status_words
 from refloop.model import Code, Kind, Link, Outcome, Page, Record, Ref, Referrer, Relation
-from refloop.sync.decide import Decider
+from refloop.sync.stages import Decider
 from refloop.sync.intake import Enrolment, enrol
-from refloop.sync.planner import Planner
+from refloop.sync.plan import Planner
 from refloop.sync.policy import Policy
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -10,9 +10,10 @@ import typer
 
 from refloop.config import write_template
 from refloop.errors import Exit
-from refloop.model import Finding, Level
+from refloop.model import Finding, Level, Wants
 from refloop.report import text
-from refloop.sync.run import CONNECTION_TROUBLE, gravity
+from refloop.sync.run import CONNECTION_TROUBLE
+from refloop.sync.run_report import severity
 from refloop.sync.session import Session
 from refloop.terminal import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 
@@ -32,7 +33,8 @@ def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption =
     """Look for what would keep refloop from working: one finding a line, with what to do. Writes nothing."""
     with opened(context) as work:
         finish(
-            _each_connection(work, only, lambda crm: crm.check(work.policy.wants), as_json), "nothing to complain of"
+            _each_connection(work, only, lambda crm: crm.check(Wants(work.policy.fields)), as_json),
+            "nothing to complain of",
         )
 
 
@@ -106,7 +108,7 @@ def _each_connection(
             text.findings(out, found)
         if any(finding.level is not Level.INFO for finding in found):
             troubles.append(Exit.ATTENTION)
-    worst = max(troubles, key=gravity, default=None)
+    worst = max(troubles, key=severity, default=None)
     if as_json:
         print_json(rows)
         return worst or Exit.OK

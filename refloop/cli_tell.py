@@ -17,7 +17,7 @@ from refloop.model import Ref
 from refloop.report import figures, text
 from refloop.report.health import alarms, health
 from refloop.report.prometheus import exposition, metrics, write_metrics
-from refloop.sync.planner import Planner
+from refloop.sync.plan import Planner
 from refloop.sync.session import Session
 from refloop.terminal import JsonOption, err, opened, out, paged, print_json, print_rows
 

@@ -27,7 +27,8 @@ from refloop.sandbox.hubspot import LocalHubSpot
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.server import Server
 from refloop.sync.intake import CODE_COLUMNS, import_codes
-from refloop.sync.run import Report, Task
+from refloop.sync.run import Task
+from refloop.sync.run_report import Report
 from refloop.sync.session import Session, read_config, session, utc_now
 
 CONFIG = """\

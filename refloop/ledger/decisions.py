@@ -5,52 +5,27 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.records import stamp
-from refloop.model import Credit, Kind, Match, Ref, Role, Rule, Status, format_time, parse_time
-
-
-@dataclass(frozen=True, slots=True)
-class KeptReferral:
-    """A row of `referrals`."""
-
-    id: str
-    code: str
-    program: str
-    referrer: str
-    submitted: bool
-    origin: Ref | None
-    email: str | None
-    claimed_at: datetime
-    why: str
-    void: Status | None
-    void_reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeptStatus:
-    """A row of `statuses`: where a referral stood, since when, and why."""
-
-    referral: str
-    status: Status
-    at: datetime
-    reason: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Something about a record that a person should look at. Nothing was decided from it."""
-
-    ref: Ref
-    doubt: str
-    field: str
-    evidence: str
-    candidates: tuple[str, ...] = ()
+from refloop.mapping.codes import MATCHER_VERSION
+from refloop.mapping.policy import CreditRules
+from refloop.model import (
+    Credit,
+    Kind,
+    Match,
+    Ref,
+    Referral,
+    ReviewItem,
+    ReviewReason,
+    Role,
+    Rule,
+    Status,
+    StatusChange,
+    format_time,
+    parse_time,
+)
 
 
 def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
@@ -76,14 +51,14 @@ def ever_matched(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     return {ref_of(row) for row in rows}
 
 
-def keep_matches(ledger: Ledger, run: int, matcher: str, found: Mapping[Ref, Match | None]) -> None:
-    """Adds a row for each record whose match is another than before."""
+def keep_matches(ledger: Ledger, run: int, policy: str, found: Mapping[Ref, Match | None]) -> None:
+    """Adds a row for each record whose match is another than before, with the digest of the rules that decided."""
     before = current_matches(ledger, found)
     ledger.db.conn.executemany(
-        "INSERT INTO matches (connection, kind, id, code_key, rule, field, evidence, confidence, matcher, run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO matches (connection, kind, id, code_key, rule, field, evidence, confidence, matcher, "
+        "policy, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (ref.connection, ref.kind.value, ref.id, *_match_columns(match), matcher, run)
+            (ref.connection, ref.kind.value, ref.id, *_match_columns(match), MATCHER_VERSION, policy, run)
             for ref, match in found.items()
             if match != before.get(ref)
         ],
@@ -96,30 +71,45 @@ def _match_columns(match: Match | None) -> tuple[object, ...]:
     return (match.code, match.rule.value, match.field, match.evidence, match.confidence)
 
 
-def keep_questions(
-    ledger: Ledger, run: int, refs: Iterable[Ref], asked: Iterable[Question], doubts: Collection[str]
+def keep_review_items(
+    ledger: Ledger, run: int, refs: Iterable[Ref], items: Iterable[ReviewItem], reasons: Collection[ReviewReason]
 ) -> None:
-    """Replaces the questions of those doubts about those records."""
+    """Replaces the review items of those reasons about those records."""
     ledger.wave(refs)
-    marks = ", ".join("?" * len(doubts))
+    marks = ", ".join("?" * len(reasons))
     ledger.db.execute(
         "DELETE FROM questions WHERE (connection, kind, id) IN (SELECT connection, kind, id FROM wave) "
         f"AND doubt IN ({marks})",
-        tuple(doubts),
+        tuple(reason.value for reason in reasons),
     )
     ledger.db.conn.executemany(
         "INSERT OR IGNORE INTO questions (connection, kind, id, doubt, field, evidence, candidates, run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (q.ref.connection, q.ref.kind.value, q.ref.id, q.doubt, q.field, q.evidence, json.dumps(q.candidates), run)
-            for q in asked
+            (
+                item.ref.connection,
+                item.ref.kind.value,
+                item.ref.id,
+                item.reason.value,
+                item.field,
+                item.evidence,
+                json.dumps(item.candidates),
+                run,
+            )
+            for item in items
         ],
     )
 
 
-def referral_from(row: sqlite3.Row) -> KeptReferral:
+def carrying_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that carry a code, or ever did."""
+    refs = frozenset(refs)
+    return set(current_matches(ledger, refs)) | ever_matched(ledger, refs) if refs else set()
+
+
+def referral_from(row: sqlite3.Row) -> Referral:
     origin = row["origin_id"]
-    return KeptReferral(
+    return Referral(
         id=row["referral"],
         code=row["code_key"],
         program=row["program"],
@@ -134,7 +124,7 @@ def referral_from(row: sqlite3.Row) -> KeptReferral:
     )
 
 
-def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[KeptReferral]]:
+def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Referral]]:
     """The referrals that began on, hold, or were claimed for the e-mail of each of the records."""
     ledger.wave(refs)
     return _by_record(
@@ -152,7 +142,7 @@ def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Kept
     )
 
 
-def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[KeptReferral]]:
+def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Referral]]:
     """The referrals that hold each of the records."""
     ledger.wave(refs)
     rows = ledger.rows(
@@ -163,14 +153,14 @@ def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Kep
     return _by_record(rows)
 
 
-def _by_record(rows: Iterable[sqlite3.Row]) -> dict[Ref, list[KeptReferral]]:
-    found: dict[Ref, list[KeptReferral]] = {}
+def _by_record(rows: Iterable[sqlite3.Row]) -> dict[Ref, list[Referral]]:
+    found: dict[Ref, list[Referral]] = {}
     for row in rows:
         found.setdefault(ref_of(row), []).append(referral_from(row))
     return found
 
 
-def referrals_named(ledger: Ledger, ids: Iterable[str]) -> list[KeptReferral]:
+def referrals_named(ledger: Ledger, ids: Iterable[str]) -> list[Referral]:
     """The referrals of those ids."""
     found = (ledger.one("SELECT * FROM referrals WHERE referral = ?", (name,)) for name in ids)
     return [referral_from(row) for row in found if row is not None]
@@ -183,8 +173,8 @@ def members_of(ledger: Ledger, referral: str) -> frozenset[Ref]:
     )
 
 
-def keep_referral(ledger: Ledger, run: int, referral: KeptReferral, members: Collection[Ref]) -> bool:
-    """Adds or updates a referral and the records that it holds. True when anything was new."""
+def keep_referral(ledger: Ledger, run: int, policy: str, referral: Referral) -> bool:
+    """Adds or updates a referral, with the digest of the rules that decided. True when anything was new."""
     origin = referral.origin
     row = (
         referral.code,
@@ -199,22 +189,23 @@ def keep_referral(ledger: Ledger, run: int, referral: KeptReferral, members: Col
         referral.why,
         referral.void.value if referral.void else None,
         referral.void_reason,
+        policy,
     )
     changed = ledger.db.execute(
         "INSERT INTO referrals (referral, code_key, program, referrer, source, origin_connection, origin_kind, "
-        "origin_id, email, claimed_at, why, void, void_reason, added_run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
+        "origin_id, email, claimed_at, why, void, void_reason, policy, added_run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
         "program = excluded.program, referrer = excluded.referrer, claimed_at = excluded.claimed_at, "
-        "why = excluded.why, void = excluded.void, void_reason = excluded.void_reason "
+        "why = excluded.why, void = excluded.void, void_reason = excluded.void_reason, policy = excluded.policy "
         "WHERE (referrals.program, referrals.referrer, referrals.claimed_at, referrals.why, referrals.void_reason) "
         "<> (excluded.program, excluded.referrer, excluded.claimed_at, excluded.why, excluded.void_reason) "
         "OR referrals.void IS NOT excluded.void",
         (referral.id, *row, run),
     ).rowcount
-    return keep_members(ledger, referral.id, frozenset(members)) or changed > 0
+    return changed > 0
 
 
-def keep_members(ledger: Ledger, referral: str, members: frozenset[Ref]) -> bool:
+def keep_members(ledger: Ledger, run: int, referral: str, members: frozenset[Ref]) -> bool:
     """Replaces the records that a referral holds. True when they are others than before."""
     before = members_of(ledger, referral)
     if before == members:
@@ -245,7 +236,7 @@ def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
     return found
 
 
-def keep_credits(ledger: Ledger, run: int, deal: Ref, model: str, credits: Sequence[Credit]) -> None:
+def keep_credits(ledger: Ledger, run: int, deal: Ref, rules: CreditRules, credits: Sequence[Credit]) -> None:
     """Adds a decision about a deal: who gets which share. An empty one says that nobody gets any."""
     # rows are never deleted: the next row's number was never a decision's, and is found without a search
     latest = ledger.one("SELECT coalesce(max(seq), 0) + 1 AS next FROM credits")
@@ -254,28 +245,28 @@ def keep_credits(ledger: Ledger, run: int, deal: Ref, model: str, credits: Seque
         (credit.referral, str(credit.share), credit.role.value, credit.model) for credit in credits
     ]
     ledger.db.conn.executemany(
-        "INSERT INTO credits (connection, kind, id, decision, referral, share, role, model, run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO credits (connection, kind, id, decision, referral, share, role, model, policy, run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (deal.connection, deal.kind.value, deal.id, decision, *row, run)
-            for row in rows or [(None, None, None, model)]
+            (deal.connection, deal.kind.value, deal.id, decision, *row, rules.digest, run)
+            for row in rows or [(None, None, None, rules.model.value)]
         ],
     )
 
 
-def status_of(ledger: Ledger, referral: str) -> KeptStatus | None:
+def status_of_referral(ledger: Ledger, referral: str) -> StatusChange | None:
     """Where a referral stands."""
     row = ledger.one("SELECT * FROM current_statuses WHERE referral = ?", (referral,))
     return status_from(row) if row else None
 
 
-def status_from(row: sqlite3.Row) -> KeptStatus:
-    return KeptStatus(row["referral"], Status(row["status"]), parse_time(row["at"]), row["reason"], row["label"])
+def status_from(row: sqlite3.Row) -> StatusChange:
+    return StatusChange(row["referral"], Status(row["status"]), parse_time(row["at"]), row["reason"], row["label"])
 
 
-def keep_status(ledger: Ledger, run: int, status: KeptStatus) -> None:
-    """Adds where a referral stands from now on."""
+def keep_status(ledger: Ledger, run: int, policy: str, status: StatusChange) -> None:
+    """Adds where a referral stands from now on, with the digest of the rules that decided."""
     ledger.db.execute(
-        "INSERT INTO statuses (referral, status, at, reason, label, run) VALUES (?, ?, ?, ?, ?, ?)",
-        (status.referral, status.status.value, format_time(status.at), status.reason, status.label, run),
+        "INSERT INTO statuses (referral, status, at, reason, label, policy, run) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (status.referral, status.status.value, format_time(status.at), status.reason, status.label, policy, run),
     )

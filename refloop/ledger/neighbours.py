@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from refloop.ledger.book import Ledger, ref_of
+from refloop.mapping.identity import is_placeholder
 from refloop.model import Kind, Ref
-
-MOST_RECORDS_OF_ONE_PERSON = 25
-"""An e-mail that more records carry than this is a placeholder, not a person."""
 
 _IDENTITY = "('converted-to', 'merged-into', 'same-person')"
 _BELONGING = "('associated-with', 'converted-to')"
@@ -143,22 +141,23 @@ def _top(ref: Ref, upward: Mapping[Ref, Ref]) -> Ref:
     return passed[-1]
 
 
-def buyers(ledger: Ledger, seeds: Iterable[Ref], is_shared: Callable[[str], bool]) -> list[frozenset[Ref]]:
+def buyers(ledger: Ledger, seeds: Iterable[Ref], is_shared: Callable[[str], bool], most: int) -> list[frozenset[Ref]]:
     """The persons' records that are one buyer with each of the seeds: converted, merged, said to be the same by
-    a CRM, or with the same e-mail (unless `is_shared` says that it is nobody's own)."""
+    a CRM, or with the same e-mail, unless `is_shared` says that it is nobody's own, or more than `most` records carry
+    it."""
     seeds = set(seeds)
     edges: list[Pair] = []
     known, frontier = set(seeds), seeds
     while frontier:
         ledger.wave(frontier)
-        found = _pairs(ledger, _LINKED_PERSONS) + _same_email(ledger, is_shared)
+        found = _pairs(ledger, _LINKED_PERSONS) + _same_email(ledger, is_shared, most)
         edges += found
         frontier = {right for _, right in found} - known
         known |= frontier
     return _components(known, edges)
 
 
-def _same_email(ledger: Ledger, is_shared: Callable[[str], bool]) -> list[Pair]:
+def _same_email(ledger: Ledger, is_shared: Callable[[str], bool], most: int) -> list[Pair]:
     emails = ledger.rows(
         "SELECT DISTINCT r.email FROM wave w CROSS JOIN records r "
         "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
@@ -166,8 +165,8 @@ def _same_email(ledger: Ledger, is_shared: Callable[[str], bool]) -> list[Pair]:
     )
     pairs: list[Pair] = []
     for email in [row["email"] for row in emails if not is_shared(row["email"])]:
-        holders = holders_of(ledger, email, MOST_RECORDS_OF_ONE_PERSON + 1)
-        if len(holders) <= MOST_RECORDS_OF_ONE_PERSON:
+        holders = holders_of(ledger, email, most + 1)
+        if not is_placeholder(len(holders), most):
             pairs += [(holders[0], other) for other in holders]
     return pairs
 
@@ -267,11 +266,11 @@ def concerned(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     return _subset(ledger, refs, _CONCERNED) | _subset(ledger, refs, _CONCERNED_BY_EMAIL)
 
 
-def crowded_out(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+def crowded_out(ledger: Ledger, refs: Iterable[Ref], most: int) -> set[Ref]:
     """Records that a referral still holds together, though their e-mail, which is that of one of `refs`, turned out
-    to be nobody's own."""
+    to be nobody's own: more than `most` records carry it."""
     ledger.wave(refs)
-    rows = list(ledger.rows(_HELD_BY_CROWDED_EMAIL, [MOST_RECORDS_OF_ONE_PERSON + 1] * 2))
+    rows = list(ledger.rows(_HELD_BY_CROWDED_EMAIL, [most + 1] * 2))
     together = Counter(row["referral"] for row in rows)
     return {ref_of(row) for row in rows if together[row["referral"]] > 1}
 

@@ -11,11 +11,10 @@ from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import stamp
 from refloop.ledger.shown import begin_showing, end_showing, shown
+from refloop.mapping.trust import is_shrunk
 
 _AWAITED = "awaited:"
 _DERIVED = (Topic.MATCH, Topic.CLAIM, Topic.CREDIT, Topic.STATUS, Topic.TOTAL, Topic.PLAN)
-LEAST = 0.5
-"""A full pull that brings less than this part of what was known before is not believed."""
 
 
 def rebuild(ledger: Ledger, connections: Iterable[str]) -> int:
@@ -58,11 +57,11 @@ def expect(ledger: Ledger, connection: str) -> None:
             begin_showing(ledger, connection)
 
 
-def arrived(ledger: Ledger, connection: str, *, allow_shrink: bool = False) -> None:
+def arrived(ledger: Ledger, connection: str, least: float) -> None:
     """Says that a pull of the connection went through to its end. Nothing is awaited from it any more.
 
-    Raises SourceShrunk when it brought less than half of what was known before, unless told to believe it; its next
-    pull brings everything again then.
+    Raises SourceShrunk when it brought less than the part `least` of what was known before; its next pull brings
+    everything again then.
     """
     row = ledger.one("SELECT CAST(value AS INTEGER) AS n FROM meta WHERE key = ?", (_AWAITED + connection,))
     if row is None:
@@ -70,7 +69,7 @@ def arrived(ledger: Ledger, connection: str, *, allow_shrink: bool = False) -> N
     counted, expected = shown(ledger, connection), int(row["n"])
     found = _known(ledger, connection) if counted is None else counted
     with ledger.writing() as db:
-        if allow_shrink or not shrunk(found, expected):
+        if not is_shrunk(found, expected, least):
             _await_no_more(ledger, connection)
             return
         db.execute("DELETE FROM cursors WHERE connection = ?", (connection,))
@@ -88,11 +87,6 @@ def known_between(ledger: Ledger, connection: str, start: datetime, end: datetim
     if row is None or not row["n"] or row["first"] < stamp(start) or row["last"] >= stamp(end):
         return 0
     return int(row["n"])
-
-
-def shrunk(found: int, expected: int) -> bool:
-    """Whether a full pull is not to be believed."""
-    return found < expected * LEAST
 
 
 def refuse(found: int, expected: int) -> NoReturn:

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from refloop import log
 from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.records import overlay, records_of
-from refloop.model import Change, FieldSpec, Receipt, Ref, Verdict, format_time
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A field of ours in which a person wrote something else than we want. Never overwritten."""
-
-    ref: Ref
-    field: str
-    wrote: str | None
-    found: str | None
-    want: str | None
-    why: str
+from refloop.model import Change, Conflict, FieldSpec, Receipt, Ref, Verdict, format_time
 
 
 def written_values(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref, str | None]:

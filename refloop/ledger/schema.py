@@ -269,3 +269,29 @@ def overwritten(db: Database) -> None:
             WHERE q.connection = r.connection AND q.kind = r.kind AND q.id = r.id AND q.field = r.field
               AND q.verdict = 'written')"""
     )
+
+
+@migrations()
+def policies(db: Database) -> None:
+    """By which rules each decision was made; and what comes due by time alone."""
+    for table in ("matches", "referrals", "credits", "statuses"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN policy TEXT NOT NULL DEFAULT ''")
+    db.execute(
+        """CREATE TABLE policies (
+        digest TEXT NOT NULL,
+        part TEXT NOT NULL,
+        rules TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (digest, part)
+    ) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE due (
+        topic TEXT NOT NULL,
+        connection TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (topic, connection, kind, id)
+    ) STRICT, WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX due_by_time ON due (at)")

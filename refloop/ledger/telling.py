@@ -4,30 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from refloop.ledger.book import Ledger, ref_of
-from refloop.ledger.decisions import KeptStatus, status_from
-from refloop.model import NO_CURRENCY, Ref, Role, Status, parse_time
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A referral as one record should tell of it. `share` and `role` are a deal's; a person's are 1, sourced."""
-
-    ref: Ref
-    referral: str
-    code: str
-    referrer: str
-    claimed_at: datetime
-    status: Status
-    status_at: datetime
-    why: str
-    share: Decimal = Decimal(1)
-    role: Role = Role.SOURCED
-
+from refloop.ledger.decisions import status_from
+from refloop.mapping.fields import ReferralView
+from refloop.model import NO_CURRENCY, Ref, Role, Status, StatusChange, parse_time
 
 _HELD = """
     f.referral, f.claimed_at, f.why, coalesce(c.code, f.code_key) AS code,
@@ -41,7 +23,7 @@ _HELD = """
     WHERE f.void IS NULL"""
 
 
-def held_by(ledger: Ledger, persons: Iterable[Ref]) -> list[Held]:
+def held_by(ledger: Ledger, persons: Iterable[Ref]) -> list[ReferralView]:
     """The referrals that count, of each of the persons' records, the earliest first."""
     ledger.wave(persons)
     rows = ledger.rows(
@@ -50,7 +32,7 @@ def held_by(ledger: Ledger, persons: Iterable[Ref]) -> list[Held]:
     return [_held(row) for row in rows]
 
 
-def credited_on(ledger: Ledger, deals: Iterable[Ref]) -> list[Held]:
+def credited_on(ledger: Ledger, deals: Iterable[Ref]) -> list[ReferralView]:
     """The referrals that have a share in each of the deals, the largest share first, of equal ones the earliest."""
     ledger.wave(deals)
     rows = ledger.rows("SELECT x.connection, x.kind, x.id, x.share, x.role, " + _HELD.format(through="current_credits"))
@@ -58,8 +40,8 @@ def credited_on(ledger: Ledger, deals: Iterable[Ref]) -> list[Held]:
     return sorted(held, key=lambda item: (-item.share, item.claimed_at, item.referral))
 
 
-def _held(row: sqlite3.Row, share: Decimal = Decimal(1), role: Role = Role.SOURCED) -> Held:
-    return Held(
+def _held(row: sqlite3.Row, share: Decimal = Decimal(1), role: Role = Role.SOURCED) -> ReferralView:
+    return ReferralView(
         ref_of(row),
         row["referral"],
         row["code"],
@@ -95,7 +77,7 @@ def referrers_by_email(ledger: Ledger, emails: Iterable[str]) -> dict[str, list[
     return found
 
 
-def standings_of(ledger: Ledger, referrer: str) -> list[KeptStatus]:
+def standings_of(ledger: Ledger, referrer: str) -> list[StatusChange]:
     """Where each referral of a referrer stands that counts."""
     rows = ledger.rows(
         "SELECT s.* FROM referrals f JOIN current_statuses s ON s.referral = f.referral "

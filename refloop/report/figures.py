@@ -14,10 +14,9 @@ from refloop.ledger.codes import code_of
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.runs import imbalances
 from refloop.ledger.telling import add_up
+from refloop.mapping.changes import RecordPlan
 from refloop.mapping.stages import OPEN
 from refloop.model import Kind, Ref, Status, parse_time
-from refloop.sync.plan import RecordPlan
-from refloop.sync.push import conflicts_in
 
 Row = dict[str, Any]
 
@@ -113,7 +112,7 @@ def conflicts_to_come(ledger: Ledger, plans: Iterable[RecordPlan]) -> Iterator[R
     for row in conflicts(ledger):
         known.add((row["connection"], row["kind"], row["id"], row["field"]))
         yield row
-    for found in conflicts_in(plans):
+    for found in (conflict for plan in plans for conflict in plan.conflicts):
         ref = found.ref
         if (ref.connection, ref.kind.value, ref.id, found.field) not in known:
             yield {

@@ -19,7 +19,7 @@ from refloop.ledger.runs import INTERRUPTED
 from refloop.model import Ref, format_time, parse_time
 from refloop.report import figures
 from refloop.report.text import ago
-from refloop.sync.planner import Planner
+from refloop.sync.plan import Planner
 
 Row = dict[str, Any]
 

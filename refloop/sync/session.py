@@ -14,7 +14,9 @@ from refloop.config import Config, load_config
 from refloop.connectors.base import Clock, Connector, connector_class
 from refloop.errors import ConfigError
 from refloop.ledger.book import Ledger, open_ledger
-from refloop.sync.policy import Policy, Progress, policy_of, silent
+from refloop.mapping.policy import Policy
+from refloop.sync.context import Progress, no_progress
+from refloop.sync.policy import policy_of
 from refloop.sync.run import Connect, Runner
 
 
@@ -45,7 +47,7 @@ class Session:
         settings = self.config.connections[name]
         return connector_class(settings.connector)(name, settings, clock=self.clock)
 
-    def runner(self, *, only: str | None = None, progress: Progress = silent) -> Runner:
+    def runner(self, *, only: str | None = None, progress: Progress = no_progress) -> Runner:
         """A runner over all connections, or the one named."""
         connections: Mapping[str, Connect] = self.connections(only)
         return Runner(self.ledger, self.policy, connections, self.clock, _logged(progress))

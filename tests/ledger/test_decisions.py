@@ -19,7 +19,7 @@ from refloop.ledger.codes import (
     reread_if_codes_changed,
 )
 from refloop.ledger.decisions import (
-    KeptStatus,
+    StatusChange,
     Question,
     credits_of,
     current_matches,
@@ -114,8 +114,8 @@ def test_the_latest_status_counts(ledger: Ledger) -> None:
     keep_referral(ledger, 1, referral(), {lead(1)})
     assert status_of(ledger, "rf_1") is None
     for status in (Status.SUBMITTED, Status.WON, Status.REVERSED):
-        keep_status(ledger, 1, KeptStatus("rf_1", status, DAY, "why", "Buyer"))
-    assert status_of(ledger, "rf_1") == KeptStatus("rf_1", Status.REVERSED, DAY, "why", "Buyer")
+        keep_status(ledger, 1, StatusChange("rf_1", status, DAY, "why", "Buyer"))
+    assert status_of(ledger, "rf_1") == StatusChange("rf_1", Status.REVERSED, DAY, "why", "Buyer")
 
 
 # codes and referrers

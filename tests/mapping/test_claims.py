@@ -11,8 +11,8 @@ import pytest
 from refloop.mapping.claims import (
     Buyer,
     Evidence,
-    Holding,
-    KnownReferral,
+    Referral,
+    Referral,
     claim_id,
     hold,
     is_referral_id,
@@ -41,27 +41,27 @@ def seen(code: str, day: int, number: int = 1, given: str | None = None) -> Evid
     return Evidence(ref(number), code, DAY + timedelta(days=day), Rule.EXACT, "Code", given)
 
 
-def known(name: str, code: str, day: int, *, submitted: bool = False, number: int = 1) -> KnownReferral:
+def known(name: str, code: str, day: int, *, submitted: bool = False, number: int = 1) -> Referral:
     origin = None if submitted else ref(number)
-    return KnownReferral(name, code, DAY + timedelta(days=day), submitted, origin)
+    return Referral(name, code, DAY + timedelta(days=day), submitted, origin)
 
 
 def held(
     evidence: list[Evidence],
-    referrals: list[KnownReferral] | None = None,
+    referrals: list[Referral] | None = None,
     *,
     taken: set[str] | None = None,
     **more: str,
-) -> list[Holding]:
+) -> list[Referral]:
     buyer = Buyer(evidence, referrals or [], {"bo@buyer.io"})
     return hold(buyer, CODES.get, more, taken=taken or set())
 
 
-def verdicts(holdings: list[Holding]) -> dict[str, tuple[str, str | None]]:
+def verdicts(holdings: list[Referral]) -> dict[str, tuple[str, str | None]]:
     return {item.id: (item.code.key, item.void.value if item.void else None) for item in holdings}
 
 
-def voids(holdings: list[Holding]) -> list[tuple[str, str | None]]:
+def voids(holdings: list[Referral]) -> list[tuple[str, str | None]]:
     return sorted((item.code.key, item.void.value if item.void else None) for item in holdings)
 
 
@@ -153,7 +153,7 @@ def test_nobody_refers_themselves_and_the_next_one_wins() -> None:
     ],
 )
 def test_a_submitted_referral_stands_beside_what_the_records_say(
-    evidence: list[Evidence], referrals: list[KnownReferral], expected: dict[str, str | None]
+    evidence: list[Evidence], referrals: list[Referral], expected: dict[str, str | None]
 ) -> None:
     found = {
         (item.id if item.id in ("c", "d", "r") else "new"): item.void.value if item.void else None

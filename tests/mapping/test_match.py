@@ -18,7 +18,7 @@ from refloop.mapping.match import (
     Reading,
     read_codes,
 )
-from refloop.mapping.sightings import TEXT_LIMIT, names_a_code
+from refloop.mapping.candidates import TEXT_LIMIT, is_code_field
 from refloop.model import Code, Match, Rule
 
 DAY = date(2026, 3, 1)
@@ -344,7 +344,7 @@ def test_an_unknown_code_in_a_code_field_is_a_question() -> None:
     ],
 )
 def test_fields_that_name_a_code(field: str, names: bool) -> None:
-    assert names_a_code(field) is names
+    assert is_code_field(field) is names
 
 
 def test_own_url_parameters_replace_the_default_ones() -> None:

@@ -12,15 +12,15 @@ from refloop.ledger.records import records_of
 from refloop.ledger.runs import imbalances
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import code_key
-from refloop.mapping.fields import Names, Want, field_specs
+from refloop.mapping.fields import Names, Desired, field_specs
 from refloop.mapping.stages import status_words
 from refloop.model import Code, Kind, Ref, Referrer, Span
-from refloop.sync.decide import Decider
+from refloop.sync.stages import Decider
 from refloop.sync.intake import Enrolment, codes_changing, enrol
-from refloop.sync.planner import Planner
+from refloop.sync.plan import Planner
 from refloop.sync.policy import Policy
 from refloop.sync.run import Report, Runner, Task
-from refloop.sync.stories import Stories
+from refloop.sync.desired import DesiredState
 from refloop.testing import World
 
 NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)
@@ -94,8 +94,8 @@ _RECEIPTS = (
 )
 
 
-def wanted(loop: Loop) -> dict[Ref, dict[str, Want]]:
+def wanted(loop: Loop) -> dict[Ref, dict[str, Desired]]:
     """What should stand on every record that is still there, by what the ledger says."""
     rows = loop.ledger.rows("SELECT connection, kind, id FROM records WHERE deleted = 0")
     refs = [Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows]
-    return Stories(loop.ledger, loop.policy).wants(list(records_of(loop.ledger, refs)))
+    return DesiredState(loop.ledger, loop.policy).wants(list(records_of(loop.ledger, refs)))

@@ -23,7 +23,7 @@ from refloop.ledger import Ledger, open_ledger, records
 from refloop.ledger.queue import dequeue, next_refs
 from refloop.ledger.runs import INTERRUPTED
 from refloop.model import Kind, Page, Ref
-from refloop.sync.decide import CHUNK, Decider
+from refloop.sync.stages import CHUNK, Decider
 from refloop.testing import Draft, MemoryCrm
 from tests.sync.loop import MEMORY_DISK, Loop, assert_balanced
 
@@ -270,7 +270,7 @@ def dequeue_first(self: Decider, topic: Any, stage: Any) -> None:
     [
         ("refloop.sync.push.intend", no_outbox),
         ("refloop.sync.pull.keep_page", cursor_first),
-        ("refloop.sync.decide.Decider._drain", dequeue_first),
+        ("refloop.sync.stages.Decider._drain", dequeue_first),
     ],
     ids=["no outbox", "cursor before records", "off the list before it is done"],
 )

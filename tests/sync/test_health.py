@@ -21,7 +21,7 @@ from refloop.model import Change, Kind, Usage
 from refloop.report.health import alarms, health
 from refloop.report.prometheus import Metric, exposition, metrics, write_metrics
 from refloop.sync.lock import alone
-from refloop.sync.planner import Planner
+from refloop.sync.plan import Planner
 from refloop.sync.run import Runner, Task
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
 from refloop.testing.memory_api import MemoryApi

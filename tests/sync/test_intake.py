@@ -14,7 +14,7 @@ from refloop.ledger import Ledger
 from refloop.ledger.codes import codes
 from refloop.ledger.queue import Topic, pending
 from refloop.model import Kind
-from refloop.sync.decide import Decider
+from refloop.sync.stages import Decider
 from refloop.sync.intake import Claim, Intake, import_codes, import_referrals, submit
 from refloop.testing import Draft
 from tests.sync.loop import POLICY, Loop

@@ -51,7 +51,7 @@ def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytes
         )
         return planning.RecordPlan(planned.ref, planned.changes + forced)
 
-    monkeypatch.setattr("refloop.sync.planner.plan_record", careless)
+    monkeypatch.setattr("refloop.sync.plan.plan_record", careless)
     no_shrinking = settings(QUICK, phases=[Phase.generate], max_examples=200)
     with pytest.raises(AssertionError, match="a person's value"):
         run_state_machine_as_test(machine_of(in_memory), settings=no_shrinking)

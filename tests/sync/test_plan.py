@@ -6,10 +6,10 @@ from itertools import product
 
 import pytest
 
-from refloop.mapping.fields import Want, field_specs
+from refloop.mapping.fields import Desired, field_specs
 from refloop.model import Change, Kind, Record, Ref, Verdict, parse_time
-from refloop.sync.plan import PARKED_AFTER, Known, RecordPlan, plan_record
-from refloop.sync.planner import Planner
+from refloop.mapping.changes import PARKED_AFTER, Known, RecordPlan, plan_record
+from refloop.sync.plan import Planner
 from refloop.testing import Draft
 from tests.sync.loop import Loop
 
@@ -23,7 +23,7 @@ def plan(
     found: str | None, want: str | None, known: Known, *, name: str = "ref_why", deleted: bool = False
 ) -> RecordPlan:
     record = Record(LEAD, DAY, DAY, found={name: found} if found else {}, deleted=deleted)
-    return plan_record(record, {name: Want(want, "because")}, known, SPECS, "ref_code")
+    return plan_record(record, {name: Desired(want, "because")}, known, SPECS, "ref_code")
 
 
 def outcome(made: RecordPlan) -> str:

@@ -15,7 +15,7 @@ from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, LedgerE
 from refloop.ledger import Ledger
 from refloop.model import Kind
 from refloop.sync.lock import alone
-from refloop.sync.run import Report, Runner, Task, gravity
+from refloop.sync.run import Report, Runner, Task, severity
 from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
 
@@ -125,7 +125,7 @@ def test_the_worst_trouble_speaks_for_all() -> None:
     report = Report(1, problems=[("a", TryLater("")), ("b", ConfigError("")), ("c", AuthError(""))])
     assert report.exit is Exit.CONFIG
     ranked = [Exit.OK, Exit.ATTENTION, Exit.LATER, Exit.UNAVAILABLE, Exit.AUTH, Exit.CONFIG, Exit.DATA]
-    assert sorted(ranked, key=gravity) == ranked
+    assert sorted(ranked, key=severity) == ranked
     for word in ("conflicts", "refused", "parked", "unknown", "moved"):
         report = Report(1)
         report.add("sales", {word: 1, "written": 5})

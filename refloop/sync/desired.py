@@ -10,24 +10,22 @@ from refloop.ledger import telling
 from refloop.ledger.book import Ledger
 from refloop.ledger.neighbours import originals_of
 from refloop.ledger.records import records_of
-from refloop.ledger.telling import Held
 from refloop.mapping.fields import (
-    BuyerStory,
-    ReferrerStory,
-    Want,
-    buyer_wants,
+    BuyerView,
+    Desired,
+    ReferrerView,
+    deal_view,
+    desired_for_buyer,
+    desired_for_referrer,
     news,
-    referrer_wants,
-    role_sentence,
+    person_view,
 )
+from refloop.mapping.policy import Policy
 from refloop.mapping.stages import OPEN
-from refloop.model import Kind, Outcome, Record, Ref, Status
-from refloop.sync.policy import Policy
-
-_DEAL_STATUS = {Outcome.OPEN: Status.OPPORTUNITY, Outcome.WON: Status.WON, Outcome.LOST: Status.LOST}
+from refloop.model import Kind, Record, Ref, Status
 
 
-class Stories:
+class DesiredState:
     """Tells what should stand on records, for one policy."""
 
     def __init__(self, ledger: Ledger, policy: Policy) -> None:
@@ -35,65 +33,57 @@ class Stories:
         self._policy = policy
         self._currency = cache(self._currency_of)
 
-    def wants(self, records: Sequence[Record]) -> dict[Ref, dict[str, Want]]:
-        """The wanted fields of each record. A converted lead has none: its contact and deal speak for it."""
+    def of(self, records: Sequence[Record]) -> dict[Ref, dict[str, Desired]]:
+        """The desired fields of each record. A converted lead has none: its contact and deal speak for it."""
         refs = [record.ref for record in records]
         converted = telling.converted_among(self._ledger, refs)
         buyers = self._of_persons(refs) | self._of_deals([ref for ref in refs if ref.kind is Kind.DEAL])
         referrers = self._of_referrers([record for record in records if record.ref.kind is Kind.CONTACT])
-        told: dict[Ref, dict[str, Want]] = {}
+        told: dict[Ref, dict[str, Desired]] = {}
         for record in records:
             if record.ref in converted:
                 continue
-            told[record.ref] = buyer_wants(buyers.get(record.ref), self._policy.names.prefix)
+            told[record.ref] = desired_for_buyer(buyers.get(record.ref), self._policy.names.prefix)
             if record.ref.kind is Kind.CONTACT:
-                told[record.ref] |= referrer_wants(referrers.get(record.ref), self._policy.names.prefix)
+                told[record.ref] |= desired_for_referrer(referrers.get(record.ref), self._policy.names.prefix)
         return told
 
-    def _of_persons(self, refs: Iterable[Ref]) -> dict[Ref, BuyerStory]:
+    def _of_persons(self, refs: Iterable[Ref]) -> dict[Ref, BuyerView]:
         """A person's record tells of the buyer's first referral that counts."""
-        stories: dict[Ref, BuyerStory] = {}
+        views: dict[Ref, BuyerView] = {}
         for held in telling.held_by(self._ledger, [ref for ref in refs if ref.kind is not Kind.DEAL]):
-            stories.setdefault(held.ref, _buyer_story(held, held.why))
-        return stories
+            views.setdefault(held.ref, person_view(held))
+        return views
 
-    def _of_deals(self, refs: Sequence[Ref]) -> dict[Ref, BuyerStory]:
+    def _of_deals(self, refs: Sequence[Ref]) -> dict[Ref, BuyerView]:
         """A deal tells of the referral with the largest share in it; a mirrored deal what its original does."""
         speaker = originals_of(self._ledger, refs)
         originals = {speaker[ref] for ref in refs}
         deals = {record.ref: record for record in records_of(self._ledger, originals)}
-        told: dict[Ref, BuyerStory] = {}
+        told: dict[Ref, BuyerView] = {}
         for held in telling.credited_on(self._ledger, originals):
-            told.setdefault(held.ref, self._deal_story(deals[held.ref], held))
+            told.setdefault(held.ref, deal_view(deals[held.ref], held))
         return {ref: told[speaker[ref]] for ref in refs if speaker[ref] in told}
 
-    def _deal_story(self, deal: Record, held: Held) -> BuyerStory:
-        why = role_sentence(held.why, held.share, held.role)
-        if deal.outcome is None:
-            return _buyer_story(held, why)
-        ended = deal.closed_at if deal.outcome is not Outcome.OPEN else None
-        at = ended or max(deal.created_at, held.claimed_at)
-        return BuyerStory(held.referral, held.code, held.referrer, _DEAL_STATUS[deal.outcome], at, why)
-
-    def _of_referrers(self, contacts: Sequence[Record]) -> dict[Ref, ReferrerStory]:
+    def _of_referrers(self, contacts: Sequence[Record]) -> dict[Ref, ReferrerView]:
         emails = {record.email for record in contacts if record.email}
         referrers = telling.referrers_by_email(self._ledger, emails)
-        stories = {}
+        views = {}
         for record in contacts:
             names = referrers.get(record.email or "", [])
-            story = self._referrer_story(names, record.ref.connection)
-            if story is not None:
-                stories[record.ref] = story
-        return stories
+            view = self._referrer_view(names, record.ref.connection)
+            if view is not None:
+                views[record.ref] = view
+        return views
 
-    def _referrer_story(self, names: Sequence[str], connection: str) -> ReferrerStory | None:
+    def _referrer_view(self, names: Sequence[str], connection: str) -> ReferrerView | None:
         counting = [item for name in names for item in telling.standings_of(self._ledger, name)]
         if not counting:
             return None
         latest = max(counting, key=lambda item: (item.at, item.referral))
         currency = self._currency(connection)
         won = [telling.won_amounts(self._ledger, name) for name in names]
-        return ReferrerStory(
+        return ReferrerView(
             sent=len(counting),
             open=sum(item.status in OPEN for item in counting),
             won=sum(item.status is Status.WON for item in counting),
@@ -103,7 +93,7 @@ class Stories:
         )
 
     def _currency_of(self, connection: str) -> str | None:
-        return self._policy.currencies.get(connection) or telling.usual_currency(self._ledger, connection)
+        return self._policy.plan.currencies.get(connection) or telling.usual_currency(self._ledger, connection)
 
 
 def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None) -> Decimal | None:
@@ -115,7 +105,3 @@ def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None)
     if currency is None and len(sums) == 1:
         return next(iter(sums.values()))
     return sums.get(currency or "")
-
-
-def _buyer_story(held: Held, why: str) -> BuyerStory:
-    return BuyerStory(held.referral, held.code, held.referrer, held.status, held.status_at, why)

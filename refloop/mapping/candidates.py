@@ -1,9 +1,9 @@
 """Where in a text a code may stand: the whole field, a link, or a word of free text.
 
-A sighting is not yet a match: nobody has asked whether the code exists, or was valid on the day.
+A candidate is not yet a match: nobody has asked whether the code exists, or was valid on the day.
 
 Bounds: of a text the first `TEXT_LIMIT` characters are read (to the last blank before it), and of what is
-seen there the first `SIGHTINGS_LIMIT` different ones are kept. Time is linear in the text.
+seen there the first `CANDIDATES_READ` different ones are kept. Time is linear in the text.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from itertools import islice, pairwise
 from urllib.parse import unquote
 
 from refloop.mapping.codes import CodeBook, code_key, stream_safe
-from refloop.mapping.words import CODE_FIELDS, CODE_WORDS, CUES, FILLERS, NOT_OURS
+from refloop.mapping.vocabulary import CODE_FIELDS, CODE_WORDS, CUES, FILLERS, NOT_OURS
 from refloop.model import Rule
 
 TEXT_LIMIT = 131_072
 """Salesforce's longest Long Text Area; HubSpot's longest property is half of it."""
 
-SIGHTINGS_LIMIT = 100
+CANDIDATES_READ = 100
 
 _WHOLE_LIMIT = 200  # characters of a field that can be a code as a whole, separators included
 _WHOLE_PIECES = 3
@@ -56,7 +56,7 @@ class Expects(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class Candidate:
     """A piece of text that may be a code. `rule` is URL, TEXT, or NORMALISED for the whole field.
 
     `foldable`: it looks enough like a code to be read through confusable characters.
@@ -73,13 +73,13 @@ class Sighting:
         return self.key in book or (self.foldable and bool(book.alike(self.key)))
 
 
-def names_a_code(field: str) -> bool:
+def is_code_field(field: str) -> bool:
     """Whether a field's name says that codes of ours stand in it: `Promo_Code__c`, not `MailingPostalCode`."""
     pieces = {piece.lower() for piece in _NAME_PIECE.findall(field)}
     return not pieces.isdisjoint(CODE_FIELDS) and pieces.isdisjoint(NOT_OURS)
 
 
-def sightings(text: str, book: CodeBook, *, code_field: bool) -> list[Sighting]:
+def candidates_in(text: str, book: CodeBook, *, code_field: bool) -> list[Candidate]:
     """What may be a code in one field's text, in reading order, different ones only.
 
     `code_field`: codes are what this field is for. A field that is a code as a whole is nothing else; else
@@ -90,13 +90,13 @@ def sightings(text: str, book: CodeBook, *, code_field: bool) -> list[Sighting]:
         return [whole]
     text = _readable(text)
     linked, rest = _links(text, book)
-    found = list(islice(dict.fromkeys([*linked, *_words(rest, book, code_field=code_field)]), SIGHTINGS_LIMIT))
-    if whole is None or rest != text or any(sighting.named(book) for sighting in found):
+    found = list(islice(dict.fromkeys([*linked, *_words(rest, book, code_field=code_field)]), CANDIDATES_READ))
+    if whole is None or rest != text or any(candidate.named(book) for candidate in found):
         return found
     return [whole, *found]
 
 
-def _whole(text: str, book: CodeBook, *, code_field: bool) -> Sighting | None:
+def _whole(text: str, book: CodeBook, *, code_field: bool) -> Candidate | None:
     """The field as one code. Words that only make a code when put together must look like one."""
     raw = text.strip()
     key = code_key(raw) if len(raw) <= _WHOLE_LIMIT else ""
@@ -110,7 +110,7 @@ def _whole(text: str, book: CodeBook, *, code_field: bool) -> Sighting | None:
         expects = _unless_a_word(raw, key)
     else:
         expects = Expects.LIKELY if pieces == 1 and like_code else Expects.NOTHING
-    return Sighting(Rule.NORMALISED, key, raw, expects, code_field or like_code)
+    return Candidate(Rule.NORMALISED, key, raw, expects, code_field or like_code)
 
 
 def _unless_a_word(raw: str, key: str) -> Expects:
@@ -141,13 +141,13 @@ def _cut(text: str) -> str:
     return text[:end]
 
 
-def _links(text: str, book: CodeBook) -> tuple[list[Sighting], str]:
-    """The sightings in the links of a text, and the text without links and e-mail addresses."""
+def _links(text: str, book: CodeBook) -> tuple[list[Candidate], str]:
+    """The candidates in the links of a text, and the text without links and e-mail addresses."""
     if "@" in text:
         text = _EMAIL.sub(";", text)
     if not ("/" in text or "=" in text or "www." in text.lower()):
         return [], text
-    found: list[Sighting] = []
+    found: list[Candidate] = []
 
     def read(chunk: re.Match[str]) -> str:
         start = _link_start(chunk[0], book)
@@ -167,7 +167,7 @@ def _link_start(chunk: str, book: CodeBook) -> int | None:
     return 0 if is_link else None
 
 
-def _in_link(link: str, book: CodeBook) -> Iterator[Sighting]:
+def _in_link(link: str, book: CodeBook) -> Iterator[Candidate]:
     """Parameters and `/r/` paths; also those of a link that another link carries percent-encoded (redirects)."""
     carried = [unquote(link)] if "%3d" in link.lower() or "%2fr%2f" in link.lower() else []
     for address in (link, *carried):
@@ -178,14 +178,14 @@ def _in_link(link: str, book: CodeBook) -> Iterator[Sighting]:
             yield from _link_value(match[1], "/r/", Expects.LIKELY)
 
 
-def _link_value(value: str, name: str, expects: Expects) -> Iterator[Sighting]:
+def _link_value(value: str, name: str, expects: Expects) -> Iterator[Candidate]:
     plain = unquote(value) if len(value) <= _WHOLE_LIMIT else ""
     key = code_key(plain)
     if key:
         evidence = f"/r/{value}" if name == "/r/" else f"{name}={value}"
         if expects is Expects.CODE:
             expects = _unless_a_word(plain, key)
-        yield Sighting(Rule.URL, key, evidence, expects, expects > Expects.NOTHING or _mixed(key))
+        yield Candidate(Rule.URL, key, evidence, expects, expects > Expects.NOTHING or _mixed(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,14 +202,14 @@ class _Unit:
         return len(self.text) > len(self.key)
 
 
-def _words(text: str, book: CodeBook, *, code_field: bool) -> list[Sighting]:
+def _words(text: str, book: CodeBook, *, code_field: bool) -> list[Candidate]:
     """The codes in free text, and what stands where free text announces one."""
     if not code_field and not _promising(text, book):
         return []
     units = list(_units(text, book))
     cued = _cued(units)
     shouted = text.isupper()
-    found: list[Sighting] = []
+    found: list[Candidate] = []
     skip = 0
     for at, unit in enumerate(units):
         if at < skip:
@@ -273,7 +273,7 @@ def _cued(units: Sequence[_Unit]) -> list[_Cue]:
     return cued
 
 
-def _split_code(text: str, units: Sequence[_Unit], book: CodeBook) -> tuple[Sighting, int] | None:
+def _split_code(text: str, units: Sequence[_Unit], book: CodeBook) -> tuple[Candidate, int] | None:
     """The longest code that begins here and was written in pieces: `ACME 7K2Q`. It must hold a digit."""
     if units[0].key in CUES:
         return None
@@ -282,20 +282,20 @@ def _split_code(text: str, units: Sequence[_Unit], book: CodeBook) -> tuple[Sigh
         key = "".join(unit.key for unit in run)
         gaps = all(_GAP.fullmatch(text, left.end, right.start) for left, right in pairwise(run))
         if gaps and _mixed(key):
-            sighting = Sighting(Rule.TEXT, key, text[run[0].start : run[-1].end], Expects.LIKELY, True)
-            if sighting.named(book):
-                return sighting, size
+            candidate = Candidate(Rule.TEXT, key, text[run[0].start : run[-1].end], Expects.LIKELY, True)
+            if candidate.named(book):
+                return candidate, size
     return None
 
 
-def _in_unit(unit: _Unit, cue: _Cue, book: CodeBook, *, shouted: bool) -> Iterator[Sighting]:
+def _in_unit(unit: _Unit, cue: _Cue, book: CodeBook, *, shouted: bool) -> Iterator[Candidate]:
     mixed = _mixed(unit.key)
     announced = cue >= _Cue.BEFORE and mixed
     expects = Expects.CODE if cue is _Cue.CODE else Expects.LIKELY if cue else Expects.NOTHING
-    sighting = Sighting(Rule.TEXT, unit.key, unit.text, expects, mixed)
-    known = sighting.named(book) and _stands_alone(unit, cue, book, shouted=shouted)
+    candidate = Candidate(Rule.TEXT, unit.key, unit.text, expects, mixed)
+    known = candidate.named(book) and _stands_alone(unit, cue, book, shouted=shouted)
     if known or announced:
-        yield sighting
+        yield candidate
     if unit.joined and not known:
         yield from _in_parts(unit, book)
 
@@ -312,12 +312,12 @@ def _stands_alone(unit: _Unit, cue: _Cue, book: CodeBook, *, shouted: bool) -> b
     return capital or cue is _Cue.CODE
 
 
-def _in_parts(unit: _Unit, book: CodeBook) -> Iterator[Sighting]:
+def _in_parts(unit: _Unit, book: CodeBook) -> Iterator[Candidate]:
     """A code among joined words: `spring_ACME7K2Q_berlin`."""
     for part in _PART.findall(unit.text):
         key = code_key(part)
         if len(key) >= _SHORTEST_PART and _mixed(key) and key in book:
-            yield Sighting(Rule.TEXT, key, part, Expects.NOTHING, False)
+            yield Candidate(Rule.TEXT, key, part, Expects.NOTHING, False)
 
 
 def _mixed(key: str) -> bool:
