@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.codes import Kept
 from refloop.ledger.decisions import KeptReferral, keep_referral
-from refloop.ledger.neighbours import holders_of
+from refloop.ledger.identity import holders_of
 from refloop.ledger.queue import Topic, enqueue, enqueue_ids
 from refloop.ledger.records import stamp
+from refloop.ledger.store import Ledger
 from refloop.model import Code, Status, parse_time
 
 

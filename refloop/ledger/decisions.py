@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.records import stamp
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Credit, Kind, Match, Ref, Role, Rule, Status, format_time, parse_time
 
 

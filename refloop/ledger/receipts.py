@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from refloop import log
-from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.records import overlay, records_of
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Change, FieldSpec, Receipt, Ref, Verdict, format_time
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.codes import referrer_of
 from refloop.ledger.decisions import (
     KeptReferral,
@@ -18,9 +17,10 @@ from refloop.ledger.decisions import (
     referrals_around,
     referrals_named,
 )
-from refloop.ledger.neighbours import buyers, deals_of, first_holder, originals_of, persons_of
+from refloop.ledger.identity import buyers, deals_of, first_holder, originals_of, persons_of
 from refloop.ledger.queue import Topic, enqueue, enqueue_ids
 from refloop.ledger.records import records_of
+from refloop.ledger.store import Ledger
 from refloop.mapping.claims import Buyer, Evidence, Holding, KnownReferral, hold, referral_id
 from refloop.mapping.codes import CodeBook
 from refloop.mapping.people import is_shared_mailbox

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.codes import codes, referrer_of, reread_if_codes_changed
 from refloop.ledger.decisions import (
     KeptReferral,
@@ -27,7 +26,7 @@ from refloop.ledger.decisions import (
     status_of,
 )
 from refloop.ledger.forget import Forgotten
-from refloop.ledger.neighbours import (
+from refloop.ledger.identity import (
     concerned,
     crowded_out,
     deals_of,
@@ -41,6 +40,7 @@ from refloop.ledger.neighbours import (
 from refloop.ledger.queue import Topic, dequeue_ids, dequeue_up_to, enqueue, enqueue_ids, next_ids, next_refs
 from refloop.ledger.receipts import written_values
 from refloop.ledger.records import merged_among, records_of
+from refloop.ledger.store import Ledger
 from refloop.mapping.attribution import Touch, shares
 from refloop.mapping.codes import MATCHER_VERSION, CodeBook, code_key
 from refloop.mapping.match import Doubt, Reading, read_codes

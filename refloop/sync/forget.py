@@ -11,10 +11,10 @@ from pathlib import Path
 
 from refloop.errors import DataError
 from refloop.ledger.backups import back_up
-from refloop.ledger.book import Ledger
 from refloop.ledger.forget import Forgotten, bare, erase, scrub
-from refloop.ledger.neighbours import buyers, holders_of
+from refloop.ledger.identity import buyers, holders_of
 from refloop.ledger.records import record_of, records_of
+from refloop.ledger.store import Ledger
 from refloop.mapping.people import email_key, is_shared_mailbox
 from refloop.model import Kind, Page, Record, Ref
 

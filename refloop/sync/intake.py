@@ -15,11 +15,11 @@ from typing import Any
 from sqlite_utils.utils import Format, RowsFromFileError, rows_from_file
 
 from refloop.errors import DataError
-from refloop.ledger.book import Ledger
 from refloop.ledger.claims import earlier_claim, keep_claim
 from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_of, reread_if_codes_changed
 from refloop.ledger.decisions import KeptReferral, KeptStatus, keep_status
 from refloop.ledger.forget import Forgotten
+from refloop.ledger.store import Ledger
 from refloop.mapping.claims import claim_id
 from refloop.mapping.codes import code_key
 from refloop.mapping.fields import day, why_sentence

@@ -7,10 +7,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from refloop.connectors.base import Clock, Connector
-from refloop.ledger.book import Ledger
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.rebuild import arrived, expect, known_between, refuse, shrunk
 from refloop.ledger.records import cursor_of, keep_page
+from refloop.ledger.store import Ledger
 from refloop.mapping.people import email_key
 from refloop.model import Between, Everything, Page, Since, Span, Wants
 from refloop.sync.forget import without_forgotten

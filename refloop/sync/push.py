@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from refloop.connectors.base import Clock, Connector, Recalls
 from refloop.connectors.fence import fenced
-from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, dequeue, enqueue
 from refloop.ledger.receipts import Conflict, forget_intent, intend, keep_conflicts, keep_receipts, unsettled
+from refloop.ledger.store import Ledger
 from refloop.model import Change, Receipt, Ref, Verdict
 from refloop.sync.plan import RecordPlan
 from refloop.sync.planner import Planner

@@ -7,10 +7,10 @@ from decimal import Decimal
 from functools import cache
 
 from refloop.ledger import telling
-from refloop.ledger.book import Ledger
-from refloop.ledger.neighbours import originals_of
+from refloop.ledger.identity import originals_of
 from refloop.ledger.records import records_of
-from refloop.ledger.telling import Held
+from refloop.ledger.store import Ledger
+from refloop.ledger.summaries import Held
 from refloop.mapping.fields import (
     BuyerStory,
     ReferrerStory,

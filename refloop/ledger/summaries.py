@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.decisions import KeptStatus, status_from
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import NO_CURRENCY, Ref, Role, Status, parse_time
 
 
