@@ -14,9 +14,9 @@ from sqlite_utils import Database
 
 from refloop import log
 from refloop.errors import DataError, DiskError, LedgerError
-from refloop.ledger.book import Ledger, open_ledger, translated
+from refloop.ledger.engine.checksum import break_seal
 from refloop.ledger.records import stored_hash_of
-from refloop.ledger.seal import break_seal
+from refloop.ledger.store import Ledger, open_ledger, translated
 from refloop.whole_file import sync_folder
 
 KEPT = 7

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.codes import Kept
 from refloop.ledger.decisions import keep_referral, referral_from
-from refloop.ledger.neighbours import holders_of
+from refloop.ledger.identity import holders_of
 from refloop.ledger.queue import Topic, enqueue, enqueue_ids
 from refloop.model import Referral
 

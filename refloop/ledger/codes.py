@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, dequeue_ids, next_ids
+from refloop.ledger.store import Ledger
 from refloop.model import Code, Referrer, format_time
 
 

@@ -7,7 +7,6 @@ import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.records import stamp
 from refloop.mapping.codes import MATCHER_VERSION
 from refloop.mapping.policy import CreditRules

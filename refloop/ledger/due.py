@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import stamp
 from refloop.model import Ref

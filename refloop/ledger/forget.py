@@ -20,9 +20,9 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from refloop.ledger.backups import arriving_at, backups_of, folder_of, set_aside
-from refloop.ledger.book import Ledger, translated
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import put_record, record_from, records_of
+from refloop.ledger.store import Ledger, translated
 from refloop.model import Kind, Record, Ref, format_time
 
 _KEY = "forget_key"

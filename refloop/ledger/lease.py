@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from refloop.errors import LeaseLost, TryLater
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.model import format_time, parse_time
 
 HEARTBEAT = timedelta(seconds=15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from refloop import log
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.ledger.records import cursor_of
 from refloop.mapping.policy import Part, Policy
 from refloop.model import Everything, Since, Span, format_time

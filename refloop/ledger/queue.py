@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Ref
 
 

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import NoReturn
 
 from refloop.errors import SourceShrunk
-from refloop.ledger.book import Ledger
+from refloop.ledger.full_pull import begin_showing, end_showing, shown
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import stamp
-from refloop.ledger.shown import begin_showing, end_showing, shown
+from refloop.ledger.full_pull import begin_showing, end_showing, shown
 from refloop.mapping.trust import is_shrunk
 
 _AWAITED = "awaited:"

@@ -7,7 +7,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from refloop import log
-from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.records import overlay, records_of
 from refloop.model import Change, Conflict, FieldSpec, Receipt, Ref, Verdict, format_time

@@ -12,9 +12,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.full_pull import show
 from refloop.ledger.queue import Topic, enqueue
-from refloop.ledger.shown import show
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Cursor, Kind, Link, Outcome, Page, Record, Ref, Relation, format_time, parse_time
 
 _UPSERT = """

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from refloop import log
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.model import format_time
 
 READ = ("new", "changed", "unchanged", "rejected")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Change, FieldSpec, Ref
 
 

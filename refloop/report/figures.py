@@ -9,11 +9,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.codes import code_of
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.runs import imbalances
-from refloop.ledger.telling import add_up
+from refloop.ledger.summaries import add_up
 from refloop.mapping.changes import RecordPlan
 from refloop.mapping.stages import OPEN
 from refloop.model import Kind, Ref, Status, parse_time

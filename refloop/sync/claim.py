@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.codes import referrer_of
 from refloop.ledger.decisions import (
     carrying_among,
@@ -17,7 +16,7 @@ from refloop.ledger.decisions import (
     referrals_around,
     referrals_named,
 )
-from refloop.ledger.neighbours import buyers, deals_of, first_holder, originals_of, persons_of
+from refloop.ledger.identity import buyers, deals_of, first_holder, originals_of, persons_of
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
 from refloop.mapping.claims import Buyer, Evidence, referral_id, resolve_claims

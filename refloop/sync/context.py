@@ -9,7 +9,7 @@ from functools import cached_property
 
 from refloop.connectors.base import Clock
 from refloop.errors import TimeIsUp
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.ledger.codes import codes
 from refloop.ledger.forget import Forgotten
 from refloop.mapping.codes import CodeBook

@@ -11,7 +11,7 @@ from refloop.ledger.decisions import (
     referrals_holding,
     referrals_named,
 )
-from refloop.ledger.neighbours import originals_of, persons_of
+from refloop.ledger.identity import originals_of, persons_of
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
 from refloop.mapping.credit import DEAL_REASONS, credit_deal, review_deal

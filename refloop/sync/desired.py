@@ -6,9 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 
-from refloop.ledger import telling
-from refloop.ledger.book import Ledger
-from refloop.ledger.neighbours import originals_of
+from refloop.ledger import summaries
+from refloop.ledger.identity import originals_of
 from refloop.ledger.records import records_of
 from refloop.mapping.fields import (
     BuyerView,
@@ -36,7 +35,7 @@ class DesiredState:
     def of(self, records: Sequence[Record]) -> dict[Ref, dict[str, Desired]]:
         """The desired fields of each record. A converted lead has none: its contact and deal speak for it."""
         refs = [record.ref for record in records]
-        converted = telling.converted_among(self._ledger, refs)
+        converted = summaries.converted_among(self._ledger, refs)
         buyers = self._of_persons(refs) | self._of_deals([ref for ref in refs if ref.kind is Kind.DEAL])
         referrers = self._of_referrers([record for record in records if record.ref.kind is Kind.CONTACT])
         told: dict[Ref, dict[str, Desired]] = {}
@@ -51,7 +50,7 @@ class DesiredState:
     def _of_persons(self, refs: Iterable[Ref]) -> dict[Ref, BuyerView]:
         """A person's record tells of the buyer's first referral that counts."""
         views: dict[Ref, BuyerView] = {}
-        for held in telling.held_by(self._ledger, [ref for ref in refs if ref.kind is not Kind.DEAL]):
+        for held in summaries.held_by(self._ledger, [ref for ref in refs if ref.kind is not Kind.DEAL]):
             views.setdefault(held.ref, person_view(held))
         return views
 
@@ -61,13 +60,13 @@ class DesiredState:
         originals = {speaker[ref] for ref in refs}
         deals = {record.ref: record for record in records_of(self._ledger, originals)}
         told: dict[Ref, BuyerView] = {}
-        for held in telling.credited_on(self._ledger, originals):
+        for held in summaries.credited_on(self._ledger, originals):
             told.setdefault(held.ref, deal_view(deals[held.ref], held))
         return {ref: told[speaker[ref]] for ref in refs if speaker[ref] in told}
 
     def _of_referrers(self, contacts: Sequence[Record]) -> dict[Ref, ReferrerView]:
         emails = {record.email for record in contacts if record.email}
-        referrers = telling.referrers_by_email(self._ledger, emails)
+        referrers = summaries.referrers_by_email(self._ledger, emails)
         views = {}
         for record in contacts:
             names = referrers.get(record.email or "", [])
@@ -77,12 +76,12 @@ class DesiredState:
         return views
 
     def _referrer_view(self, names: Sequence[str], connection: str) -> ReferrerView | None:
-        counting = [item for name in names for item in telling.standings_of(self._ledger, name)]
+        counting = [item for name in names for item in summaries.standings_of(self._ledger, name)]
         if not counting:
             return None
         latest = max(counting, key=lambda item: (item.at, item.referral))
         currency = self._currency(connection)
-        won = [telling.won_amounts(self._ledger, name) for name in names]
+        won = [summaries.won_amounts(self._ledger, name) for name in names]
         return ReferrerView(
             sent=len(counting),
             open=sum(item.status in OPEN for item in counting),
@@ -93,7 +92,7 @@ class DesiredState:
         )
 
     def _currency_of(self, connection: str) -> str | None:
-        return self._policy.plan.currencies.get(connection) or telling.usual_currency(self._ledger, connection)
+        return self._policy.plan.currencies.get(connection) or summaries.usual_currency(self._ledger, connection)
 
 
 def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None) -> Decimal | None:

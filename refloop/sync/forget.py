@@ -11,9 +11,8 @@ from pathlib import Path
 
 from refloop.errors import DataError
 from refloop.ledger.backups import back_up
-from refloop.ledger.book import Ledger
 from refloop.ledger.forget import Forgotten, bare, erase, scrub
-from refloop.ledger.neighbours import buyers, holders_of
+from refloop.ledger.identity import buyers, holders_of
 from refloop.ledger.records import record_of, records_of
 from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
 from refloop.mapping.people import email_key, is_shared_mailbox

@@ -16,7 +16,7 @@ from typing import Any
 from sqlite_utils.utils import Format, RowsFromFileError, rows_from_file
 
 from refloop.errors import DataError
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.ledger.claims import keep_submitted, submitted_for
 from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_of, reread_if_codes_changed
 from refloop.ledger.decisions import keep_status

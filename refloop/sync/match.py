@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.ledger.decisions import carrying_among, keep_matches, keep_review_items
-from refloop.ledger.neighbours import concerned, crowded_out, originals_of, shown
+from refloop.ledger.identity import concerned, crowded_out, originals_of, shown
 from refloop.ledger.queue import Topic
 from refloop.ledger.receipts import written_values
 from refloop.ledger.records import merged_among, records_of

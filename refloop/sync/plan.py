@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.ledger.queue import Topic, next_refs
 from refloop.ledger.receipts import all_written, refusals
 from refloop.ledger.records import records_of

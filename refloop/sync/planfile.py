@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TextIO
 
 from refloop.errors import DataError, DiskError, StalePlan
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.model import Change, FieldSpec, Ref, canonical
 from refloop.whole_file import is_special, replacing
 

@@ -21,13 +21,13 @@ from refloop.errors import (
     StalePlan,
     TryLater,
 )
-from refloop.ledger.book import Ledger
-from refloop.ledger.elsewhere import take_over as claim
-from refloop.ledger.elsewhere import written_elsewhere
+from refloop.ledger.other_ledger import take_over as claim
+from refloop.ledger.other_ledger import written_elsewhere
 from refloop.ledger.queue import Topic, enqueue, next_refs
 from refloop.ledger.rebuild import awaited
 from refloop.ledger.receipts import all_written
 from refloop.ledger.runs import end_run, start_run
+from refloop.ledger.store import Ledger
 from refloop.ledger.undo import keep_undone
 from refloop.mapping.policy import Policy
 from refloop.model import Change, Span

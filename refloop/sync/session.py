@@ -13,7 +13,7 @@ from refloop import log
 from refloop.config import Config, load_config
 from refloop.connectors.base import Clock, Connector, connector_class
 from refloop.errors import ConfigError
-from refloop.ledger.book import Ledger, open_ledger
+from refloop.ledger.store import Ledger, open_ledger
 from refloop.mapping.policy import Policy
 from refloop.sync.context import Progress, no_progress
 from refloop.sync.policy import policy_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.ledger.decisions import keep_status, members_of, referrals_named, status_of_referral
-from refloop.ledger.neighbours import deals_of, families_of, present
+from refloop.ledger.identity import deals_of, families_of, present
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
 from refloop.mapping.stages import status_of

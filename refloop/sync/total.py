@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from refloop.ledger.codes import referrer_of
-from refloop.ledger.neighbours import holders_of
+from refloop.ledger.identity import holders_of
 from refloop.ledger.queue import Topic
 from refloop.model import Kind
 from refloop.sync.context import RunContext

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from refloop.errors import Exit
-from refloop.ledger.seal import put_seal, seal_of
+from refloop.ledger.engine.checksum import put_seal, seal_of
 from tests.crash.bench import Bench, State
 from tests.crash.test_deaths import planned
 

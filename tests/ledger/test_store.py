@@ -13,7 +13,7 @@ import pytest
 
 from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger import Ledger, open_ledger
-from refloop.ledger.book import translated
+from refloop.ledger.store import translated
 
 
 @contextmanager

@@ -14,9 +14,9 @@ from typing import Any
 from sqlite_utils import Database
 
 from refloop.errors import DiskError, LedgerBusy, LedgerError
-from refloop.ledger.place import refuse_network
+from refloop.ledger.engine.checksum import break_seal, is_broken, put_seal
+from refloop.ledger.engine.filesystem import refuse_network
 from refloop.ledger.schema import APPLICATION_ID, migrations
-from refloop.ledger.seal import break_seal, is_broken, put_seal
 from refloop.model import Kind, Ref
 
 # SQLite's file format: https://sqlite.org/fileformat2.html#the_database_header

@@ -10,7 +10,7 @@ import pytest
 
 from refloop.errors import ConfigError
 from refloop.ledger import open_ledger, place
-from refloop.ledger.place import REFUSED, file_system_of, refuse_network
+from refloop.ledger.engine.filesystem import REFUSED, file_system_of, refuse_network
 from refloop.sync.lock import locked_file
 
 MOUNTS = r"""

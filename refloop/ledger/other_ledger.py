@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Ref
 
 _TAKEN_OVER = "taken-over:"

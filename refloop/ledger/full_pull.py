@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 
 _SHOWN = "shown:"
 

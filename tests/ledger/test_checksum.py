@@ -12,7 +12,7 @@ import pytest
 
 from refloop.errors import LedgerError
 from refloop.ledger import open_ledger
-from refloop.ledger.seal import is_broken, put_seal, seal_of
+from refloop.ledger.engine.checksum import is_broken, put_seal, seal_of
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.identity import is_placeholder
 from refloop.model import Kind, Ref
 

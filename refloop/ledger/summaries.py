@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable
 from decimal import Decimal
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.store import Ledger, ref_of
 from refloop.ledger.decisions import status_from
 from refloop.mapping.fields import ReferralView
 from refloop.model import NO_CURRENCY, Ref, Role, Status, StatusChange, parse_time
