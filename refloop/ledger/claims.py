@@ -18,7 +18,7 @@ def keep_claim(ledger: Ledger, run: int, claim: KeptReferral, note: str = "") ->
     if ledger.one("SELECT 1 FROM referrals WHERE referral = ?", (claim.id,)):
         return Kept.UNCHANGED
     keep_referral(ledger, run, claim, frozenset())
-    ledger.db.execute("UPDATE referrals SET note = ? WHERE referral = ?", (note, claim.id))
+    ledger.execute("UPDATE referrals SET note = ? WHERE referral = ?", (note, claim.id))
     enqueue_ids(ledger, Topic.STATUS, [claim.id, *_outdone(ledger, claim)])
     enqueue(ledger, Topic.CLAIM, holders_of(ledger, claim.email or ""))
     ledger.moved()
@@ -33,13 +33,13 @@ def _outdone(ledger: Ledger, claim: KeptReferral) -> list[str]:
     if claim.void is not None:
         return []
     reason = "the same person was submitted before"
-    rows = ledger.db.execute(
+    rows = ledger.rows(
         "UPDATE referrals SET void = ?, void_reason = ? WHERE email = ? AND program = ? AND void IS NULL "
         "AND claimed_at > ? AND referral <> ? "
         "AND NOT EXISTS (SELECT 1 FROM members m WHERE m.referral = referrals.referral) RETURNING referral",
         (Status.DUPLICATE.value, reason, claim.email, claim.program, stamp(claim.claimed_at), claim.id),
     )
-    return [row[0] for row in rows.fetchall()]
+    return [row["referral"] for row in rows]
 
 
 def earlier_claim(ledger: Ledger, email: str, code: Code, at: datetime) -> Status | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from refloop.ledger.engine.base import Row
 from refloop.ledger.records import stamp
 from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Credit, Kind, Match, Ref, Role, Rule, Status, format_time, parse_time
@@ -55,10 +55,10 @@ class Question:
 
 def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
     """The match of each of the records that carries a code."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT m.* FROM wave w CROSS JOIN current_matches m "
-        "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
+        "SELECT m.* FROM selection s CROSS JOIN current_matches m "
+        "ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id"
     )
     return {
         ref_of(row): Match(row["code_key"], Rule(row["rule"]), row["field"], row["evidence"], row["confidence"])
@@ -68,10 +68,10 @@ def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
 
 def ever_matched(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that ever carried a code: when it is taken off, their buyer is decided anew."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN matches m "
-        "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
+        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s CROSS JOIN matches m "
+        "ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id"
     )
     return {ref_of(row) for row in rows}
 
@@ -79,7 +79,7 @@ def ever_matched(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
 def keep_matches(ledger: Ledger, run: int, matcher: str, found: Mapping[Ref, Match | None]) -> None:
     """Adds a row for each record whose match is another than before."""
     before = current_matches(ledger, found)
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO matches (connection, kind, id, code_key, rule, field, evidence, confidence, matcher, run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -100,14 +100,14 @@ def keep_questions(
     ledger: Ledger, run: int, refs: Iterable[Ref], asked: Iterable[Question], doubts: Collection[str]
 ) -> None:
     """Replaces the questions of those doubts about those records."""
-    ledger.wave(refs)
+    ledger.select(refs)
     marks = ", ".join("?" * len(doubts))
-    ledger.db.execute(
-        "DELETE FROM questions WHERE (connection, kind, id) IN (SELECT connection, kind, id FROM wave) "
+    ledger.execute(
+        "DELETE FROM questions WHERE (connection, kind, id) IN (SELECT connection, kind, id FROM selection) "
         f"AND doubt IN ({marks})",
         tuple(doubts),
     )
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT OR IGNORE INTO questions (connection, kind, id, doubt, field, evidence, candidates, run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -117,7 +117,7 @@ def keep_questions(
     )
 
 
-def referral_from(row: sqlite3.Row) -> KeptReferral:
+def referral_from(row: Row) -> KeptReferral:
     origin = row["origin_id"]
     return KeptReferral(
         id=row["referral"],
@@ -136,34 +136,34 @@ def referral_from(row: sqlite3.Row) -> KeptReferral:
 
 def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[KeptReferral]]:
     """The referrals that began on, hold, or were claimed for the e-mail of each of the records."""
-    ledger.wave(refs)
+    ledger.select(refs)
     return _by_record(
         ledger.rows("""
-        SELECT w.connection, w.kind, w.id, f.* FROM wave w CROSS JOIN referrals f
-          ON f.origin_connection = w.connection AND f.origin_kind = w.kind AND f.origin_id = w.id
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s CROSS JOIN referrals f
+          ON f.origin_connection = s.connection AND f.origin_kind = s.kind AND f.origin_id = s.id
         UNION
-        SELECT w.connection, w.kind, w.id, f.* FROM wave w
-          CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s
+          CROSS JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id
           CROSS JOIN referrals f ON f.referral = m.referral
         UNION
-        SELECT w.connection, w.kind, w.id, f.* FROM wave w
-          CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s
+          CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
           CROSS JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
     )
 
 
 def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[KeptReferral]]:
     """The referrals that hold each of the records."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT m.connection, m.kind, m.id, f.* FROM wave w "
-        "CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id "
+        "SELECT m.connection, m.kind, m.id, f.* FROM selection s "
+        "CROSS JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id "
         "CROSS JOIN referrals f ON f.referral = m.referral"
     )
     return _by_record(rows)
 
 
-def _by_record(rows: Iterable[sqlite3.Row]) -> dict[Ref, list[KeptReferral]]:
+def _by_record(rows: Iterable[Row]) -> dict[Ref, list[KeptReferral]]:
     found: dict[Ref, list[KeptReferral]] = {}
     for row in rows:
         found.setdefault(ref_of(row), []).append(referral_from(row))
@@ -200,7 +200,7 @@ def keep_referral(ledger: Ledger, run: int, referral: KeptReferral, members: Col
         referral.void.value if referral.void else None,
         referral.void_reason,
     )
-    changed = ledger.db.execute(
+    changed = ledger.execute(
         "INSERT INTO referrals (referral, code_key, program, referrer, source, origin_connection, origin_kind, "
         "origin_id, email, claimed_at, why, void, void_reason, added_run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
@@ -210,7 +210,7 @@ def keep_referral(ledger: Ledger, run: int, referral: KeptReferral, members: Col
         "<> (excluded.program, excluded.referrer, excluded.claimed_at, excluded.why, excluded.void_reason) "
         "OR referrals.void IS NOT excluded.void",
         (referral.id, *row, run),
-    ).rowcount
+    )
     return keep_members(ledger, referral.id, frozenset(members)) or changed > 0
 
 
@@ -219,11 +219,11 @@ def keep_members(ledger: Ledger, referral: str, members: frozenset[Ref]) -> bool
     before = members_of(ledger, referral)
     if before == members:
         return False
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "DELETE FROM members WHERE connection = ? AND kind = ? AND id = ? AND referral = ?",
         [(ref.connection, ref.kind.value, ref.id, referral) for ref in before - members],
     )
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO members (connection, kind, id, referral) VALUES (?, ?, ?, ?)",
         [(ref.connection, ref.kind.value, ref.id, referral) for ref in members - before],
     )
@@ -232,10 +232,10 @@ def keep_members(ledger: Ledger, referral: str, members: frozenset[Ref]) -> bool
 
 def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
     """The current credits of each of the deals that has any."""
-    ledger.wave(deals)
+    ledger.select(deals)
     rows = ledger.rows(
-        "SELECT c.* FROM wave w CROSS JOIN current_credits c "
-        "ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id ORDER BY c.seq"
+        "SELECT c.* FROM selection s CROSS JOIN current_credits c "
+        "ON c.connection = s.connection AND c.kind = s.kind AND c.id = s.id ORDER BY c.seq"
     )
     found: dict[Ref, list[Credit]] = {}
     for row in rows:
@@ -253,7 +253,7 @@ def keep_credits(ledger: Ledger, run: int, deal: Ref, model: str, credits: Seque
     rows: list[tuple[object, ...]] = [
         (credit.referral, str(credit.share), credit.role.value, credit.model) for credit in credits
     ]
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO credits (connection, kind, id, decision, referral, share, role, model, run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -269,13 +269,13 @@ def status_of(ledger: Ledger, referral: str) -> KeptStatus | None:
     return status_from(row) if row else None
 
 
-def status_from(row: sqlite3.Row) -> KeptStatus:
+def status_from(row: Row) -> KeptStatus:
     return KeptStatus(row["referral"], Status(row["status"]), parse_time(row["at"]), row["reason"], row["label"])
 
 
 def keep_status(ledger: Ledger, run: int, status: KeptStatus) -> None:
     """Adds where a referral stands from now on."""
-    ledger.db.execute(
+    ledger.execute(
         "INSERT INTO statuses (referral, status, at, reason, label, run) VALUES (?, ?, ?, ?, ?, ?)",
         (status.referral, status.status.value, format_time(status.at), status.reason, status.label, run),
     )

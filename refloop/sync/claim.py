@@ -17,7 +17,7 @@ from refloop.ledger.decisions import (
     referrals_around,
     referrals_named,
 )
-from refloop.ledger.identity import buyers, deals_of, first_holder, originals_of, persons_of
+from refloop.ledger.identity import buyers, canonical_deals, deals_of, first_holder, persons_of
 from refloop.ledger.queue import Topic, enqueue, enqueue_ids
 from refloop.ledger.records import records_of
 from refloop.ledger.store import Ledger
@@ -60,7 +60,7 @@ class Claimer:
         A deal nobody stands on is a buyer by itself.
         """
         ledger = self._ledger
-        originals = originals_of(ledger, deals_among(refs))
+        originals = canonical_deals(ledger, deals_among(refs))
         standing_on = persons_of(ledger, originals)
         seeds = {ref for ref in refs if ref.kind is not Kind.DEAL} | {person for _, person in standing_on}
         persons = buyers(ledger, seeds, is_shared_mailbox)
@@ -74,7 +74,7 @@ class Claimer:
     def _deals_spoken_for(self, persons: set[Ref]) -> dict[Ref, set[Ref]]:
         """Person -> the deals whose own code speaks for them: the one who came first among a deal's people."""
         ledger = self._ledger
-        originals = originals_of(ledger, {deal for _, deal in deals_of(ledger, persons)})
+        originals = canonical_deals(ledger, {deal for _, deal in deals_of(ledger, persons)})
         carrying = carrying_among(ledger, originals)
         spoken = {originals[deal] for deal in carrying}
         people: dict[Ref, set[Ref]] = {}

@@ -27,15 +27,15 @@ from refloop.ledger.decisions import (
 )
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.identity import (
+    canonical_deals,
     concerned,
     crowded_out,
+    deal_clusters,
     deals_of,
-    families_of,
     holders_of,
-    originals_of,
+    ours_to_fill,
     persons_of,
     present,
-    shown,
 )
 from refloop.ledger.queue import Topic, dequeue_ids, dequeue_up_to, enqueue, enqueue_ids, next_ids, next_refs
 from refloop.ledger.receipts import written_values
@@ -130,9 +130,9 @@ class Decider:
         ]
         keep_questions(ledger, self._run, refs, asked, _READING_DOUBTS)
         enqueue(ledger, Topic.CLAIM, crowded_out(ledger, refs))
-        enqueue(ledger, Topic.PLAN, shown(ledger, refs))
+        enqueue(ledger, Topic.PLAN, ours_to_fill(ledger, refs))
         keep_matches(ledger, self._run, MATCHER_VERSION, {ref: reading.match for ref, reading in readings.items()})
-        touched = concerned(ledger, frozenset(refs).union(originals_of(ledger, deals_among(refs))))
+        touched = concerned(ledger, frozenset(refs).union(canonical_deals(ledger, deals_among(refs))))
         carrying = carrying_among(ledger, touched)
         enqueue(ledger, Topic.CLAIM, (ref for ref in touched if ref.kind is not Kind.DEAL or ref in carrying))
         enqueue(ledger, Topic.CREDIT, deals_among(touched))
@@ -147,7 +147,7 @@ class Decider:
 
     def _credit(self, refs: Sequence[Ref]) -> None:
         ledger = self._ledger
-        originals = originals_of(ledger, refs)
+        originals = canonical_deals(ledger, refs)
         around: dict[Ref, set[Ref]] = {deal: {deal} for deal in originals}
         for deal, person in persons_of(ledger, originals):
             around[deal].add(person)
@@ -234,7 +234,7 @@ class Decider:
         standing_on: dict[Ref, set[Ref]] = {}
         for person, deal in deals_of(ledger, there):
             standing_on.setdefault(person, set()).add(deal)
-        families = families_of(ledger, set(deals_among(there)).union(*standing_on.values()))
+        families = deal_clusters(ledger, set(deals_among(there)).union(*standing_on.values()))
         speakers = {deal: set(family.values()) for deal, family in families.items()}
         deals = {
             name: {

@@ -23,8 +23,8 @@ from refloop.errors import (
     TimeIsUp,
     TryLater,
 )
+from refloop.ledger.other_ledger import other_ledger_on
 from refloop.ledger.other_ledger import take_over as claim
-from refloop.ledger.other_ledger import written_elsewhere
 from refloop.ledger.queue import Topic, enqueue, next_refs
 from refloop.ledger.rebuild import awaited
 from refloop.ledger.receipts import all_written
@@ -292,7 +292,7 @@ class Runner:
         return bool(names) or any(isinstance(error, SourceShrunk) for _, error in report.problems)
 
     def _refuse_second_ledger(self, name: str, *, take_over: bool) -> None:
-        other = written_elsewhere(self._ledger, name, self._policy.names("id"))
+        other = other_ledger_on(self._ledger, name, self._policy.names("id"))
         if other is None:
             return
         if not take_over:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 
-from refloop.ledger import telling
-from refloop.ledger.identity import originals_of
+from refloop.ledger import summaries
+from refloop.ledger.identity import canonical_deals
 from refloop.ledger.records import records_of
 from refloop.ledger.store import Ledger
 from refloop.ledger.summaries import Held
@@ -38,7 +38,7 @@ class Stories:
     def wants(self, records: Sequence[Record]) -> dict[Ref, dict[str, Want]]:
         """The wanted fields of each record. A converted lead has none: its contact and deal speak for it."""
         refs = [record.ref for record in records]
-        converted = telling.converted_among(self._ledger, refs)
+        converted = summaries.converted_among(self._ledger, refs)
         buyers = self._of_persons(refs) | self._of_deals([ref for ref in refs if ref.kind is Kind.DEAL])
         referrers = self._of_referrers([record for record in records if record.ref.kind is Kind.CONTACT])
         told: dict[Ref, dict[str, Want]] = {}
@@ -53,17 +53,17 @@ class Stories:
     def _of_persons(self, refs: Iterable[Ref]) -> dict[Ref, BuyerStory]:
         """A person's record tells of the buyer's first referral that counts."""
         stories: dict[Ref, BuyerStory] = {}
-        for held in telling.held_by(self._ledger, [ref for ref in refs if ref.kind is not Kind.DEAL]):
+        for held in summaries.held_by(self._ledger, [ref for ref in refs if ref.kind is not Kind.DEAL]):
             stories.setdefault(held.ref, _buyer_story(held, held.why))
         return stories
 
     def _of_deals(self, refs: Sequence[Ref]) -> dict[Ref, BuyerStory]:
         """A deal tells of the referral with the largest share in it; a mirrored deal what its original does."""
-        speaker = originals_of(self._ledger, refs)
+        speaker = canonical_deals(self._ledger, refs)
         originals = {speaker[ref] for ref in refs}
         deals = {record.ref: record for record in records_of(self._ledger, originals)}
         told: dict[Ref, BuyerStory] = {}
-        for held in telling.credited_on(self._ledger, originals):
+        for held in summaries.credited_on(self._ledger, originals):
             told.setdefault(held.ref, self._deal_story(deals[held.ref], held))
         return {ref: told[speaker[ref]] for ref in refs if speaker[ref] in told}
 
@@ -77,7 +77,7 @@ class Stories:
 
     def _of_referrers(self, contacts: Sequence[Record]) -> dict[Ref, ReferrerStory]:
         emails = {record.email for record in contacts if record.email}
-        referrers = telling.referrers_by_email(self._ledger, emails)
+        referrers = summaries.referrers_by_email(self._ledger, emails)
         stories = {}
         for record in contacts:
             names = referrers.get(record.email or "", [])
@@ -87,12 +87,12 @@ class Stories:
         return stories
 
     def _referrer_story(self, names: Sequence[str], connection: str) -> ReferrerStory | None:
-        counting = [item for name in names for item in telling.standings_of(self._ledger, name)]
+        counting = [item for name in names for item in summaries.standings_of(self._ledger, name)]
         if not counting:
             return None
         latest = max(counting, key=lambda item: (item.at, item.referral))
         currency = self._currency(connection)
-        won = [telling.won_amounts(self._ledger, name) for name in names]
+        won = [summaries.won_amounts(self._ledger, name) for name in names]
         return ReferrerStory(
             sent=len(counting),
             open=sum(item.status in OPEN for item in counting),
@@ -103,7 +103,7 @@ class Stories:
         )
 
     def _currency_of(self, connection: str) -> str | None:
-        return self._policy.currencies.get(connection) or telling.usual_currency(self._ledger, connection)
+        return self._policy.currencies.get(connection) or summaries.usual_currency(self._ledger, connection)
 
 
 def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None) -> Decimal | None:
