@@ -21,7 +21,7 @@ from refloop.cli_setup import check, init, provision
 from refloop.cli_tell import explain, list_runs, refreshing_metrics, review, status
 from refloop.errors import Exit, RefloopError
 from refloop.ledger.backups import back_up_daily
-from refloop.ledger.store import translated
+from refloop.ledger.engine.sqlite import translated
 from refloop.ledger.undo import undoing
 from refloop.model import Between, Change
 from refloop.report import figures, text

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 
+from refloop.ledger.engine.base import Row
 from refloop.ledger.records import stamp
 from refloop.mapping.codes import MATCHER_VERSION
 from refloop.mapping.policy import CreditRules
@@ -29,10 +29,10 @@ from refloop.model import (
 
 def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
     """The match of each of the records that carries a code."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT m.* FROM wave w CROSS JOIN current_matches m "
-        "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
+        "SELECT m.* FROM selection s CROSS JOIN current_matches m "
+        "ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id"
     )
     return {
         ref_of(row): Match(row["code_key"], Rule(row["rule"]), row["field"], row["evidence"], row["confidence"])
@@ -42,10 +42,10 @@ def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
 
 def ever_matched(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that ever carried a code: when it is taken off, their buyer is decided anew."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN matches m "
-        "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
+        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s CROSS JOIN matches m "
+        "ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id"
     )
     return {ref_of(row) for row in rows}
 
@@ -81,7 +81,7 @@ def keep_review_items(
         f"AND doubt IN ({marks})",
         tuple(reason.value for reason in reasons),
     )
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT OR IGNORE INTO questions (connection, kind, id, doubt, field, evidence, candidates, run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         [
@@ -125,28 +125,28 @@ def referral_from(row: sqlite3.Row) -> Referral:
 
 def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Referral]]:
     """The referrals that began on, hold, or were claimed for the e-mail of each of the records."""
-    ledger.wave(refs)
+    ledger.select(refs)
     return _by_record(
         ledger.rows("""
-        SELECT w.connection, w.kind, w.id, f.* FROM wave w CROSS JOIN referrals f
-          ON f.origin_connection = w.connection AND f.origin_kind = w.kind AND f.origin_id = w.id
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s CROSS JOIN referrals f
+          ON f.origin_connection = s.connection AND f.origin_kind = s.kind AND f.origin_id = s.id
         UNION
-        SELECT w.connection, w.kind, w.id, f.* FROM wave w
-          CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s
+          CROSS JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id
           CROSS JOIN referrals f ON f.referral = m.referral
         UNION
-        SELECT w.connection, w.kind, w.id, f.* FROM wave w
-          CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s
+          CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
           CROSS JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
     )
 
 
 def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Referral]]:
     """The referrals that hold each of the records."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT m.connection, m.kind, m.id, f.* FROM wave w "
-        "CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id "
+        "SELECT m.connection, m.kind, m.id, f.* FROM selection s "
+        "CROSS JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id "
         "CROSS JOIN referrals f ON f.referral = m.referral"
     )
     return _by_record(rows)
@@ -190,7 +190,7 @@ def keep_referral(ledger: Ledger, run: int, policy: str, referral: Referral) -> 
         referral.void_reason,
         policy,
     )
-    changed = ledger.db.execute(
+    changed = ledger.execute(
         "INSERT INTO referrals (referral, code_key, program, referrer, source, origin_connection, origin_kind, "
         "origin_id, email, claimed_at, why, void, void_reason, policy, added_run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
@@ -209,11 +209,11 @@ def keep_members(ledger: Ledger, run: int, referral: str, members: frozenset[Ref
     before = members_of(ledger, referral)
     if before == members:
         return False
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "DELETE FROM members WHERE connection = ? AND kind = ? AND id = ? AND referral = ?",
         [(ref.connection, ref.kind.value, ref.id, referral) for ref in before - members],
     )
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO members (connection, kind, id, referral) VALUES (?, ?, ?, ?)",
         [(ref.connection, ref.kind.value, ref.id, referral) for ref in members - before],
     )
@@ -222,10 +222,10 @@ def keep_members(ledger: Ledger, run: int, referral: str, members: frozenset[Ref
 
 def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
     """The current credits of each of the deals that has any."""
-    ledger.wave(deals)
+    ledger.select(deals)
     rows = ledger.rows(
-        "SELECT c.* FROM wave w CROSS JOIN current_credits c "
-        "ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id ORDER BY c.seq"
+        "SELECT c.* FROM selection s CROSS JOIN current_credits c "
+        "ON c.connection = s.connection AND c.kind = s.kind AND c.id = s.id ORDER BY c.seq"
     )
     found: dict[Ref, list[Credit]] = {}
     for row in rows:

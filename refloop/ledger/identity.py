@@ -1,4 +1,4 @@
-"""Who belongs together: buyers, their deals, and what a change may concern. Set queries over `wave`."""
+"""Who belongs together: buyers, their deals, and what a change may concern. Set queries over `selection`."""
 
 from __future__ import annotations
 
@@ -14,51 +14,51 @@ _BELONGING = "('associated-with', 'converted-to')"
 _ONE_DEAL = "('same-deal', 'merged-into')"
 
 _LINKED_PERSONS = f"""
-    SELECT w.connection AS c0, w.kind AS k0, w.id AS i0,
+    SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
            l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-    FROM wave w CROSS JOIN links l
-      ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id
+    FROM selection s CROSS JOIN links l
+      ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE l.relation IN {_IDENTITY} AND l.source_kind <> 'deal' AND l.target_kind <> 'deal'
     UNION ALL
-    SELECT w.connection, w.kind, w.id, l.source_connection, l.source_kind, l.source_id
-    FROM wave w CROSS JOIN links l
-      ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
+    SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id
+    FROM selection s CROSS JOIN links l
+      ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE l.relation IN {_IDENTITY} AND l.source_kind <> 'deal' AND l.target_kind <> 'deal'"""
 
 _DEALS_OF_PERSONS = f"""
-    SELECT w.connection AS c0, w.kind AS k0, w.id AS i0,
+    SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
            l.source_connection AS c1, l.source_kind AS k1, l.source_id AS i1
-    FROM wave w CROSS JOIN links l
-      ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
-    WHERE w.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.source_kind = 'deal'
+    FROM selection s CROSS JOIN links l
+      ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
+    WHERE s.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.source_kind = 'deal'
     UNION
-    SELECT w.connection, w.kind, w.id, l.target_connection, l.target_kind, l.target_id
-    FROM wave w CROSS JOIN links l
-      ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id
-    WHERE w.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.target_kind = 'deal'"""
+    SELECT s.connection, s.kind, s.id, l.target_connection, l.target_kind, l.target_id
+    FROM selection s CROSS JOIN links l
+      ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
+    WHERE s.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.target_kind = 'deal'"""
 
 _PERSONS_OF_DEALS = f"""
-    SELECT w.connection AS c0, w.kind AS k0, w.id AS i0,
+    SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
            l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-    FROM wave w CROSS JOIN links l
-      ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id
-    WHERE w.kind = 'deal' AND l.relation IN {_BELONGING} AND l.target_kind <> 'deal'
+    FROM selection s CROSS JOIN links l
+      ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
+    WHERE s.kind = 'deal' AND l.relation IN {_BELONGING} AND l.target_kind <> 'deal'
     UNION
-    SELECT w.connection, w.kind, w.id, l.source_connection, l.source_kind, l.source_id
-    FROM wave w CROSS JOIN links l
-      ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
-    WHERE w.kind = 'deal' AND l.relation IN {_BELONGING} AND l.source_kind <> 'deal'"""
+    SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id
+    FROM selection s CROSS JOIN links l
+      ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
+    WHERE s.kind = 'deal' AND l.relation IN {_BELONGING} AND l.source_kind <> 'deal'"""
 
 _LINKED_DEALS = f"""
     SELECT l.source_connection AS c0, l.source_kind AS k0, l.source_id AS i0,
            l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-    FROM wave w CROSS JOIN links l
-      ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id
+    FROM selection s CROSS JOIN links l
+      ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE l.relation IN {_ONE_DEAL} AND l.source_kind = 'deal' AND l.target_kind = 'deal'
     UNION
     SELECT l.source_connection, l.source_kind, l.source_id, l.target_connection, l.target_kind, l.target_id
-    FROM wave w CROSS JOIN links l
-      ON l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id
+    FROM selection s CROSS JOIN links l
+      ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE l.relation IN {_ONE_DEAL} AND l.source_kind = 'deal' AND l.target_kind = 'deal'"""
 
 Pair = tuple[Ref, Ref]
@@ -73,13 +73,13 @@ def _pairs(ledger: Ledger, sql: str) -> list[Pair]:
 
 def deals_of(ledger: Ledger, persons: Iterable[Ref]) -> list[Pair]:
     """(person, deal) for each deal that a person stands on."""
-    ledger.wave(persons)
+    ledger.select(persons)
     return _pairs(ledger, _DEALS_OF_PERSONS)
 
 
 def persons_of(ledger: Ledger, deals: Iterable[Ref]) -> list[Pair]:
     """(deal, person) for each person that stands on a deal. Persons never seen, or deleted, do not count."""
-    ledger.wave(deals)
+    ledger.select(deals)
     pairs = _pairs(ledger, _PERSONS_OF_DEALS)
     there = present(ledger, {person for _, person in pairs})
     return [(deal, person) for deal, person in pairs if person in there]
@@ -91,15 +91,15 @@ def present(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
         ledger,
         refs,
         """
-        SELECT w.connection, w.kind, w.id FROM wave w
-        CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+        SELECT s.connection, s.kind, s.id FROM selection s
+        CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
         WHERE r.deleted = 0 OR EXISTS (
-            SELECT 1 FROM links l WHERE l.source_connection = w.connection AND l.source_kind = w.kind
-               AND l.source_id = w.id AND l.relation = 'merged-into')""",
+            SELECT 1 FROM links l WHERE l.source_connection = s.connection AND l.source_kind = s.kind
+               AND l.source_id = s.id AND l.relation = 'merged-into')""",
     )
 
 
-def originals_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, Ref]:
+def canonical_deals(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, Ref]:
     """Every record that is one deal with one of the deals -> the record that speaks for it: of a mirror its original,
     of a deal that was merged away its survivor, else itself. Originals never seen, or gone, speak for nobody."""
     known, edges = _deals_linked(ledger, deals)
@@ -107,8 +107,8 @@ def originals_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, Ref]:
     return {ref: _top(ref, upward) for ref in known}
 
 
-def families_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, dict[Ref, Ref]]:
-    """Each of the deals -> `originals_of` this deal alone."""
+def deal_clusters(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, dict[Ref, Ref]]:
+    """Each of the deals -> `canonical_deals` this deal alone."""
     known, edges = _deals_linked(ledger, deals)
     upward = _upward(ledger, edges)
     families = ({ref: _top(ref, upward) for ref in family} for family in _components(known, edges))
@@ -120,7 +120,7 @@ def _deals_linked(ledger: Ledger, deals: Iterable[Ref]) -> tuple[set[Ref], set[P
     edges: set[Pair] = set()
     frontier = set(known)
     while frontier:
-        ledger.wave(frontier)
+        ledger.select(frontier)
         edges |= (found := set(_pairs(ledger, _LINKED_DEALS)))
         frontier = {ref for pair in found for ref in pair} - known
         known |= frontier
@@ -159,8 +159,8 @@ def buyers(ledger: Ledger, seeds: Iterable[Ref], is_shared: Callable[[str], bool
 
 def _same_email(ledger: Ledger, is_shared: Callable[[str], bool], most: int) -> list[Pair]:
     emails = ledger.rows(
-        "SELECT DISTINCT r.email FROM wave w CROSS JOIN records r "
-        "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
+        "SELECT DISTINCT r.email FROM selection s CROSS JOIN records r "
+        "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id "
         "WHERE r.email IS NOT NULL AND r.kind <> 'deal'"
     )
     pairs: list[Pair] = []
@@ -208,38 +208,38 @@ def _components(nodes: Collection[Ref], edges: Iterable[Pair]) -> list[frozenset
 
 
 _CONCERNED = """
-    SELECT w.connection, w.kind, w.id FROM wave w WHERE
-        EXISTS (SELECT 1 FROM matches m WHERE m.connection = w.connection AND m.kind = w.kind AND m.id = w.id)
-     OR EXISTS (SELECT 1 FROM members m WHERE m.connection = w.connection AND m.kind = w.kind AND m.id = w.id)
+    SELECT s.connection, s.kind, s.id FROM selection s WHERE
+        EXISTS (SELECT 1 FROM matches m WHERE m.connection = s.connection AND m.kind = s.kind AND m.id = s.id)
+     OR EXISTS (SELECT 1 FROM members m WHERE m.connection = s.connection AND m.kind = s.kind AND m.id = s.id)
      OR EXISTS (SELECT 1 FROM links l CROSS JOIN members m
                   ON m.connection = l.target_connection AND m.kind = l.target_kind AND m.id = l.target_id
-                WHERE l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id)
+                WHERE l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id)
      OR EXISTS (SELECT 1 FROM links l CROSS JOIN members m
                   ON m.connection = l.source_connection AND m.kind = l.source_kind AND m.id = l.source_id
-                WHERE l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id)
+                WHERE l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id)
      OR EXISTS (SELECT 1 FROM links l CROSS JOIN matches m
                   ON m.connection = l.target_connection AND m.kind = l.target_kind AND m.id = l.target_id
-                WHERE l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id)
+                WHERE l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id)
      OR EXISTS (SELECT 1 FROM links l CROSS JOIN matches m
                   ON m.connection = l.source_connection AND m.kind = l.source_kind AND m.id = l.source_id
-                WHERE l.target_connection = w.connection AND l.target_kind = w.kind AND l.target_id = w.id)
-     OR EXISTS (SELECT 1 FROM credits c WHERE c.connection = w.connection AND c.kind = w.kind AND c.id = w.id)"""
+                WHERE l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id)
+     OR EXISTS (SELECT 1 FROM credits c WHERE c.connection = s.connection AND c.kind = s.kind AND c.id = s.id)"""
 
-_SHOWN = """
-    SELECT w.connection, w.kind, w.id FROM wave w WHERE
-        EXISTS (SELECT 1 FROM members m WHERE m.connection = w.connection AND m.kind = w.kind AND m.id = w.id)
-     OR EXISTS (SELECT 1 FROM credits c WHERE c.connection = w.connection AND c.kind = w.kind AND c.id = w.id)
-     OR EXISTS (SELECT 1 FROM receipts t WHERE t.connection = w.connection AND t.kind = w.kind AND t.id = w.id)
-     OR EXISTS (SELECT 1 FROM conflicts t WHERE t.connection = w.connection AND t.kind = w.kind AND t.id = w.id)
+_OURS_TO_FILL = """
+    SELECT s.connection, s.kind, s.id FROM selection s WHERE
+        EXISTS (SELECT 1 FROM members m WHERE m.connection = s.connection AND m.kind = s.kind AND m.id = s.id)
+     OR EXISTS (SELECT 1 FROM credits c WHERE c.connection = s.connection AND c.kind = s.kind AND c.id = s.id)
+     OR EXISTS (SELECT 1 FROM receipts t WHERE t.connection = s.connection AND t.kind = s.kind AND t.id = s.id)
+     OR EXISTS (SELECT 1 FROM conflicts t WHERE t.connection = s.connection AND t.kind = s.kind AND t.id = s.id)
      OR EXISTS (SELECT 1 FROM records r CROSS JOIN referrers f ON f.email = r.email
-                WHERE r.connection = w.connection AND r.kind = w.kind AND r.id = w.id AND r.kind = 'contact')"""
+                WHERE r.connection = s.connection AND r.kind = s.kind AND r.id = s.id AND r.kind = 'contact')"""
 
 
 # each e-mail is asked for once: a placeholder may stand on a great many records
 _MAILS = """
     WITH mails AS MATERIALIZED (
-        SELECT DISTINCT r.email FROM wave w
-        CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+        SELECT DISTINCT r.email FROM selection s
+        CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
         WHERE r.email IS NOT NULL AND r.kind <> 'deal')"""
 
 _CONCERNED_BY_EMAIL = f"""{_MAILS},
@@ -249,8 +249,8 @@ _CONCERNED_BY_EMAIL = f"""{_MAILS},
            OR EXISTS (SELECT 1 FROM records o CROSS JOIN members m
                         ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
                       WHERE o.email = e.email AND o.kind <> 'deal'))
-    SELECT w.connection, w.kind, w.id FROM wave w
-    CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+    SELECT s.connection, s.kind, s.id FROM selection s
+    CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
     WHERE r.kind <> 'deal' AND r.email IN (SELECT email FROM told)"""
 
 _HELD_BY_CROWDED_EMAIL = f"""{_MAILS}
@@ -275,11 +275,11 @@ def crowded_out(ledger: Ledger, refs: Iterable[Ref], most: int) -> set[Ref]:
     return {ref_of(row) for row in rows if together[row["referral"]] > 1}
 
 
-def shown(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+def ours_to_fill(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records whose fields are ours to fill, or were."""
-    return _subset(ledger, refs, _SHOWN)
+    return _subset(ledger, refs, _OURS_TO_FILL)
 
 
 def _subset(ledger: Ledger, refs: Iterable[Ref], sql: str) -> set[Ref]:
-    ledger.wave(refs)
+    ledger.select(refs)
     return {ref_of(row) for row in ledger.rows(sql)}

@@ -12,14 +12,14 @@ _FORM = "rf_" + 16 * "[0-9a-f]"
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
+class OtherLedger:
     """How many records hold an id of another ledger's, and the first of them."""
 
     records: int
     example: Ref
 
 
-def written_elsewhere(ledger: Ledger, connection: str, id_field: str) -> Elsewhere | None:
+def other_ledger_on(ledger: Ledger, connection: str, id_field: str) -> OtherLedger | None:
     """What another ledger wrote to a connection that this one never wrote to and did not take over; else None.
 
     An id that this ledger wrote to another connection does not count: HubSpot's own Salesforce integration may have
@@ -33,13 +33,13 @@ def written_elsewhere(ledger: Ledger, connection: str, id_field: str) -> Elsewhe
         "SELECT after FROM receipts WHERE field = ? AND verdict = 'written' AND after IS NOT NULL)",
         (connection, _path(id_field), _FORM, _path(id_field), id_field),
     )
-    return Elsewhere(row["n"], ref_of(row)) if row and row["n"] else None
+    return OtherLedger(row["n"], ref_of(row)) if row and row["n"] else None
 
 
 def take_over(ledger: Ledger, connection: str) -> None:
     """Remembers that this ledger goes on in the place of the one that wrote to the connection before."""
-    with ledger.writing() as db:
-        db.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, 'yes')", (_TAKEN_OVER + connection,))
+    with ledger.writing():
+        ledger.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, 'yes')", (_TAKEN_OVER + connection,))
 
 
 def _ever_wrote(ledger: Ledger, connection: str) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NoReturn
 
 from refloop.errors import SourceShrunk
-from refloop.ledger.full_pull import begin_showing, end_showing, shown
+from refloop.ledger.full_pull import begin_counting, brought_so_far, end_counting
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import stamp
 from refloop.ledger.full_pull import begin_showing, end_showing, shown
@@ -22,7 +22,7 @@ def rebuild(ledger: Ledger, connections: Iterable[str]) -> int:
 
     What the connections showed is awaited from their next pulls. Returns how many records were forgotten.
     """
-    with ledger.writing() as db:
+    with ledger.writing():
         known = {
             row["connection"]: int(row["known"])
             for row in ledger.rows("SELECT connection, count(*) AS known FROM records WHERE deleted = 0 GROUP BY 1")
@@ -32,12 +32,12 @@ def rebuild(ledger: Ledger, connections: Iterable[str]) -> int:
             _await_no_more(ledger, name)
         for name in names:
             _await(ledger, name, known.get(name, 0))
-        forgotten = db.execute("DELETE FROM records").rowcount
-        db.execute("DELETE FROM links")
-        db.execute("DELETE FROM cursors")
-        db.execute("DELETE FROM questions")
+        forgotten = ledger.execute("DELETE FROM records")
+        ledger.execute("DELETE FROM links")
+        ledger.execute("DELETE FROM cursors")
+        ledger.execute("DELETE FROM questions")
         for topic in _DERIVED:
-            db.execute("DELETE FROM queue WHERE topic = ?", (topic.value,))
+            ledger.execute("DELETE FROM queue WHERE topic = ?", (topic.value,))
         ledger.moved()
     return forgotten
 
@@ -54,7 +54,7 @@ def expect(ledger: Ledger, connection: str) -> None:
         known = _known(ledger, connection)
         if known or connection in awaited(ledger):
             _await(ledger, connection, known)
-            begin_showing(ledger, connection)
+            begin_counting(ledger, connection)
 
 
 def arrived(ledger: Ledger, connection: str, least: float) -> None:
@@ -66,13 +66,13 @@ def arrived(ledger: Ledger, connection: str, least: float) -> None:
     row = ledger.one("SELECT CAST(value AS INTEGER) AS n FROM meta WHERE key = ?", (_AWAITED + connection,))
     if row is None:
         return
-    counted, expected = shown(ledger, connection), int(row["n"])
+    counted, expected = brought_so_far(ledger, connection), int(row["n"])
     found = _known(ledger, connection) if counted is None else counted
     with ledger.writing() as db:
         if not is_shrunk(found, expected, least):
             _await_no_more(ledger, connection)
             return
-        db.execute("DELETE FROM cursors WHERE connection = ?", (connection,))
+        ledger.execute("DELETE FROM cursors WHERE connection = ?", (connection,))
     refuse(found, expected)
 
 
@@ -99,7 +99,7 @@ def refuse(found: int, expected: int) -> NoReturn:
 
 def _await(ledger: Ledger, connection: str, known: int) -> None:
     # begun twice in a row, what was known the first time still counts
-    ledger.db.execute(
+    ledger.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
         "value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
         (_AWAITED + connection, str(known)),
@@ -107,8 +107,8 @@ def _await(ledger: Ledger, connection: str, known: int) -> None:
 
 
 def _await_no_more(ledger: Ledger, connection: str) -> None:
-    ledger.db.execute("DELETE FROM meta WHERE key = ?", (_AWAITED + connection,))
-    end_showing(ledger, connection)
+    ledger.execute("DELETE FROM meta WHERE key = ?", (_AWAITED + connection,))
+    end_counting(ledger, connection)
 
 
 def _known(ledger: Ledger, connection: str) -> int:

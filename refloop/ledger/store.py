@@ -6,16 +6,16 @@ import os
 import sqlite3
 import stat
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
-
-from refloop.errors import DiskError, LedgerBusy, LedgerError
-from refloop.ledger.engine.checksum import break_seal, is_broken, put_seal
+from refloop.errors import DiskError, LedgerError
+from refloop.ledger.engine.base import Row
+from refloop.ledger.engine.checksum import is_altered, remove_checksum
 from refloop.ledger.engine.filesystem import refuse_network
+from refloop.ledger.engine.sqlite import SqliteEngine, damaged, translated
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.model import Kind, Ref
 
@@ -33,65 +33,57 @@ class Ledger:
     raises when this process may not write (see `refloop.ledger.lease`).
     """
 
-    def __init__(self, db: Database, path: Path) -> None:
-        self.db = db
+    def __init__(self, engine: SqliteEngine, path: Path) -> None:
+        self.engine = engine
         self.path = path
         self.guard: Callable[[], None] | None = None
-        self._waved: object = None
-        self._wrote = False
+        self._selected: object = None
 
     @contextmanager
-    def writing(self) -> Iterator[Database]:
+    def writing(self) -> Iterator[None]:
         """One transaction: all of it is kept, or nothing. Nests.
 
         Raises DiskError when the disk is full or broken, LedgerError when the file is damaged, LedgerBusy when another
         program writes to it for long, LeaseLost when another process took over; all leave the ledger as it was.
         """
+        outermost = not self.engine.in_transaction
         try:
-            if not self.db.conn.in_transaction:
-                self._unseal()
-                # deferred, a read-then-write beside another process fails at once and ignores the time-out
-                self.db.execute("BEGIN IMMEDIATE")
-                try:
-                    if self.guard:
-                        self.guard()
-                    yield self.db
-                    self.db.execute("COMMIT")
-                except BaseException:
-                    if self.db.conn.in_transaction:
-                        self.db.execute("ROLLBACK")
-                    raise
-            else:
-                with self.db.atomic():
-                    yield self.db
-        except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+            with self.engine.transaction():
+                if outermost:
+                    self.check_lease()
+                yield
         finally:
-            self._waved = None  # a wave that was filled in here may have been rolled back
+            self._selected = None  # a selection that was filled in here may have been rolled back
 
-    def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[sqlite3.Row]:
+    def execute(self, sql: str, parameters: Iterable[object] = ()) -> int:
+        """Carries a statement out. Returns how many rows it touched."""
+        return self.engine.execute(sql, parameters)
+
+    def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Carries a statement out for each of the rows. Returns how many rows it touched."""
+        return self.engine.execute_many(sql, rows)
+
+    def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[Row]:
         """The rows of a query, streamed."""
-        cursor = self.db.conn.execute(sql, tuple(parameters))
-        cursor.row_factory = sqlite3.Row
-        yield from cursor
+        return self.engine.rows(sql, parameters)
 
-    def one(self, sql: str, parameters: Iterable[object] = ()) -> sqlite3.Row | None:
+    def one(self, sql: str, parameters: Iterable[object] = ()) -> Row | None:
         """The first row of a query, or None."""
-        return next(self.rows(sql, parameters), None)
+        return next(self.engine.rows(sql, parameters), None)
 
     def position(self) -> int:
         """Grows with every change that a plan may depend on."""
         row = self.one("SELECT value FROM meta WHERE key = 'position'")
         return int(row["value"]) if row else 0
 
-    def make_sure(self) -> None:
+    def check_lease(self) -> None:
         """Raises LeaseLost when another process took over: call right before writing anywhere else."""
         if self.guard:
             self.guard()
 
-    def moved(self) -> None:
-        """Says that something a plan may depend on has changed. Call inside the transaction that changed it."""
-        self.db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + 1 WHERE key = 'position'")
+    def moved(self, steps: int = 1) -> None:
+        """Moves the position: something a plan depends on has changed. Call inside the transaction that changed it."""
+        self.execute("UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = 'position'", (steps,))
 
     @property
     def identity(self) -> str:
@@ -99,69 +91,31 @@ class Ledger:
         row = self.one("SELECT value FROM meta WHERE key = 'ledger'")
         return str(row["value"]) if row else ""
 
-    def wave(self, refs: Iterable[Ref]) -> None:
-        """Fills the temporary table `wave`, by which set queries join on many records at once.
+    def select(self, refs: Iterable[Ref]) -> None:
+        """Fills the temporary table `selection`, by which set queries join on many records at once.
 
-        They say CROSS JOIN, which in SQLite means "in this order": its planner knows nothing of how small a wave
+        They say CROSS JOIN, which in SQLite means "in this order": its planner knows nothing of how small a selection
         is, and would go through the large table instead.
         """
-        if refs is self._waved:
+        if refs is self._selected:
             return
-        self._waved = None
-        self.db.execute("DELETE FROM wave")
-        self.db.conn.executemany(
-            "INSERT OR IGNORE INTO wave (connection, kind, id) VALUES (?, ?, ?)",
+        self._selected = None
+        self.execute("DELETE FROM selection")
+        self.execute_many(
+            "INSERT OR IGNORE INTO selection (connection, kind, id) VALUES (?, ?, ?)",
             ((ref.connection, ref.kind.value, ref.id) for ref in refs),
         )
         if isinstance(refs, (tuple, frozenset)):  # what cannot change need not be filled in again
-            self._waved = refs
-
-    def _unseal(self) -> None:
-        try:
-            break_seal(self.path)
-        except OSError as error:
-            raise DiskError(f"cannot write beside the ledger {self.path}: {error.strerror}") from error
-        self._wrote = True
+            self._selected = refs
 
     def close(self) -> None:
-        """Closes the file, and seals it when something was written. Safe to repeat."""
-        self.db.close()
-        if self._wrote:
-            self._wrote = False
-            put_seal(self.path)
+        """Closes the ledger. Safe to repeat."""
+        self.engine.close()
 
 
-def ref_of(row: Mapping[str, Any] | sqlite3.Row) -> Ref:
+def ref_of(row: Row | Mapping[str, Any]) -> Ref:
     """The record that a row with columns connection, kind and id speaks of."""
     return Ref(row["connection"], Kind(row["kind"]), row["id"])
-
-
-def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
-    """What an SQLite error means to a person. Errors that only a bug can cause stay what they are."""
-    name = getattr(error, "sqlite_errorname", "") or ""
-    if not name and "decode" in str(error):  # the message goes on with the text itself, which may be a person's
-        return _damaged(path, "a text in it is none")
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return DiskError(f"cannot write the ledger {path}: {error}", remedy=_remedy(name))
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return LedgerError(
-            f"the ledger {path} is damaged or is not a ledger: {error}",
-            remedy="Nothing was written. Put back a backup of the file, or move it away and run a full sync.",
-        )
-    if name.startswith("SQLITE_BUSY"):
-        return LedgerBusy(
-            f"the ledger {path} is locked by another program", remedy="Wait for it to end, or close it; then run again."
-        )
-    return error
-
-
-def _remedy(name: str) -> str:
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return "Make it and its folder writable for the user who runs refloop, then run again."
-    what = (
-        "Free some disk space" if name == "SQLITE_FULL" else "Look into the system's log, and free or repair the disk"
-    )
-    return f"{what}, then run again: what was done is kept, and the next run goes on from there."
 
 
 def open_ledger(path: Path) -> Ledger:
@@ -196,7 +150,7 @@ def _prepare(path: Path) -> bool:
     except FileExistsError:
         pass
     else:
-        break_seal(path)  # of a ledger that was moved away
+        remove_checksum(path)  # of a ledger that was moved away
         return True
     info = path.lstat()
     if not stat.S_ISREG(info.st_mode):
@@ -205,8 +159,8 @@ def _prepare(path: Path) -> bool:
         raise DiskError(
             f"others may read or write the ledger {path}", remedy=f"It holds customers' data. Run: chmod 600 {path}"
         )
-    if is_broken(path):
-        raise _damaged(path, "it is not what was written to it last")
+    if is_altered(path):
+        raise damaged(path, "it is not what was written to it last")
     if info.st_size:
         _refuse_foreign_file(path)
     return info.st_size == 0
@@ -240,28 +194,29 @@ def _opened(connection: sqlite3.Connection, path: Path, *, fresh: bool) -> Ledge
         "cache_size=-16384",
     ):
         connection.execute(f"PRAGMA {pragma}").close()
-    ledger = Ledger(Database(connection, execute_plugins=False), path)
+    ledger = Ledger(SqliteEngine(connection, path), path)
     if not fresh:
         pages = ledger.one("PRAGMA page_count")
         fresh = pages is not None and pages[0] == 0  # making it was cut short, and taken back
     if not fresh:
         _refuse_foreign(ledger)
     connection.execute("PRAGMA journal_mode=DELETE").close()
-    if fresh or migrations.pending(ledger.db):
+    if fresh or migrations.pending(ledger.engine.database):
         _migrate(ledger)
     connection.execute(
-        "CREATE TEMP TABLE wave (connection TEXT, kind TEXT, id TEXT, PRIMARY KEY (connection, kind, id)) WITHOUT ROWID"
+        "CREATE TEMP TABLE selection (connection TEXT, kind TEXT, id TEXT, "
+        "PRIMARY KEY (connection, kind, id)) WITHOUT ROWID"
     )
     return ledger
 
 
 def _migrate(ledger: Ledger) -> None:
-    with ledger.writing() as db:
-        migrations.apply(db)
-        if not ledger.identity:  # of several that begin at once, the first gives it its name
-            db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            db.table("meta").insert_all(
-                [{"key": "ledger", "value": str(uuid.uuid4())}, {"key": "position", "value": "0"}]
+    with ledger.writing():
+        migrations.apply(ledger.engine.database)
+        if not ledger.identity:  # two processes may make it at once: the first names it
+            ledger.execute(f"PRAGMA application_id={APPLICATION_ID}")
+            ledger.execute_many(
+                "INSERT INTO meta (key, value) VALUES (?, ?)", [("ledger", str(uuid.uuid4())), ("position", "0")]
             )
 
 
@@ -270,7 +225,7 @@ def _refuse_foreign(ledger: Ledger) -> None:
     if found is None or found[0] != APPLICATION_ID:
         raise LedgerError(f"{ledger.path} is an SQLite database, but not a ledger of refloop", remedy=_POINT_ELSEWHERE)
     known = {migration.name for migration in migrations._migrations}
-    unknown = [applied.name for applied in migrations.applied(ledger.db) if applied.name not in known]
+    unknown = [applied.name for applied in migrations.applied(ledger.engine.database) if applied.name not in known]
     if unknown:
         raise LedgerError(
             f"the ledger {ledger.path} was made by a newer refloop (it knows {', '.join(unknown)})",
@@ -278,11 +233,4 @@ def _refuse_foreign(ledger: Ledger) -> None:
         )
     fault = ledger.one("PRAGMA quick_check(1)")
     if fault is None or fault[0] != "ok":
-        raise _damaged(ledger.path, "pages of it make no sense")
-
-
-def _damaged(path: Path, how: str) -> LedgerError:
-    return LedgerError(
-        f"the ledger {path} is damaged: {how}",
-        remedy="Nothing was written. Run `refloop ledger restore`, or move it away and run a full sync.",
-    )
+        raise damaged(ledger.path, "pages of it make no sense")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from decimal import Decimal
 
@@ -13,11 +12,11 @@ from refloop.model import NO_CURRENCY, Ref, Role, Status, StatusChange, parse_ti
 
 _HELD = """
     f.referral, f.claimed_at, f.why, coalesce(c.code, f.code_key) AS code,
-    CASE WHEN r.name IS NULL OR r.name = '' THEN f.referrer ELSE r.name END AS referrer, s.status, s.at
-    FROM wave w
-    CROSS JOIN {through} x ON x.connection = w.connection AND x.kind = w.kind AND x.id = w.id
+    CASE WHEN r.name IS NULL OR r.name = '' THEN f.referrer ELSE r.name END AS referrer, t.status, t.at
+    FROM selection s
+    CROSS JOIN {through} x ON x.connection = s.connection AND x.kind = s.kind AND x.id = s.id
     CROSS JOIN referrals f ON f.referral = x.referral
-    CROSS JOIN current_statuses s ON s.referral = f.referral
+    CROSS JOIN current_statuses t ON t.referral = f.referral
     LEFT JOIN codes c ON c.code_key = f.code_key
     LEFT JOIN referrers r ON r.referrer = f.referrer
     WHERE f.void IS NULL"""
@@ -25,7 +24,7 @@ _HELD = """
 
 def held_by(ledger: Ledger, persons: Iterable[Ref]) -> list[ReferralView]:
     """The referrals that count, of each of the persons' records, the earliest first."""
-    ledger.wave(persons)
+    ledger.select(persons)
     rows = ledger.rows(
         "SELECT x.connection, x.kind, x.id, " + _HELD.format(through="members") + " ORDER BY f.claimed_at, f.referral"
     )
@@ -34,7 +33,7 @@ def held_by(ledger: Ledger, persons: Iterable[Ref]) -> list[ReferralView]:
 
 def credited_on(ledger: Ledger, deals: Iterable[Ref]) -> list[ReferralView]:
     """The referrals that have a share in each of the deals, the largest share first, of equal ones the earliest."""
-    ledger.wave(deals)
+    ledger.select(deals)
     rows = ledger.rows("SELECT x.connection, x.kind, x.id, x.share, x.role, " + _HELD.format(through="current_credits"))
     held = [_held(row, Decimal(row["share"]), Role(row["role"])) for row in rows]
     return sorted(held, key=lambda item: (-item.share, item.claimed_at, item.referral))
@@ -57,10 +56,10 @@ def _held(row: sqlite3.Row, share: Decimal = Decimal(1), role: Role = Role.SOURC
 
 def converted_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that were converted into another: their CRM lets nobody write to them any more."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l "
-        "ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id "
+        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s CROSS JOIN links l "
+        "ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id "
         "AND l.relation = 'converted-to'"
     )
     return {ref_of(row) for row in rows}
@@ -99,7 +98,7 @@ def won_amounts(ledger: Ledger, referrer: str) -> dict[str, Decimal]:
     return add_up(rows)
 
 
-def add_up(rows: Iterable[sqlite3.Row]) -> dict[str, Decimal]:
+def add_up(rows: Iterable[Row]) -> dict[str, Decimal]:
     """Sums amount x share by currency."""
     sums: dict[str, Decimal] = {}
     for row in rows:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from refloop.ledger.codes import code_of
+from refloop.ledger.engine.base import Row as LedgerRow
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.runs import imbalances
 from refloop.ledger.summaries import add_up
@@ -20,7 +20,7 @@ from refloop.model import Kind, Ref, Status, parse_time
 Row = dict[str, Any]
 
 
-def _rows(rows: Iterable[sqlite3.Row]) -> list[Row]:
+def _rows(rows: Iterable[LedgerRow]) -> list[Row]:
     return [dict(row) for row in rows]
 
 
@@ -171,7 +171,7 @@ def runs(ledger: Ledger, limit: int) -> list[Row]:
     return [_run(row) for row in rows]
 
 
-def _run(row: sqlite3.Row) -> Row:
+def _run(row: LedgerRow) -> Row:
     counts = json.loads(row["counts"])
     return {
         **dict(row),

@@ -53,7 +53,7 @@ class _Claimer:
         A deal nobody stands on is a buyer by itself.
         """
         ledger = self._ledger
-        originals = originals_of(ledger, deals_among(refs))
+        originals = canonical_deals(ledger, deals_among(refs))
         standing_on = persons_of(ledger, originals)
         seeds = {ref for ref in refs if ref.kind is not Kind.DEAL} | {person for _, person in standing_on}
         persons = buyers(ledger, seeds, is_shared_mailbox, self._rules.most_records_of_one_person)
@@ -67,7 +67,7 @@ class _Claimer:
     def _deals_spoken_for(self, persons: set[Ref]) -> dict[Ref, set[Ref]]:
         """Person -> the deals whose own code speaks for them."""
         ledger = self._ledger
-        originals = originals_of(ledger, {deal for _, deal in deals_of(ledger, persons)})
+        originals = canonical_deals(ledger, {deal for _, deal in deals_of(ledger, persons)})
         carrying = carrying_among(ledger, originals)
         spoken = {originals[deal] for deal in carrying}
         people: dict[Ref, set[Ref]] = {}

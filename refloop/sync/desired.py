@@ -56,7 +56,7 @@ class DesiredState:
 
     def _of_deals(self, refs: Sequence[Ref]) -> dict[Ref, BuyerView]:
         """A deal tells of the referral with the largest share in it; a mirrored deal what its original does."""
-        speaker = originals_of(self._ledger, refs)
+        speaker = canonical_deals(self._ledger, refs)
         originals = {speaker[ref] for ref in refs}
         deals = {record.ref: record for record in records_of(self._ledger, originals)}
         told: dict[Ref, BuyerView] = {}

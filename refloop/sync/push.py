@@ -77,11 +77,11 @@ class Pusher:
         self.counts += Counter(planned=len(changes), unknown=len(changes))  # until there is a receipt
         kept: list[Receipt] = []
         again: set[Ref] = set()
-        self._ledger.make_sure()
-        with fenced(self._ledger.make_sure):
+        self._ledger.check_lease()
+        with fenced(self._ledger.check_lease):
             for receipt in connector.push(changes):
                 kept.append(receipt)
-                self._ledger.make_sure()
+                self._ledger.check_lease()
                 if receipt.verdict in _AGAIN:
                     again.add(receipt.change.ref)
                 if len(kept) == KEPT_AT_ONCE:

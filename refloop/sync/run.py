@@ -21,8 +21,8 @@ from refloop.errors import (
     StalePlan,
     TryLater,
 )
+from refloop.ledger.other_ledger import other_ledger_on
 from refloop.ledger.other_ledger import take_over as claim
-from refloop.ledger.other_ledger import written_elsewhere
 from refloop.ledger.queue import Topic, enqueue, next_refs
 from refloop.ledger.rebuild import awaited
 from refloop.ledger.receipts import all_written

@@ -92,7 +92,7 @@ def test_the_ledger_is_verified_backed_up_put_back_and_rebuilt(office: Office) -
     assert len(list(Path("refloop.db.backups").iterdir())) == 2
 
     ledger = open_ledger(Path("refloop.db"))
-    ledger.db.execute("UPDATE records SET stage = 'nonsense' WHERE kind = 'deal'")
+    ledger.execute("UPDATE records SET stage = 'nonsense' WHERE kind = 'deal'")
     ledger.close()
     damaged = office.run("ledger", "verify")
     assert damaged.code == Exit.DATA

@@ -29,7 +29,7 @@ def test_monitoring_is_told_by_the_exit_code(office: Office) -> None:
     office.run("sync")
     assert office.run("status", "--max-age", "15").code == Exit.OK
     ledger = open_ledger(Path("refloop.db"))
-    ledger.db.execute("UPDATE cursors SET at = '2020-01-01T00:00:00Z' WHERE connection = 'sf'")
+    ledger.execute("UPDATE cursors SET at = '2020-01-01T00:00:00Z' WHERE connection = 'sf'")
     ledger.close()
     old = office.run("status", "--max-age", "15", "--json")
     assert old.code == Exit.ATTENTION

@@ -12,7 +12,7 @@ import pytest
 
 from refloop.errors import LedgerError
 from refloop.ledger import open_ledger
-from refloop.ledger.engine.checksum import is_broken, put_seal, seal_of
+from refloop.ledger.engine.checksum import checksum_file, is_altered, write_checksum
 
 
 @pytest.fixture
@@ -20,29 +20,29 @@ def closed(folder: Path) -> Path:
     """A ledger in which something was written, and which was closed."""
     path = folder / "refloop.db"
     ledger = open_ledger(path)
-    with ledger.writing() as db:
-        db.execute("INSERT INTO programs (program) VALUES ('partners')")
+    with ledger.writing():
+        ledger.execute("INSERT INTO programs (program) VALUES ('partners')")
     ledger.close()
     return path
 
 
 def test_who_wrote_seals_when_closing_and_who_writes_breaks_the_seal_first(closed: Path) -> None:
-    assert stat.S_IMODE(seal_of(closed).stat().st_mode) == 0o600
+    assert stat.S_IMODE(checksum_file(closed).stat().st_mode) == 0o600
     ledger = open_ledger(closed)
-    assert seal_of(closed).exists()
+    assert checksum_file(closed).exists()
     with ledger.writing():
-        assert not seal_of(closed).exists()
+        assert not checksum_file(closed).exists()
     ledger.close()
-    assert seal_of(closed).exists()
+    assert checksum_file(closed).exists()
     ledger.close()
 
 
 def test_who_only_reads_leaves_the_seal_as_it_is(closed: Path) -> None:
-    before = seal_of(closed).read_bytes(), seal_of(closed).stat().st_mtime_ns
+    before = checksum_file(closed).read_bytes(), checksum_file(closed).stat().st_mtime_ns
     ledger = open_ledger(closed)
     assert ledger.identity
     ledger.close()
-    assert (seal_of(closed).read_bytes(), seal_of(closed).stat().st_mtime_ns) == before
+    assert (checksum_file(closed).read_bytes(), checksum_file(closed).stat().st_mtime_ns) == before
 
 
 def test_a_letter_that_became_another_one_is_noticed_and_nothing_is_written(closed: Path) -> None:
@@ -77,29 +77,29 @@ def another_file(path: Path) -> None:
 
 
 def no_seal(path: Path) -> None:
-    seal_of(path).unlink()
+    checksum_file(path).unlink()
 
 
 def nonsense(path: Path) -> None:
-    seal_of(path).write_bytes(b"\xff[1, 2")
+    checksum_file(path).write_bytes(b"\xff[1, 2")
 
 
 def too_short(path: Path) -> None:
-    seal_of(path).write_text("[1, 2]")
+    checksum_file(path).write_text("[1, 2]")
 
 
 @pytest.mark.parametrize("what", [another_program, another_file, no_seal, nonsense, too_short])
 def test_what_the_seal_is_not_meant_for_it_does_not_refuse(closed: Path, what: Callable[[Path], None]) -> None:
     what(closed)
-    assert not is_broken(closed)
+    assert not is_altered(closed)
     open_ledger(closed).close()
 
 
 def test_beside_a_journal_nothing_is_sealed_or_compared(closed: Path) -> None:
-    before = seal_of(closed).read_bytes()
+    before = checksum_file(closed).read_bytes()
     closed.write_bytes(closed.read_bytes().replace(b"partners", b"partnerz"))
-    assert is_broken(closed)
+    assert is_altered(closed)
     closed.with_name(closed.name + "-journal").write_bytes(b"")
-    assert not is_broken(closed)
-    put_seal(closed)
-    assert seal_of(closed).read_bytes() == before
+    assert not is_altered(closed)
+    write_checksum(closed)
+    assert checksum_file(closed).read_bytes() == before

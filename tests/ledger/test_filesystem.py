@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from refloop.errors import ConfigError
-from refloop.ledger import open_ledger, place
+from refloop.ledger import open_ledger
+from refloop.ledger.engine import filesystem
 from refloop.ledger.engine.filesystem import REFUSED, file_system_of, refuse_network
 from refloop.sync.lock import locked_file
 
@@ -67,7 +68,7 @@ def test_where_nothing_is_told_nothing_is_known(mounts: str) -> None:
 def mounted(monkeypatch: pytest.MonkeyPatch, folder: Path, where: Path, kind: str) -> None:
     text = f"27 1 8:1 / / rw - ext4 /dev/sda1 rw\n31 27 0:30 / {where} rw - {kind} there rw\n"
     (folder / "mountinfo").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(place, "MOUNTS", folder / "mountinfo")
+    monkeypatch.setattr(filesystem, "MOUNTS", folder / "mountinfo")
 
 
 @pytest.mark.parametrize("kind", sorted(REFUSED))
@@ -110,18 +111,18 @@ def test_a_local_file_that_is_mounted_into_a_share_is_refused_for_its_journal_an
     place_of = tmp_path.resolve()
     text = f"1 1 0:1 / {place_of} rw - nfs4 s:/ rw\n2 1 8:1 /a /{place_of}/refloop.db rw - ext4 /dev/sda1 rw\n"
     (tmp_path / "mountinfo").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(place, "MOUNTS", tmp_path / "mountinfo")
+    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "mountinfo")
     with pytest.raises(ConfigError, match="nfs4"):
         open_ledger(tmp_path / "refloop.db")
 
 
 def test_a_system_that_does_not_tell_refuses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(place, "MOUNTS", tmp_path / "none")
+    monkeypatch.setattr(filesystem, "MOUNTS", tmp_path / "none")
     refuse_network(tmp_path / "refloop.db")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells")
 def test_linux_tells_what_this_very_folder_lies_on(tmp_path: Path) -> None:
-    told = place.MOUNTS.read_text(encoding="utf-8")
+    told = filesystem.MOUNTS.read_text(encoding="utf-8")
     assert file_system_of(Path("/proc/self"), told) == "proc"
     assert file_system_of(tmp_path.resolve(), told)

@@ -208,7 +208,7 @@ def test_a_ledger_from_before_overwrites_were_noticed(folder: Path) -> None:
         assert overwritten(ledger) == []
         assert [(one.before, one.after) for one in undoing(ledger, 1, SPECS)] == [("b", "a")]
         with pytest.raises(sqlite3.IntegrityError, match="never edited"):
-            ledger.db.execute("UPDATE receipts SET overwrote = 1")
+            ledger.execute("UPDATE receipts SET overwrote = 1")
         ledger.close()
 
 
@@ -273,9 +273,9 @@ def test_a_run_is_opened_and_closed(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 5000])
-def test_a_wave_may_be_of_any_size(ledger: Ledger, size: int) -> None:
+def test_a_selection_may_be_of_any_size(ledger: Ledger, size: int) -> None:
     refs = [lead(number) for number in range(size)]
-    ledger.wave(refs + refs[:3])
-    row = ledger.one("SELECT count(*) FROM wave")
+    ledger.select(refs + refs[:3])
+    row = ledger.one("SELECT count(*) FROM selection")
     assert row is not None
     assert row[0] == size

@@ -13,7 +13,7 @@ import pytest
 
 from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger import Ledger, open_ledger
-from refloop.ledger.store import translated
+from refloop.ledger.engine.sqlite import translated
 
 
 @contextmanager
@@ -34,8 +34,8 @@ def test_a_new_ledger_is_its_owners_alone(folder: Path, mask: int) -> None:
     path = folder / "deep" / "data" / "refloop.db"
     with umask(mask):
         ledger = open_ledger(path)
-        with ledger.writing() as db:
-            db.execute("INSERT INTO programs (program) VALUES ('p')")
+        with ledger.writing():
+            ledger.execute("INSERT INTO programs (program) VALUES ('p')")
             journal = mode(path.with_name("refloop.db-journal"))
         ledger.close()
     assert (mode(path), mode(path.parent), journal) == (0o600, 0o700, 0o600)
@@ -203,10 +203,10 @@ def test_a_ledger_whose_making_was_cut_short_is_made_again(folder: Path) -> None
 
 
 def add_two(ledger: Ledger, *, fail: str) -> None:
-    with ledger.writing() as db:
-        db.execute("INSERT INTO programs (program) VALUES ('a')")
+    with ledger.writing():
+        ledger.execute("INSERT INTO programs (program) VALUES ('a')")
         with suppress(ZeroDivisionError), ledger.writing():
-            db.execute("INSERT INTO programs (program) VALUES ('b')")
+            ledger.execute("INSERT INTO programs (program) VALUES ('b')")
             if fail == "inside":
                 raise ZeroDivisionError
         if fail == "outside":
@@ -223,7 +223,7 @@ def test_a_transaction_is_all_or_nothing_and_nests(ledger: Ledger) -> None:
 
 def test_a_ledger_that_another_program_holds_says_so(ledger: Ledger) -> None:
     other = sqlite3.connect(ledger.path, isolation_level=None)
-    ledger.db.execute("PRAGMA busy_timeout=10")
+    ledger.execute("PRAGMA busy_timeout=10")
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(LedgerBusy, match="locked by another program"), ledger.writing():
         pytest.fail("entered")
@@ -251,22 +251,22 @@ def test_what_an_error_of_sqlite_means(name: str, kind: type[Exception]) -> None
 
 
 def test_a_full_disk_is_a_matter_of_the_disk_and_loses_nothing(ledger: Ledger) -> None:
-    ledger.db.execute("INSERT INTO programs (program) VALUES ('before')")
+    ledger.execute("INSERT INTO programs (program) VALUES ('before')")
     pages = ledger.one("PRAGMA page_count")
     assert pages is not None
-    ledger.db.execute(f"PRAGMA max_page_count={pages[0]}")
-    with pytest.raises(DiskError), ledger.writing() as db:
-        db.conn.executemany("INSERT INTO programs (program) VALUES (?)", ((f"{n}" * 100,) for n in range(2000)))
+    ledger.execute(f"PRAGMA max_page_count={pages[0]}")
+    with pytest.raises(DiskError), ledger.writing():
+        ledger.execute_many("INSERT INTO programs (program) VALUES (?)", ((f"{n}" * 100,) for n in range(2000)))
     assert [row["program"] for row in ledger.rows("SELECT program FROM programs")] == ["before"]
 
 
 @pytest.mark.parametrize("table", ["matches", "credits", "statuses", "receipts"])
 @pytest.mark.parametrize("verb", ["UPDATE {} SET run = 2", "DELETE FROM {}"])
 def test_decisions_are_added_never_edited(ledger: Ledger, table: str, verb: str) -> None:
-    ledger.db.execute("PRAGMA foreign_keys=OFF")
+    ledger.execute("PRAGMA foreign_keys=OFF")
     wanted = [row for row in ledger.rows(f"PRAGMA table_info({table})") if row["notnull"]]
     names = ", ".join(row["name"] for row in wanted)
     marks = ", ".join("1" if row["type"] == "INTEGER" else "'x'" for row in wanted)
-    ledger.db.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})")  # noqa: S608 - a table's name
+    ledger.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})")  # noqa: S608 - a table's name
     with pytest.raises(sqlite3.IntegrityError, match="added, never edited"):
-        ledger.db.execute(verb.format(table))
+        ledger.execute(verb.format(table))

@@ -136,8 +136,8 @@ class Life:
         return self.end()
 
     def sync(self) -> None:
-        real = self.loop.ledger.db.conn
-        self.loop.ledger.db.conn = MortalConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
+        real = self.loop.ledger.engine.connection
+        self.loop.ledger.engine.connection = MortalConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
         self.fate.armed = True
         try:
             self.loop.sync()
@@ -148,7 +148,7 @@ class Life:
             self.loop.sync()
         else:
             self.fate.armed = False
-            self.loop.ledger.db.conn = real
+            self.loop.ledger.engine.connection = real
 
     def create(self, crm: str, kind: Kind, draft: Draft) -> Ref:
         self.refs.append(self.crms[crm].create(kind, draft))

@@ -115,7 +115,7 @@ def test_a_killed_run_is_an_alarm_until_the_next_one(loop: Loop) -> None:
 )
 def test_which_ends_are_failures(loop: Loop, exit_code: int, failed: bool) -> None:
     sync(loop, timedelta())
-    loop.ledger.db.execute("UPDATE runs SET exit = ?", (exit_code,))
+    loop.ledger.execute("UPDATE runs SET exit = ?", (exit_code,))
     assert told(loop)["last_sync"]["failed"] is failed
 
 

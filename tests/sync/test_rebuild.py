@@ -80,7 +80,7 @@ def test_a_connection_that_is_configured_no_more_is_not_waited_for(loop: Loop, l
 def test_a_crm_that_shows_far_less_is_not_believed_until_told_so(loop: Loop, leads: list[Ref]) -> None:
     before = decided(loop.ledger)
     rebuild(loop.ledger, BOTH)
-    loop.ledger.db.execute("UPDATE meta SET value = '9' WHERE key = 'awaited:sales'")
+    loop.ledger.execute("UPDATE meta SET value = '9' WHERE key = 'awaited:sales'")
     for _ in range(2):
         report = loop.sync()
         assert report.exit is Exit.DATA

@@ -99,7 +99,7 @@ def test_however_a_run_ends_it_is_closed_and_its_sockets_too(loop: Loop, error: 
 
 def test_a_cursor_that_is_no_cursor_is_its_connections_trouble(loop: Loop) -> None:
     loop.sync()
-    loop.ledger.db.execute("UPDATE cursors SET cursor = 'nonsense' WHERE connection = 'sales'")
+    loop.ledger.execute("UPDATE cursors SET cursor = 'nonsense' WHERE connection = 'sales'")
     report = loop.sync()
     assert [name for name, _ in report.problems] == ["sales"]
     assert report.exit is Exit.DATA

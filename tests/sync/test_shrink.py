@@ -54,7 +54,7 @@ def seeing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Loop:
 
 
 def lose_cursor(loop: Loop) -> None:
-    loop.ledger.db.execute("DELETE FROM cursors")
+    loop.ledger.execute("DELETE FROM cursors")
 
 
 def run(loop: Loop, **options: bool) -> Report:

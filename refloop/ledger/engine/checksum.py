@@ -1,7 +1,7 @@
-"""The seal: a checksum of a ledger at rest. Who wrote to it seals it when closing, who opens it next compares.
+"""The checksum of a ledger at rest. The process that wrote to the ledger leaves it when closing, the next one compares.
 
-SQLite's own checks see a page that makes no sense, and never a letter that became another one. The seal lies beside
-the ledger, and is there only while nobody has written since: a process that is killed leaves none.
+SQLite's own checks see a page that makes no sense, and never a letter that became another one. The checksum lies in a
+file beside the ledger, and is there only while nobody has written since: a process that is killed leaves none.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ _HEAD = 100
 _PIECE = 1 << 20
 
 
-class Seal(NamedTuple):
-    """Which state of which file: another file, or one that another program wrote to since, is not sealed by it."""
+class Checksum(NamedTuple):
+    """Which state of which file: it says nothing of another file, or of one that another program wrote to since."""
 
     inode: int
     size: int
@@ -28,32 +28,32 @@ class Seal(NamedTuple):
     checksum: int
 
 
-def seal_of(path: Path) -> Path:
-    """Where the seal of a ledger lies."""
-    return path.with_name(path.name + ".seal")
+def checksum_file(path: Path) -> Path:
+    """Where the checksum of a ledger lies."""
+    return path.with_name(path.name + ".seal")  # not renamed: an older refloop must find it to take it away
 
 
-def break_seal(path: Path) -> None:
+def remove_checksum(path: Path) -> None:
     """To be done before anything is written. Raises OSError."""
-    seal_of(path).unlink(missing_ok=True)
+    checksum_file(path).unlink(missing_ok=True)
 
 
-def put_seal(path: Path) -> None:
-    """Seals a ledger that this process has closed. Where that is not possible, it stays without."""
+def write_checksum(path: Path) -> None:
+    """Leaves the checksum of a ledger that this process has closed. Where that is not possible, there is none."""
     with suppress(OSError):
         found = _read(path)
         if found is None:
             return
-        target = seal_of(path)
+        target = checksum_file(path)
         target.unlink(missing_ok=True)
         with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
             json.dump(found, file)
 
 
-def is_broken(path: Path) -> bool:
-    """Whether a sealed ledger is not what was sealed. False where there is no seal that is meant for it."""
+def is_altered(path: Path) -> bool:
+    """Whether a ledger is not what its checksum says. False where there is no checksum that is meant for it."""
     try:
-        kept = Seal(*json.loads(seal_of(path).read_text(encoding="ascii")))
+        kept = Checksum(*json.loads(checksum_file(path).read_text(encoding="ascii")))
         found = _read(path)
     except (OSError, ValueError, TypeError):
         return False
@@ -63,7 +63,7 @@ def is_broken(path: Path) -> bool:
     return found != kept and (cut or found.counter == kept.counter)
 
 
-def _read(path: Path) -> Seal | None:
+def _read(path: Path) -> Checksum | None:
     """None when somebody may be writing: beside a journal, or when the counter moves while this reads."""
     journal = path.with_name(path.name + "-journal")
     if journal.exists():
@@ -79,4 +79,4 @@ def _read(path: Path) -> Seal | None:
         info = os.fstat(file.fileno())
     if moved or journal.exists():
         return None
-    return Seal(info.st_ino, info.st_size, int.from_bytes(counter, "big"), checksum)
+    return Checksum(info.st_ino, info.st_size, int.from_bytes(counter, "big"), checksum)
