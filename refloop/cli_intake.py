@@ -112,7 +112,7 @@ def referrals_import(
 ) -> None:
     """Import referrals that people submitted. Bad rows are named, the good ones kept, nothing is added twice."""
     with working(context) as work, journalled(work, "referrals import") as run:
-        _imported(intake.import_referrals(work.ledger, file, run, work.policy, work.clock()), "referrals", as_json)
+        _imported(intake.import_referrals(work.context(run), file), "referrals", as_json)
 
 
 @referrals_app.command("add")
@@ -126,7 +126,7 @@ def referrals_add(
     """Submit one referral: this person came with this code."""
     row = {"code": code.strip(), "email": email, "date": on.date().isoformat() if on else "", "note": note.strip()}
     with working(context) as work, bad_row(), journalled(work, "referrals add") as run, work.ledger.writing():
-        kept = intake.submit(work.ledger, run, work.policy, intake.claim(row, work.clock().date()))
+        kept = intake.submit(work.context(run), intake.claim(row, work.clock().date()))
     text.say(out, f"referral: {kept}; the next sync writes it to the CRM")
 
 

@@ -12,6 +12,7 @@ from refloop.errors import Exit, LedgerError
 from refloop.ledger import backups
 from refloop.ledger.lease import holder_of, replace_holder
 from refloop.ledger.rebuild import rebuild
+from refloop.mapping.policy import Part
 from refloop.report import text
 from refloop.sync.forget import forget, person_of
 from refloop.sync.lock import locked_file
@@ -74,8 +75,9 @@ def rebuild_ledger(context: typer.Context, yes: YesOption = False) -> None:
     with working(context) as work:
         if not yes and not typer.confirm("Forget all records, and pull everything with the next sync?"):
             raise typer.Exit(Exit.OK)
-        with journalled(work, "ledger rebuild"):
-            forgotten = rebuild(work.ledger, work.config.connections)
+        with journalled(work, "ledger rebuild") as run:
+            by = work.context(run).provenance(Part.MATCH)
+            forgotten = rebuild(work.ledger, work.config.connections, by)
     text.say(out, f"{forgotten:,} records forgotten. Next: `refloop sync`, which pulls everything again.")
 
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 
 from refloop.ledger.codes import Kept
 from refloop.ledger.decisions import keep_referral, referral_from
+from refloop.ledger.history import Provenance
 from refloop.ledger.identity import holders_of
 from refloop.ledger.queue import Topic, enqueue, enqueue_ids
+from refloop.ledger.store import Ledger
 from refloop.model import Referral
 
 
@@ -25,15 +27,13 @@ def submitted_for(ledger: Ledger, email: str) -> tuple[list[Referral], list[Refe
     return waiting, holding
 
 
-def keep_submitted(
-    ledger: Ledger, run: int, policy: str, claim: Referral, judged: Iterable[Referral], note: str = ""
-) -> Kept:
+def keep_submitted(ledger: Ledger, by: Provenance, claim: Referral, judged: Iterable[Referral], note: str = "") -> Kept:
     """Adds a submitted referral, and keeps how those stand that wait beside it; the same one twice is one. Queues the
     buyer's records, if the ledger has any."""
     if ledger.one("SELECT 1 FROM referrals WHERE referral = ?", (claim.id,)):
         return Kept.UNCHANGED
-    changed = {referral.id for referral in judged if keep_referral(ledger, run, policy, referral)}
-    ledger.db.execute("UPDATE referrals SET note = ? WHERE referral = ?", (note, claim.id))
+    changed = {referral.id for referral in judged if keep_referral(ledger, by, referral)}
+    ledger.execute("UPDATE referrals SET note = ? WHERE referral = ?", (note, claim.id))
     enqueue_ids(ledger, Topic.STATUS, changed)
     enqueue(ledger, Topic.CLAIM, holders_of(ledger, claim.email or ""))
     ledger.moved()

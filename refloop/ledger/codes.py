@@ -8,6 +8,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from refloop.ledger.engine.base import Row
+from refloop.ledger.history import add_code_definition
 from refloop.ledger.queue import Topic, dequeue_ids, next_ids
 from refloop.ledger.store import Ledger
 from refloop.model import Code, Referrer, format_time
@@ -60,6 +61,7 @@ def keep_code(ledger: Ledger, code: Code, referrer: Referrer, now: datetime) -> 
         "valid_to = excluded.valid_to, added_at = excluded.added_at",
         (*row.values(), added_at),
     )
+    add_code_definition(ledger, code.key, now)
     codes_changed(ledger)
     return Kept.CHANGED if known else Kept.NEW
 

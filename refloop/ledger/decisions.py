@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from refloop.ledger.engine.base import Row
+from refloop.ledger.history import Provenance, add_claim, add_memberships
 from refloop.ledger.records import stamp
+from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.codes import MATCHER_VERSION
-from refloop.mapping.policy import CreditRules
 from refloop.model import (
     Credit,
     Kind,
     Match,
     Ref,
     Referral,
-    ReviewItem,
-    ReviewReason,
     Role,
     Rule,
     Status,
@@ -50,14 +48,14 @@ def ever_matched(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     return {ref_of(row) for row in rows}
 
 
-def keep_matches(ledger: Ledger, run: int, policy: str, found: Mapping[Ref, Match | None]) -> None:
-    """Adds a row for each record whose match is another than before, with the digest of the rules that decided."""
+def keep_matches(ledger: Ledger, by: Provenance, found: Mapping[Ref, Match | None]) -> None:
+    """Adds a row for each record whose match is another than before."""
     before = current_matches(ledger, found)
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO matches (connection, kind, id, code_key, rule, field, evidence, confidence, matcher, "
         "policy, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (ref.connection, ref.kind.value, ref.id, *_match_columns(match), MATCHER_VERSION, policy, run)
+            (ref.connection, ref.kind.value, ref.id, *_match_columns(match), MATCHER_VERSION, by.policy, by.run)
             for ref, match in found.items()
             if match != before.get(ref)
         ],
@@ -70,43 +68,13 @@ def _match_columns(match: Match | None) -> tuple[object, ...]:
     return (match.code, match.rule.value, match.field, match.evidence, match.confidence)
 
 
-def keep_review_items(
-    ledger: Ledger, run: int, refs: Iterable[Ref], items: Iterable[ReviewItem], reasons: Collection[ReviewReason]
-) -> None:
-    """Replaces the review items of those reasons about those records."""
-    ledger.wave(refs)
-    marks = ", ".join("?" * len(reasons))
-    ledger.db.execute(
-        "DELETE FROM questions WHERE (connection, kind, id) IN (SELECT connection, kind, id FROM wave) "
-        f"AND doubt IN ({marks})",
-        tuple(reason.value for reason in reasons),
-    )
-    ledger.execute_many(
-        "INSERT OR IGNORE INTO questions (connection, kind, id, doubt, field, evidence, candidates, run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                item.ref.connection,
-                item.ref.kind.value,
-                item.ref.id,
-                item.reason.value,
-                item.field,
-                item.evidence,
-                json.dumps(item.candidates),
-                run,
-            )
-            for item in items
-        ],
-    )
-
-
 def carrying_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that carry a code, or ever did."""
     refs = frozenset(refs)
     return set(current_matches(ledger, refs)) | ever_matched(ledger, refs) if refs else set()
 
 
-def referral_from(row: sqlite3.Row) -> Referral:
+def referral_from(row: Row) -> Referral:
     origin = row["origin_id"]
     return Referral(
         id=row["referral"],
@@ -152,7 +120,7 @@ def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Ref
     return _by_record(rows)
 
 
-def _by_record(rows: Iterable[sqlite3.Row]) -> dict[Ref, list[Referral]]:
+def _by_record(rows: Iterable[Row]) -> dict[Ref, list[Referral]]:
     found: dict[Ref, list[Referral]] = {}
     for row in rows:
         found.setdefault(ref_of(row), []).append(referral_from(row))
@@ -172,8 +140,8 @@ def members_of(ledger: Ledger, referral: str) -> frozenset[Ref]:
     )
 
 
-def keep_referral(ledger: Ledger, run: int, policy: str, referral: Referral) -> bool:
-    """Adds or updates a referral, with the digest of the rules that decided. True when anything was new."""
+def keep_referral(ledger: Ledger, by: Provenance, referral: Referral) -> bool:
+    """Adds or updates a referral. True when anything was new."""
     origin = referral.origin
     row = (
         referral.code,
@@ -188,7 +156,7 @@ def keep_referral(ledger: Ledger, run: int, policy: str, referral: Referral) -> 
         referral.why,
         referral.void.value if referral.void else None,
         referral.void_reason,
-        policy,
+        by.policy,
     )
     changed = ledger.execute(
         "INSERT INTO referrals (referral, code_key, program, referrer, source, origin_connection, origin_kind, "
@@ -199,12 +167,14 @@ def keep_referral(ledger: Ledger, run: int, policy: str, referral: Referral) -> 
         "WHERE (referrals.program, referrals.referrer, referrals.claimed_at, referrals.why, referrals.void_reason) "
         "<> (excluded.program, excluded.referrer, excluded.claimed_at, excluded.why, excluded.void_reason) "
         "OR referrals.void IS NOT excluded.void",
-        (referral.id, *row, run),
-    ).rowcount
+        (referral.id, *row, by.run),
+    )
+    if changed:
+        add_claim(ledger, by, referral.id)
     return changed > 0
 
 
-def keep_members(ledger: Ledger, run: int, referral: str, members: frozenset[Ref]) -> bool:
+def keep_members(ledger: Ledger, by: Provenance, referral: str, members: frozenset[Ref]) -> bool:
     """Replaces the records that a referral holds. True when they are others than before."""
     before = members_of(ledger, referral)
     if before == members:
@@ -217,6 +187,7 @@ def keep_members(ledger: Ledger, run: int, referral: str, members: frozenset[Ref
         "INSERT INTO members (connection, kind, id, referral) VALUES (?, ?, ?, ?)",
         [(ref.connection, ref.kind.value, ref.id, referral) for ref in members - before],
     )
+    add_memberships(ledger, by, referral, members - before, before - members)
     return True
 
 
@@ -235,7 +206,7 @@ def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
     return found
 
 
-def keep_credits(ledger: Ledger, run: int, deal: Ref, rules: CreditRules, credits: Sequence[Credit]) -> None:
+def keep_credits(ledger: Ledger, by: Provenance, deal: Ref, model: str, credits: Sequence[Credit]) -> None:
     """Adds a decision about a deal: who gets which share. An empty one says that nobody gets any."""
     # rows are never deleted: the next row's number was never a decision's, and is found without a search
     latest = ledger.one("SELECT coalesce(max(seq), 0) + 1 AS next FROM credits")
@@ -243,12 +214,12 @@ def keep_credits(ledger: Ledger, run: int, deal: Ref, rules: CreditRules, credit
     rows: list[tuple[object, ...]] = [
         (credit.referral, str(credit.share), credit.role.value, credit.model) for credit in credits
     ]
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO credits (connection, kind, id, decision, referral, share, role, model, policy, run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (deal.connection, deal.kind.value, deal.id, decision, *row, rules.digest, run)
-            for row in rows or [(None, None, None, rules.model.value)]
+            (deal.connection, deal.kind.value, deal.id, decision, *row, by.policy, by.run)
+            for row in rows or [(None, None, None, model)]
         ],
     )
 
@@ -259,13 +230,13 @@ def status_of_referral(ledger: Ledger, referral: str) -> StatusChange | None:
     return status_from(row) if row else None
 
 
-def status_from(row: sqlite3.Row) -> StatusChange:
+def status_from(row: Row) -> StatusChange:
     return StatusChange(row["referral"], Status(row["status"]), parse_time(row["at"]), row["reason"], row["label"])
 
 
-def keep_status(ledger: Ledger, run: int, policy: str, status: StatusChange) -> None:
-    """Adds where a referral stands from now on, with the digest of the rules that decided."""
-    ledger.db.execute(
+def keep_status(ledger: Ledger, by: Provenance, status: StatusChange) -> None:
+    """Adds where a referral stands from now on."""
+    ledger.execute(
         "INSERT INTO statuses (referral, status, at, reason, label, policy, run) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (status.referral, status.status.value, format_time(status.at), status.reason, status.label, policy, run),
+        (status.referral, status.status.value, format_time(status.at), status.reason, status.label, by.policy, by.run),
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from refloop.ledger.store import Ledger
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import stamp
+from refloop.ledger.store import Ledger
 from refloop.model import Ref
 
 
@@ -22,7 +22,7 @@ def look_again_ids(ledger: Ledger, topic: Topic, ids: Iterable[str], at: datetim
 
 
 def _due(ledger: Ledger, rows: list[tuple[str, str, str, str, str]]) -> None:
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO due (topic, connection, kind, id, at) VALUES (?, ?, ?, ?, ?) "
         "ON CONFLICT (topic, connection, kind, id) DO UPDATE SET at = excluded.at WHERE excluded.at < due.at",
         rows,
@@ -34,11 +34,11 @@ def wake(ledger: Ledger, now: datetime) -> None:
     until = stamp(now)
     if ledger.one("SELECT 1 FROM due WHERE at <= ? LIMIT 1", (until,)) is None:
         return
-    with ledger.writing() as db:
-        db.execute(
+    with ledger.writing():
+        ledger.execute(
             "INSERT INTO queue (topic, connection, kind, id) "
             "SELECT topic, connection, kind, id FROM due WHERE at <= ? ON CONFLICT DO NOTHING",
             (until,),
         )
-        db.execute("DELETE FROM due WHERE at <= ?", (until,))
+        ledger.execute("DELETE FROM due WHERE at <= ?", (until,))
         ledger.moved()

@@ -89,11 +89,13 @@ def erase(ledger: Ledger, emails: Collection[str], refs: Collection[Ref], keep: 
         mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM selection)"
         counts["matches"] = ledger.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}")
         counts["questions"] = ledger.execute(f"DELETE FROM questions WHERE {mine}")
+        ledger.execute(f"DELETE FROM review_items WHERE {mine}")
         for email in emails:
             stand_in = forgotten.pseudonym(email) if keep else None
             counts["referrals"] += ledger.execute(
                 "UPDATE referrals SET email = ?, note = '' WHERE email = ?", (stand_in, email)
             )
+            ledger.execute("UPDATE claims SET email = ? WHERE email = ?", (stand_in, email))
             counts["referrers"] += _erase_referrers(ledger, email, stand_in)
             counts["other values"] += _sweep(ledger, email, forgotten.pseudonym(email))
             _hash_again(ledger, forgotten.pseudonym(email))

@@ -149,7 +149,7 @@ def buyers(ledger: Ledger, seeds: Iterable[Ref], is_shared: Callable[[str], bool
     edges: list[Pair] = []
     known, frontier = set(seeds), seeds
     while frontier:
-        ledger.wave(frontier)
+        ledger.select(frontier)
         found = _pairs(ledger, _LINKED_PERSONS) + _same_email(ledger, is_shared, most)
         edges += found
         frontier = {right for _, right in found} - known
@@ -269,7 +269,7 @@ def concerned(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
 def crowded_out(ledger: Ledger, refs: Iterable[Ref], most: int) -> set[Ref]:
     """Records that a referral still holds together, though their e-mail, which is that of one of `refs`, turned out
     to be nobody's own: more than `most` records carry it."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = list(ledger.rows(_HELD_BY_CROWDED_EMAIL, [most + 1] * 2))
     together = Counter(row["referral"] for row in rows)
     return {ref_of(row) for row in rows if together[row["referral"]] > 1}

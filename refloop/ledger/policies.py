@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from refloop import log
-from refloop.ledger.store import Ledger
 from refloop.ledger.records import cursor_of
+from refloop.ledger.store import Ledger
 from refloop.mapping.policy import Part, Policy
 from refloop.model import Everything, Since, Span, format_time
 
@@ -60,22 +60,27 @@ def decide_anew(ledger: Ledger, run: int, policy: Policy, now: datetime) -> list
     """
     moved = [part for part, rules in policy.parts.items() if _kept(ledger, _DECIDED_BY + part) != rules.digest]
     if moved:
-        with ledger.writing() as db:
+        with ledger.writing():
             for part in moved:
-                db.execute(
+                ledger.execute(
                     "INSERT INTO queue (topic, connection, kind, id) "
                     f"SELECT '{part.value}', connection, kind, id FROM ({_DECIDED[part]}) AS decided WHERE true "
                     "ON CONFLICT DO NOTHING"
                 )
                 rules = policy.parts[part]
                 _keep(ledger, _DECIDED_BY + part, rules.digest)
-                db.execute(
+                ledger.execute(
                     "INSERT INTO policies (digest, part, rules, run, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                     (rules.digest, part.value, rules.told(), run, format_time(now)),
                 )
             ledger.moved()
         log.info("rules changed", parts=[part.value for part in moved])
     return moved
+
+
+def forget_rules(ledger: Ledger) -> None:
+    """Forgets by which rules the ledger was decided, so that everything is decided anew."""
+    ledger.execute("DELETE FROM meta WHERE substr(key, 1, ?) = ?", (len(_DECIDED_BY), _DECIDED_BY))
 
 
 def span_to_pull(ledger: Ledger, connection: str, policy: Policy) -> Span:
@@ -88,8 +93,8 @@ def span_to_pull(ledger: Ledger, connection: str, policy: Policy) -> Span:
             with ledger.writing():
                 _keep(ledger, _READ_BY + connection, reading)
         return Since(cursor)
-    with ledger.writing() as db:
-        db.execute("DELETE FROM cursors WHERE connection = ?", (connection,))
+    with ledger.writing():
+        ledger.execute("DELETE FROM cursors WHERE connection = ?", (connection,))
         _keep(ledger, _READ_BY + connection, reading)
     return Everything()
 
@@ -100,7 +105,7 @@ def _kept(ledger: Ledger, key: str) -> str | None:
 
 
 def _keep(ledger: Ledger, key: str, value: str) -> None:
-    ledger.db.execute(
+    ledger.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (key, value),
     )

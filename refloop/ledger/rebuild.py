@@ -8,16 +8,19 @@ from typing import NoReturn
 
 from refloop.errors import SourceShrunk
 from refloop.ledger.full_pull import begin_counting, brought_so_far, end_counting
+from refloop.ledger.history import Provenance
+from refloop.ledger.policies import forget_rules
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import stamp
-from refloop.ledger.full_pull import begin_showing, end_showing, shown
+from refloop.ledger.reviews import close_all
+from refloop.ledger.store import Ledger
 from refloop.mapping.trust import is_shrunk
 
 _AWAITED = "awaited:"
 _DERIVED = (Topic.MATCH, Topic.CLAIM, Topic.CREDIT, Topic.STATUS, Topic.TOTAL, Topic.PLAN)
 
 
-def rebuild(ledger: Ledger, connections: Iterable[str]) -> int:
+def rebuild(ledger: Ledger, connections: Iterable[str], by: Provenance) -> int:
     """Forgets records, links, cursors and what was queued for them; keeps codes, referrals, decisions and receipts.
 
     What the connections showed is awaited from their next pulls. Returns how many records were forgotten.
@@ -35,7 +38,8 @@ def rebuild(ledger: Ledger, connections: Iterable[str]) -> int:
         forgotten = ledger.execute("DELETE FROM records")
         ledger.execute("DELETE FROM links")
         ledger.execute("DELETE FROM cursors")
-        ledger.execute("DELETE FROM questions")
+        close_all(ledger, by)
+        forget_rules(ledger)
         for topic in _DERIVED:
             ledger.execute("DELETE FROM queue WHERE topic = ?", (topic.value,))
         ledger.moved()
@@ -68,7 +72,7 @@ def arrived(ledger: Ledger, connection: str, least: float) -> None:
         return
     counted, expected = brought_so_far(ledger, connection), int(row["n"])
     found = _known(ledger, connection) if counted is None else counted
-    with ledger.writing() as db:
+    with ledger.writing():
         if not is_shrunk(found, expected, least):
             _await_no_more(ledger, connection)
             return

@@ -9,6 +9,7 @@ from datetime import datetime
 from refloop import log
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.records import overlay, records_of
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Change, Conflict, FieldSpec, Receipt, Ref, Verdict, format_time
 
 

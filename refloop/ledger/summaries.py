@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal
 
-from refloop.ledger.store import Ledger, ref_of
 from refloop.ledger.decisions import status_from
+from refloop.ledger.engine.base import Row
+from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.fields import ReferralView
 from refloop.model import NO_CURRENCY, Ref, Role, Status, StatusChange, parse_time
 
@@ -39,7 +40,7 @@ def credited_on(ledger: Ledger, deals: Iterable[Ref]) -> list[ReferralView]:
     return sorted(held, key=lambda item: (-item.share, item.claimed_at, item.referral))
 
 
-def _held(row: sqlite3.Row, share: Decimal = Decimal(1), role: Role = Role.SOURCED) -> ReferralView:
+def _held(row: Row, share: Decimal = Decimal(1), role: Role = Role.SOURCED) -> ReferralView:
     return ReferralView(
         ref_of(row),
         row["referral"],

@@ -12,6 +12,7 @@ from refloop.ledger.codes import code_of
 from refloop.ledger.engine.base import Row as LedgerRow
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.runs import imbalances
+from refloop.ledger.store import Ledger
 from refloop.ledger.summaries import add_up
 from refloop.mapping.changes import RecordPlan
 from refloop.mapping.stages import OPEN

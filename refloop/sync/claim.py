@@ -16,12 +16,14 @@ from refloop.ledger.decisions import (
     referrals_around,
     referrals_named,
 )
-from refloop.ledger.identity import buyers, deals_of, first_holder, originals_of, persons_of
+from refloop.ledger.identity import buyers, canonical_deals, deals_of, first_holder, persons_of
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
+from refloop.ledger.store import Ledger
 from refloop.mapping.claims import Buyer, Evidence, referral_id, resolve_claims
 from refloop.mapping.identity import first_person
 from refloop.mapping.people import is_shared_mailbox
+from refloop.mapping.policy import Part
 from refloop.model import Kind, Match, Record, Ref, Referral, Referrer
 from refloop.sync.context import RunContext
 from refloop.sync.stage import Caused, deals_among
@@ -43,6 +45,7 @@ class _Claimer:
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._ledger = context.ledger
+        self._by = context.provenance(Part.CLAIM)
         self._rules = context.policy.claim
         self._id_field = context.policy.names("id")
         self._referrer: Callable[[str], Referrer | None] = cache(lambda name: referrer_of(context.ledger, name))
@@ -100,8 +103,8 @@ class _Claimer:
         )
         members = nodes.union(*(around.members[name] for name in ours))
         for referral in referrals:
-            keep_referral(self._ledger, self._context.run, self._rules.digest, referral)
-            keep_members(self._ledger, self._context.run, referral.id, nodes)
+            keep_referral(self._ledger, self._by, referral)
+            keep_members(self._ledger, self._by, referral.id, nodes)
             around.members[referral.id] = nodes
         concerned.referrals.update(referral.id for referral in referrals)
         concerned.members |= members
@@ -113,7 +116,7 @@ class _Claimer:
     def _release(self, referral: Referral, nodes: frozenset[Ref], around: _Surroundings, concerned: _Concerned) -> None:
         """Lets go of records that turned out to be another buyer's; whose referral it is decides anew."""
         rest = around.members[referral.id] - nodes
-        keep_members(self._ledger, self._context.run, referral.id, rest)
+        keep_members(self._ledger, self._by, referral.id, rest)
         around.members[referral.id] = rest
         home = self._home(referral)
         concerned.anew |= {home} if home else set()

@@ -9,11 +9,12 @@ from functools import cached_property
 
 from refloop.connectors.base import Clock
 from refloop.errors import TimeIsUp
-from refloop.ledger.store import Ledger
 from refloop.ledger.codes import codes
 from refloop.ledger.forget import Forgotten
+from refloop.ledger.history import Provenance
+from refloop.ledger.store import Ledger
 from refloop.mapping.codes import CodeBook
-from refloop.mapping.policy import Policy
+from refloop.mapping.policy import Part, Policy
 
 Progress = Callable[[str, str, int], None]
 """Called with a stage, what it works on, and how many more it has done."""
@@ -54,6 +55,10 @@ class RunContext:
         """To be called when a page, a chunk or a batch is kept: a good moment to stop. Raises TimeIsUp."""
         self.progress(stage, about, done)
         self.budget.refuse_more(self.clock())
+
+    def provenance(self, part: Part) -> Provenance:
+        """Where what this run decides by a part of the rules comes from."""
+        return Provenance(self.run, self.policy.parts[part].digest, self.clock())
 
     @cached_property
     def book(self) -> CodeBook:

@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from refloop.ledger.decisions import (
     credits_of,
     keep_credits,
-    keep_review_items,
     referrals_holding,
     referrals_named,
 )
-from refloop.ledger.identity import originals_of, persons_of
+from refloop.ledger.identity import canonical_deals, persons_of
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
+from refloop.ledger.reviews import keep_review_items
 from refloop.mapping.credit import DEAL_REASONS, credit_deal, review_deal
+from refloop.mapping.policy import Part
 from refloop.model import Credit, Ref, Referral, ReviewItem
 from refloop.sync.context import RunContext
 from refloop.sync.stage import Caused
@@ -23,7 +24,7 @@ from refloop.sync.stage import Caused
 def credit(context: RunContext, refs: Sequence[Ref]) -> Caused:
     """Splits each deal among the referrals of its people. A deal that is mirrored or was merged is its original."""
     ledger, caused = context.ledger, Caused()
-    originals = originals_of(ledger, refs)
+    originals = canonical_deals(ledger, refs)
     records = {record.ref: record for record in records_of(ledger, set(originals.values()))}
     before = credits_of(ledger, originals)
     items: list[ReviewItem] = []
@@ -34,7 +35,7 @@ def credit(context: RunContext, refs: Sequence[Ref]) -> Caused:
             items += review_deal(records[original], referrals)
             caused.look_at_ids(Topic.STATUS, (referral.id for referral in referrals))
             caused.look_at_ids(Topic.TOTAL, (referral.referrer for referral in referrals))
-    keep_review_items(ledger, context.run, frozenset(records), items, DEAL_REASONS)
+    keep_review_items(ledger, context.provenance(Part.CREDIT), frozenset(records), items, DEAL_REASONS)
     for deal in sorted(before.keys() - set(originals.values())):
         _replace(context, deal, before[deal], [], caused)
     caused.look_at(Topic.PLAN, originals)
@@ -58,7 +59,8 @@ def _replace(
     context: RunContext, deal: Ref, before: Sequence[Credit], credits: Sequence[Credit], caused: Caused
 ) -> None:
     if credits != before:
-        keep_credits(context.ledger, context.run, deal, context.policy.credit, credits)
+        model = context.policy.credit.model.value
+        keep_credits(context.ledger, context.provenance(Part.CREDIT), deal, model, credits)
     lost = {credit.referral for credit in before}
     caused.look_at_ids(Topic.STATUS, lost)
     caused.look_at_ids(Topic.TOTAL, (referral.referrer for referral in referrals_named(context.ledger, lost)))

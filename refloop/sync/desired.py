@@ -7,8 +7,9 @@ from decimal import Decimal
 from functools import cache
 
 from refloop.ledger import summaries
-from refloop.ledger.identity import originals_of
+from refloop.ledger.identity import canonical_deals
 from refloop.ledger.records import records_of
+from refloop.ledger.store import Ledger
 from refloop.mapping.fields import (
     BuyerView,
     Desired,

@@ -14,6 +14,7 @@ from refloop.ledger.backups import back_up
 from refloop.ledger.forget import Forgotten, bare, erase, scrub
 from refloop.ledger.identity import buyers, holders_of
 from refloop.ledger.records import record_of, records_of
+from refloop.ledger.store import Ledger
 from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
 from refloop.mapping.people import email_key, is_shared_mailbox
 from refloop.model import Kind, Page, Record, Ref

@@ -16,17 +16,18 @@ from typing import Any
 from sqlite_utils.utils import Format, RowsFromFileError, rows_from_file
 
 from refloop.errors import DataError
-from refloop.ledger.store import Ledger
 from refloop.ledger.claims import keep_submitted, submitted_for
 from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_of, reread_if_codes_changed
 from refloop.ledger.decisions import keep_status
 from refloop.ledger.forget import Forgotten
+from refloop.ledger.store import Ledger
 from refloop.mapping.claims import apply_program_rules, submitted
 from refloop.mapping.codes import code_key, outside_validity
 from refloop.mapping.people import email_key
-from refloop.mapping.policy import Policy
+from refloop.mapping.policy import Part
 from refloop.mapping.stages import status_of
 from refloop.model import Code, Referral, Referrer, ReviewReason
+from refloop.sync.context import RunContext
 
 CODE_COLUMNS = ("code", "referrer", "referrer_name", "referrer_email", "program", "valid_from", "valid_to")
 REFERRAL_COLUMNS = ("code", "email", "date", "note")
@@ -175,38 +176,37 @@ def _known_referrer(ledger: Ledger, referrer: Referrer) -> Referrer:
     return Referrer(referrer.id, "", forgotten.pseudonym(referrer.email))
 
 
-def import_referrals(ledger: Ledger, path: Path, run: int, policy: Policy, now: datetime) -> Intake:
+def import_referrals(context: RunContext, path: Path) -> Intake:
     """Imports submitted referrals. Raises DataError when the file as a whole cannot be used."""
 
     def keep(row: Mapping[str, str]) -> Kept:
-        return submit(ledger, run, policy, claim(row, now.date()))
+        return submit(context, claim(row, context.clock().date()))
 
     intake = Intake()
-    _import(ledger, path, REFERRAL_COLUMNS, ("code", "email"), keep, intake)
+    _import(context.ledger, path, REFERRAL_COLUMNS, ("code", "email"), keep, intake)
     return intake
 
 
-def submit(ledger: Ledger, run: int, policy: Policy, row: Claim) -> Kept:
+def submit(context: RunContext, row: Claim) -> Kept:
     """Keeps one submitted referral. Raises BadRow when its code is unknown or was not valid on its date."""
+    ledger = context.ledger
     code = code_of(ledger, code_key(row.code))
     if code is None:
         raise BadRow(f"code {_short(row.code)!r} is unknown; add it with `refloop codes add`")
     if (outside := outside_validity(code, row.on)) is not None:
-        when = (
-            f"is valid from {code.valid_from}"
-            if outside is ReviewReason.NOT_YET_VALID
-            else f"was valid until {code.valid_to}"
-        )
+        too_early = outside is ReviewReason.NOT_YET_VALID
+        when = f"is valid from {code.valid_from}" if too_early else f"was valid until {code.valid_to}"
         raise BadRow(f"code {code.code!r} {when} only")
     if Forgotten(ledger).emails([row.email]):
         raise BadRow("this person was forgotten (`refloop forget`), and is not taken in again")
     claim = submitted(row.email, code, datetime.combine(row.on, time(), UTC))
     judged = _judged(ledger, claim)
-    done = keep_submitted(ledger, run, policy.claim.digest, claim, judged, row.note)
+    done = keep_submitted(ledger, context.provenance(Part.CLAIM), claim, judged, row.note)
     if done is Kept.NEW:
         # at once, so that it is listed before the next sync decides about it
         mine = next(referral for referral in judged if referral.id == claim.id)
-        keep_status(ledger, run, policy.status.digest, status_of(mine, [], [], policy.status.words))
+        by = context.provenance(Part.STATUS)
+        keep_status(ledger, by, status_of(mine, [], [], context.policy.status.words))
     return done
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from refloop.ledger.store import Ledger
-from refloop.ledger.decisions import carrying_among, keep_matches, keep_review_items
-from refloop.ledger.identity import concerned, crowded_out, originals_of, shown
+from refloop.ledger.decisions import carrying_among, keep_matches
+from refloop.ledger.identity import canonical_deals, concerned, crowded_out, ours_to_fill
 from refloop.ledger.queue import Topic
 from refloop.ledger.receipts import written_values
 from refloop.ledger.records import merged_among, records_of
+from refloop.ledger.reviews import keep_review_items
+from refloop.ledger.store import Ledger
 from refloop.mapping.codes import code_key
 from refloop.mapping.match import READING_REASONS, CarriedTexts, Reading, read_codes
 from refloop.mapping.policy import ClaimRules, Part
@@ -23,14 +24,10 @@ def match(context: RunContext, refs: Sequence[Ref]) -> Caused:
     refs = tuple(refs)
     readings = _readings(context, refs)
     items = [item for reading in readings.values() for item in reading.items]
-    keep_review_items(context.ledger, context.run, refs, items, READING_REASONS)
+    by = context.provenance(Part.MATCH)
+    keep_review_items(context.ledger, by, refs, items, READING_REASONS)
     caused = _about(context.ledger, refs, context.policy.claim)
-    keep_matches(
-        context.ledger,
-        context.run,
-        context.policy.parts[Part.MATCH].digest,
-        {ref: reading.match for ref, reading in readings.items()},
-    )
+    keep_matches(context.ledger, by, {ref: reading.match for ref, reading in readings.items()})
     _pass_on(context.ledger, refs, caused)
     return caused
 
@@ -61,13 +58,13 @@ def _carried(record: Record, written: str | None, field: str) -> CarriedTexts:
 def _about(ledger: Ledger, refs: Sequence[Ref], rules: ClaimRules) -> Caused:
     caused = Caused()
     caused.look_at(Topic.CLAIM, crowded_out(ledger, refs, rules.most_records_of_one_person))
-    caused.look_at(Topic.PLAN, shown(ledger, refs))
+    caused.look_at(Topic.PLAN, ours_to_fill(ledger, refs))
     return caused
 
 
 def _pass_on(ledger: Ledger, refs: Sequence[Ref], caused: Caused) -> None:
     """Of a deal that changed, all records that are this deal are looked at."""
-    touched = concerned(ledger, frozenset(refs).union(originals_of(ledger, deals_among(refs))))
+    touched = concerned(ledger, frozenset(refs).union(canonical_deals(ledger, deals_among(refs))))
     carrying = carrying_among(ledger, touched)
     caused.look_at(Topic.CLAIM, (ref for ref in touched if ref.kind is not Kind.DEAL or ref in carrying))
     caused.look_at(Topic.CREDIT, deals_among(touched))

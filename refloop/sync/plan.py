@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from refloop.ledger.store import Ledger
 from refloop.ledger.queue import Topic, next_refs
 from refloop.ledger.receipts import all_written, refusals
 from refloop.ledger.records import records_of
+from refloop.ledger.store import Ledger
 from refloop.ledger.undo import undone_values
 from refloop.mapping.changes import Known, RecordPlan, plan_record
 from refloop.mapping.policy import Policy

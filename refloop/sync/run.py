@@ -245,7 +245,7 @@ class _Run:
         return bool(names) or any(isinstance(error, SourceShrunk) for _, error in report.problems)
 
     def _refuse_second_ledger(self, name: str, *, take_over: bool) -> None:
-        other = written_elsewhere(self._ledger, name, self._context.policy.names("id"))
+        other = other_ledger_on(self._ledger, name, self._context.policy.names("id"))
         if other is None:
             return
         if not take_over:

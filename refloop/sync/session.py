@@ -15,7 +15,7 @@ from refloop.connectors.base import Clock, Connector, connector_class
 from refloop.errors import ConfigError
 from refloop.ledger.store import Ledger, open_ledger
 from refloop.mapping.policy import Policy
-from refloop.sync.context import Progress, no_progress
+from refloop.sync.context import Progress, RunContext, no_progress
 from refloop.sync.policy import policy_of
 from refloop.sync.run import Connect, Runner
 
@@ -33,6 +33,10 @@ class Session:
     policy: Policy
     ledger: Ledger
     clock: Clock
+
+    def context(self, run: int = 0) -> RunContext:
+        """What a step of that run is handed; of no run when it only looks."""
+        return RunContext(self.ledger, run, self.policy, self.clock)
 
     def connections(self, only: str | None = None) -> dict[str, Connect]:
         """How to open each connection, or the one named. Raises ConfigError for a name that is not configured."""

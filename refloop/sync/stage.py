@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from refloop.ledger.store import Ledger
 from refloop.ledger.queue import Topic, dequeue_ids, dequeue_up_to, enqueue, enqueue_ids, next_ids, next_refs
+from refloop.ledger.store import Ledger
 from refloop.model import Kind, Ref
 from refloop.sync.context import RunContext
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from refloop.ledger.store import Ledger
 from refloop.ledger.decisions import keep_status, members_of, referrals_named, status_of_referral
-from refloop.ledger.identity import deals_of, families_of, present
+from refloop.ledger.identity import deal_clusters, deals_of, present
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
+from refloop.ledger.store import Ledger
+from refloop.mapping.policy import Part
 from refloop.mapping.stages import status_of
 from refloop.model import Kind, Record, Ref
 from refloop.sync.context import RunContext
@@ -25,7 +26,7 @@ def status(context: RunContext, ids: Sequence[str]) -> Caused:
         before = status_of_referral(ledger, referral.id)
         after = status_of(referral, deals[referral.id], people[referral.id], context.policy.status.words, before=before)
         if after != before:
-            keep_status(ledger, context.run, context.policy.status.digest, after)
+            keep_status(ledger, context.provenance(Part.STATUS), after)
             caused.look_at(Topic.PLAN, members[referral.id])
             caused.look_at_ids(Topic.TOTAL, [referral.referrer])
     return caused
@@ -40,7 +41,7 @@ def _of_buyers(
     standing_on: dict[Ref, set[Ref]] = {}
     for person, deal in deals_of(ledger, there):
         standing_on.setdefault(person, set()).add(deal)
-    families = families_of(ledger, set(deals_among(there)).union(*standing_on.values()))
+    families = deal_clusters(ledger, set(deals_among(there)).union(*standing_on.values()))
     speakers = {deal: set(family.values()) for deal, family in families.items()}
     deals = {
         name: {

@@ -6,13 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from refloop.ledger import Ledger
-from refloop.ledger.decisions import Referral
+from refloop.ledger.history import Provenance
 from refloop.ledger.queue import Topic, dequeue, next_refs
 from refloop.ledger.records import keep_page
-from refloop.model import Cursor, FieldSpec, FieldType, Kind, Page, Record, Ref
+from refloop.model import Cursor, FieldSpec, FieldType, Kind, Page, Record, Ref, Referral
 
 DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 TEXT = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, tuple(Kind))
+
+
+def by(run: int) -> Provenance:
+    """A decision of that run."""
+    return Provenance(run, "rules", DAY)
 
 
 def lead(number: int | str) -> Ref:

@@ -11,7 +11,6 @@ from sqlite_utils import Database
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.queue import Topic
 from refloop.ledger.receipts import (
-    Conflict,
     all_written,
     conflicts_of,
     forget_intent,
@@ -26,7 +25,7 @@ from refloop.ledger.records import record_of
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.ledger.undo import keep_undone, undoing, undone_values
-from refloop.model import Change, Link, Receipt, Ref, Relation, Verdict
+from refloop.model import Change, Conflict, Link, Receipt, Ref, Relation, Verdict
 from tests.ledger.samples import DAY, TEXT, keep, lead, queued, record
 
 SPECS = {TEXT.name: TEXT}

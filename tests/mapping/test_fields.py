@@ -13,11 +13,11 @@ from refloop.mapping.fields import (
     BuyerView,
     Names,
     ReferrerView,
-    desired_for_buyer,
     day,
+    desired_for_buyer,
+    desired_for_referrer,
     field_specs,
     news,
-    desired_for_referrer,
     role_sentence,
     why_sentence,
 )
@@ -56,7 +56,9 @@ def test_six_fields_tell_the_buyer_and_six_the_referrer() -> None:
 def test_without_a_story_the_fields_are_wanted_empty(story: str | None) -> None:
     empty = not story
     assert all((want.value is None) is empty for want in desired_for_buyer(buyer() if story else None, "ref").values())
-    assert all((want.value is None) is empty for want in desired_for_referrer(referrer() if story else None, "ref").values())
+    assert all(
+        (want.value is None) is empty for want in desired_for_referrer(referrer() if story else None, "ref").values()
+    )
 
 
 @given(st.text(), st.text(), st.text())

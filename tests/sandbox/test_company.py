@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from refloop.mapping.codes import CodeBook, code_key
-from refloop.mapping.match import Doubt, Reading, read_codes
+from refloop.mapping.match import READING_REASONS, CarriedTexts, Reading, read_codes
 from refloop.model import Code, Kind, Ref, parse_time
 from refloop.sandbox.company import Company, build
 from refloop.sandbox.hubspot import LocalHubSpot
@@ -61,7 +61,7 @@ def test_every_record_reads_as_planned(crms: Crms) -> None:
     wrong = [
         (str(ref), text, reading)
         for ref, on, text in _texts(crms)
-        if not _as_planned(company, ref, reading := read_codes(text, on, book))
+        if not _as_planned(company, ref, reading := read_codes(CarriedTexts(ref, text, on), book))
     ]
     assert wrong == []
 
@@ -69,7 +69,7 @@ def test_every_record_reads_as_planned(crms: Crms) -> None:
 def _as_planned(company: Company, ref: Ref, reading: Reading) -> bool:
     code, doubt = company.expected.matches.get(ref), company.expected.questions.get(ref)
     found = reading.match.code if reading.match else None
-    asked = [question.doubt.value for question in reading.questions]
+    asked = [item.reason.value for item in reading.items]
     return found == (code_key(code) if code else None) and asked == ([doubt.value] if doubt else [])
 
 
@@ -80,7 +80,7 @@ def test_all_ways_of_writing_a_code_occur(crms: Crms) -> None:
         "exact", "sentence", "lower", "separated", "split", "confused", "expired", "early", "unknown", "near", "two",
         "trap", "self", "ref", "path", "content", "encoded", "ordinary",
     }  # fmt: skip
-    assert {doubt.value for doubt in expected.questions.values()} == {doubt.value for doubt in Doubt}
+    assert {doubt.value for doubt in expected.questions.values()} == {reason.value for reason in READING_REASONS}
     carrying = sum(number for manner, number in manners.items() if manner != "ordinary")
     assert 0.10 < carrying / sum(1 for _ in _texts(crms)) < 0.15
     for ref in expected.traps:
@@ -273,4 +273,4 @@ def test_small_companies_work_too(seed: int, size: float) -> None:
         crms = salesforce, (hubspot := LocalHubSpot()), build(salesforce, hubspot, seed=seed, size=size, today=TODAY)
         company, book = crms[2], _book(crms[2])
         for ref, on, text in _texts(crms):
-            assert _as_planned(company, ref, read_codes(text, on, book)), (ref, text)
+            assert _as_planned(company, ref, read_codes(CarriedTexts(ref, text, on), book)), (ref, text)

@@ -13,7 +13,7 @@ import pytest
 
 from refloop.ledger import Ledger
 from refloop.mapping.codes import code_key
-from refloop.mapping.match import Doubt
+from refloop.mapping.match import READING_REASONS
 from refloop.model import Kind, Ref
 from refloop.sandbox.company import Company, build
 from refloop.sandbox.hubspot import Allowance, LocalHubSpot
@@ -95,7 +95,7 @@ def test_matches_are_the_planned_ones(synced: Synced) -> None:
 def test_questions_are_the_planned_ones(synced: Synced) -> None:
     rows = synced.ledger.rows("SELECT connection, kind, id, doubt FROM questions")
     found = {(Ref(row["connection"], Kind(row["kind"]), row["id"]), row["doubt"]) for row in rows}
-    reading = {(ref, doubt) for ref, doubt in found if doubt in set(Doubt)}
+    reading = {(ref, doubt) for ref, doubt in found if doubt in READING_REASONS}
     assert reading == {(ref, doubt.value) for ref, doubt in synced.company.expected.questions.items()}
     late = {ref for ref, doubt in found if doubt == "closed-before-referral"}
     assert late >= {deal for deal, _ in synced.company.expected.late}

@@ -36,7 +36,7 @@ def refs(loop: Loop) -> dict[str, Ref]:
         "anna": sales.create(Kind.CONTACT, Draft(email="anna@partners.io")),
     }
     with loop.ledger.writing():
-        submit(loop.ledger, 1, Claim("ANNA-7K2Q", BO, NOW.date(), f"met {BO} at the fair"))
+        submit(loop.context(1), Claim("ANNA-7K2Q", BO, NOW.date(), f"met {BO} at the fair"))
     assert loop.sync().exit is Exit.OK
     return made
 
@@ -135,7 +135,7 @@ def test_a_referrer_is_forgotten_with_name_and_address(loop: Loop, refs: dict[st
 def test_who_was_forgotten_is_not_submitted_again(loop: Loop, refs: dict[str, Ref]) -> None:
     erased(loop, "new@buyer.io")
     with pytest.raises(BadRow, match="was forgotten"), loop.ledger.writing():
-        submit(loop.ledger, 1, Claim("ANNA-7K2Q", "new@buyer.io", NOW.date(), ""))
+        submit(loop.context(1), Claim("ANNA-7K2Q", "new@buyer.io", NOW.date(), ""))
 
 
 def test_forgetting_twice_is_forgetting_once(loop: Loop, refs: dict[str, Ref]) -> None:

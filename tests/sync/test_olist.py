@@ -28,7 +28,8 @@ from refloop.sandbox.hubspot import Allowance, LocalHubSpot
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.server import Server
 from refloop.sync.intake import Enrolment, codes_changing, enrol
-from refloop.sync.run import Report, Runner, Task
+from refloop.sync.run import Runner, Task
+from refloop.sync.run_report import Report
 from tests.sync.loop import MEMORY_DISK, POLICY
 
 OLIST = Path(__file__).parents[3] / "shared" / "data" / "olist"

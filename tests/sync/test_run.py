@@ -15,7 +15,8 @@ from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, LedgerE
 from refloop.ledger import Ledger
 from refloop.model import Kind
 from refloop.sync.lock import alone
-from refloop.sync.run import Report, Runner, Task, severity
+from refloop.sync.run import Runner, Task
+from refloop.sync.run_report import Report, severity
 from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
 

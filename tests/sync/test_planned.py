@@ -6,16 +6,19 @@ from itertools import product
 
 import pytest
 
-from refloop.mapping.fields import Desired, field_specs
-from refloop.model import Change, Kind, Record, Ref, Verdict, parse_time
-from refloop.mapping.changes import PARKED_AFTER, Known, RecordPlan, plan_record
+from refloop.mapping.changes import Known, RecordPlan, plan_record
+from refloop.mapping.fields import Desired
+from refloop.mapping.policy import PlanRules
+from refloop.model import Change, Conflict, Kind, Record, Ref, Verdict, parse_time
 from refloop.sync.plan import Planner
 from refloop.testing import Draft
 from tests.sync.loop import Loop
 
 DAY = parse_time("2026-03-01")
 LEAD = Ref("crm", Kind.LEAD, "1")
-SPECS = {spec.name: spec for spec in field_specs("ref")}
+RULES = PlanRules()
+SPECS = RULES.specs
+PARKED_AFTER = RULES.parked_after
 VALUES = (None, "a", "b")
 
 
@@ -23,12 +26,12 @@ def plan(
     found: str | None, want: str | None, known: Known, *, name: str = "ref_why", deleted: bool = False
 ) -> RecordPlan:
     record = Record(LEAD, DAY, DAY, found={name: found} if found else {}, deleted=deleted)
-    return plan_record(record, {name: Desired(want, "because")}, known, SPECS, "ref_code")
+    return plan_record(record, {name: Desired(want, "because")}, known, RULES)
 
 
 def outcome(made: RecordPlan) -> str:
     assert made.ref == LEAD
-    parts = {"change": made.changes, "conflict": made.clashes, "parked": made.parked}
+    parts = {"change": made.changes, "conflict": made.conflicts, "parked": made.parked}
     said = [name for name, items in parts.items() if items]
     assert len(said) <= 1
     return said[0] if said else "nothing"
@@ -49,8 +52,8 @@ def test_wrote_found_and_want(wrote: str | None, found: str | None, want: str | 
     assert outcome(made) == expected(wrote, found, want)
     for change in made.changes:
         assert change == Change(LEAD, SPECS["ref_why"], found, want, "because")
-    for clash in made.clashes:
-        assert (clash.wrote, clash.found, clash.want.value) == (wrote, found, want)
+    for conflict in made.conflicts:
+        assert conflict == Conflict(LEAD, "ref_why", wrote, found, want, "because")
 
 
 @pytest.mark.parametrize(("found", "want"), list(product(VALUES, repeat=2)))
