@@ -21,14 +21,14 @@ from refloop.errors import ConfigError, RefloopError
 from refloop.model import Level
 from refloop.report import figures, text
 from refloop.report.progress import progress_bars
-from refloop.sandbox.company import build
-from refloop.sandbox.exports import CODE_FIELDS, LoadReport, load_exports
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
 from refloop.sync.intake import CODE_COLUMNS, import_codes
 from refloop.sync.run import Report, Task
 from refloop.sync.session import Session, read_config, session, utc_now
+from refloop_sandbox.company import build
+from refloop_sandbox.exports import CODE_FIELDS, LoadReport, load_exports
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 
 CONFIG = """\
 version: 1

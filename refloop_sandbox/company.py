@@ -12,13 +12,13 @@ from datetime import date
 from random import Random
 
 from refloop.model import Ref
-from refloop.sandbox.company_codes import Codes, Writers
-from refloop.sandbox.company_hubspot import HubSpotBooks
-from refloop.sandbox.company_names import People, Person
-from refloop.sandbox.company_salesforce import SalesforceBooks
-from refloop.sandbox.company_setting import Expected, Member, Setting, midnight
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.company_codes import Codes, Writers
+from refloop_sandbox.company_hubspot import HubSpotBooks
+from refloop_sandbox.company_names import People, Person
+from refloop_sandbox.company_salesforce import SalesforceBooks
+from refloop_sandbox.company_setting import Expected, Member, Setting, midnight
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
 
 NAME = "Quillmoor"
 _TODAY = date(2026, 11, 1)

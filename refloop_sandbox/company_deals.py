@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from refloop.model import Outcome
-from refloop.sandbox.company_setting import Deal, Member, Setting, amount
+from refloop_sandbox.company_setting import Deal, Member, Setting, amount
 
 _PRODUCTS = ("Starter", "Team plan", "Enterprise", "40 seats", "Migration", "Annual licence", "Onboarding & training")
 

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from refloop.model import Kind, Outcome, Ref
-from refloop.sandbox.company_codes import SITE, Writing
-from refloop.sandbox.company_deals import add_colleagues, add_latecomers, add_rivals, planned
-from refloop.sandbox.company_names import Person, as_typed
-from refloop.sandbox.company_setting import Deal, Member, Setting, stamp
-from refloop.sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.company_codes import SITE, Writing
+from refloop_sandbox.company_deals import add_colleagues, add_latecomers, add_rivals, planned
+from refloop_sandbox.company_names import Person, as_typed
+from refloop_sandbox.company_setting import Deal, Member, Setting, stamp
+from refloop_sandbox.hubspot import LocalHubSpot
 
 NAME = "hubspot"
 _PARTNER_STAGES = (  # label, probability

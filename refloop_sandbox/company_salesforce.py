@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 
 from refloop.model import Kind, Outcome, Ref
-from refloop.sandbox.company_codes import Issued, Writing
-from refloop.sandbox.company_deals import add_colleagues, add_latecomers, add_rivals, planned
-from refloop.sandbox.company_names import Person, as_typed
-from refloop.sandbox.company_setting import Deal, Member, Setting, stamp
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.company_codes import Issued, Writing
+from refloop_sandbox.company_deals import add_colleagues, add_latecomers, add_rivals, planned
+from refloop_sandbox.company_names import Person, as_typed
+from refloop_sandbox.company_setting import Deal, Member, Setting, stamp
+from refloop_sandbox.salesforce import LocalSalesforce
 
 NAME = "salesforce"
 _OPEN_STAGES = ("Discovery", "Qualification", "Proposal/Price Quote", "Negotiation/Review")

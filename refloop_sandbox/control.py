@@ -15,9 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from refloop.sandbox.fill import edit
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.fill import edit
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
 
 PREFIX = "/_local/"
 

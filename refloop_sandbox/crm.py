@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Unpack
 
-from refloop.sandbox import faults
-from refloop.sandbox.faults import Plan, Where
-from refloop.sandbox.traffic import Traffic
+from refloop_sandbox import faults
+from refloop_sandbox.faults import Plan, Where
+from refloop_sandbox.traffic import Traffic
 
 
 class LocalCrm:

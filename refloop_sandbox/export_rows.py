@@ -10,10 +10,10 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
 from refloop.model import Outcome
-from refloop.sandbox.export_files import BadRow, Entry
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.hubspot.standard import LIFECYCLE_STAGES
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.export_files import BadRow, Entry
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
+from refloop_sandbox.salesforce import LocalSalesforce
 
 NOT_PROVIDED = "[not provided]"
 """What Salesforce's own importers put where a last name or company is demanded and there is none."""

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 
 from refloop.errors import DataError
-from refloop.sandbox.export_files import BadRow, Entry, ExportFile, Faulty, Layout
-from refloop.sandbox.export_rows import (
+from refloop_sandbox.export_files import BadRow, Entry, ExportFile, Faulty, Layout
+from refloop_sandbox.export_rows import (
     HubSpotDeals,
     Row,
     SalesforceDeals,
@@ -22,8 +22,8 @@ from refloop.sandbox.export_rows import (
     salesforce_lead,
     times,
 )
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import ApiError, LocalSalesforce
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import ApiError, LocalSalesforce
 
 FAULTS_LIMIT = 1000
 CODE_FIELDS = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
 
 Row = dict[str, object]
 Fill = int | Mapping[str, int]

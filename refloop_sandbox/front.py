@@ -15,10 +15,10 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from refloop.sandbox.faults import Asked, Delivery, Fault, Plan, Reply
-from refloop.sandbox.pages import family, is_page
-from refloop.sandbox.server import connection, hang_up, reset
-from refloop.sandbox.traffic import Traffic
+from refloop_sandbox.faults import Asked, Delivery, Fault, Plan, Reply
+from refloop_sandbox.pages import family, is_page
+from refloop_sandbox.server import connection, hang_up, reset
+from refloop_sandbox.traffic import Traffic
 
 _SMALLEST_GZIP = 1_000
 _PAGES = 64

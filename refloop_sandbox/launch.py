@@ -4,7 +4,7 @@
         ...                         # crm.url, crm.credentials
         assert not crm.stats().refused
 
-`python -m refloop.sandbox.launch '{"crm": "hubspot", "fill": 1000}'` does the same by hand: it prints one line of
+`python -m refloop_sandbox.launch '{"crm": "hubspot", "fill": 1000}'` does the same by hand: it prints one line of
 JSON and serves until its standard input ends.
 """
 
@@ -21,11 +21,11 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Self
 
-from refloop.sandbox.control import PREFIX, Control
-from refloop.sandbox.fill import Fill, fill_hubspot, fill_salesforce
-from refloop.sandbox.hubspot import Allowance, LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
+from refloop_sandbox.control import PREFIX, Control
+from refloop_sandbox.fill import Fill, fill_hubspot, fill_salesforce
+from refloop_sandbox.hubspot import Allowance, LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 
 Crm = Literal["salesforce", "hubspot"]
 _CLIENT = {"client_id": "local-client", "client_secret": "local-secret"}
@@ -132,7 +132,7 @@ def launch(crm: Crm, setup: Setup = Setup()) -> Process:
     """
     arguments = json.dumps({"crm": crm, **asdict(setup)})
     child = subprocess.Popen(  # noqa: S603 - our own module, by this interpreter
-        [sys.executable, "-m", "refloop.sandbox.launch", arguments],
+        [sys.executable, "-m", "refloop_sandbox.launch", arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

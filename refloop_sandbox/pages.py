@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
-from refloop.sandbox.faults import Alter, Asked, Fault, Reply
+from refloop_sandbox.faults import Alter, Asked, Fault, Reply
 
 _LISTS = ("results", "records")
 _LOCATOR = re.compile(r"(?<!/jobs)(/query(?:All)?)/[^/?]+", re.IGNORECASE)

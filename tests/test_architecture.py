@@ -92,7 +92,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("mapping/__init__.py", "import sqlite3"),
         ("sync/plan.py", "import requests"),
         ("sync/__init__.py", "import refloop.connectors.hubspot"),
-        ("sync/__init__.py", "import refloop.sandbox"),
+        ("sync/__init__.py", "import refloop_sandbox"),
         ("connectors/salesforce/__init__.py", "import refloop.connectors.hubspot"),
         ("stray.py", ""),
     ],

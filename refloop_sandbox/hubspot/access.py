@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from refloop.sandbox.hubspot.errors import Refusal, expired_credentials, missing_scopes, no_credentials
-from refloop.sandbox.hubspot.schema import ObjectType
+from refloop_sandbox.hubspot.errors import Refusal, expired_credentials, missing_scopes, no_credentials
+from refloop_sandbox.hubspot.schema import ObjectType
 
 TOKEN_LIFE = timedelta(seconds=1800)
 

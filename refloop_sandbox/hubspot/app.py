@@ -15,12 +15,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from refloop.sandbox.hubspot.call import Answer, Call, Services
-from refloop.sandbox.hubspot.errors import Refusal, correlation_id, no_such_path
-from refloop.sandbox.hubspot.limits import Bucket
-from refloop.sandbox.hubspot.records import InvalidValues
-from refloop.sandbox.hubspot.routes.table import ENDPOINTS, Endpoint
-from refloop.sandbox.hubspot.schema import object_type
+from refloop_sandbox.hubspot.call import Answer, Call, Services
+from refloop_sandbox.hubspot.errors import Refusal, correlation_id, no_such_path
+from refloop_sandbox.hubspot.limits import Bucket
+from refloop_sandbox.hubspot.records import InvalidValues
+from refloop_sandbox.hubspot.routes.table import ENDPOINTS, Endpoint
+from refloop_sandbox.hubspot.schema import object_type
 
 _FAMILIES = "objects|associations|properties|pipelines|owners|schemas"
 _LEGACY = re.compile(rf"/(?P<api>crm)/(?P<version>v3|v4)/(?P<rest>(?:{_FAMILIES})(?:/.*)?)")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from refloop.sandbox.hubspot.labels import Label
-from refloop.sandbox.hubspot.portal import Portal
-from refloop.sandbox.hubspot.schema import ObjectType
+from refloop_sandbox.hubspot.labels import Label
+from refloop_sandbox.hubspot.portal import Portal
+from refloop_sandbox.hubspot.schema import ObjectType
 
 Edge = tuple[int, int, int, int, int]
 """(object, id, to object, to id, type)"""

@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 
 from starlette.datastructures import QueryParams
 
-from refloop.sandbox.hubspot.access import Access
-from refloop.sandbox.hubspot.errors import bad_request, invalid_json, not_numeric
-from refloop.sandbox.hubspot.limits import Limits
-from refloop.sandbox.hubspot.portal import Portal
-from refloop.sandbox.hubspot.schema import ObjectType, object_type
-from refloop.sandbox.hubspot.search import Search
-from refloop.sandbox.hubspot.shapes import is_number
+from refloop_sandbox.hubspot.access import Access
+from refloop_sandbox.hubspot.errors import bad_request, invalid_json, not_numeric
+from refloop_sandbox.hubspot.limits import Limits
+from refloop_sandbox.hubspot.portal import Portal
+from refloop_sandbox.hubspot.schema import ObjectType, object_type
+from refloop_sandbox.hubspot.search import Search
+from refloop_sandbox.hubspot.shapes import is_number
 
 RULES_SINCE = "2026-09"
 """From this version on the admin's rules hold for API writes, and batches with errors answer 200."""

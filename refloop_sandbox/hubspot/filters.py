@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from refloop.sandbox.hubspot.errors import Refusal, bad_request, error_body
-from refloop.sandbox.hubspot.render import COUNTED
-from refloop.sandbox.hubspot.schema import COMPANIES, CONTACTS, ObjectType, Property, Schema, object_type
-from refloop.sandbox.hubspot.wire import iso, parse_millis
+from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
+from refloop_sandbox.hubspot.render import COUNTED
+from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, ObjectType, Property, Schema, object_type
+from refloop_sandbox.hubspot.wire import iso, parse_millis
 
 _MOST = 2**63 - 1
 """What SQLite can compare as a whole number."""

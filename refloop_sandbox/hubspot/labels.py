@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from refloop.sandbox.hubspot.errors import Refusal, bad_request, error_body
-from refloop.sandbox.hubspot.schema import OBJECTS, ObjectType
+from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
+from refloop_sandbox.hubspot.schema import OBJECTS, ObjectType
 
 PRIMARY = "Primary"
 _NAMES = {kind.number: kind.singular for kind in OBJECTS}

@@ -14,10 +14,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
-from refloop.sandbox.hubspot import troubles
-from refloop.sandbox.hubspot.errors import Refusal
-from refloop.sandbox.hubspot.wire import millis
-from refloop.sandbox.traffic import Traffic, Window
+from refloop_sandbox.hubspot import troubles
+from refloop_sandbox.hubspot.errors import Refusal
+from refloop_sandbox.hubspot.wire import millis
+from refloop_sandbox.traffic import Traffic, Window
 
 Bucket = Literal["search", "associations", "other"]
 

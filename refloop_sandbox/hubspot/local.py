@@ -13,17 +13,17 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from refloop.sandbox.crm import LocalCrm
-from refloop.sandbox.front import Front
-from refloop.sandbox.hubspot.access import Access
-from refloop.sandbox.hubspot.app import application
-from refloop.sandbox.hubspot.associations import associate, disassociate
-from refloop.sandbox.hubspot.call import Services
-from refloop.sandbox.hubspot.errors import Refusal
-from refloop.sandbox.hubspot.limits import Allowance, Limits
-from refloop.sandbox.hubspot.merge import merge
-from refloop.sandbox.hubspot.portal import PERSON, Portal, Quirks, Requirement, new_portal
-from refloop.sandbox.hubspot.records import (
+from refloop_sandbox.crm import LocalCrm
+from refloop_sandbox.front import Front
+from refloop_sandbox.hubspot.access import Access
+from refloop_sandbox.hubspot.app import application
+from refloop_sandbox.hubspot.associations import associate, disassociate
+from refloop_sandbox.hubspot.call import Services
+from refloop_sandbox.hubspot.errors import Refusal
+from refloop_sandbox.hubspot.limits import Allowance, Limits
+from refloop_sandbox.hubspot.merge import merge
+from refloop_sandbox.hubspot.portal import PERSON, Portal, Quirks, Requirement, new_portal
+from refloop_sandbox.hubspot.records import (
     InvalidValues,
     archive,
     check_unique,
@@ -34,12 +34,12 @@ from refloop.sandbox.hubspot.records import (
     prepare,
     update,
 )
-from refloop.sandbox.hubspot.render import View
-from refloop.sandbox.hubspot.schema import DEALS, ObjectType, object_type
-from refloop.sandbox.hubspot.search import Search
-from refloop.sandbox.hubspot.store import Row
-from refloop.sandbox.hubspot.wire import iso, millis, moment, utc_now
-from refloop.sandbox.traffic import Latency, Traffic
+from refloop_sandbox.hubspot.render import View
+from refloop_sandbox.hubspot.schema import DEALS, ObjectType, object_type
+from refloop_sandbox.hubspot.search import Search
+from refloop_sandbox.hubspot.store import Row
+from refloop_sandbox.hubspot.wire import iso, millis, moment, utc_now
+from refloop_sandbox.traffic import Latency, Traffic
 
 _STEP = 5_000
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from refloop.sandbox.hubspot.associations import move_all
-from refloop.sandbox.hubspot.errors import bad_request
-from refloop.sandbox.hubspot.portal import IMPORT, Portal, Writer
-from refloop.sandbox.hubspot.records import claim_all
-from refloop.sandbox.hubspot.schema import CONTACTS, ObjectType
-from refloop.sandbox.hubspot.standard import LIFECYCLE_STAGES
-from refloop.sandbox.hubspot.store import Change, Row
+from refloop_sandbox.hubspot.associations import move_all
+from refloop_sandbox.hubspot.errors import bad_request
+from refloop_sandbox.hubspot.portal import IMPORT, Portal, Writer
+from refloop_sandbox.hubspot.records import claim_all
+from refloop_sandbox.hubspot.schema import CONTACTS, ObjectType
+from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
+from refloop_sandbox.hubspot.store import Change, Row
 
 _FROM_OLDER = ("hs_analytics_first_url", "hs_analytics_first_referrer", "hs_analytics_first_timestamp")
 

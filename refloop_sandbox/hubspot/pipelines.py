@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from refloop.sandbox.hubspot.errors import Refusal, bad_request, error_body
-from refloop.sandbox.hubspot.schema import DEALS, LEADS, ObjectType
-from refloop.sandbox.hubspot.shapes import mapping, whole
+from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
+from refloop_sandbox.hubspot.schema import DEALS, LEADS, ObjectType
+from refloop_sandbox.hubspot.shapes import mapping, whole
 
 _BEGINNING = "1970-01-01T00:00:00Z"
 _DEFAULT_STAGES = (

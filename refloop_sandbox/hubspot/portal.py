@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from refloop.sandbox.hubspot.labels import Labels
-from refloop.sandbox.hubspot.pipelines import Pipelines
-from refloop.sandbox.hubspot.schema import DEALS, Schema
-from refloop.sandbox.hubspot.standard import stage_dates, standard_schema
-from refloop.sandbox.hubspot.store import Store
-from refloop.sandbox.hubspot.wire import iso, millis
+from refloop_sandbox.hubspot.labels import Labels
+from refloop_sandbox.hubspot.pipelines import Pipelines
+from refloop_sandbox.hubspot.schema import DEALS, Schema
+from refloop_sandbox.hubspot.standard import stage_dates, standard_schema
+from refloop_sandbox.hubspot.store import Store
+from refloop_sandbox.hubspot.wire import iso, millis
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from refloop.sandbox.hubspot.portal import APP, IMPORT, Portal
-from refloop.sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType, Property
-from refloop.sandbox.hubspot.store import Change, Row
-from refloop.sandbox.hubspot.wire import iso
+from refloop_sandbox.hubspot.portal import APP, IMPORT, Portal
+from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType, Property
+from refloop_sandbox.hubspot.store import Change, Row
+from refloop_sandbox.hubspot.wire import iso
 
 INLINE_ASSOCIATIONS = 100
 """How many associations of one type come with a record before `paging` points to the rest."""

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from refloop.sandbox.hubspot.errors import Refusal, bad_request, error_body
-from refloop.sandbox.hubspot.shapes import objects, whole
+from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
+from refloop_sandbox.hubspot.shapes import objects, whole
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _FIELD_TYPES = {

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from refloop.sandbox.hubspot.errors import bad_request
-from refloop.sandbox.hubspot.filters import Clause, Column, column, condition
-from refloop.sandbox.hubspot.portal import Portal
-from refloop.sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType
-from refloop.sandbox.hubspot.shapes import objects, texts, whole
-from refloop.sandbox.hubspot.store import Row
+from refloop_sandbox.hubspot.errors import bad_request
+from refloop_sandbox.hubspot.filters import Clause, Column, column, condition
+from refloop_sandbox.hubspot.portal import Portal
+from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType
+from refloop_sandbox.hubspot.shapes import objects, texts, whole
+from refloop_sandbox.hubspot.store import Row
 
 MAX_BODY = 3_000
 MAX_LIMIT = 200

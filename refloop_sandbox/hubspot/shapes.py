@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from refloop.sandbox.hubspot.errors import Refusal, bad_request
+from refloop_sandbox.hubspot.errors import Refusal, bad_request
 
 MAX_DIGITS = 18
 

@@ -6,7 +6,7 @@ One line a property: `name | type | field type | group | flags | label`; the fla
 
 from __future__ import annotations
 
-from refloop.sandbox.hubspot.schema import (
+from refloop_sandbox.hubspot.schema import (
     COMPANIES,
     CONTACTS,
     DEALS,

@@ -7,8 +7,8 @@ HubSpot usage guidelines; the bodies of 429 as recorded and as documented, which
 
 from __future__ import annotations
 
-from refloop.sandbox import faults
-from refloop.sandbox.hubspot.errors import Refusal, correlation_id, error_body, expired_credentials
+from refloop_sandbox import faults
+from refloop_sandbox.hubspot.errors import Refusal, correlation_id, error_body, expired_credentials
 
 _KEY = "private-apps-api-calls"
 

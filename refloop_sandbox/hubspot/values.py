@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from refloop.sandbox.hubspot.errors import Issue, invalid_json
-from refloop.sandbox.hubspot.schema import Property
-from refloop.sandbox.hubspot.wire import iso, moment, parse_millis
+from refloop_sandbox.hubspot.errors import Issue, invalid_json
+from refloop_sandbox.hubspot.schema import Property
+from refloop_sandbox.hubspot.wire import iso, moment, parse_millis
 
 MAX_TEXT = 65_536
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?")

@@ -5,8 +5,8 @@ tap-salesforce). It holds no customer code: no triggers or flows, and no locks o
 for by `lock`, `add_validation_rule` and `refuse_next`.
 """
 
-from refloop.sandbox.salesforce.errors import ApiError, RecordError
-from refloop.sandbox.salesforce.lifecycle import ConvertedIds
-from refloop.sandbox.salesforce.local import LocalSalesforce, Transaction
+from refloop_sandbox.salesforce.errors import ApiError, RecordError
+from refloop_sandbox.salesforce.lifecycle import ConvertedIds
+from refloop_sandbox.salesforce.local import LocalSalesforce, Transaction
 
 __all__ = ["ApiError", "ConvertedIds", "LocalSalesforce", "RecordError", "Transaction"]

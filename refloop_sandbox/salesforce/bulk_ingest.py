@@ -6,15 +6,15 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from refloop.sandbox.salesforce.bulk_job import DELIMITERS, LINE_ENDINGS, Job, Lines, csv_format, csv_line
-from refloop.sandbox.salesforce.bulk_query import abort, delete, find, listing
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.errors import ApiError, not_found
-from refloop.sandbox.salesforce.ids import full_id
-from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.records import Actor
-from refloop.sandbox.salesforce.schema import SObject
-from refloop.sandbox.salesforce.sobjects import put
+from refloop_sandbox.salesforce.bulk_job import DELIMITERS, LINE_ENDINGS, Job, Lines, csv_format, csv_line
+from refloop_sandbox.salesforce.bulk_query import abort, delete, find, listing
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.errors import ApiError, not_found
+from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.records import Actor
+from refloop_sandbox.salesforce.schema import SObject
+from refloop_sandbox.salesforce.sobjects import put
 
 OPERATIONS = ("insert", "update", "upsert", "delete", "hardDelete")
 _SETS = {name.lower(): name for name in ("successfulResults", "failedResults", "unprocessedRecords")}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from refloop.sandbox.salesforce.bulk_job import Job, Lines, csv_format, csv_line
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.errors import ApiError, not_found
-from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.soql_sql import Plan, View
-from refloop.sandbox.salesforce.values import csv_text
+from refloop_sandbox.salesforce.bulk_job import Job, Lines, csv_format, csv_line
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.errors import ApiError, not_found
+from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.soql_sql import Plan, View
+from refloop_sandbox.salesforce.values import csv_text
 
 _CHUNK = 2000
 _PAGE = 50_000

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from refloop.sandbox.salesforce import rest
-from refloop.sandbox.salesforce.bulk_ingest import OPERATIONS, cells, write_row
-from refloop.sandbox.salesforce.bulk_job import Job, csv_line
-from refloop.sandbox.salesforce.bulk_query import csv_rows, plan_of
-from refloop.sandbox.salesforce.bulk_v1_shapes import (
+from refloop_sandbox.salesforce import rest
+from refloop_sandbox.salesforce.bulk_ingest import OPERATIONS, cells, write_row
+from refloop_sandbox.salesforce.bulk_job import Job, csv_line
+from refloop_sandbox.salesforce.bulk_query import csv_rows, plan_of
+from refloop_sandbox.salesforce.bulk_v1_shapes import (
     ENDED,
     AsyncJob,
     Batch,
@@ -28,11 +28,11 @@ from refloop.sandbox.salesforce.bulk_v1_shapes import (
     media_of,
     xml,
 )
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.errors import ApiError
-from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.sobjects import without_attributes
-from refloop.sandbox.salesforce.soql_sql import View
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.errors import ApiError
+from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.sobjects import without_attributes
+from refloop_sandbox.salesforce.soql_sql import View
 
 ROOT = "/services/async/"
 _QUERIES = ("query", "queryAll")

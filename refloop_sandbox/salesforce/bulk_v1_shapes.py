@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
-from refloop.sandbox.salesforce.bulk_job import Job
-from refloop.sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.bulk_job import Job
+from refloop_sandbox.salesforce.call import Answer, Call
 
 ENDED = ("Completed", "Failed", "NotProcessed")
 _SPACE = "http://www.force.com/2009/06/asyncapi/dataload"

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from refloop.sandbox.salesforce.errors import ApiError, bad_json
-from refloop.sandbox.salesforce.records import Actor
+from refloop_sandbox.salesforce.errors import ApiError, bad_json
+from refloop_sandbox.salesforce.records import Actor
 
 
 @dataclass(frozen=True, slots=True)

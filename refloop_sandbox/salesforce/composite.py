@@ -9,15 +9,15 @@ from functools import partial
 from itertools import groupby
 from typing import Any
 
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.errors import ApiError, RecordError, bad_json
-from refloop.sandbox.salesforce.ids import full_id
-from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.records import Actor
-from refloop.sandbox.salesforce.rules import refresh_grants
-from refloop.sandbox.salesforce.schema import SObject
-from refloop.sandbox.salesforce.sobjects import attributes, picked, put, without_attributes
-from refloop.sandbox.salesforce.values import shown
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.errors import ApiError, RecordError, bad_json
+from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.records import Actor
+from refloop_sandbox.salesforce.rules import refresh_grants
+from refloop_sandbox.salesforce.schema import SObject
+from refloop_sandbox.salesforce.sobjects import attributes, picked, put, without_attributes
+from refloop_sandbox.salesforce.values import shown
 
 Dispatch = Callable[[Org, Call], Answer]
 _MAX_SUBREQUESTS = 25

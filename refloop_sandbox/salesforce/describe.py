@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from refloop.sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Field, Schema, SObject
+from refloop_sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Field, Schema, SObject
 
 _SOAP = {
     "boolean": "xsd:boolean", "int": "xsd:int", "double": "xsd:double", "currency": "xsd:double",

@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from refloop.sandbox.salesforce.errors import RecordError
-from refloop.sandbox.salesforce.records import Records, Row
-from refloop.sandbox.salesforce.schema import Field, SObject
-from refloop.sandbox.salesforce.values import stored
+from refloop_sandbox.salesforce.errors import RecordError
+from refloop_sandbox.salesforce.records import Records, Row
+from refloop_sandbox.salesforce.schema import Field, SObject
+from refloop_sandbox.salesforce.values import stored
 
 _NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*")
 _TYPES = {

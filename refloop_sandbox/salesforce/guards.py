@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from refloop.sandbox.salesforce.errors import RecordError
-from refloop.sandbox.salesforce.schema import SObject
-from refloop.sandbox.salesforce.values import Stored, shown
+from refloop_sandbox.salesforce.errors import RecordError
+from refloop_sandbox.salesforce.schema import SObject
+from refloop_sandbox.salesforce.values import Stored, shown
 
 Row = dict[str, Stored]
 Broken = Callable[[Mapping[str, object], Mapping[str, object] | None], bool]

@@ -13,13 +13,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from refloop.sandbox.salesforce import bulk_v1, rest, troubles
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.errors import ApiError
-from refloop.sandbox.salesforce.oauth import Tokens
-from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.routes import dispatch, endpoint
-from refloop.sandbox.traffic import Traffic
+from refloop_sandbox.salesforce import bulk_v1, rest, troubles
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.errors import ApiError
+from refloop_sandbox.salesforce.oauth import Tokens
+from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.routes import dispatch, endpoint
+from refloop_sandbox.traffic import Traffic
 
 _MAX_HEAD = 16_384
 _IDENTITY = re.compile(r"/id/(\w{15,18})/(\w{15,18})")

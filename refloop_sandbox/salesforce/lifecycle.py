@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from refloop.sandbox.salesforce.errors import RecordError
-from refloop.sandbox.salesforce.records import Actor, Records, Row
-from refloop.sandbox.salesforce.schema import SObject
+from refloop_sandbox.salesforce.errors import RecordError
+from refloop_sandbox.salesforce.records import Actor, Records, Row
+from refloop_sandbox.salesforce.schema import SObject
 
 _TO_CONTACT = (
     "FirstName", "LastName", "Salutation", "Title", "Phone", "MobilePhone", "Fax", "Email", "LeadSource",

@@ -9,20 +9,20 @@ from typing import Self
 
 from starlette.types import ASGIApp
 
-from refloop.sandbox.crm import LocalCrm
-from refloop.sandbox.front import Front
-from refloop.sandbox.salesforce import seed
-from refloop.sandbox.salesforce.fields import add_field
-from refloop.sandbox.salesforce.guards import Broken, Refusal, Rule
-from refloop.sandbox.salesforce.http import Api
-from refloop.sandbox.salesforce.ids import full_id
-from refloop.sandbox.salesforce.lifecycle import ConvertedIds, Into, convert, merge
-from refloop.sandbox.salesforce.oauth import Tokens
-from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.records import Actor, Row
-from refloop.sandbox.salesforce.schema import SObject
-from refloop.sandbox.salesforce.values import shown
-from refloop.sandbox.traffic import Latency, Traffic
+from refloop_sandbox.crm import LocalCrm
+from refloop_sandbox.front import Front
+from refloop_sandbox.salesforce import seed
+from refloop_sandbox.salesforce.fields import add_field
+from refloop_sandbox.salesforce.guards import Broken, Refusal, Rule
+from refloop_sandbox.salesforce.http import Api
+from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.lifecycle import ConvertedIds, Into, convert, merge
+from refloop_sandbox.salesforce.oauth import Tokens
+from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.records import Actor, Row
+from refloop_sandbox.salesforce.schema import SObject
+from refloop_sandbox.salesforce.values import shown
+from refloop_sandbox.traffic import Latency, Traffic
 
 _BATCH = 1000
 _MOST_LONG = 25
@@ -33,7 +33,7 @@ def utc_now() -> datetime:
 
 
 class LocalSalesforce(LocalCrm):
-    """An org in memory. Give `app` to `refloop.sandbox.server.Server`.
+    """An org in memory. Give `app` to `refloop_sandbox.server.Server`.
 
     `clock` stamps records. `page_size` is the most rows a query page holds, at most 2000. `daily_limit` is the
     number of API requests in 24 hours. `strict` allows 25 requests of 20 seconds or longer at a time, as production

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, unquote_plus
 
 import jwt
 
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.org import Org
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _AUDIENCES = ("https://login.salesforce.com", "https://test.salesforce.com")

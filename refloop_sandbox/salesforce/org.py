@@ -7,17 +7,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from refloop.sandbox.salesforce.bulk_job import Job
-from refloop.sandbox.salesforce.bulk_v1_shapes import AsyncJob
-from refloop.sandbox.salesforce.call import Call
-from refloop.sandbox.salesforce.query import Queries
-from refloop.sandbox.salesforce.records import Records
-from refloop.sandbox.salesforce.schema import Schema
-from refloop.sandbox.salesforce.seed import furnish
-from refloop.sandbox.salesforce.soql_sql import View
-from refloop.sandbox.salesforce.standard import standard_objects
-from refloop.sandbox.salesforce.store import Store
-from refloop.sandbox.salesforce.values import read_time, time_text
+from refloop_sandbox.salesforce.bulk_job import Job
+from refloop_sandbox.salesforce.bulk_v1_shapes import AsyncJob
+from refloop_sandbox.salesforce.call import Call
+from refloop_sandbox.salesforce.query import Queries
+from refloop_sandbox.salesforce.records import Records
+from refloop_sandbox.salesforce.schema import Schema
+from refloop_sandbox.salesforce.seed import furnish
+from refloop_sandbox.salesforce.soql_sql import View
+from refloop_sandbox.salesforce.standard import standard_objects
+from refloop_sandbox.salesforce.store import Store
+from refloop_sandbox.salesforce.values import read_time, time_text
 
 _DAY = timedelta(days=1)
 

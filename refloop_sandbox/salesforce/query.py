@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from refloop.sandbox.salesforce.errors import ApiError
-from refloop.sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Schema, SObject
-from refloop.sandbox.salesforce.soql_parse import Path, parse
-from refloop.sandbox.salesforce.soql_sql import Column, Compiler, Plan, View
-from refloop.sandbox.salesforce.store import Store, quoted
-from refloop.sandbox.salesforce.values import Stored, shown
+from refloop_sandbox.salesforce.errors import ApiError
+from refloop_sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Schema, SObject
+from refloop_sandbox.salesforce.soql_parse import Path, parse
+from refloop_sandbox.salesforce.soql_sql import Column, Compiler, Plan, View
+from refloop_sandbox.salesforce.store import Store, quoted
+from refloop_sandbox.salesforce.values import Stored, shown
 
 MAX_QUERY = 100_000
 _CURSOR_LIFE = timedelta(days=2)

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from refloop.sandbox.salesforce import rules
-from refloop.sandbox.salesforce.errors import ApiError, RecordError, no_such_record
-from refloop.sandbox.salesforce.guards import Guards
-from refloop.sandbox.salesforce.ids import full_id
-from refloop.sandbox.salesforce.schema import Field, Schema, SObject
-from refloop.sandbox.salesforce.store import Store
-from refloop.sandbox.salesforce.values import Stored, stored, time_text
+from refloop_sandbox.salesforce import rules
+from refloop_sandbox.salesforce.errors import ApiError, RecordError, no_such_record
+from refloop_sandbox.salesforce.guards import Guards
+from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.schema import Field, Schema, SObject
+from refloop_sandbox.salesforce.store import Store
+from refloop_sandbox.salesforce.values import Stored, stored, time_text
 
 Row = dict[str, Stored]
 

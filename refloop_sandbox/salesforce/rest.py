@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.errors import ApiError, not_found
-from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.query import column_metadata
-from refloop.sandbox.salesforce.store import quoted
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.errors import ApiError, not_found
+from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.query import column_metadata
+from refloop_sandbox.salesforce.store import quoted
 
 OLDEST, NEWEST = 31, 68
 _SEASONS = ("Spring", "Summer", "Winter")

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote
 
-from refloop.sandbox.salesforce import bulk_ingest, bulk_query, bulk_v1, composite, rest, sobjects, tooling
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.errors import ApiError, not_found
-from refloop.sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce import bulk_ingest, bulk_query, bulk_v1, composite, rest, sobjects, tooling
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.errors import ApiError, not_found
+from refloop_sandbox.salesforce.org import Org
 
 _VERSION = re.compile(r"/services/data/v(\d+)\.0(/.*|)", re.IGNORECASE)
 _RETIRED_FROM = 7

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
-from refloop.sandbox.salesforce.errors import RecordError
-from refloop.sandbox.salesforce.schema import SObject
-from refloop.sandbox.salesforce.store import quoted
-from refloop.sandbox.salesforce.values import Stored
+from refloop_sandbox.salesforce.errors import RecordError
+from refloop_sandbox.salesforce.schema import SObject
+from refloop_sandbox.salesforce.store import quoted
+from refloop_sandbox.salesforce.values import Stored
 
 if TYPE_CHECKING:
-    from refloop.sandbox.salesforce.records import Records
+    from refloop_sandbox.salesforce.records import Records
 
 Row = dict[str, Stored]
 _PARTS = {

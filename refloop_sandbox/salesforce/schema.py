@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from refloop.sandbox.salesforce.errors import ApiError
+from refloop_sandbox.salesforce.errors import ApiError
 
 TEXTS = frozenset({"string", "textarea", "email", "phone", "url", "picklist", "multipicklist", "encryptedstring"})
 NUMBERS = frozenset({"double", "currency", "percent"})

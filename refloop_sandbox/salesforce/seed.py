@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from refloop.sandbox.salesforce import rules
-from refloop.sandbox.salesforce.errors import RecordError
-from refloop.sandbox.salesforce.fields import refresh_catalogue
-from refloop.sandbox.salesforce.ids import full_id
-from refloop.sandbox.salesforce.records import Actor, Records, Row
-from refloop.sandbox.salesforce.schema import Field, SObject
-from refloop.sandbox.salesforce.standard import LEAD_STATUSES, STAGES
-from refloop.sandbox.salesforce.values import stored
+from refloop_sandbox.salesforce import rules
+from refloop_sandbox.salesforce.errors import RecordError
+from refloop_sandbox.salesforce.fields import refresh_catalogue
+from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.records import Actor, Records, Row
+from refloop_sandbox.salesforce.schema import Field, SObject
+from refloop_sandbox.salesforce.standard import LEAD_STATUSES, STAGES
+from refloop_sandbox.salesforce.values import stored
 
 _BATCH = 5000
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.describe import described, summary
-from refloop.sandbox.salesforce.errors import ApiError, RecordError, not_found
-from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.records import Row, identified
-from refloop.sandbox.salesforce.schema import Field, SObject
-from refloop.sandbox.salesforce.store import quoted
-from refloop.sandbox.salesforce.values import read_time, shown, stored, time_text
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.describe import described, summary
+from refloop_sandbox.salesforce.errors import ApiError, RecordError, not_found
+from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.records import Row, identified
+from refloop_sandbox.salesforce.schema import Field, SObject
+from refloop_sandbox.salesforce.store import quoted
+from refloop_sandbox.salesforce.values import read_time, shown, stored, time_text
 
 _MAX_IDS = 600_000
 _UPDATED_DAYS = 30

@@ -10,7 +10,7 @@ from typing import Any
 from lark import Lark, Token, Transformer, v_args
 from lark.exceptions import UnexpectedInput, VisitError
 
-from refloop.sandbox.salesforce.errors import ApiError
+from refloop_sandbox.salesforce.errors import ApiError
 
 _GRAMMAR = r"""
 query: SELECT items FROM NAME [alias] [where] [with] [group] [order] [limit] [offset] [for]

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from refloop.sandbox.salesforce.errors import ApiError
-from refloop.sandbox.salesforce.ids import full_id
-from refloop.sandbox.salesforce.periods import period
-from refloop.sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Field, Schema, SObject
-from refloop.sandbox.salesforce.soql_parse import Condition, Item, Key, Literal, Path, Query, Test, pointed
-from refloop.sandbox.salesforce.store import quoted
-from refloop.sandbox.salesforce.values import Stored, read_time, time_text
+from refloop_sandbox.salesforce.errors import ApiError
+from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.periods import period
+from refloop_sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Field, Schema, SObject
+from refloop_sandbox.salesforce.soql_parse import Condition, Item, Key, Literal, Path, Query, Test, pointed
+from refloop_sandbox.salesforce.store import quoted
+from refloop_sandbox.salesforce.values import Stored, read_time, time_text
 
 _MAX_DEPTH = 5
 _MAX_OFFSET = 2000

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from refloop.sandbox.salesforce.schema import Field, SObject
+from refloop_sandbox.salesforce.schema import Field, SObject
 
 LEAD_SOURCES = ("Web", "Phone Inquiry", "Partner Referral", "Purchased List", "Other")
 STAGES = (  # label, probability, closed, won, forecast category

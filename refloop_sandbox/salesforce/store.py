@@ -9,9 +9,9 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from refloop.sandbox.salesforce.ids import make_id
-from refloop.sandbox.salesforce.schema import IDS, NUMBERS, Field, SObject
-from refloop.sandbox.salesforce.values import Stored
+from refloop_sandbox.salesforce.ids import make_id
+from refloop_sandbox.salesforce.schema import IDS, NUMBERS, Field, SObject
+from refloop_sandbox.salesforce.values import Stored
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 _INDEXED = frozenset({"Email", "SystemModstamp", "EntityDefinitionId", "Username"})

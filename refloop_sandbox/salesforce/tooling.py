@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from refloop.sandbox.salesforce.call import Answer, Call
-from refloop.sandbox.salesforce.describe import described, summary
-from refloop.sandbox.salesforce.errors import RecordError, bad_json, not_found
-from refloop.sandbox.salesforce.fields import add_field, change_field, remove_field
-from refloop.sandbox.salesforce.org import Org
-from refloop.sandbox.salesforce.records import Row, identified
-from refloop.sandbox.salesforce.schema import SObject
+from refloop_sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce.describe import described, summary
+from refloop_sandbox.salesforce.errors import RecordError, bad_json, not_found
+from refloop_sandbox.salesforce.fields import add_field, change_field, remove_field
+from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.records import Row, identified
+from refloop_sandbox.salesforce.schema import SObject
 
 
 def _entity(org: Org) -> SObject:

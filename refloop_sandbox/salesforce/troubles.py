@@ -7,8 +7,8 @@ The API's error catalogue: an array of `{message, errorCode}`.
 
 from __future__ import annotations
 
-from refloop.sandbox import faults
-from refloop.sandbox.salesforce.errors import ApiError
+from refloop_sandbox import faults
+from refloop_sandbox.salesforce.errors import ApiError
 
 
 def fault(error: ApiError, *, applied: bool = False) -> faults.Fault:

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from refloop.sandbox.salesforce.errors import ApiError, RecordError, bad_json
-from refloop.sandbox.salesforce.ids import full_id
-from refloop.sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Field
+from refloop_sandbox.salesforce.errors import ApiError, RecordError, bad_json
+from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Field
 
 Stored = str | int | float | None
 

@@ -16,9 +16,9 @@ from refloop.connectors.hubspot.history import NOT_THERE, UNREAD, Sent
 from refloop.connectors.hubspot.parts import Fates, fates
 from refloop.connectors.hubspot.write import Writer
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
-from refloop.sandbox import faults
-from refloop.sandbox.faults import Asked, Fault
-from refloop.sandbox.hubspot import Quirks, troubles
+from refloop_sandbox import faults
+from refloop_sandbox.faults import Asked, Fault
+from refloop_sandbox.hubspot import Quirks, troubles
 from tests.connectors.hubspot_office import MINUTE, Office
 
 BOTH = (Kind.CONTACT, Kind.DEAL)

@@ -27,8 +27,8 @@ from refloop.ledger import open_ledger
 from refloop.ledger.backups import faults_of
 from refloop.mapping.fields import field_specs
 from refloop.model import Kind, Ref, canonical
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
 from tests.cli.conftest import CODES, CONFIG, NOON, fill
 
 HUBSPOT = {Kind.CONTACT: "contacts", Kind.DEAL: "deals"}

@@ -13,9 +13,9 @@ import pytest
 from refloop.mapping.codes import CodeBook, code_key
 from refloop.mapping.match import Doubt, Reading, read_codes
 from refloop.model import Code, Kind, Ref, parse_time
-from refloop.sandbox.company import Company, build
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.company import Company, build
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
 
 TODAY = date(2026, 11, 1)
 Crms = tuple[LocalSalesforce, LocalHubSpot, Company]

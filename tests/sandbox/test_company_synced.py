@@ -15,13 +15,13 @@ from refloop.ledger import Ledger
 from refloop.mapping.codes import code_key
 from refloop.mapping.match import Doubt
 from refloop.model import Kind, Ref
-from refloop.sandbox.company import Company, build
-from refloop.sandbox.hubspot import Allowance, LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
 from refloop.sync.intake import import_codes
 from refloop.sync.run import Task
 from refloop.sync.session import read_config, session, utc_now
+from refloop_sandbox.company import Company, build
+from refloop_sandbox.hubspot import Allowance, LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 
 CONFIG = """
 version: 1

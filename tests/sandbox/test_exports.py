@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from refloop.errors import DataError
-from refloop.sandbox.export_files import ExportFile
-from refloop.sandbox.exports import CODE_FIELDS, FAULTS_LIMIT, LAYOUTS, LoadReport, load_exports
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.export_files import ExportFile
+from refloop_sandbox.exports import CODE_FIELDS, FAULTS_LIMIT, LAYOUTS, LoadReport, load_exports
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
 
 _NOT_A_TIME = "created_at is not a time; write it as 2026-03-31T14:05:00Z or 2026-03-31"
 _TWICE = "HubSpot refuses the row: two contacts have the same value of a unique property"

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.hubspot.app import Desk
-from refloop.sandbox.hubspot.routes.table import ENDPOINTS
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.hubspot.app import Desk
+from refloop_sandbox.hubspot.routes.table import ENDPOINTS
 
 START = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 PARTS = {"object": "deals", "to": "contacts", "id": "101", "to_id": "101", "name": "ref", "type": "3"}

@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from refloop.sandbox.hubspot.associations import associate, disassociate
-from refloop.sandbox.hubspot.call import Answer, Call, numeric, numeric_or_none
-from refloop.sandbox.hubspot.errors import Body, Refusal, bad_request, error_body, resource_not_found
-from refloop.sandbox.hubspot.labels import Label
-from refloop.sandbox.hubspot.records import live
-from refloop.sandbox.hubspot.shapes import type_ids, whole
+from refloop_sandbox.hubspot.associations import associate, disassociate
+from refloop_sandbox.hubspot.call import Answer, Call, numeric, numeric_or_none
+from refloop_sandbox.hubspot.errors import Body, Refusal, bad_request, error_body, resource_not_found
+from refloop_sandbox.hubspot.labels import Label
+from refloop_sandbox.hubspot.records import live
+from refloop_sandbox.hubspot.shapes import type_ids, whole
 
 PAGE = 500
 MAX_READ, MAX_CREATE, MAX_ARCHIVE = 1_000, 2_000, 100

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from refloop.sandbox.hubspot.call import Answer, Call, numeric_or_none
-from refloop.sandbox.hubspot.errors import Body, Conflict, Issue, Refusal, bad_request, error_body, invalid_values
-from refloop.sandbox.hubspot.portal import APP
-from refloop.sandbox.hubspot.records import InvalidValues, archive, live, update
-from refloop.sandbox.hubspot.render import View
-from refloop.sandbox.hubspot.routes.objects import (
+from refloop_sandbox.hubspot.call import Answer, Call, numeric_or_none
+from refloop_sandbox.hubspot.errors import Body, Conflict, Issue, Refusal, bad_request, error_body, invalid_values
+from refloop_sandbox.hubspot.portal import APP
+from refloop_sandbox.hubspot.records import InvalidValues, archive, live, update
+from refloop_sandbox.hubspot.render import View
+from refloop_sandbox.hubspot.routes.objects import (
     PAGE_WITH_HISTORY,
     find_by,
     make,
@@ -23,8 +23,8 @@ from refloop.sandbox.hubspot.routes.objects import (
     prepare_new,
     shown_whole,
 )
-from refloop.sandbox.hubspot.shapes import mapping, texts
-from refloop.sandbox.hubspot.store import Row
+from refloop_sandbox.hubspot.shapes import mapping, texts
+from refloop_sandbox.hubspot.store import Row
 
 MAX_INPUTS = 100
 Input = Mapping[str, Any]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from refloop.sandbox.hubspot.associations import associate
-from refloop.sandbox.hubspot.call import Answer, Call, numeric
-from refloop.sandbox.hubspot.errors import bad_request, resource_not_found
-from refloop.sandbox.hubspot.merge import merge
-from refloop.sandbox.hubspot.portal import APP
-from refloop.sandbox.hubspot.records import (
+from refloop_sandbox.hubspot.associations import associate
+from refloop_sandbox.hubspot.call import Answer, Call, numeric
+from refloop_sandbox.hubspot.errors import bad_request, resource_not_found
+from refloop_sandbox.hubspot.merge import merge
+from refloop_sandbox.hubspot.portal import APP
+from refloop_sandbox.hubspot.records import (
     Values,
     archive,
     check_required,
@@ -20,11 +20,11 @@ from refloop.sandbox.hubspot.records import (
     prepare,
     update,
 )
-from refloop.sandbox.hubspot.render import View
-from refloop.sandbox.hubspot.schema import CONTACTS, LEADS, ObjectType, object_type
-from refloop.sandbox.hubspot.search import MAX_BODY, parse
-from refloop.sandbox.hubspot.shapes import mapping, objects, type_ids
-from refloop.sandbox.hubspot.store import Row
+from refloop_sandbox.hubspot.render import View
+from refloop_sandbox.hubspot.schema import CONTACTS, LEADS, ObjectType, object_type
+from refloop_sandbox.hubspot.search import MAX_BODY, parse
+from refloop_sandbox.hubspot.shapes import mapping, objects, type_ids
+from refloop_sandbox.hubspot.store import Row
 
 PAGE, PAGE_WITH_HISTORY = 100, 50
 Target = tuple[ObjectType, int, list[int]]

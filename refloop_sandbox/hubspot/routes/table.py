@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from refloop.sandbox.hubspot.access import record_scope, schema_scope
-from refloop.sandbox.hubspot.call import Call, Handler
-from refloop.sandbox.hubspot.routes import associations, batch, legacy, objects, setup
+from refloop_sandbox.hubspot.access import record_scope, schema_scope
+from refloop_sandbox.hubspot.call import Call, Handler
+from refloop_sandbox.hubspot.routes import associations, batch, legacy, objects, setup
 
 
 class Endpoint(NamedTuple):
