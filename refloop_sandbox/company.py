@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import date
 from random import Random
 
-from refloop.model import Ref
 from refloop_sandbox.company_codes import Codes, Writers
 from refloop_sandbox.company_hubspot import HubSpotBooks
 from refloop_sandbox.company_names import People, Person
 from refloop_sandbox.company_salesforce import SalesforceBooks
 from refloop_sandbox.company_setting import Expected, Member, Setting, midnight
 from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.nouns import Ref
 from refloop_sandbox.salesforce import LocalSalesforce
 
 NAME = "Quillmoor"

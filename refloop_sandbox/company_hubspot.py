@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from refloop.model import Kind, Outcome, Ref
 from refloop_sandbox.company_codes import SITE, Writing
 from refloop_sandbox.company_deals import add_colleagues, add_latecomers, add_rivals, planned
 from refloop_sandbox.company_names import Person, as_typed
 from refloop_sandbox.company_setting import Deal, Member, Setting, stamp
 from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.nouns import Kind, Outcome, Ref
 
 NAME = "hubspot"
 _PARTNER_STAGES = (  # label, probability

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from refloop.model import Kind, Outcome, Ref
 from refloop_sandbox.company_codes import Issued, Writing
 from refloop_sandbox.company_deals import add_colleagues, add_latecomers, add_rivals, planned
 from refloop_sandbox.company_names import Person, as_typed
 from refloop_sandbox.company_setting import Deal, Member, Setting, stamp
+from refloop_sandbox.nouns import Kind, Outcome, Ref
 from refloop_sandbox.salesforce import LocalSalesforce
 
 NAME = "salesforce"

@@ -8,9 +8,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 
-from refloop.model import Outcome, Ref
 from refloop_sandbox.company_codes import ORDINARY, PAGES, SITE, Doubt, Writers, Writing
 from refloop_sandbox.company_names import People, Person
+from refloop_sandbox.nouns import Outcome, Ref
 
 _CARRYING = 0.12
 _HISTORY = timedelta(days=730)

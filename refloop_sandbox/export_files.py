@@ -8,9 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from refloop.errors import DataError
-
 CRMS = ("salesforce", "hubspot")
+
+
+class ExportError(Exception):
+    """A file as a whole cannot be used: `message` says why, `remedy` what to do. Neither says what stands in it."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
 
 
 class BadRow(ValueError):  # noqa: N818 - a fact about one row, turned into a line of the report
@@ -54,7 +61,7 @@ class Faulty:
 class ExportFile:
     """One CSV file, open for one reading. Comma, semicolon or tab; UTF-8, with or without byte order mark.
 
-    Raises DataError when the file as a whole cannot be used, on opening or while it is read.
+    Raises ExportError when the file as a whole cannot be used, on opening or while it is read.
     """
 
     def __init__(self, path: Path, layout: Layout) -> None:
@@ -68,13 +75,13 @@ class ExportFile:
         name = self.path.name
         missing = [column for column in self.layout.required if column not in columns]
         if missing:
-            raise DataError(
+            raise ExportError(
                 f"{name} has no column {', '.join(missing)}",
                 remedy=f"Its first line must name the columns; {name} may have: {', '.join(self.layout.columns)}, crm.",
             )
         twice = sorted({column for column in columns if column and list(columns).count(column) > 1})
         if twice:
-            raise DataError(f"{name} has the column {', '.join(twice)} twice", remedy="Keep one of each.")
+            raise ExportError(f"{name} has the column {', '.join(twice)} twice", remedy="Keep one of each.")
 
     def __iter__(self) -> Iterator[Entry | Faulty]:
         with self._opened() as table:
@@ -96,17 +103,17 @@ class ExportFile:
 
     @contextmanager
     def _opened(self) -> Iterator[_Table]:
-        """What goes wrong in reading, as DataError."""
+        """What goes wrong in reading, as ExportError."""
         name = self.path.name
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as lines:
                 yield _Table(lines, name)
         except OSError as error:
-            raise DataError(f"cannot read {name}: {error.strerror}") from error
+            raise ExportError(f"cannot read {name}: {error.strerror}") from error
         except UnicodeDecodeError:
-            raise DataError(f"{name} is not UTF-8", remedy="Export it again as CSV in UTF-8.") from None
+            raise ExportError(f"{name} is not UTF-8", remedy="Export it again as CSV in UTF-8.") from None
         except csv.Error as error:
-            raise DataError(f"{name} is not a CSV file: {error}", remedy="Export it again as CSV.") from None
+            raise ExportError(f"{name} is not a CSV file: {error}", remedy="Export it again as CSV.") from None
 
 
 class _Table:
@@ -118,7 +125,7 @@ class _Table:
         header = next(csv.reader([first], delimiter=delimiter), [])
         self.columns = [column.strip().casefold().replace(" ", "_") for column in header]
         if not any(self.columns):
-            raise DataError(f"{name} is empty", remedy="Its first line must name the columns.")
+            raise ExportError(f"{name} is empty", remedy="Its first line must name the columns.")
         self._rows = csv.reader(lines, delimiter=delimiter, strict=True)
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from refloop.model import Outcome
 from refloop_sandbox.export_files import BadRow, Entry
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
+from refloop_sandbox.nouns import Outcome
 from refloop_sandbox.salesforce import LocalSalesforce
 
 NOT_PROVIDED = "[not provided]"

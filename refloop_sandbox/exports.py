@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from refloop.errors import DataError
-from refloop_sandbox.export_files import BadRow, Entry, ExportFile, Faulty, Layout
+from refloop_sandbox.export_files import BadRow, Entry, ExportError, ExportFile, Faulty, Layout
 from refloop_sandbox.export_rows import (
     HubSpotDeals,
     Row,
@@ -86,16 +85,16 @@ def load_exports(folder: Path, salesforce: LocalSalesforce, hubspot: LocalHubSpo
     """Loads `contacts.csv`, `deals.csv`, `leads.csv` and `links.csv`; those that are there, at least one.
 
     Streams the files; only the ids are kept. Bad rows are in the report, the good ones are loaded. Raises
-    DataError when a file as a whole cannot be used.
+    ExportError when a file as a whole cannot be used.
     """
     if not folder.is_dir():
-        raise DataError(f"{folder} is not a folder", remedy="Name the folder that holds the CSV files.")
+        raise ExportError(f"{folder} is not a folder", remedy="Name the folder that holds the CSV files.")
     files = [
         ExportFile(folder / f"{item.name}.csv", item) for item in LAYOUTS if (folder / f"{item.name}.csv").exists()
     ]
     if not files:
         names = ", ".join(sorted(f"{item.name}.csv" for item in LAYOUTS))
-        raise DataError(f"{folder} holds none of {names}", remedy="Put at least one of them there.")
+        raise ExportError(f"{folder} holds none of {names}", remedy="Put at least one of them there.")
     loading = _Loading(salesforce, hubspot)
     for file in files:
         if file.unknown:

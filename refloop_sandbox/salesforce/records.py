@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +12,8 @@ from refloop_sandbox.salesforce.guards import Guards
 from refloop_sandbox.salesforce.ids import full_id
 from refloop_sandbox.salesforce.schema import Field, Schema, SObject
 from refloop_sandbox.salesforce.store import Store
-from refloop_sandbox.salesforce.values import Stored, stored, time_text
+from refloop_sandbox.salesforce.tables import Tables
+from refloop_sandbox.salesforce.values import Stored, stored
 
 Row = dict[str, Stored]
 
@@ -35,30 +35,13 @@ class Actor:
         return self.user if self.api else None
 
 
-class Records:
+class Records(Tables):
     """All writes go through here. `assign_to` is the queue of the active lead assignment rule, or None."""
 
     def __init__(self, store: Store, schema: Schema, clock: Callable[[], datetime]) -> None:
-        self.store = store
-        self.schema = schema
-        self.clock = clock
+        super().__init__(store, schema, clock)
         self.assign_to: str | None = None
         self.guards = Guards(clock)
-        self.stages: dict[str, Row] = {}
-        self._at: list[str] = []
-
-    def stamp(self) -> str:
-        """The time that writes are stamped with, to the second."""
-        return self._at[-1] if self._at else time_text(self.clock())
-
-    @contextmanager
-    def stamped(self, moment: str) -> Iterator[None]:
-        """Writes inside are stamped with `moment`: they come from a transaction that began then."""
-        self._at.append(moment)
-        try:
-            yield
-        finally:
-            self._at.pop()
 
     def create(self, sobject: SObject, fields: Mapping[str, object], actor: Actor) -> str:
         """Adds a record and gives its id. Raises ApiError or RecordError where the platform refuses."""

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
-from typing import TYPE_CHECKING
 
 from refloop_sandbox.salesforce.errors import RecordError
 from refloop_sandbox.salesforce.schema import SObject
 from refloop_sandbox.salesforce.store import quoted
+from refloop_sandbox.salesforce.tables import Tables
 from refloop_sandbox.salesforce.values import Stored
-
-if TYPE_CHECKING:
-    from refloop_sandbox.salesforce.records import Records
 
 Row = dict[str, Stored]
 _PARTS = {
@@ -56,64 +53,64 @@ def check_cleared(sobject: SObject, values: Row) -> None:
         raise RecordError("REQUIRED_FIELD_MISSING", f"Required fields are missing: [{', '.join(emptied)}]", *emptied)
 
 
-def check_references(records: Records, sobject: SObject, row: Row, before: Row) -> None:
+def check_references(tables: Tables, sobject: SObject, row: Row, before: Row) -> None:
     """Every id that changed must name a living record of an allowed object."""
     for item in sobject.references():
         value = row.get(item.name)
         if value is None or value == before.get(item.name):
             continue
-        targets = [found for name in item.targets if (found := records.schema.get(name))]
+        targets = [found for name in item.targets if (found := tables.schema.get(name))]
         target = next((found for found in targets if str(value).startswith(found.prefix)), None)
         if target is None:
             message = f"{item.label}: id value of incorrect type: {value}"
             raise RecordError("FIELD_INTEGRITY_EXCEPTION", message, item.name)
-        found_row = records.store.row(target, str(value))
+        found_row = tables.store.row(target, str(value))
         if found_row is None or found_row.get("IsDeleted"):
             code = "INVALID_CROSS_REFERENCE_KEY" if found_row is None else "ENTITY_IS_DELETED"
             raise RecordError(code, "invalid cross reference id" if found_row is None else "entity is deleted")
 
 
-def check_unique(records: Records, sobject: SObject, row: Row, before: Row) -> None:
+def check_unique(tables: Tables, sobject: SObject, row: Row, before: Row) -> None:
     for item in sobject.fields.values():
         if item.unique and row.get(item.name) is not None:
-            _refuse_second(records, sobject, row, (item.name,))
+            _refuse_second(tables, sobject, row, (item.name,))
     if sobject.name in _KEYS and not before:
-        _refuse_second(records, sobject, row, _KEYS[sobject.name])
+        _refuse_second(tables, sobject, row, _KEYS[sobject.name])
 
 
-def _refuse_second(records: Records, sobject: SObject, row: Row, names: tuple[str, ...]) -> None:
-    for other in records.store.where(sobject, {name: row.get(name) for name in names}):
+def _refuse_second(tables: Tables, sobject: SObject, row: Row, names: tuple[str, ...]) -> None:
+    for other in tables.store.where(sobject, {name: row.get(name) for name in names}):
         if other["Id"] != row["Id"] and not other.get("IsDeleted"):
             message = f"duplicate value found: {names[-1]} duplicates value on record with id: {other['Id']}"
             raise RecordError("DUPLICATE_VALUE", message)
 
 
-def defaults(records: Records, sobject: SObject) -> Row:
+def defaults(tables: Tables, sobject: SObject) -> Row:
     """Values of a new record that depend on the org's settings."""
     row: Row = {}
     if sobject.name == "Lead":
-        statuses = records.schema.named("LeadStatus")
-        row["Status"] = next((item["ApiName"] for item in records.store.where(statuses, {"IsDefault": 1})), None)
+        statuses = tables.schema.named("LeadStatus")
+        row["Status"] = next((item["ApiName"] for item in tables.store.where(statuses, {"IsDefault": 1})), None)
     if "currencyisocode" in sobject.fields:
-        organization = next(records.store.where(records.schema.named("Organization"), {}))
+        organization = next(tables.store.where(tables.schema.named("Organization"), {}))
         row["CurrencyIsoCode"] = organization["DefaultCurrencyIsoCode"]
     return row
 
 
-def derive(records: Records, sobject: SObject, row: Row, before: Row) -> None:
+def derive(tables: Tables, sobject: SObject, row: Row, before: Row) -> None:
     """Sets what follows from other fields."""
     rule = _DERIVED.get(sobject.name)
     if rule is not None:
-        rule(records, row, before)
+        rule(tables, row, before)
 
 
-def _person(_records: Records, row: Row, _before: Row) -> None:
+def _person(_tables: Tables, row: Row, _before: Row) -> None:
     row["Name"] = " ".join(str(row[name]) for name in ("FirstName", "LastName") if row.get(name)) or None
 
 
-def _opportunity(records: Records, row: Row, before: Row) -> None:
+def _opportunity(tables: Tables, row: Row, before: Row) -> None:
     if row.get("StageName") != before.get("StageName"):
-        _enter_stage(records, row, before)
+        _enter_stage(tables, row, before)
     amount, probability = row.get("Amount"), row.get("Probability")
     row["ExpectedRevenue"] = None if amount is None else round(float(amount) * float(probability or 0) / 100, 2)
     close = row.get("CloseDate")
@@ -123,8 +120,8 @@ def _opportunity(records: Records, row: Row, before: Row) -> None:
         row.update(FiscalYear=day.year, FiscalQuarter=quarter, Fiscal=f"{day.year} {quarter}")
 
 
-def _enter_stage(records: Records, row: Row, before: Row) -> None:
-    found = records.stages.get(str(row["StageName"]).casefold())
+def _enter_stage(tables: Tables, row: Row, before: Row) -> None:
+    found = tables.stages.get(str(row["StageName"]).casefold())
     row["IsClosed"] = found["IsClosed"] if found else 0
     row["IsWon"] = found["IsWon"] if found else 0
     if row.get("Probability") == before.get("Probability"):
@@ -132,29 +129,29 @@ def _enter_stage(records: Records, row: Row, before: Row) -> None:
     row["ForecastCategoryName"] = found["ForecastCategoryName"] if found else "Pipeline"
     row["ForecastCategory"] = found["ForecastCategory"] if found else "Pipeline"
     if before:
-        row["LastStageChangeDate"] = records.stamp()
+        row["LastStageChangeDate"] = tables.stamp()
 
 
-def _contact_role(records: Records, row: Row, _before: Row) -> None:
+def _contact_role(tables: Tables, row: Row, _before: Row) -> None:
     if row.get("IsPrimary"):
         table = quoted("OpportunityContactRole")
         sql = f"UPDATE {table} SET IsPrimary = 0 WHERE OpportunityId = ? AND Id IS NOT ? AND IsPrimary = 1"  # noqa: S608 - quoted
-        records.store.execute(sql, (row["OpportunityId"], row["Id"]))
+        tables.store.execute(sql, (row["OpportunityId"], row["Id"]))
 
 
-def _campaign_member(records: Records, row: Row, _before: Row) -> None:
+def _campaign_member(tables: Tables, row: Row, _before: Row) -> None:
     if row.get("LeadId") is None and row.get("ContactId") is None:
         raise RecordError("REQUIRED_FIELD_MISSING", "Required fields are missing: [LeadId, ContactId]", "LeadId")
     row["LeadOrContactId"] = row.get("ContactId") or row.get("LeadId")
     row["Type"] = "Contact" if row.get("ContactId") else "Lead"
     row["HasResponded"] = int(row.get("Status") == "Responded")
     if row["HasResponded"] and row.get("FirstRespondedDate") is None:
-        row["FirstRespondedDate"] = records.stamp()[:10]
+        row["FirstRespondedDate"] = tables.stamp()[:10]
 
 
-def _field_permission(records: Records, row: Row, _before: Row) -> None:
+def _field_permission(tables: Tables, row: Row, _before: Row) -> None:
     owner, _, name = str(row["Field"]).partition(".")
-    sobject = records.schema.get(owner)
+    sobject = tables.schema.get(owner)
     item = sobject.fields.get(name.casefold()) if sobject else None
     if sobject is None or item is None or sobject.name != row["SobjectType"]:
         message = f"Field Name: bad value for restricted picklist field: {row['Field']}"
@@ -167,8 +164,8 @@ def _field_permission(records: Records, row: Row, _before: Row) -> None:
         raise RecordError("FIELD_INTEGRITY_EXCEPTION", message, "PermissionsRead")
 
 
-def _object_permission(records: Records, row: Row, _before: Row) -> None:
-    if records.schema.get(str(row["SobjectType"])) is None:
+def _object_permission(tables: Tables, row: Row, _before: Row) -> None:
+    if tables.schema.get(str(row["SobjectType"])) is None:
         message = f"Sobject Type Name: bad value for restricted picklist field: {row['SobjectType']}"
         raise RecordError("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", message, "SobjectType")
     needs = {
@@ -183,7 +180,7 @@ def _object_permission(records: Records, row: Row, _before: Row) -> None:
             raise RecordError("FIELD_INTEGRITY_EXCEPTION", message, needed)
 
 
-_DERIVED: Mapping[str, Callable[[Records, Row, Row], None]] = {
+_DERIVED: Mapping[str, Callable[[Tables, Row, Row], None]] = {
     "Lead": _person,
     "Contact": _person,
     "User": _person,
@@ -195,36 +192,36 @@ _DERIVED: Mapping[str, Callable[[Records, Row, Row], None]] = {
 }
 
 
-def after_write(records: Records, sobject: SObject, _row: Row) -> None:
+def after_write(tables: Tables, sobject: SObject, _row: Row) -> None:
     """Works out the grants again when permissions changed."""
     if sobject.name in ("PermissionSet", "PermissionSetAssignment", "FieldPermissions"):
-        refresh_grants(records)
+        refresh_grants(tables)
 
 
-def refresh_stages(records: Records) -> None:
+def refresh_stages(tables: Tables) -> None:
     """Reads the stages of opportunities again."""
-    rows = records.store.where(records.schema.named("OpportunityStage"), {})
-    records.stages = {str(row["MasterLabel"]).casefold(): row for row in rows}
+    rows = tables.store.where(tables.schema.named("OpportunityStage"), {})
+    tables.stages = {str(row["MasterLabel"]).casefold(): row for row in rows}
 
 
-def refresh_grants(records: Records) -> None:
+def refresh_grants(tables: Tables) -> None:
     """Who may see which custom field, from the permission sets and their assignments."""
     grants: dict[str, dict[str, bool]] = {}
-    rows = records.store.execute(
+    rows = tables.store.execute(
         "SELECT a.AssigneeId, lower(f.Field), max(f.PermissionsEdit) FROM FieldPermissions f "
         "JOIN PermissionSetAssignment a ON a.PermissionSetId = f.ParentId "
         "WHERE f.PermissionsRead = 1 GROUP BY a.AssigneeId, lower(f.Field)"
     )
     for user, name, edit in rows:
         grants.setdefault(user, {})[name] = bool(edit)
-    records.schema.grant(grants)
+    tables.schema.grant(grants)
 
 
-def parts(records: Records, sobject: SObject, row: Row) -> Iterator[tuple[SObject, str]]:
+def parts(tables: Tables, sobject: SObject, row: Row) -> Iterator[tuple[SObject, str]]:
     """The records that are deleted together with this one."""
     for name, column in _PARTS.get(sobject.name, ()):
-        child = records.schema.named(name)
+        child = tables.schema.named(name)
         equal: Row = {column: row["Id"]}
         if child.soft_deletes:
             equal["IsDeleted"] = 0
-        yield from [(child, str(item["Id"])) for item in records.store.where(child, equal)]
+        yield from [(child, str(item["Id"])) for item in tables.store.where(child, equal)]

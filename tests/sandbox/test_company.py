@@ -12,9 +12,10 @@ import pytest
 
 from refloop.mapping.codes import CodeBook, code_key
 from refloop.mapping.match import Doubt, Reading, read_codes
-from refloop.model import Code, Kind, Ref, parse_time
+from refloop.model import Code, parse_time
 from refloop_sandbox.company import Company, build
 from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.nouns import Kind, Ref
 from refloop_sandbox.salesforce import LocalSalesforce
 
 TODAY = date(2026, 11, 1)
@@ -167,14 +168,14 @@ def _hubspot_email(hubspot: LocalHubSpot, ref: Ref) -> str:
 
 def test_late_deals_had_closed_before_the_person_came(crms: Crms) -> None:
     salesforce, hubspot, company = crms
-    assert {deal.connection for deal, _ in company.expected.late} == {"salesforce", "hubspot"}
+    assert {deal.crm for deal, _ in company.expected.late} == {"salesforce", "hubspot"}
     for deal, person in company.expected.late:
         assert _closed(salesforce, hubspot, deal) < _created(salesforce, hubspot, person)
         assert person in company.expected.matches
 
 
 def _closed(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> date:
-    if ref.connection == "hubspot":
+    if ref.crm == "hubspot":
         properties = hubspot.get("deals", ref.id)
         assert properties is not None
         return parse_time(properties["hs_closed_won_date"]).date()
@@ -185,7 +186,7 @@ def _closed(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> dat
 
 
 def _created(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> date:
-    if ref.connection == "hubspot":
+    if ref.crm == "hubspot":
         return parse_time((hubspot.get("contacts", ref.id) or {})["createdate"]).date()
     return parse_time(str((salesforce.get("Contact", ref.id) or {})["CreatedDate"])).date()
 
@@ -203,7 +204,7 @@ def test_rivals_have_people_of_two_referrers(crms: Crms) -> None:
     codes = company.expected.matches
     for deal in company.expected.rivals:
         assert len({referrer[codes[person]] for person in people[deal] if person in codes}) > 1
-    assert {deal.connection for deal in company.expected.rivals} == {"salesforce", "hubspot"}
+    assert {deal.crm for deal in company.expected.rivals} == {"salesforce", "hubspot"}
     for deal in company.expected.unreferred_won:
         assert not any(person in codes for person in people[deal])
     assert len(company.expected.unreferred_won) > 50
