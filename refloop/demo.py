@@ -25,8 +25,8 @@ from refloop.sync.intake import CODE_COLUMNS, import_codes
 from refloop.sync.run import Report, Task
 from refloop.sync.session import Session, read_config, session, utc_now
 from refloop_sandbox.company import build
-from refloop_sandbox.export_files import ExportError
 from refloop_sandbox.exports import CODE_FIELDS, LoadReport, load_exports
+from refloop_sandbox.exports.files import ExportError
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.server import Server

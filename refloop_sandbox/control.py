@@ -44,7 +44,7 @@ class Control:
         if what == "stats":
             return self._stats()
         if what == "reset":
-            self._crm.forget()
+            self._crm.reset_counters()
             self._cpu = time.process_time()
             return {}
         if what == "edit":

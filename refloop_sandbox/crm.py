@@ -23,11 +23,11 @@ class LocalCrm:
         self.faults = Plan()
         self.calls: Counter[str] = Counter()
 
-    def forget(self) -> None:
+    def reset_counters(self) -> None:
         """Sets all counters to zero: calls, refusals, injected faults, rate windows and the daily count."""
         self.calls.clear()
         self.faults.injected.clear()
-        self.traffic.forget()
+        self.traffic.reset()
 
     @property
     def refused(self) -> Counter[str]:

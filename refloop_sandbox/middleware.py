@@ -24,7 +24,7 @@ _SMALLEST_GZIP = 1_000
 _PAGES = 64
 
 
-class Front:
+class Middleware:
     """The ASGI application that clients talk to. `now` is the CRM's clock, for the `Date` of each answer.
 
     `compresses`: bodies go out in gzip to clients that ask for it.

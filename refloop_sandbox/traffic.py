@@ -30,7 +30,7 @@ class Window:
     def is_full(self, now_ms: int) -> bool:
         return self.used(now_ms) >= self.limit
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         self._calls.clear()
 
     def count(self, now_ms: int) -> None:
@@ -54,7 +54,7 @@ class Traffic:
     peak: int = 0
     _flying: list[float] = field(default_factory=list)
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Counts from zero again."""
         self.refused.clear()
         self.received = self.peak = 0

@@ -109,7 +109,7 @@ def test_a_broken_wall_is_seen(copy: Path, room: str, line: str) -> None:
     [
         ("nouns.py", "import refloop.model"),
         ("server.py", "import refloop_sandbox.hubspot"),
-        ("salesforce/rules.py", "import refloop_sandbox.salesforce.records"),
+        ("salesforce/object_rules.py", "import refloop_sandbox.salesforce.records"),
         ("hubspot/routes/table.py", "import refloop_sandbox.hubspot.app"),
     ],
 )

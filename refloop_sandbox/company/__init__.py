@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from random import Random
 
-from refloop_sandbox.company_codes import Codes, Writers
-from refloop_sandbox.company_hubspot import HubSpotBooks
-from refloop_sandbox.company_names import People, Person
-from refloop_sandbox.company_salesforce import SalesforceBooks
-from refloop_sandbox.company_setting import Expected, Member, Setting, midnight
+from refloop_sandbox.company.codes import Codes, Writers
+from refloop_sandbox.company.hubspot import CompanyInHubSpot
+from refloop_sandbox.company.names import People, Person
+from refloop_sandbox.company.salesforce import CompanyInSalesforce
+from refloop_sandbox.company.setting import Expected, Member, Setting, midnight
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.nouns import Ref
 from refloop_sandbox.salesforce import LocalSalesforce
@@ -63,10 +63,10 @@ def build(
     codes.issue(referrers)
     both = len(referrers) // 4  # the first quarter is in both CRMs, the rest is shared out
     there, here = referrers[: both * 5 // 2], [*referrers[:both], *referrers[both * 5 // 2 :]]
-    books = SalesforceBooks(setting, salesforce)
+    books = CompanyInSalesforce(setting, salesforce)
     won, waiting = books.spotlight(referrers[0], codes.issued[0])
     books.fill(there)
-    web = HubSpotBooks(setting, hubspot)
+    web = CompanyInHubSpot(setting, hubspot)
     web.fill(here, [*books.contacts[len(there) :], *(lead.member for lead in books.leads)])
     if won.contact is None or won.deal is None:
         raise ValueError("the spotlight needs a deal")

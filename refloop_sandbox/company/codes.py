@@ -9,7 +9,7 @@ from enum import StrEnum
 from random import Random
 from urllib.parse import quote
 
-from refloop_sandbox.company_names import Person, slug
+from refloop_sandbox.company.names import Person, slug
 
 SITE = "https://www.quillmoor.example"
 CUSTOMERS, PARTNERS, SEASON = "customer-referral", "partner", "season-offer"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-from refloop_sandbox.company_setting import Deal, Member, Setting, amount
+from refloop_sandbox.company.setting import Deal, Member, Setting, amount
 from refloop_sandbox.nouns import Outcome
 
 _PRODUCTS = ("Starter", "Team plan", "Enterprise", "40 seats", "Migration", "Annual licence", "Onboarding & training")

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from refloop_sandbox.company_codes import SITE, Writing
-from refloop_sandbox.company_deals import add_colleagues, add_latecomers, add_rivals, planned
-from refloop_sandbox.company_names import Person, as_typed
-from refloop_sandbox.company_setting import Deal, Member, Setting, stamp
+from refloop_sandbox.company.codes import SITE, Writing
+from refloop_sandbox.company.deals import add_colleagues, add_latecomers, add_rivals, planned
+from refloop_sandbox.company.names import Person, as_typed
+from refloop_sandbox.company.setting import Deal, Member, Setting, stamp
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.nouns import Kind, Outcome, Ref
 
@@ -33,7 +33,7 @@ Stages = Mapping[Outcome, Sequence[str]]
 
 
 @dataclass
-class HubSpotBooks:
+class CompanyInHubSpot:
     """What stands in the company's HubSpot. `fill` loads it."""
 
     setting: Setting

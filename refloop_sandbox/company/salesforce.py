@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from refloop_sandbox.company_codes import Issued, Writing
-from refloop_sandbox.company_deals import add_colleagues, add_latecomers, add_rivals, planned
-from refloop_sandbox.company_names import Person, as_typed
-from refloop_sandbox.company_setting import Deal, Member, Setting, stamp
+from refloop_sandbox.company.codes import Issued, Writing
+from refloop_sandbox.company.deals import add_colleagues, add_latecomers, add_rivals, planned
+from refloop_sandbox.company.names import Person, as_typed
+from refloop_sandbox.company.setting import Deal, Member, Setting, stamp
 from refloop_sandbox.nouns import Kind, Outcome, Ref
 from refloop_sandbox.salesforce import LocalSalesforce
 
@@ -34,7 +34,7 @@ class Lead:
 
 
 @dataclass
-class SalesforceBooks:
+class CompanyInSalesforce:
     """What stands in the company's Salesforce. `fill` loads it."""
 
     setting: Setting

@@ -8,8 +8,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from random import Random
 
-from refloop_sandbox.company_codes import ORDINARY, PAGES, SITE, Doubt, Writers, Writing
-from refloop_sandbox.company_names import People, Person
+from refloop_sandbox.company.codes import ORDINARY, PAGES, SITE, Doubt, Writers, Writing
+from refloop_sandbox.company.names import People, Person
 from refloop_sandbox.nouns import Outcome, Ref
 
 _CARRYING = 0.12

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
-from refloop_sandbox.export_files import BadRow, Entry, ExportError, ExportFile, Faulty, Layout
-from refloop_sandbox.export_rows import (
+from refloop_sandbox.exports.files import BadRow, Entry, ExportError, ExportFile, Faulty, Layout
+from refloop_sandbox.exports.rows import (
     HubSpotDeals,
     Row,
     SalesforceDeals,

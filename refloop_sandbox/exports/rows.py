@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple
 
-from refloop_sandbox.export_files import BadRow, Entry
+from refloop_sandbox.exports.files import BadRow, Entry
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
 from refloop_sandbox.nouns import Outcome

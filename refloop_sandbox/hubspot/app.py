@@ -50,7 +50,7 @@ def canonical(path: str) -> tuple[str, str] | None:
     return None
 
 
-class Desk:
+class Dispatcher:
     """Takes requests for endpoints: counts them, checks the bearer and the limits, calls the handler."""
 
     def __init__(self, services: Services, calls: Counter[str]) -> None:
@@ -140,8 +140,8 @@ class Versions:
 
 
 def application(services: Services, calls: Counter[str]) -> ASGIApp:
-    """The ASGI application of one account, to be put behind a `Front`."""
-    desk = Desk(services, calls)
-    routes = [Route(one.path, desk.endpoint(one), methods=[one.method]) for one in ENDPOINTS]
+    """The ASGI application of one account, to be put behind a `Middleware`."""
+    dispatcher = Dispatcher(services, calls)
+    routes = [Route(one.path, dispatcher.endpoint(one), methods=[one.method]) for one in ENDPOINTS]
     inner = Starlette(routes=routes, exception_handlers={404: _unknown_path, 405: _unknown_path})
     return Versions(inner)

@@ -12,11 +12,11 @@ from starlette.datastructures import QueryParams
 
 from refloop_sandbox.hubspot.access import Access
 from refloop_sandbox.hubspot.errors import bad_request, invalid_json, not_numeric
+from refloop_sandbox.hubspot.json_body import is_number
 from refloop_sandbox.hubspot.limits import Limits
 from refloop_sandbox.hubspot.portal import Portal
 from refloop_sandbox.hubspot.schema import ObjectType, object_type
 from refloop_sandbox.hubspot.search import Search
-from refloop_sandbox.hubspot.shapes import is_number
 
 RULES_SINCE = "2026-09"
 """From this version on the admin's rules hold for API writes, and batches with errors answer 200."""

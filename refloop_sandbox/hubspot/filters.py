@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
 from refloop_sandbox.hubspot.render import COUNTED
 from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, ObjectType, Property, Schema, object_type
-from refloop_sandbox.hubspot.wire import iso, parse_millis
+from refloop_sandbox.hubspot.spelling import iso, parse_millis
 
 _MOST = 2**63 - 1
 """What SQLite can compare as a whole number."""

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 from refloop_sandbox.hubspot import troubles
 from refloop_sandbox.hubspot.errors import Refusal
-from refloop_sandbox.hubspot.wire import millis
+from refloop_sandbox.hubspot.spelling import millis
 from refloop_sandbox.traffic import Traffic, Window
 
 Bucket = Literal["search", "associations", "other"]
@@ -82,11 +82,11 @@ class Limits:
         self._traffic.refused[policy] += 1
         return refusal
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Empties the windows and the day's count."""
         self.used_today = 0
         for window in (self._app, self._searches, self._associations):
-            window.forget()
+            window.reset()
 
     def roll(self) -> None:
         """Starts the new day if the account's midnight has passed."""

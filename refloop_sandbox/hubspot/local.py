@@ -14,7 +14,6 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from refloop_sandbox.crm import LocalCrm
-from refloop_sandbox.front import Front
 from refloop_sandbox.hubspot.access import Access
 from refloop_sandbox.hubspot.app import application
 from refloop_sandbox.hubspot.associations import associate, disassociate
@@ -37,8 +36,9 @@ from refloop_sandbox.hubspot.records import (
 from refloop_sandbox.hubspot.render import View
 from refloop_sandbox.hubspot.schema import DEALS, ObjectType, object_type
 from refloop_sandbox.hubspot.search import Search
+from refloop_sandbox.hubspot.spelling import iso, millis, moment, utc_now
 from refloop_sandbox.hubspot.store import Row
-from refloop_sandbox.hubspot.wire import iso, millis, moment, utc_now
+from refloop_sandbox.middleware import Middleware
 from refloop_sandbox.traffic import Latency, Traffic
 
 _STEP = 5_000
@@ -89,7 +89,7 @@ class LocalHubSpot(LocalCrm):
         limits.strict = strict
         self._services = Services(self._portal, Search(self._portal), limits, self._access)
         inner = application(self._services, self.calls)
-        self.app: ASGIApp = Front(inner, self.traffic, self.faults, lambda: moment(self._portal.now()))
+        self.app: ASGIApp = Middleware(inner, self.traffic, self.faults, lambda: moment(self._portal.now()))
 
     # -- seeding
 
@@ -289,10 +289,10 @@ class LocalHubSpot(LocalCrm):
 
     # -- trouble
 
-    def forget(self) -> None:
+    def reset_counters(self) -> None:
         with self._portal.store.lock:
-            super().forget()
-            self._services.limits.forget()
+            super().reset_counters()
+            self._services.limits.reset()
 
     def revoke_tokens(self) -> None:
         """Ends every token: calls answer 401 until a new one is got by OAuth, or accepted."""

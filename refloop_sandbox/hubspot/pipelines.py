@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
+from refloop_sandbox.hubspot.json_body import mapping, whole
 from refloop_sandbox.hubspot.schema import DEALS, LEADS, ObjectType
-from refloop_sandbox.hubspot.shapes import mapping, whole
 
 _BEGINNING = "1970-01-01T00:00:00Z"
 _DEFAULT_STAGES = (

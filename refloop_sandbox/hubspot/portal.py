@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 from refloop_sandbox.hubspot.labels import Labels
 from refloop_sandbox.hubspot.pipelines import Pipelines
 from refloop_sandbox.hubspot.schema import DEALS, Schema
+from refloop_sandbox.hubspot.spelling import iso, millis
 from refloop_sandbox.hubspot.standard import stage_dates, standard_schema
 from refloop_sandbox.hubspot.store import Store
-from refloop_sandbox.hubspot.wire import iso, millis
 
 
 @dataclass(frozen=True, slots=True)

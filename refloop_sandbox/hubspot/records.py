@@ -8,10 +8,10 @@ from typing import Any
 from refloop_sandbox.hubspot.errors import Conflict, Issue, Refusal, invalid_values, required_values
 from refloop_sandbox.hubspot.portal import APP, IMPORT, Portal, Writer
 from refloop_sandbox.hubspot.schema import CONTACTS, DEALS, LEADS, ObjectType
+from refloop_sandbox.hubspot.spelling import iso, parse_millis
 from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
 from refloop_sandbox.hubspot.store import Change, Row
 from refloop_sandbox.hubspot.values import checked, text_of
-from refloop_sandbox.hubspot.wire import iso, parse_millis
 
 Values = dict[str, str]
 """What a write sets, by property; "" clears."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from refloop_sandbox.hubspot.portal import APP, IMPORT, Portal
 from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType, Property
+from refloop_sandbox.hubspot.spelling import iso
 from refloop_sandbox.hubspot.store import Change, Row
-from refloop_sandbox.hubspot.wire import iso
 
 INLINE_ASSOCIATIONS = 100
 """How many associations of one type come with a record before `paging` points to the rest."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
-from refloop_sandbox.hubspot.shapes import objects, whole
+from refloop_sandbox.hubspot.json_body import objects, whole
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 _FIELD_TYPES = {

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 from refloop_sandbox.hubspot.errors import bad_request
 from refloop_sandbox.hubspot.filters import Clause, Column, column, condition
+from refloop_sandbox.hubspot.json_body import objects, texts, whole
 from refloop_sandbox.hubspot.portal import Portal
 from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType
-from refloop_sandbox.hubspot.shapes import objects, texts, whole
 from refloop_sandbox.hubspot.store import Row
 
 MAX_BODY = 3_000

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from refloop_sandbox.hubspot.errors import Issue, invalid_json
 from refloop_sandbox.hubspot.schema import Property
-from refloop_sandbox.hubspot.wire import iso, moment, parse_millis
+from refloop_sandbox.hubspot.spelling import iso, moment, parse_millis
 
 MAX_TEXT = 65_536
 _NUMBER = re.compile(r"[+-]?([0-9]+([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]{1,3})?")

@@ -12,9 +12,9 @@ from typing import Any
 from refloop_sandbox.salesforce.call import Answer, Call
 from refloop_sandbox.salesforce.errors import ApiError, RecordError, bad_json
 from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.object_rules import refresh_grants
 from refloop_sandbox.salesforce.org import Org
 from refloop_sandbox.salesforce.records import Actor
-from refloop_sandbox.salesforce.rules import refresh_grants
 from refloop_sandbox.salesforce.schema import SObject
 from refloop_sandbox.salesforce.sobjects import attributes, picked, put, without_attributes
 from refloop_sandbox.salesforce.values import shown

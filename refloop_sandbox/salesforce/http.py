@@ -26,7 +26,7 @@ _IDENTITY = re.compile(r"/id/(\w{15,18})/(\w{15,18})")
 
 
 class Api:
-    """The ASGI application, to be put behind a `Front`. Requests are served one at a time, on the event loop."""
+    """The ASGI application, to be put behind a `Middleware`. Requests are served one at a time, on the event loop."""
 
     def __init__(self, org: Org, tokens: Tokens, traffic: Traffic, calls: Counter[str]) -> None:
         self._org = org

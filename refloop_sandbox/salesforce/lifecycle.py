@@ -186,7 +186,7 @@ def merge(records: Records, sobject: SObject, survivor: str, loser: str, actor: 
         for child, column, row in list(_pointing(records, sobject, str(gone["Id"]))):
             if row["Id"] != gone["Id"]:
                 records.write(child, row, {column: kept["Id"]}, actor)
-        records.bury(sobject, gone, actor, master=str(kept["Id"]))
+        records.mark_deleted(sobject, gone, actor, master=str(kept["Id"]))
         records.write(sobject, records.existing(sobject, str(kept["Id"])), {}, actor)
 
 

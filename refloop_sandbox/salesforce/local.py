@@ -10,7 +10,7 @@ from typing import Self
 from starlette.types import ASGIApp
 
 from refloop_sandbox.crm import LocalCrm
-from refloop_sandbox.front import Front
+from refloop_sandbox.middleware import Middleware
 from refloop_sandbox.salesforce import seed
 from refloop_sandbox.salesforce.fields import add_field
 from refloop_sandbox.salesforce.guards import Broken, Refusal, Rule
@@ -67,7 +67,7 @@ class LocalSalesforce(LocalCrm):
         if not assignment_rule:
             self._org.records.assign_to = None
         api = Api(self._org, self._tokens, self.traffic, self.calls)
-        self.app: ASGIApp = Front(api, self.traffic, self.faults, self._org.now, compresses=True)
+        self.app: ASGIApp = Middleware(api, self.traffic, self.faults, self._org.now, compresses=True)
 
     def close(self) -> None:
         """Frees the database. Safe to repeat."""
@@ -259,9 +259,9 @@ class LocalSalesforce(LocalCrm):
 
     # --- meters and faults
 
-    def forget(self) -> None:
+    def reset_counters(self) -> None:
         with self._org.store.lock:
-            super().forget()
+            super().reset_counters()
             self._org.forget_requests()
 
     @property

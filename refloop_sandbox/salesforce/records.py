@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from refloop_sandbox.salesforce import rules
+from refloop_sandbox.salesforce import object_rules
 from refloop_sandbox.salesforce.errors import ApiError, RecordError, no_such_record
 from refloop_sandbox.salesforce.guards import Guards
 from refloop_sandbox.salesforce.ids import full_id
@@ -50,14 +50,14 @@ class Records(Tables):
             raise RecordError("INVALID_TYPE_FOR_OPERATION", message)
         row = self.defaults(sobject)
         row.update(self._accepted(sobject, fields, actor, creating=True))
-        rules.check_required(sobject, row)
+        object_rules.check_required(sobject, row)
         row["Id"] = self.store.next_id(sobject.prefix)
         row.update(self._stamps(actor, creating=True))
         with self.store.transaction():
             self._guard(sobject, ({**row, "Id": None},), actor)
             self._finish(sobject, row, {}, actor)
             self.store.insert(sobject, [row], list(row))
-            rules.after_write(self, sobject, row)
+            object_rules.after_write(self, sobject, row)
         return str(row["Id"])
 
     def update(self, sobject: SObject, record_id: str, fields: Mapping[str, object], actor: Actor) -> None:
@@ -69,7 +69,7 @@ class Records(Tables):
         if before.get("IsConverted") and sobject.name == "Lead":
             raise RecordError("CANNOT_UPDATE_CONVERTED_LEAD", "cannot reference converted lead")
         values = self._accepted(sobject, fields, actor, creating=False)
-        rules.check_cleared(sobject, values)
+        object_rules.check_cleared(sobject, values)
         self.write(sobject, before, values, actor)
 
     def write(self, sobject: SObject, before: Row, values: Row, actor: Actor) -> None:
@@ -82,7 +82,7 @@ class Records(Tables):
             changed = {name: value for name, value in row.items() if before.get(name) != value or name in values}
             if changed:
                 self.store.update(sobject, str(before["Id"]), changed)
-            rules.after_write(self, sobject, row)
+            object_rules.after_write(self, sobject, row)
 
     def delete(self, sobject: SObject, record_id: str, actor: Actor, *, hard: bool = False) -> None:
         """Moves a record to the recycle bin, or past it when `hard` or when the object has none; its parts follow."""
@@ -91,12 +91,14 @@ class Records(Tables):
         row = self.existing(sobject, record_id, deleted=hard)
         self._guard(sobject, (row,), actor)
         with self.store.transaction():
-            for part, child in rules.parts(self, sobject, row):
+            for part, child in object_rules.parts(self, sobject, row):
                 self.delete(part, child, actor, hard=hard)
-            self.bury(sobject, row, actor, hard=hard)
-            rules.after_write(self, sobject, row)
+            self.mark_deleted(sobject, row, actor, hard=hard)
+            object_rules.after_write(self, sobject, row)
 
-    def bury(self, sobject: SObject, row: Row, actor: Actor, *, hard: bool = False, master: str | None = None) -> None:
+    def mark_deleted(
+        self, sobject: SObject, row: Row, actor: Actor, *, hard: bool = False, master: str | None = None
+    ) -> None:
         """Marks one record deleted (or removes it) and notes it in the deletion log."""
         record_id = str(row["Id"])
         if hard or not sobject.soft_deletes:
@@ -139,7 +141,7 @@ class Records(Tables):
         row: Row = {
             item.name: stored(item, item.default) for item in sobject.fields.values() if item.default is not None
         }
-        row.update(rules.defaults(self, sobject))
+        row.update(object_rules.defaults(self, sobject))
         return row
 
     def _accepted(self, sobject: SObject, fields: Mapping[str, object], actor: Actor, *, creating: bool) -> Row:
@@ -171,9 +173,9 @@ class Records(Tables):
             row["OwnerId"] = row.get("OwnerId") or actor.user
         if sobject.name == "Lead" and actor.assign and self.assign_to is not None:
             row["OwnerId"] = self.assign_to
-        rules.derive(self, sobject, row, before)
-        rules.check_references(self, sobject, row, before)
-        rules.check_unique(self, sobject, row, before)
+        object_rules.derive(self, sobject, row, before)
+        object_rules.check_references(self, sobject, row, before)
+        object_rules.check_unique(self, sobject, row, before)
         self.guards.check_rules(sobject, row, before)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
-from refloop_sandbox.salesforce import rules
+from refloop_sandbox.salesforce import object_rules
 from refloop_sandbox.salesforce.errors import RecordError
 from refloop_sandbox.salesforce.fields import refresh_catalogue
 from refloop_sandbox.salesforce.ids import full_id
@@ -45,7 +45,7 @@ def _prepared(records: Records, sobject: SObject, given: Mapping[str, object], b
     held: Row = {item.name: stored(item, value) for item, value in _known(sobject, given)}
     row = {**blank, **held}
     row["Id"] = held.get("Id") or records.store.next_id(sobject.prefix)
-    rules.derive(records, sobject, row, {})
+    object_rules.derive(records, sobject, row, {})
     row.update(held)
     if sobject.stamped:
         _stamp(row, held)
@@ -108,5 +108,5 @@ def add_stage(records: Records, stage: tuple[str, int, bool, bool, str], order: 
         "ForecastCategory": {"Best Case": "BestCase", "Commit": "Forecast"}.get(category, category),
     }  # fmt: skip
     made = load(records, records.schema.named("OpportunityStage"), [row], actor)[0]
-    rules.refresh_stages(records)
+    object_rules.refresh_stages(records)
     return made

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from refloop_sandbox.salesforce.date_literals import period
 from refloop_sandbox.salesforce.errors import ApiError
 from refloop_sandbox.salesforce.ids import full_id
-from refloop_sandbox.salesforce.periods import period
 from refloop_sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Field, Schema, SObject
 from refloop_sandbox.salesforce.soql_parse import Condition, Item, Key, Literal, Path, Query, Test, pointed
 from refloop_sandbox.salesforce.store import quoted

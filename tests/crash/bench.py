@@ -168,8 +168,8 @@ class Bench:
             store.version += 1  # what a search found before is not what it finds now
         with self.salesforce._org.store.lock:
             self.salesforce._org.store._connection.deserialize(state.salesforce)
-        self.hubspot.forget()  # a clock that is put back never leaves a rate window
-        self.salesforce.forget()
+        self.hubspot.reset_counters()  # a clock that is put back never leaves a rate window
+        self.salesforce.reset_counters()
         self.now = state.now
         self.writes = list(state.writes)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from refloop_sandbox.export_files import ExportError, ExportFile
 from refloop_sandbox.exports import CODE_FIELDS, FAULTS_LIMIT, LAYOUTS, LoadReport, load_exports
+from refloop_sandbox.exports.files import ExportError, ExportFile
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.salesforce import LocalSalesforce
 

@@ -12,9 +12,9 @@ from typing import Any
 from refloop_sandbox.hubspot.associations import associate, disassociate
 from refloop_sandbox.hubspot.call import Answer, Call, numeric, numeric_or_none
 from refloop_sandbox.hubspot.errors import Body, Refusal, bad_request, error_body, resource_not_found
+from refloop_sandbox.hubspot.json_body import type_ids, whole
 from refloop_sandbox.hubspot.labels import Label
 from refloop_sandbox.hubspot.records import live
-from refloop_sandbox.hubspot.shapes import type_ids, whole
 
 PAGE = 500
 MAX_READ, MAX_CREATE, MAX_ARCHIVE = 1_000, 2_000, 100

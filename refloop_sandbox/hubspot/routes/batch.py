@@ -12,6 +12,7 @@ from typing import Any
 
 from refloop_sandbox.hubspot.call import Answer, Call, numeric_or_none
 from refloop_sandbox.hubspot.errors import Body, Conflict, Issue, Refusal, bad_request, error_body, invalid_values
+from refloop_sandbox.hubspot.json_body import mapping, texts
 from refloop_sandbox.hubspot.portal import APP
 from refloop_sandbox.hubspot.records import InvalidValues, archive, live, update
 from refloop_sandbox.hubspot.render import View
@@ -23,7 +24,6 @@ from refloop_sandbox.hubspot.routes.objects import (
     prepare_new,
     shown_whole,
 )
-from refloop_sandbox.hubspot.shapes import mapping, texts
 from refloop_sandbox.hubspot.store import Row
 
 MAX_INPUTS = 100

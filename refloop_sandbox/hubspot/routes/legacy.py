@@ -9,8 +9,8 @@ from refloop_sandbox.hubspot.call import Answer, Call
 from refloop_sandbox.hubspot.render import View
 from refloop_sandbox.hubspot.routes.setup import list_properties
 from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType
+from refloop_sandbox.hubspot.spelling import parse_millis
 from refloop_sandbox.hubspot.store import Row
-from refloop_sandbox.hubspot.wire import parse_millis
 
 _MAX_PAGE = 250
 

@@ -8,6 +8,7 @@ from typing import Any
 from refloop_sandbox.hubspot.associations import associate
 from refloop_sandbox.hubspot.call import Answer, Call, numeric
 from refloop_sandbox.hubspot.errors import bad_request, resource_not_found
+from refloop_sandbox.hubspot.json_body import mapping, objects, type_ids
 from refloop_sandbox.hubspot.merge import merge
 from refloop_sandbox.hubspot.portal import APP
 from refloop_sandbox.hubspot.records import (
@@ -23,7 +24,6 @@ from refloop_sandbox.hubspot.records import (
 from refloop_sandbox.hubspot.render import View
 from refloop_sandbox.hubspot.schema import CONTACTS, LEADS, ObjectType, object_type
 from refloop_sandbox.hubspot.search import MAX_BODY, parse
-from refloop_sandbox.hubspot.shapes import mapping, objects, type_ids
 from refloop_sandbox.hubspot.store import Row
 
 PAGE, PAGE_WITH_HISTORY = 100, 50

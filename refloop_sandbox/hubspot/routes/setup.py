@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from refloop_sandbox.hubspot.access import TOKEN_LIFE, invalid_grant
 from refloop_sandbox.hubspot.call import Answer, Call
 from refloop_sandbox.hubspot.errors import Body, Refusal, bad_request, error_body, resource_not_found
+from refloop_sandbox.hubspot.json_body import mapping, objects, whole
 from refloop_sandbox.hubspot.pipelines import checked_metadata
 from refloop_sandbox.hubspot.schema import name_taken
-from refloop_sandbox.hubspot.shapes import mapping, objects, whole
-from refloop_sandbox.hubspot.wire import iso, millis
+from refloop_sandbox.hubspot.spelling import iso, millis
 
 MAX_DEFINITIONS = 100
 
