@@ -8,8 +8,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("missing", ["refloop_sandbox", "starlette"])
-@pytest.mark.parametrize("command", ["demo", "sandbox"])
+@pytest.mark.parametrize(("missing", "command"), [("refloop_sandbox", "demo"), ("starlette", "sandbox")])
 def test_it_is_told_what_to_install(missing: str, command: str) -> None:
     start = f"import sys; sys.modules[{missing!r}] = None; from refloop.cli import main; main()"
     answer = subprocess.run([sys.executable, "-c", start, command], capture_output=True, text=True, check=False)
