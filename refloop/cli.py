@@ -329,10 +329,13 @@ def main() -> NoReturn:
     sys.exit(Exit.OK)
 
 
+_OF_THE_LOCAL_CRMS = ("refloop_sandbox", "starlette", "uvicorn", "lark")
+
+
 def _told(error: Exception) -> Exit:
     """Says what ended a command. Of a bug, only where it is: its own words may quote a record."""
-    if isinstance(error, ModuleNotFoundError) and error.name in ("starlette", "uvicorn", "lark"):
-        text.say(err, 'refloop: the local CRMs need an extra: pip install "refloop[sandbox]"', "red")
+    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in _OF_THE_LOCAL_CRMS:
+        text.say(err, 'refloop: the local CRMs are not installed: pip install "refloop[sandbox]"', "red")
         return Exit.USAGE
     if isinstance(error, sqlite3.DatabaseError):
         translation = translated(error, Path("(see `ledger:` in the configuration)"))

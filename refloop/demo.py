@@ -17,19 +17,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from refloop.errors import ConfigError, RefloopError
+from refloop.errors import ConfigError, DataError, RefloopError
 from refloop.model import Level
 from refloop.report import figures, text
 from refloop.report.progress import progress_bars
-from refloop.sandbox.company import build
-from refloop.sandbox.exports import CODE_FIELDS, LoadReport, load_exports
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
 from refloop.sync.intake import CODE_COLUMNS, import_codes
 from refloop.sync.run import Task
 from refloop.sync.run_report import Report
 from refloop.sync.session import Session, read_config, session, utc_now
+from refloop_sandbox.company import build
+from refloop_sandbox.exports import CODE_FIELDS, LoadReport, load_exports
+from refloop_sandbox.exports.files import ExportError
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 
 CONFIG = """\
 version: 1
@@ -102,7 +103,7 @@ def _fill(
     salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path, data: Path | None
 ) -> tuple[Path | None, tuple[str, ...]]:
     if data is not None:
-        notes = _notes(load_exports(data, salesforce, hubspot))
+        notes = _notes(_loaded(data, salesforce, hubspot))
         codes = data / "codes.csv"
         if codes.exists():
             return codes, notes
@@ -114,6 +115,14 @@ def _fill(
         writer.writeheader()
         writer.writerows(company.codes)
     return codes, ()
+
+
+def _loaded(data: Path, salesforce: LocalSalesforce, hubspot: LocalHubSpot) -> LoadReport:
+    """What the local CRMs, which do not know refloop, say of a file that cannot be used, as refloop says it."""
+    try:
+        return load_exports(data, salesforce, hubspot)
+    except ExportError as error:
+        raise DataError(error.message, remedy=error.remedy) from error
 
 
 def _notes(report: LoadReport) -> tuple[str, ...]:

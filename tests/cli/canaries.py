@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from refloop.redaction import _REDACTOR
-from refloop.sandbox import faults
-from refloop.sandbox.faults import Alter, Asked, Fault, Reply
-from refloop.sandbox.hubspot import troubles as hubspot
-from refloop.sandbox.salesforce import troubles as salesforce
+from refloop_sandbox import faults
+from refloop_sandbox.faults import Alter, Asked, Fault, Reply
+from refloop_sandbox.hubspot import troubles as hubspot
+from refloop_sandbox.salesforce import troubles as salesforce
 from tests.cli.conftest import NOON, Answer, Office
 
 Make = Callable[[str], Fault]

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from refloop.errors import Exit
 from refloop.ledger import open_ledger
-from refloop.sandbox.server import Server
+from refloop_sandbox.server import Server
 from tests.cli.conftest import Office, fill
 
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from refloop.errors import Exit
-from refloop.sandbox import faults
+from refloop_sandbox import faults
 from tests.cli.conftest import Office, fill
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -12,10 +12,12 @@ import pytest
 
 from refloop.mapping.codes import CodeBook, code_key
 from refloop.mapping.match import READING_REASONS, CarriedTexts, Reading, read_codes
-from refloop.model import Code, Kind, Ref, parse_time
-from refloop.sandbox.company import Company, build
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop import model
+from refloop.model import Code, parse_time
+from refloop_sandbox.company import Company, build
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.nouns import Kind, Ref
+from refloop_sandbox.salesforce import LocalSalesforce
 
 TODAY = date(2026, 11, 1)
 Crms = tuple[LocalSalesforce, LocalHubSpot, Company]
@@ -61,9 +63,13 @@ def test_every_record_reads_as_planned(crms: Crms) -> None:
     wrong = [
         (str(ref), text, reading)
         for ref, on, text in _texts(crms)
-        if not _as_planned(company, ref, reading := read_codes(CarriedTexts(ref, text, on), book))
+        if not _as_planned(company, ref, reading := _read(text, on, book))
     ]
     assert wrong == []
+
+
+def _read(text: Mapping[str, str], on: date, book: CodeBook) -> Reading:
+    return read_codes(CarriedTexts(model.Ref("crm", model.Kind.LEAD, "1"), text, on), book)
 
 
 def _as_planned(company: Company, ref: Ref, reading: Reading) -> bool:
@@ -167,14 +173,14 @@ def _hubspot_email(hubspot: LocalHubSpot, ref: Ref) -> str:
 
 def test_late_deals_had_closed_before_the_person_came(crms: Crms) -> None:
     salesforce, hubspot, company = crms
-    assert {deal.connection for deal, _ in company.expected.late} == {"salesforce", "hubspot"}
+    assert {deal.crm for deal, _ in company.expected.late} == {"salesforce", "hubspot"}
     for deal, person in company.expected.late:
         assert _closed(salesforce, hubspot, deal) < _created(salesforce, hubspot, person)
         assert person in company.expected.matches
 
 
 def _closed(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> date:
-    if ref.connection == "hubspot":
+    if ref.crm == "hubspot":
         properties = hubspot.get("deals", ref.id)
         assert properties is not None
         return parse_time(properties["hs_closed_won_date"]).date()
@@ -185,7 +191,7 @@ def _closed(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> dat
 
 
 def _created(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> date:
-    if ref.connection == "hubspot":
+    if ref.crm == "hubspot":
         return parse_time((hubspot.get("contacts", ref.id) or {})["createdate"]).date()
     return parse_time(str((salesforce.get("Contact", ref.id) or {})["CreatedDate"])).date()
 
@@ -203,7 +209,7 @@ def test_rivals_have_people_of_two_referrers(crms: Crms) -> None:
     codes = company.expected.matches
     for deal in company.expected.rivals:
         assert len({referrer[codes[person]] for person in people[deal] if person in codes}) > 1
-    assert {deal.connection for deal in company.expected.rivals} == {"salesforce", "hubspot"}
+    assert {deal.crm for deal in company.expected.rivals} == {"salesforce", "hubspot"}
     for deal in company.expected.unreferred_won:
         assert not any(person in codes for person in people[deal])
     assert len(company.expected.unreferred_won) > 50
@@ -273,4 +279,4 @@ def test_small_companies_work_too(seed: int, size: float) -> None:
         crms = salesforce, (hubspot := LocalHubSpot()), build(salesforce, hubspot, seed=seed, size=size, today=TODAY)
         company, book = crms[2], _book(crms[2])
         for ref, on, text in _texts(crms):
-            assert _as_planned(company, ref, read_codes(CarriedTexts(ref, text, on), book)), (ref, text)
+            assert _as_planned(company, ref, _read(text, on, book)), (ref, text)

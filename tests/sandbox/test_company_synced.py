@@ -14,14 +14,14 @@ import pytest
 from refloop.ledger import Ledger
 from refloop.mapping.codes import code_key
 from refloop.mapping.match import READING_REASONS
-from refloop.model import Kind, Ref
-from refloop.sandbox.company import Company, build
-from refloop.sandbox.hubspot import Allowance, LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
 from refloop.sync.intake import import_codes
 from refloop.sync.run import Task
 from refloop.sync.session import read_config, session, utc_now
+from refloop_sandbox.company import Company, build
+from refloop_sandbox.hubspot import Allowance, LocalHubSpot
+from refloop_sandbox.nouns import Kind, Ref
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 
 CONFIG = """
 version: 1
@@ -112,7 +112,7 @@ def test_late_people_get_no_credit(synced: Synced) -> None:
     for deal, person in synced.company.expected.late:
         credited = synced.refs(
             "SELECT m.* FROM members m JOIN current_credits c USING (referral) WHERE c.connection = ? AND c.id = ?",
-            deal.connection,
+            deal.crm,
             deal.id,
         )
         assert person not in credited
@@ -120,7 +120,7 @@ def test_late_people_get_no_credit(synced: Synced) -> None:
 
 def test_won_deals_without_a_referral_stay_without(synced: Synced) -> None:
     credited = synced.refs("SELECT * FROM credited_deals WHERE connection = 'salesforce'")
-    lonely = {ref for ref in synced.company.expected.unreferred_won if ref.connection == "salesforce"}
+    lonely = {ref for ref in synced.company.expected.unreferred_won if ref.crm == "salesforce"}
     shared = {there for there, _ in synced.company.expected.same_person}
     assert lonely
     people = {ref: _people(synced, ref) for ref in lonely & credited}

@@ -15,12 +15,12 @@ from refloop.ledger.receipts import intend
 from refloop.ledger.undo import undoing
 from refloop.model import Change, Kind, Ref
 from refloop.report import figures
-from refloop.sandbox import faults
-from refloop.sandbox.hubspot import Quirks
-from refloop.sandbox.server import Server
 from refloop.sync.push import Pusher
 from refloop.sync.run_report import Report
 from refloop.testing import Draft, MemoryCrm, RecallingConnector, World
+from refloop_sandbox import faults
+from refloop_sandbox.hubspot import Quirks
+from refloop_sandbox.server import Server
 from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
 from tests.sync.loop import Loop
 
