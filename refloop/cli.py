@@ -15,10 +15,11 @@ import typer
 from rich.console import Console
 
 from refloop import __version__, log
-from refloop.cli_intake import codes_app, referrals_app
-from refloop.cli_ledger import forget_person, ledger_app, unlock
-from refloop.cli_setup import check, init, provision
-from refloop.cli_tell import explain, list_runs, refreshing_metrics, review, status
+from refloop.commands.console import JsonOption, OnlyOption, agreed, err, out, paged, print_json, working
+from refloop.commands.inspect import explain, list_runs, refreshing_metrics, review, status
+from refloop.commands.intake import codes_app, referrals_app
+from refloop.commands.ledger import forget_person, ledger_app, unlock
+from refloop.commands.setup import check, init, provision
 from refloop.errors import Exit, RefloopError
 from refloop.ledger.backups import back_up_daily
 from refloop.ledger.book import translated
@@ -30,7 +31,6 @@ from refloop.sync.planfile import as_row, load_plan, save_plan
 from refloop.sync.planner import Planner
 from refloop.sync.run import Report, Task
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, OnlyOption, agreed, err, out, paged, print_json, working
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -296,7 +296,7 @@ DataOption = Annotated[
 @app.command()
 def demo(data: DataOption = None) -> None:
     """Run the whole loop on a local Salesforce and HubSpot with a made-up company, and show it closed."""
-    from refloop.demo import run_demo
+    from refloop.commands.local_crms import run_demo
 
     run_demo(out, err, data)
 
@@ -308,7 +308,7 @@ def sandbox(
     hubspot_port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8802,
 ) -> None:
     """Serve the local Salesforce and HubSpot until stopped, for the CLI, the SDKs or curl."""
-    from refloop.demo import serve
+    from refloop.commands.local_crms import serve
 
     serve(out, data, salesforce_port, hubspot_port)
 

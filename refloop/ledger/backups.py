@@ -13,11 +13,11 @@ from pathlib import Path
 from sqlite_utils import Database
 
 from refloop import log
+from refloop.atomic_file import sync_folder
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger.book import Ledger, open_ledger, translated
 from refloop.ledger.records import stored_hash_of
 from refloop.ledger.seal import break_seal
-from refloop.whole_file import sync_folder
 
 KEPT = 7
 _STAMP = "%Y%m%dT%H%M%S.%fZ"

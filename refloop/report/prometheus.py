@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from refloop.atomic_file import is_special, replacing
 from refloop.errors import DiskError
 from refloop.model import parse_time
-from refloop.whole_file import is_special, replacing
 
 Row = Mapping[str, Any]
 Labels = Mapping[str, str]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from refloop.atomic_file import is_special, replacing
 from refloop.errors import DataError, DiskError, StalePlan
 from refloop.ledger.book import Ledger
 from refloop.model import Change, FieldSpec, Ref, canonical
-from refloop.whole_file import is_special, replacing
 
 FORMAT = 1
 _NO_PLAN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)

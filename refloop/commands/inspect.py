@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from refloop import __version__
+from refloop.commands.console import JsonOption, err, opened, out, paged, print_json, print_rows
 from refloop.errors import DataError, Exit, RefloopError
 from refloop.model import Ref
 from refloop.report import figures, text
@@ -19,7 +20,6 @@ from refloop.report.health import alarms, health
 from refloop.report.prometheus import exposition, metrics, write_metrics
 from refloop.sync.planner import Planner
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, err, opened, out, paged, print_json, print_rows
 
 
 def status(

@@ -15,13 +15,13 @@ from typing import Annotated, Any
 import typer
 
 from refloop import __version__
+from refloop.commands.console import JsonOption, err, opened, out, print_json, print_rows, working
 from refloop.errors import DataError, Exit, RefloopError
 from refloop.ledger.runs import end_run, start_run
 from refloop.model import Status
 from refloop.report import figures, text
 from refloop.sync import intake
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, err, opened, out, print_json, print_rows, working
 
 codes_app = typer.Typer(no_args_is_help=True, help="The codes that referrers hand out.")
 referrals_app = typer.Typer(no_args_is_help=True, help="Referrals: found on records, or submitted by a person.")

@@ -8,13 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.config import write_template
 from refloop.errors import Exit
 from refloop.model import Finding, Level
 from refloop.report import text
 from refloop.sync.run import CONNECTION_TROUBLE, gravity
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 
 
 def init(
