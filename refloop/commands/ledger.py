@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from refloop.commands.console import JsonOption, err, opened, out, print_json, working
-from refloop.commands.intake import journalled
+from refloop.commands.console import JsonOption, err, journalled, opened, out, print_json, working
 from refloop.errors import Exit, LedgerError
 from refloop.ledger import backups
 from refloop.ledger.lease import holder_of, replace_holder
