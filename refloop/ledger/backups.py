@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from refloop import log
+from refloop.atomic_file import sync_folder
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger.engine.checksum import remove_checksum
 from refloop.ledger.engine.sqlite import play_journal_back
 from refloop.ledger.records import stored_hash_of
 from refloop.ledger.store import Ledger, open_ledger
-from refloop.whole_file import sync_folder
 
 KEPT = 7
 _STAMP = "%Y%m%dT%H%M%S.%fZ"

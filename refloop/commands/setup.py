@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.config import write_template
 from refloop.errors import Exit
 from refloop.model import Finding, Level, Wants
@@ -15,7 +16,6 @@ from refloop.report import text
 from refloop.sync.run import CONNECTION_TROUBLE
 from refloop.sync.run_report import severity
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 
 
 def init(

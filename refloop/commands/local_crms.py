@@ -1,4 +1,4 @@
-"""The demo: a local Salesforce and HubSpot, a made-up company, and the loop closed before your eyes."""
+"""The local Salesforce and HubSpot as a person meets them: the demo, which closes the loop, or served until stopped."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ def replacing(path: Path, mode: int = 0o600) -> Iterator[TextIO]:
         raise
 
 
-def is_special(path: Path) -> bool:
-    """Whether something stands there that is no regular file: a link, a folder, a pipe, a device. Raises OSError."""
-    return os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode)
+def is_regular(path: Path) -> bool:
+    """Whether a regular file stands there, or nothing yet: no link, folder, pipe or device. Raises OSError."""
+    return not os.path.lexists(path) or stat.S_ISREG(path.lstat().st_mode)
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,25 +1,22 @@
-"""The commands that tell: how things stand, what ran, what was left for a person, why a record is as it is."""
+"""The commands that only look: how things stand, what ran, what was left for a person, why a record is as it is."""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from refloop import __version__
-from refloop.errors import DataError, Exit, RefloopError
+from refloop.commands.console import JsonOption, err, opened, out, paged, print_json, print_rows
+from refloop.commands.monitoring import health_report
+from refloop.errors import DataError, Exit
 from refloop.model import Ref
 from refloop.report import figures, text
-from refloop.report.health import alarms, health
+from refloop.report.health import alarms
 from refloop.report.prometheus import exposition, metrics, write_metrics
-from refloop.sync.plan import Planner
 from refloop.sync.session import Session
-from refloop.terminal import JsonOption, err, opened, out, paged, print_json, print_rows
 
 
 def status(
@@ -39,7 +36,7 @@ def status(
 ) -> None:
     """Show how things stand: the age of each pull, what went wrong last, what waits for a person, quota, backups."""
     with opened(context) as work:
-        told = told_health(work)
+        told = health_report(work)
     if prometheus is not None:
         write_metrics(prometheus, exposition(metrics(told, __version__)))
     told["alarms"] = alarms(told, timedelta(minutes=max_age)) if max_age else []
@@ -53,31 +50,7 @@ def status(
         raise typer.Exit(Exit.ATTENTION)
 
 
-def told_health(work: Session) -> dict[str, Any]:
-    """What `refloop status` tells."""
-    return health(work.ledger, Planner(work.ledger, work.policy), work.config.connections, work.clock())
-
-
-@contextmanager
-def refreshing_metrics(work: Session) -> Iterator[None]:
-    """Leaves the metrics where `sync: prometheus` says, however the work inside ended. Raises DiskError, unless what
-    happened before is more worth telling."""
-    try:
-        yield
-    except BaseException:
-        with suppress(RefloopError, sqlite3.Error):
-            _leave_metrics(work)
-        raise
-    _leave_metrics(work)
-
-
-def _leave_metrics(work: Session) -> None:
-    path = work.config.sync.prometheus
-    if path is not None:
-        write_metrics(path, exposition(metrics({**told_health(work), "working": None}, __version__)))
-
-
-def list_runs(
+def runs(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
     as_json: JsonOption = False,

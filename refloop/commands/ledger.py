@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from refloop.cli_intake import journalled
+from refloop.commands.console import JsonOption, err, journalled, opened, out, print_json, working
 from refloop.errors import Exit, LedgerError
 from refloop.ledger import backups
 from refloop.ledger.lease import holder_of, replace_holder
@@ -17,7 +17,6 @@ from refloop.report import text
 from refloop.sync.forget import forget, person_of
 from refloop.sync.lock import locked_file
 from refloop.sync.session import read_config, utc_now
-from refloop.terminal import JsonOption, err, opened, out, print_json, working
 
 ledger_app = typer.Typer(no_args_is_help=True, help="Verify the ledger, back it up, put a backup back, rebuild it.")
 

@@ -32,7 +32,7 @@ from tests.cli.canaries import (
     LAST,
     OTHER_LOGIN,
     PLAIN_LOGIN,
-    Aviary,
+    PlantedOffice,
     Sort,
     forms,
     found,
@@ -82,18 +82,18 @@ def elsewhere() -> Iterator[Elsewhere]:
 
 
 @pytest.fixture
-def aviary(office: Office, quick: list[float]) -> Aviary:
-    made = Aviary(office)
-    made.furnish()
+def planted(office: Office, quick: list[float]) -> PlantedOffice:
+    made = PlantedOffice(office)
+    made.set_up()
     return made
 
 
-def clean(aviary: Aviary, answer: Answer, command: str, about: object = "") -> None:
+def clean(planted: PlantedOffice, answer: Answer, command: str, about: object = "") -> None:
     assert answer.code in TROUBLES, (command, about, answer)
-    assert aviary.leaks(answer, command) == [], (command, about)
+    assert planted.leaks(answer, command) == [], (command, about)
 
 
-def sweep(aviary: Aviary, faults: Mapping[str, Any], commands: Mapping[str, Callable[[], Answer]]) -> int:
+def sweep(planted: PlantedOffice, faults: Mapping[str, Any], commands: Mapping[str, Callable[[], Answer]]) -> int:
     """Every command under every fault. Gives how many combinations there were, each struck at least once."""
     count = 0
     for name, make in faults.items():
@@ -101,14 +101,14 @@ def sweep(aviary: Aviary, faults: Mapping[str, Any], commands: Mapping[str, Call
             for when in (is_read, is_write) if command == "sync" else (is_any,):
                 if name == "poison" and when is not is_write:
                     continue
-                aviary.hatch()
-                aviary.trouble(make, when)
-                before = aviary.struck
+                planted.plant_records()
+                planted.trouble(make, when)
+                before = planted.struck
                 answer = run()
-                assert aviary.struck > before, (command, name, when)
-                clean(aviary, answer, command, name)
+                assert planted.struck > before, (command, name, when)
+                clean(planted, answer, command, name)
                 count += 1
-    aviary.calm()
+    planted.calm()
     return count
 
 
@@ -116,49 +116,49 @@ def _is_at(place: str, asked: Asked) -> bool:
     return place in asked.path
 
 
-def commands_of(aviary: Aviary) -> dict[str, Callable[[], Answer]]:
+def commands_of(planted: PlantedOffice) -> dict[str, Callable[[], Answer]]:
     """The commands that call a CRM. What some of them need first is done in peace."""
 
     def apply() -> Answer:
-        plans = {crm: [*crm.faults._rules] for crm in (aviary.office.salesforce, aviary.office.hubspot)}
-        aviary.calm()
-        aviary.run("plan", "-o", "plan.jsonl")
+        plans = {crm: [*crm.faults._rules] for crm in (planted.office.salesforce, planted.office.hubspot)}
+        planted.calm()
+        planted.run("plan", "-o", "plan.jsonl")
         for crm, rules in plans.items():
             crm.faults._rules[:] = rules
-        return aviary.run("apply", "plan.jsonl")
+        return planted.run("apply", "plan.jsonl")
 
     def undo() -> Answer:
-        plans = {crm: [*crm.faults._rules] for crm in (aviary.office.salesforce, aviary.office.hubspot)}
-        aviary.calm()
-        aviary.run("sync")
-        last = json.loads(aviary.run("runs", "--json").out)[0]["run"]
+        plans = {crm: [*crm.faults._rules] for crm in (planted.office.salesforce, planted.office.hubspot)}
+        planted.calm()
+        planted.run("sync")
+        last = json.loads(planted.run("runs", "--json").out)[0]["run"]
         for crm, rules in plans.items():
             crm.faults._rules[:] = rules
-        return aviary.run("undo", str(last), "--yes")
+        return planted.run("undo", str(last), "--yes")
 
     return {
-        "sync": lambda: aviary.run("sync"),
-        "check": lambda: aviary.run("check"),
-        "provision": lambda: aviary.run("provision"),
-        "plan": lambda: aviary.run("plan"),
-        "sync --dry-run": lambda: aviary.run("sync", "--dry-run"),
-        "backfill": lambda: aviary.run("backfill", "--from", "2026-03-01", "--to", "2026-03-31"),
+        "sync": lambda: planted.run("sync"),
+        "check": lambda: planted.run("check"),
+        "provision": lambda: planted.run("provision"),
+        "plan": lambda: planted.run("plan"),
+        "sync --dry-run": lambda: planted.run("sync", "--dry-run"),
+        "backfill": lambda: planted.run("backfill", "--from", "2026-03-01", "--to", "2026-03-31"),
         "apply": apply,
         "undo": undo,
     }
 
 
-def looks_of(aviary: Aviary, ids: Mapping[str, str]) -> dict[str, Answer]:
+def looks_of(planted: PlantedOffice, ids: Mapping[str, str]) -> dict[str, Answer]:
     """What the commands show that ask the ledger alone."""
-    aviary.run("plan", "--no-pull", "-o", "plan.jsonl")
-    shown = {name: aviary.run(name) for name in ("status", "runs", "review")}
-    shown |= {f"{name} --json": aviary.run(name, "--json") for name in ("status", "runs", "review")}
-    shown["status"] = aviary.run("status", "--prometheus", "refloop.prom")
+    planted.run("plan", "--no-pull", "-o", "plan.jsonl")
+    shown = {name: planted.run(name) for name in ("status", "runs", "review")}
+    shown |= {f"{name} --json": planted.run(name, "--json") for name in ("status", "runs", "review")}
+    shown["status"] = planted.run("status", "--prometheus", "refloop.prom")
     assert Path("refloop.prom").is_file()
-    shown["explain"] = aviary.run("explain", ids["lead"])
-    shown["referrals list"] = aviary.run("referrals", "list")
-    shown["ledger verify"] = aviary.run("ledger", "verify")
-    shown["ledger backup"] = aviary.run("ledger", "backup")
+    shown["explain"] = planted.run("explain", ids["lead"])
+    shown["referrals list"] = planted.run("referrals", "list")
+    shown["ledger verify"] = planted.run("ledger", "verify")
+    shown["ledger backup"] = planted.run("ledger", "backup")
     return shown
 
 
@@ -166,11 +166,11 @@ QUICK_FAULTS = ("400 quoting", "reset, applied", "redirect", "HTML", "poison")
 LOGIN_FAULTS = (*QUICK_FAULTS, "401", "403 quoting", "503 HTML", "429 of a second", "truncated")
 
 
-def test_a_sync_under_the_faults_that_say_most(aviary: Aviary, elsewhere: Elsewhere) -> None:
+def test_a_sync_under_the_faults_that_say_most(planted: PlantedOffice, elsewhere: Elsewhere) -> None:
     faults = {name: make for name, make in matrix(elsewhere.url).items() if name in QUICK_FAULTS}
-    assert sweep(aviary, faults, {"sync": commands_of(aviary)["sync"]}) == 2 * len(QUICK_FAULTS) - 1
-    for command, answer in looks_of(aviary, aviary.hatch()).items():
-        clean(aviary, answer, command.removesuffix(" --json"))
+    assert sweep(planted, faults, {"sync": commands_of(planted)["sync"]}) == 2 * len(QUICK_FAULTS) - 1
+    for command, answer in looks_of(planted, planted.plant_records()).items():
+        clean(planted, answer, command.removesuffix(" --json"))
     assert elsewhere.visits == []
     with closing(sqlite3.connect("refloop.db")) as ledger:
         reasons = [
@@ -185,9 +185,9 @@ def test_a_sync_under_the_faults_that_say_most(aviary: Aviary, elsewhere: Elsewh
 @pytest.mark.parametrize(
     "command", ["sync", "check", "provision", "plan", "sync --dry-run", "backfill", "apply", "undo"]
 )
-def test_each_command_under_every_fault(aviary: Aviary, elsewhere: Elsewhere, command: str) -> None:
+def test_each_command_under_every_fault(planted: PlantedOffice, elsewhere: Elsewhere, command: str) -> None:
     faults = matrix(elsewhere.url)
-    count = sweep(aviary, faults, {command: commands_of(aviary)[command]})
+    count = sweep(planted, faults, {command: commands_of(planted)[command]})
     assert count == (2 * len(faults) - 1 if command == "sync" else len(faults) - 1)
     assert elsewhere.visits == []
 
@@ -197,21 +197,21 @@ def test_each_command_under_every_fault(aviary: Aviary, elsewhere: Elsewhere, co
 def test_the_other_ways_to_log_in_under_faults(
     office: Office, quick: list[float], elsewhere: Elsewhere, command: str
 ) -> None:
-    aviary = Aviary(office, OTHER_LOGIN)
-    aviary.furnish()
+    planted = PlantedOffice(office, OTHER_LOGIN)
+    planted.set_up()
     faults = {name: make for name, make in matrix(elsewhere.url).items() if name in LOGIN_FAULTS}
-    sweep(aviary, faults, {command: commands_of(aviary)[command]})
+    sweep(planted, faults, {command: commands_of(planted)[command]})
     for place in ("/services/oauth2/token", "/oauth/"):
-        aviary.hatch()
-        aviary.trouble(matrix(elsewhere.url)["400 quoting"], partial(_is_at, place))
-        before = aviary.struck
-        clean(aviary, aviary.run(command), command, place)
-        assert aviary.struck > before
+        planted.plant_records()
+        planted.trouble(matrix(elsewhere.url)["400 quoting"], partial(_is_at, place))
+        before = planted.struck
+        clean(planted, planted.run(command), command, place)
+        assert planted.struck > before
     assert elsewhere.visits == []
 
 
-def test_an_address_that_is_not_there(aviary: Aviary) -> None:
-    aviary.hatch()
+def test_an_address_that_is_not_there(planted: PlantedOffice) -> None:
+    planted.plant_records()
     lookup = socket.getaddrinfo
 
     def unknown(host: str, *args: Any, **more: Any) -> Any:
@@ -219,12 +219,12 @@ def test_an_address_that_is_not_there(aviary: Aviary) -> None:
             raise socket.gaierror(socket.EAI_NONAME, f"Name or service not known: {host}")
         return lookup(host, *args, **more)
 
-    aviary.office.monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    aviary.configure("gone.yaml", sf_url="https://canary.my.salesforce.com", hs_url="http://127.0.0.1:9")
+    planted.office.monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    planted.configure("gone.yaml", sf_url="https://canary.my.salesforce.com", hs_url="http://127.0.0.1:9")
     for command in ("sync", "check", "provision", "plan"):
-        answer = aviary.run("-c", "gone.yaml", command)
+        answer = planted.run("-c", "gone.yaml", command)
         assert answer.code == Exit.UNAVAILABLE
-        clean(aviary, answer, command)
+        clean(planted, answer, command)
 
 
 def breaks(request: requests.PreparedRequest) -> RuntimeError:
@@ -239,9 +239,9 @@ def breaks(request: requests.PreparedRequest) -> RuntimeError:
 
 
 @pytest.mark.parametrize("skip", [0, 6])
-def test_an_exception_that_nobody_expected(aviary: Aviary, skip: int) -> None:
+def test_an_exception_that_nobody_expected(planted: PlantedOffice, skip: int) -> None:
     """At any call: it ends the command as a bug, and drags nothing of what it says into the open."""
-    aviary.hatch()
+    planted.plant_records()
     send = requests.adapters.HTTPAdapter.send
     calls = [skip]
 
@@ -252,32 +252,32 @@ def test_an_exception_that_nobody_expected(aviary: Aviary, skip: int) -> None:
         logging.getLogger("urllib3.connectionpool").warning("sent %s %s", request.url, request.headers)
         return send(self, request, **how)
 
-    aviary.office.monkeypatch.setattr("requests.adapters.HTTPAdapter.send", sometimes)
-    answer = aviary.run("sync")
+    planted.office.monkeypatch.setattr("requests.adapters.HTTPAdapter.send", sometimes)
+    answer = planted.run("sync")
     assert answer.code == Exit.BUG
     assert "RuntimeError" in answer.err
-    assert aviary.leaks(answer, "sync") == []
-    aviary.office.monkeypatch.undo()
+    assert planted.leaks(answer, "sync") == []
+    planted.office.monkeypatch.undo()
 
 
 def test_a_key_that_makes_its_library_stumble(office: Office) -> None:
-    aviary = Aviary(office, OTHER_LOGIN)
-    aviary.furnish()
+    planted = PlantedOffice(office, OTHER_LOGIN)
+    planted.set_up()
 
     def stumble(_claims: object, key: str, **_more: object) -> str:
         raise RuntimeError(f"cannot read {key}")
 
     office.monkeypatch.setattr("jwt.encode", stumble)
-    answer = aviary.run("check", "--only", "sf")
+    answer = planted.run("check", "--only", "sf")
     assert answer.code == Exit.BUG
-    assert aviary.leaks(answer, "check") == []
+    assert planted.leaks(answer, "check") == []
 
 
 def test_no_object_shows_a_secret(office: Office) -> None:
     """After a sync by each way to log in: all that is ours and alive, by `repr`, `str`, and as pydantic dumps it."""
     for login in (PLAIN_LOGIN, OTHER_LOGIN):
-        aviary = Aviary(office, login)
-        aviary.furnish()
+        planted = PlantedOffice(office, login)
+        planted.set_up()
         with session(read_config(Path("config.yaml"))) as work:
             connectors = [connect() for connect in work.connections().values()]
             for connector in connectors:
@@ -288,14 +288,14 @@ def test_no_object_shows_a_secret(office: Office) -> None:
             for connector in connectors:
                 connector.close()
         assert "env:CANARY" in shown
-        assert found(shown.encode(), secrets(aviary.before)) == []
+        assert found(shown.encode(), secrets(planted.before)) == []
 
 
 def test_nothing_prints_headers_or_starts_programs() -> None:
     """What has a pager's arguments can be seen by everybody: it starts what $PAGER says, and nothing else does."""
     assert http.client.HTTPConnection.debuglevel == 0
     for path in Path("refloop").rglob("*.py"):
-        if path.name != "terminal.py":
+        if path.name != "console.py":
             assert not re.search(r"\bsubprocess\b|os\.(exec|spawn|popen|system)", path.read_text()), path
 
 
@@ -333,10 +333,12 @@ def leaky_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["reasons", "frames", "libraries"],
 )
-def test_a_refloop_that_leaks_is_caught(aviary: Aviary, leak: Callable[[pytest.MonkeyPatch], None], where: str) -> None:
-    leak(aviary.office.monkeypatch)
-    aviary.hatch()
-    aviary.trouble(lambda _crm: poison(), is_write)
+def test_a_refloop_that_leaks_is_caught(
+    planted: PlantedOffice, leak: Callable[[pytest.MonkeyPatch], None], where: str
+) -> None:
+    leak(planted.office.monkeypatch)
+    planted.plant_records()
+    planted.trouble(lambda _crm: poison(), is_write)
     send = requests.adapters.HTTPAdapter.send
 
     def chatty(self: Any, request: requests.PreparedRequest, **how: Any) -> requests.Response:
@@ -345,5 +347,5 @@ def test_a_refloop_that_leaks_is_caught(aviary: Aviary, leak: Callable[[pytest.M
             raise breaks(request)
         return send(self, request, **how)
 
-    aviary.office.monkeypatch.setattr("requests.adapters.HTTPAdapter.send", chatty)
-    assert where in aviary.leaks(aviary.run("sync"), "sync")
+    planted.office.monkeypatch.setattr("requests.adapters.HTTPAdapter.send", chatty)
+    assert where in planted.leaks(planted.run("sync"), "sync")

@@ -14,14 +14,11 @@ from typing import Annotated, Any
 
 import typer
 
-from refloop import __version__
-from refloop.errors import DataError, Exit, RefloopError
-from refloop.ledger.runs import end_run, start_run
+from refloop.commands.console import JsonOption, err, journalled, opened, out, print_json, print_rows, working
+from refloop.errors import DataError, Exit
 from refloop.model import Status
 from refloop.report import figures, text
 from refloop.sync import intake
-from refloop.sync.session import Session
-from refloop.terminal import JsonOption, err, opened, out, print_json, print_rows, working
 
 codes_app = typer.Typer(no_args_is_help=True, help="The codes that referrers hand out.")
 referrals_app = typer.Typer(no_args_is_help=True, help="Referrals: found on records, or submitted by a person.")
@@ -125,7 +122,7 @@ def referrals_add(
 ) -> None:
     """Submit one referral: this person came with this code."""
     row = {"code": code.strip(), "email": email, "date": on.date().isoformat() if on else "", "note": note.strip()}
-    with working(context) as work, bad_row(), journalled(work, "referrals add") as run, work.ledger.writing():
+    with working(context) as work, journalled(work, "referrals add") as run, bad_row(), work.ledger.writing():
         kept = intake.submit(work.context(run), intake.claim(row, work.clock().date()))
     text.say(out, f"referral: {kept}; the next sync writes it to the CRM")
 
@@ -159,24 +156,8 @@ def _imported(done: intake.Intake, what: str, as_json: bool) -> None:
 
 @contextmanager
 def bad_row() -> Iterator[None]:
+    """Raises DataError for a row that a person gave and that is no good."""
     try:
         yield
     except intake.BadRow as fault:
         raise DataError(str(fault)) from None
-
-
-@contextmanager
-def journalled(work: Session, command: str) -> Iterator[int]:
-    """A run in the journal around work that is not a sync."""
-    run, code = start_run(work.ledger, command, __version__, work.clock()), Exit.BUG
-    try:
-        yield run
-        code = Exit.OK
-    except (RefloopError, typer.Exit) as stop:
-        code = stop.exit if isinstance(stop, RefloopError) else Exit(stop.exit_code)
-        raise
-    except intake.BadRow:
-        code = Exit.DATA
-        raise
-    finally:
-        end_run(work.ledger, run, code, {}, [], work.clock())

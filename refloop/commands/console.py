@@ -1,4 +1,4 @@
-"""What every command uses of the terminal: the two streams, an opened session, JSON and tables."""
+"""What every command uses: the two streams, an opened session, a run in the journal, JSON and tables."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from typing import Annotated, Any, TextIO
 import typer
 from rich.console import Console
 
+from refloop import __version__
+from refloop.errors import Exit, RefloopError
+from refloop.ledger.runs import end_run, start_run
 from refloop.report import text
 from refloop.sync.lock import alone
 from refloop.sync.session import Session, read_config, session
@@ -41,6 +44,20 @@ def working(context: typer.Context) -> Iterator[Session]:
     """A session that holds the ledger alone, for commands that write to it."""
     with opened(context) as work, alone(work.ledger, work.clock):
         yield work
+
+
+@contextmanager
+def journalled(work: Session, command: str) -> Iterator[int]:
+    """A run in the journal around work that is not a sync."""
+    run, code = start_run(work.ledger, command, __version__, work.clock()), Exit.BUG
+    try:
+        yield run
+        code = Exit.OK
+    except (RefloopError, typer.Exit) as stop:
+        code = stop.exit if isinstance(stop, RefloopError) else Exit(stop.exit_code)
+        raise
+    finally:
+        end_run(work.ledger, run, code, {}, [], work.clock())
 
 
 @contextmanager
