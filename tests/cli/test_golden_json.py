@@ -11,7 +11,7 @@ from refloop.ledger import open_ledger
 from refloop.ledger.receipts import intend
 from refloop.ledger.runs import start_run
 from refloop.model import Change, FieldSpec, FieldType, Kind, Ref
-from refloop.sandbox import faults
+from refloop_sandbox import faults
 from tests.cli.conftest import NOON, Answer, Office, fill, plain
 from tests.cli.test_golden import same
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 
 import pytest
 
+from refloop import model
 from refloop.mapping.codes import CodeBook, code_key
 from refloop.mapping.match import READING_REASONS, CarriedTexts, Reading, read_codes
-from refloop import model
 from refloop.model import Code, parse_time
 from refloop_sandbox.company import Company, build
 from refloop_sandbox.hubspot import LocalHubSpot
