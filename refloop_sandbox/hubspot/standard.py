@@ -241,6 +241,7 @@ def _property(line: str) -> Property:
         calculated="c" in flags,
         hubspot_defined=True,
         external_options=name in _EXTERNAL,
+        refers_to="OWNER" if name == "hubspot_owner_id" else "",
     )
 
 

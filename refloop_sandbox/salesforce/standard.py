@@ -53,7 +53,7 @@ _PERSON = """
 LastName string(80) !; FirstName string(40); Salutation picklist(40); Name string(121) rfn; Title string(128)
 Phone phone(40); MobilePhone phone(40); Fax phone(40); Email email(80); Description textarea(32000)
 LeadSource picklist(40); DoNotCall boolean =false; HasOptedOutOfEmail boolean =false
-OwnerId reference >User,Group/Owner; EmailBouncedReason string(255) ; LastActivityDate date r
+EmailBouncedReason string(255) ; LastActivityDate date r
 """
 _ADDRESS = """
 {0}Street textarea(255); {0}City string(40); {0}State string(80); {0}PostalCode string(20); {0}Country string(80)
@@ -63,6 +63,7 @@ _TABLES: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "Lead", "Lead", "Leads", "00Q mergeable",
         _PERSON + _PERSON_ADDRESS + """
+        OwnerId reference >User,Group/Owner
         Company string(255) !; Website url(255); Status picklist(255) d; Industry picklist(40); Rating picklist(40)
         AnnualRevenue currency; NumberOfEmployees int; IsUnreadByOwner boolean =false
         IsConverted boolean r =false; ConvertedDate date r; ConvertedAccountId reference r >Account/ConvertedAccount
@@ -74,6 +75,7 @@ _TABLES: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "Contact", "Contact", "Contacts", "003 mergeable",
         _PERSON + _ADDRESS.format("Mailing") + """
+        OwnerId reference >User/Owner
         AccountId reference >Account/Account; ReportsToId reference >Contact/ReportsTo; Department string(80)
         Birthdate date; HomePhone phone(40); MasterRecordId reference r >Contact/MasterRecord
         """ + _RECORD_TYPE + _DELETED,

@@ -14,7 +14,7 @@ from refloop import model
 from refloop.mapping.codes import CodeBook, code_key
 from refloop.mapping.match import READING_REASONS, CarriedTexts, Reading, read_codes
 from refloop.model import Code, parse_time
-from refloop_sandbox.company import Company, build
+from refloop_sandbox.company import Company, build, hand_over
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.nouns import Kind, Ref
 from refloop_sandbox.salesforce import LocalSalesforce
@@ -246,6 +246,80 @@ def test_names_come_from_many_places(crms: Crms) -> None:
     names = " ".join(f"{row['Name']} {row['Company']}" for row in leads)
     assert {"ß", "ü", "'", '"', "ł", "佐"} - set(names) <= {"佐"}
     assert any(ord(letter) > 0x3000 for letter in names)
+
+
+def _owned(crms: Crms) -> dict[Ref, str | None]:
+    """Every record of both CRMs, with the id of whom it belongs to."""
+    salesforce, hubspot, _ = crms
+    found: dict[Ref, str | None] = {}
+    for name, kind in (("Lead", Kind.LEAD), ("Contact", Kind.CONTACT), ("Opportunity", Kind.DEAL)):
+        found |= {Ref("salesforce", kind, str(row["Id"])): str(row["OwnerId"]) for row in salesforce.rows(name)}
+    for name, kind in (("contacts", Kind.CONTACT), ("deals", Kind.DEAL)):
+        found |= {Ref("hubspot", kind, one): row.get("hubspot_owner_id") for one, row in hubspot.rows(name)}
+    return found
+
+
+def test_records_belong_to_whom_they_were_planned_for(crms: Crms) -> None:
+    planned = {ref: owner.id for ref, owner in crms[2].expected.owners.items()}
+    found = _owned(crms)
+    assert {ref: owner for ref, owner in found.items() if owner} == planned
+    nobodys = [ref for ref, owner in found.items() if owner is None]
+    assert {ref.crm for ref in nobodys} == {"hubspot"}
+    assert {ref.kind for ref in nobodys} == {Kind.CONTACT, Kind.DEAL}
+
+
+def test_ownership_is_untidy(crms: Crms) -> None:
+    salesforce, _, company = crms
+    owners = company.expected.owners
+    waiting = [ref for ref, owner in owners.items() if owner.id == salesforce.queue_id]
+    assert len(waiting) > 200
+    assert {ref.kind for ref in waiting} == {Kind.LEAD}
+    left = {ref for ref, owner in owners.items() if owner.left}
+    assert {(ref.crm, ref.kind) for ref in left} == {(ref.crm, ref.kind) for ref in owners}
+    users = {owner.id: owner.name for ref, owner in owners.items() if ref.crm == "salesforce"}
+    assert max(Counter(users.values()).values()) == 2
+    both = [
+        (owners[there], owners[here])
+        for there, here in company.expected.same_person
+        if there in owners and here in owners
+    ]
+    assert sum(there.email == here.email.lower() for there, here in both) > 50
+    assert any(there.email != here.email for there, here in both if there.email == here.email.lower())
+    assert any(owner.name == "" for owner in owners.values())
+    assert any(there.email and there.email != here.email.lower() for there, here in both)
+
+
+def test_who_has_left_is_known_to_the_crms(crms: Crms) -> None:
+    salesforce, _, company = crms
+    left = {owner.id for ref, owner in company.expected.owners.items() if owner.left and ref.crm == "salesforce"}
+    assert {str(row["Id"]) for row in salesforce.rows("User") if not row["IsActive"]} == left
+    assert len(left) == 1
+
+
+def test_what_somebody_left_behind_is_handed_over_and_nothing_else_changes() -> None:
+    with LocalSalesforce(clock=_noon) as salesforce:
+        hubspot = LocalHubSpot(clock=_noon)
+        company = build(salesforce, hubspot, size=0.05, today=TODAY)
+        crms = salesforce, hubspot, company
+        before, people = _owned(crms), _everything(crms)
+        given = hand_over(company, salesforce, hubspot)
+        assert {ref.crm for ref in given} == {"salesforce", "hubspot"}
+        after = _owned(crms)
+        assert {ref: owner for ref, owner in after.items() if owner != before[ref]} == {
+            ref: owner.id for ref, owner in given.items()
+        }
+        assert _everything(crms) == people
+        assert hand_over(company, salesforce, hubspot) == given
+
+
+def _everything(crms: Crms) -> list[object]:
+    """All records without their owner, and without when and by whom they were last changed."""
+    salesforce, hubspot, _ = crms
+    moving = {"OwnerId", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
+    moving |= {"hubspot_owner_id", "lastmodifieddate", "hs_lastmodifieddate"}
+    rows = [row for name in ("Lead", "Contact", "Opportunity") for row in salesforce.rows(name)]
+    rows += [dict(row) for name in ("contacts", "deals") for _, row in hubspot.rows(name)]
+    return [{name: value for name, value in row.items() if name not in moving} for row in rows]
 
 
 def _content(seed: int, today: date) -> list[object]:
