@@ -39,8 +39,8 @@ from refloop.sandbox.crm import LocalCrm
 from refloop.sandbox.faults import Asked, Fault, gzip_bomb
 from refloop.testing import Draft
 from tests.connectors import hostile
-from tests.connectors.hubspot_office import START, Office
-from tests.connectors.salesforce_world import SECRET, SalesforceWorld, is_write
+from tests.connectors.hubspot.account import START, Office
+from tests.connectors.salesforce.world import SECRET, SalesforceWorld, is_write
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD, Kind.CONTACT, Kind.DEAL))
 WANTS = Wants((CODE,))

@@ -14,7 +14,7 @@ from refloop.model import Kind, Ref
 from refloop.sandbox.hubspot import Quirks
 from refloop.sandbox.server import Server
 from refloop.testing import Draft
-from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
+from tests.connectors.hubspot.world import TOKEN, Front, HubSpotWorld
 from tests.sync.loop import Loop
 
 HOURS = timedelta(hours=2)

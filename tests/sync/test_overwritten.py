@@ -21,7 +21,7 @@ from refloop.sandbox.server import Server
 from refloop.sync.push import Pusher
 from refloop.sync.run import Report
 from refloop.testing import Draft, MemoryCrm, RecallingConnector, World
-from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
+from tests.connectors.hubspot.world import TOKEN, Front, HubSpotWorld
 from tests.sync.loop import NOW, Loop
 
 HOURS = timedelta(hours=2)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from refloop.connectors.words import bare, unquoted
+from refloop.connectors.http.crm_message import bare, unquoted
 from refloop.errors import CrmUnavailable
 from refloop.model import parse_time
 

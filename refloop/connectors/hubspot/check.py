@@ -8,8 +8,8 @@ from typing import Any
 
 from refloop.connectors.hubspot.auth import OAuthTokens
 from refloop.connectors.hubspot.client import Client
-from refloop.connectors.hubspot.faults import Forbidden
-from refloop.connectors.hubspot.properties import Property, faults
+from refloop.connectors.hubspot.errors import Forbidden
+from refloop.connectors.hubspot.fields import Property, faults
 from refloop.connectors.hubspot.provision import defined, place
 from refloop.connectors.hubspot.records import MIRRORS
 from refloop.connectors.hubspot.search import OBJECTS

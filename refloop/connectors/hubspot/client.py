@@ -15,16 +15,16 @@ from typing import Any, TypeVar
 from hubspot.client import Client as Sdk
 
 import refloop
+from refloop.connectors.http.limiter import Limiter, Timer
+from refloop.connectors.http.transport import Answer, FateUnknown, Transport
 from refloop.connectors.hubspot import answers
 from refloop.connectors.hubspot.answers import Batch, BatchError, Edges, Found, Listing, Updated
 from refloop.connectors.hubspot.auth import authenticator
-from refloop.connectors.hubspot.faults import disposition, failure
+from refloop.connectors.hubspot.errors import disposition, failure
+from refloop.connectors.hubspot.id_ranges import Census
 from refloop.connectors.hubspot.limits import CALLS, limiter, seconds_to_midnight
 from refloop.connectors.hubspot.search import LIMIT, OBJECTS, highest, holding
 from refloop.connectors.hubspot.settings import HubSpotSettings
-from refloop.connectors.hubspot.stretches import Census
-from refloop.connectors.limiter import Limiter, Timer
-from refloop.connectors.transport import Answer, FateUnknown, Transport
 from refloop.errors import CrmUnavailable
 from refloop.model import Kind
 

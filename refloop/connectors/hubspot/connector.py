@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from refloop.config import ConnectionSettings
 from refloop.connectors.base import Clock
+from refloop.connectors.http.limiter import Limiter, Timer
 from refloop.connectors.hubspot import push
 from refloop.connectors.hubspot.account import Account
 from refloop.connectors.hubspot.check import Check
@@ -17,7 +18,6 @@ from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.schema import Schema
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.unprovision import unprovision
-from refloop.connectors.limiter import Limiter, Timer
 from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
 
 

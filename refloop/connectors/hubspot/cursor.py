@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from refloop.connectors.hubspot.stretches import Stretch, without
+from refloop.connectors.hubspot.id_ranges import Stretch, without
 from refloop.errors import LedgerError
 from refloop.model import Cursor, Kind
 

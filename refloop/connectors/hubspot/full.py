@@ -12,11 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-from refloop.connectors.crew import Crew
+from refloop.connectors.http.threads import Crew
 from refloop.connectors.hubspot.answers import Row
 from refloop.connectors.hubspot.client import PAGE, Client
+from refloop.connectors.hubspot.id_ranges import Census, Reading, Stretch
 from refloop.connectors.hubspot.paging import list_page
-from refloop.connectors.hubspot.stretches import Census, Reading, Stretch
 from refloop.errors import RefloopError
 from refloop.model import Kind
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from refloop.connectors.hubspot.answers import Row
-from refloop.connectors.hubspot.parts import GONE, Fates, Numbered, fates, held_value
+from refloop.connectors.hubspot.batch import GONE, Fates, Numbered, fates, held_value
 from refloop.connectors.hubspot.records import canonical_value
 from refloop.model import Change, Receipt, Verdict
 

@@ -12,9 +12,9 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from refloop.connectors.hubspot.faults import disposition
-from refloop.connectors.limiter import Limiter, Rule, Timer, Told
-from refloop.connectors.retry import Step
+from refloop.connectors.http.limiter import Limiter, Rule, Timer, Told
+from refloop.connectors.http.retry import Step
+from refloop.connectors.hubspot.errors import disposition
 
 CALLS, SEARCHES, ASSOCIATIONS = "calls", "searches", "associations"
 

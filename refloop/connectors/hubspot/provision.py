@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from refloop.connectors.hubspot.client import BATCH, Client, chunks
-from refloop.connectors.hubspot.properties import (
+from refloop.connectors.hubspot.fields import (
     Property,
     definition,
     group,

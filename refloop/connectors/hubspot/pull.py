@@ -11,10 +11,10 @@ from refloop.connectors.hubspot.answers import Found, Row
 from refloop.connectors.hubspot.client import BATCH, EDGES, Client, chunks
 from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Progress, Walk, read_cursor
 from refloop.connectors.hubspot.full import FullPull, Links
+from refloop.connectors.hubspot.id_ranges import ALL, Stretch
 from refloop.connectors.hubspot.paging import Sheet, list_pages, search_pages
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.search import OBJECTS, Filter, Query, milliseconds
-from refloop.connectors.hubspot.stretches import ALL, Stretch
 from refloop.errors import LedgerError
 from refloop.model import Between, Cursor, Everything, Kind, Link, Page, Record, Ref, Relation, Since, Span
 

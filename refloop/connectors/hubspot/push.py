@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from refloop.connectors.hubspot.batch import Fates, Numbered, fates
 from refloop.connectors.hubspot.client import BATCH, BATCH_WITH_HISTORY, Client, chunks
 from refloop.connectors.hubspot.history import Sent, told_all
-from refloop.connectors.hubspot.parts import Fates, Numbered, fates
 from refloop.connectors.hubspot.records import found_values
 from refloop.connectors.hubspot.search import OBJECTS
 from refloop.connectors.hubspot.write import Writer

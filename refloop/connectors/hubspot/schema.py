@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from refloop.connectors.hubspot.client import Client
-from refloop.connectors.hubspot.faults import Forbidden
-from refloop.connectors.hubspot.properties import Property, faults
+from refloop.connectors.hubspot.errors import Forbidden
+from refloop.connectors.hubspot.fields import Property, faults
 from refloop.connectors.hubspot.provision import defined, place
 from refloop.connectors.hubspot.search import OBJECTS
 from refloop.errors import ConfigError

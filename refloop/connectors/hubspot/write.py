@@ -6,10 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from refloop.connectors.http.transport import FateUnknown
 from refloop.connectors.hubspot.answers import BatchError, Row, Updated
-from refloop.connectors.hubspot.client import BATCH_WITH_HISTORY, Client, chunks
-from refloop.connectors.hubspot.history import Sent, told_all, unread
-from refloop.connectors.hubspot.parts import (
+from refloop.connectors.hubspot.batch import (
     Fates,
     Part,
     everything,
@@ -21,7 +20,8 @@ from refloop.connectors.hubspot.parts import (
     split,
     without,
 )
-from refloop.connectors.transport import FateUnknown
+from refloop.connectors.hubspot.client import BATCH_WITH_HISTORY, Client, chunks
+from refloop.connectors.hubspot.history import Sent, told_all, unread
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, TryLater
 from refloop.model import Kind, Verdict
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from refloop.connectors.http.crm_message import bare, unquoted
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.soql import PAGE
-from refloop.connectors.words import bare, unquoted
 
 Row = Mapping[str, Any]
 

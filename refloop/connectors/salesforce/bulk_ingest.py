@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from refloop.connectors.faults import FateUnknown
-from refloop.connectors.salesforce import catalogue
+from refloop.connectors.http.crm_message import bare, unquoted
+from refloop.connectors.http.errors import FateUnknown
+from refloop.connectors.salesforce import error_codes
 from refloop.connectors.salesforce.answers import Saved
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.client import Api, ForeignAnswer, Part
 from refloop.connectors.salesforce.jobs import JobLost, created, delete, ended, look, result_set
-from refloop.connectors.words import bare, unquoted
 from refloop.errors import RefloopError, TryLater
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ NULL = "#N/A"
 MOST_DATA = 90 * 1024 * 1024
 """Bulk API 2.0 docs, "Upload Job Data": 150 MB after base64, so at most 100 MB as they are."""
 
-NOT_PROCESSED = Saved(catalogue.NOT_SENT, "the job ended before its turn")
+NOT_PROCESSED = Saved(error_codes.NOT_SENT, "the job ended before its turn")
 
 Fates = dict[str, Saved | None]
 """What became of records, by id; None where nobody knows."""

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from refloop.connectors.salesforce.answers import Row
-from refloop.connectors.salesforce.api import Api, ForeignAnswer
+from refloop.connectors.salesforce.client import Api, ForeignAnswer
 from refloop.connectors.salesforce.cursor import Job
 from refloop.connectors.salesforce.jobs import COMPLETE, JobLost, Table, created, delete, ended, result_set
 from refloop.connectors.salesforce.soql import PAGE, Window, whole_query

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from refloop.connectors.faults import Rejected
-from refloop.connectors.salesforce.api import Api
+from refloop.connectors.http.errors import Rejected
+from refloop.connectors.salesforce.account import describe, read_schema
+from refloop.connectors.salesforce.client import Api
+from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.look import unfit
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, crm_name
-from refloop.connectors.salesforce.org import describe, read_schema
-from refloop.connectors.salesforce.schema import ObjectSchema
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Finding, Kind, Level, Wants

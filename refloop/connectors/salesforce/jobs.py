@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
-from refloop.connectors.salesforce.catalogue import failure
+from refloop.connectors.salesforce.client import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.error_codes import failure
 from refloop.connectors.salesforce.ids import record_id
 from refloop.errors import DiskError, RefloopError, TryLater
 

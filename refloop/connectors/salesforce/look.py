@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from refloop.connectors.salesforce.account import Org
 from refloop.connectors.salesforce.answers import Row, retrieved
-from refloop.connectors.salesforce.api import MOST_PARTS, Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.client import MOST_PARTS, Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.org import Org
-from refloop.connectors.salesforce.rows import found
-from refloop.connectors.salesforce.schema import ObjectSchema
+from refloop.connectors.salesforce.records import found
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Kind, Ref
 

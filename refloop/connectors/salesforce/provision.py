@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from refloop.connectors.salesforce import catalogue
+from refloop.connectors.salesforce import error_codes
+from refloop.connectors.salesforce.account import Org
 from refloop.connectors.salesforce.answers import first_error
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.client import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.look import unfit
 from refloop.connectors.salesforce.metadata import (
@@ -19,8 +21,6 @@ from refloop.connectors.salesforce.metadata import (
     own_fields,
 )
 from refloop.connectors.salesforce.names import crm_name
-from refloop.connectors.salesforce.org import Org
-from refloop.connectors.salesforce.schema import ObjectSchema
 from refloop.connectors.salesforce.setup import Setup, only_id
 from refloop.connectors.salesforce.soql import quoted_id, quoted_name
 from refloop.connectors.salesforce.write import COLLECTION
@@ -121,7 +121,7 @@ class Provisioner:
             part = Part("grants", method, "composite/sobjects", body={"allOrNone": False, "records": records})
             answer = self._api.write([part])[0]
             if not answer.is_good:
-                raise catalogue.failure(answer.status, answer.body, "field permissions")
+                raise error_codes.failure(answer.status, answer.body, "field permissions")
             for (wanted, _), code in zip(some, _codes(answer.body, len(some)), strict=True):
                 place = f"{wanted.name} in {PERMISSION_SET}"
                 if code:
@@ -149,7 +149,7 @@ class Provisioner:
         answer = self._api.write([Part("create", "POST", path, body=body)])[0]
         if answer.is_good and isinstance(answer.body, dict) and answer.body.get("success") is True:
             return "", ""
-        failure = catalogue.failure(answer.status, answer.body, f"POST {path}")
+        failure = error_codes.failure(answer.status, answer.body, f"POST {path}")
         if isinstance(failure, AuthError):
             raise failure
         errors = answer.body.get("errors") if isinstance(answer.body, dict) else answer.body

@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from refloop.connectors.salesforce.account import Org
 from refloop.connectors.salesforce.answers import Row, RowPage, first_error, row_page
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part, PartAnswer
 from refloop.connectors.salesforce.bulk_query import QueryJobs
-from refloop.connectors.salesforce.catalogue import SchemaChanged
+from refloop.connectors.salesforce.client import Api, ForeignAnswer, Part, PartAnswer
 from refloop.connectors.salesforce.cursor import ALL_OBJECTS, FROM_THE_START, Job, Position, parse_cursor
+from refloop.connectors.salesforce.error_codes import SchemaChanged
+from refloop.connectors.salesforce.fields import Layout, is_missing_some, layout
 from refloop.connectors.salesforce.jobs import JobLost
 from refloop.connectors.salesforce.names import OBJECTS, ROLE
-from refloop.connectors.salesforce.org import Org
-from refloop.connectors.salesforce.rows import Reader
-from refloop.connectors.salesforce.schema import Layout, is_missing_some, layout
+from refloop.connectors.salesforce.records import Reader
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.soql import Window, count_query, page_query
 from refloop.connectors.salesforce.values import moment

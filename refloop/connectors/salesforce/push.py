@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from refloop.connectors.salesforce import catalogue
+from refloop.connectors.salesforce import error_codes
 from refloop.connectors.salesforce.answers import Row, Saved
-from refloop.connectors.salesforce.api import ForeignAnswer
+from refloop.connectors.salesforce.client import ForeignAnswer
 from refloop.connectors.salesforce.look import Looker, by_kind, usable_id
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.rows import held, saved_at
+from refloop.connectors.salesforce.records import held, saved_at
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import JsonValue, to_crm
 from refloop.connectors.salesforce.write import COLLECTION, Update, Writer, Written
@@ -134,7 +134,7 @@ class Pusher:
             usable = usable_id(change.ref, self._connection)
             if usable is None:
                 reason = f"{change.ref.id!r} is not the id of a record of {self._connection}"
-                refused[place] = Receipt(change, Verdict.REFUSED, reason=reason[: catalogue.MAX_REASON])
+                refused[place] = Receipt(change, Verdict.REFUSED, reason=reason[: error_codes.MAX_REASON])
                 continue
             target = targets.setdefault((change.ref.kind, usable), _Target(change.ref, usable))
             target.changes[place] = change
@@ -203,7 +203,7 @@ def _chunks(targets: Sequence[_Target], size: int) -> Iterator[Sequence[_Target]
 
 
 def _decide_one(target: _Target, row: Row | None, round_: _Attempt) -> None:
-    refusal = catalogue.GONE if row is None else catalogue.CONVERTED if row.get("IsConverted") is True else None
+    refusal = error_codes.GONE if row is None else error_codes.CONVERTED if row.get("IsConverted") is True else None
     sending: dict[int, Change] = {}
     values: dict[str, JsonValue] = {}
     for place, change in target.changes.items():
@@ -240,7 +240,7 @@ def _settled_by_look(change: Change, row: Row | None, refusal: Saved | None) -> 
         if refusal is None and now != change.before:
             return Receipt(change, Verdict.MOVED, found=now)
     if refusal is not None:
-        verdict, reason = catalogue.verdict(refusal)
+        verdict, reason = error_codes.verdict(refusal)
         return Receipt(change, verdict, reason=reason)
     return None
 
@@ -249,7 +249,7 @@ def _told(places: Mapping[int, Change], result: Saved | None) -> Iterator[tuple[
     if result is None:
         verdict, reason = Verdict.UNKNOWN, UNKNOWN_FATE
     else:
-        verdict, reason = catalogue.verdict(result)
+        verdict, reason = error_codes.verdict(result)
     for place, change in places.items():
         yield place, Receipt(change, verdict, reason=reason)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from refloop.connectors.salesforce.answers import Row, row_page
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.client import Api, ForeignAnswer, Part
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.soql import quoted_id
 from refloop.model import Finding, Level

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from refloop.connectors.salesforce import catalogue
+from refloop.connectors.salesforce import error_codes
+from refloop.connectors.salesforce.account import Org
 from refloop.connectors.salesforce.answers import Row, first_error
-from refloop.connectors.salesforce.api import MOST_PARTS, Api, ForeignAnswer, Part, PartAnswer
-from refloop.connectors.salesforce.catalogue import SchemaChanged
+from refloop.connectors.salesforce.client import MOST_PARTS, Api, ForeignAnswer, Part, PartAnswer
+from refloop.connectors.salesforce.error_codes import SchemaChanged
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.metadata import MARK, PERMISSION_SET, OwnField, own_fields
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.org import Org
 from refloop.connectors.salesforce.setup import Setup, only_id
 from refloop.connectors.salesforce.soql import filled_query, quoted_id, quoted_name
 from refloop.connectors.salesforce.write import COLLECTION
@@ -127,7 +127,7 @@ class Remover:
         code, message = ("", "") if answer.is_good else first_error(answer.body)
         if not code or code in _GONE:
             return "", ""
-        failure = catalogue.failure(answer.status, answer.body, f"DELETE {path}")
+        failure = error_codes.failure(answer.status, answer.body, f"DELETE {path}")
         if isinstance(failure, AuthError):
             raise failure
         return code, message

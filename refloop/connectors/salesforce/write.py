@@ -11,11 +11,11 @@ from itertools import groupby
 from math import ceil
 from typing import Any
 
-from refloop.connectors.faults import FateUnknown
-from refloop.connectors.salesforce import catalogue
+from refloop.connectors.http.errors import FateUnknown
+from refloop.connectors.salesforce import error_codes
 from refloop.connectors.salesforce.answers import Saved, refused, saved
-from refloop.connectors.salesforce.api import MOST_PARTS, MOST_RECORDS, Api, Part, PartAnswer
 from refloop.connectors.salesforce.bulk_ingest import IngestJobs, fits
+from refloop.connectors.salesforce.client import MOST_PARTS, MOST_RECORDS, Api, Part, PartAnswer
 from refloop.errors import RefloopError
 
 COLLECTION = 200
@@ -28,7 +28,7 @@ HEADERS: Mapping[str, str] = {
     "Sforce-Duplicate-Rule-Header": "allowSave=true; includeRecordDetails=false; runAsCurrentUser=true",
 }
 
-NOT_SENT = Saved(catalogue.NOT_SENT, "the run stopped before")
+NOT_SENT = Saved(error_codes.NOT_SENT, "the run stopped before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +171,7 @@ def fate(answer: PartAnswer) -> Saved | None:
     if answer.is_good:
         return Saved()
     if answer.status == 412:
-        return Saved(catalogue.EDITED, "saved by somebody else since it was looked at")
+        return Saved(error_codes.EDITED, "saved by somebody else since it was looked at")
     return refused(answer.body) if 400 <= answer.status < 500 else None
 
 
