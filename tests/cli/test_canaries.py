@@ -310,8 +310,8 @@ def test_each_form_of_each_canary_is_found(sort: Sort) -> None:
 
 
 def leaky_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("refloop.connectors.hubspot.answers.unquoted", str)
-    monkeypatch.setattr("refloop.connectors.salesforce.answers.unquoted", str)
+    monkeypatch.setattr("refloop.connectors.hubspot.answers.without_quotes", str)
+    monkeypatch.setattr("refloop.connectors.salesforce.answers.without_quotes", str)
 
 
 def leaky_frames(monkeypatch: pytest.MonkeyPatch) -> None:

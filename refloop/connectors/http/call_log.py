@@ -1,12 +1,12 @@
-"""What a transport allows a send, what it gives back of one, and what it tells the log of each."""
+"""What the log says of each call: the endpoint without ids, the status, the time it took."""
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from urllib.parse import urlsplit
 
 from refloop import log
 from refloop.connectors.http.errors import Call
@@ -15,31 +15,7 @@ _NOTICEABLE = 1.0
 """Seconds that a rate limit may hold a send up before that is worth a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Seconds to connect, between two reads and for one send in total; bytes of a decompressed body.
-
-    `download_total` and `download` stand for `total` and `body` where the body goes to a file.
-    """
-
-    connect: float = 5.0
-    read: float = 20.0
-    total: float = 60.0
-    body: int = 16 * 1024 * 1024
-    download_total: float = 600.0
-    download: int = 2 * 1024 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole answer: its status, its headers (any case) and its strict JSON (None when it has no body)."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-
-
-class Telling:
+class CallLog:
     """The lines of one connection's calls: endpoints without ids, statuses, times."""
 
     def __init__(self) -> None:
@@ -79,3 +55,23 @@ class Telling:
     def _named(self, call: Call) -> dict[str, object]:
         method, _, path = call.endpoint.partition(" ")
         return {"connection": self.connection or call.host, "method": method, "path": path}
+
+
+_WORD = re.compile(
+    r"v[0-9]{1,3}(?:\.[0-9])?|[0-9]{4}-[0-9]{2}|0-[0-9]{1,3}|[A-Za-z][A-Za-z_-]*[0-9]?(?:[A-Za-z0-9_]*__[a-z]{1,3})?"
+)
+
+
+def endpoint_of(method: str, url: str) -> str:
+    """`METHOD /path` with ids left out: names of a few endpoints, no personal data."""
+    path = urlsplit(url).path
+    segments = (segment if not segment or is_word(segment) else "{id}" for segment in path.split("/"))
+    return f"{method.upper()} {'/'.join(segments)}"
+
+
+def is_word(segment: str) -> bool:
+    """Whether a path segment is a part of the API (`v67.0`, `0-136`, `2026-09`, `Lead`) and not an id."""
+    if not _WORD.fullmatch(segment):
+        return False
+    is_id = len(segment) in (15, 18) and "__" not in segment and any(letter.isdigit() for letter in segment)
+    return not is_id

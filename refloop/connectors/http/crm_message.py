@@ -21,7 +21,7 @@ _QUOTED = re.compile(
 _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,99}")
 
 
-def unquoted(words: object) -> str:
+def without_quotes(words: object) -> str:
     """The words on one line; what stands in quotation marks as `...`, addresses, numbers of people and credentials
     taken out."""
     text = " ".join(str(words or "")[:_LONGEST].split())
@@ -29,7 +29,7 @@ def unquoted(words: object) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def bare(word: object) -> str:
+def identifier_or_empty(word: object) -> str:
     """A code, or the name of a field or scope; "" for anything that is more than one."""
     text = str(word or "")
     return text if _CODE.fullmatch(text) else ""

@@ -24,7 +24,7 @@ def fenced(check: Callable[[], None]) -> Iterator[None]:
         _CHECK.reset(token)
 
 
-def make_sure() -> None:
+def check_lease() -> None:
     """Raises what the check raises; nothing where there is none."""
     if check := _CHECK.get():
         check()

@@ -1,6 +1,6 @@
 """Stays inside a CRM's rate limits, and leaves the customer's other tools their share of the day.
 
-    limiter = Limiter((Rule("calls", 100, 10.0, covers_all),), heard_in_hubspots_words)
+    limiter = Limiter((Rule("calls", 100, 10.0, covers_all),), read_hubspots_headers)
     transport.limiter = limiter
 
 A call takes a place in every window that covers it before it leaves, and holds it until `seconds` after its answer
@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from refloop.connectors.http.threads import pause
+from refloop.connectors.http.threads import interruptible_sleep
 from refloop.errors import TryLater
 from refloop.model import Usage
 
@@ -33,7 +33,7 @@ class Timer:
     """Seconds that only go forward, and how to wait. Tests bring their own."""
 
     now: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = pause
+    sleep: Callable[[float], None] = interruptible_sleep
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class LimitInfo:
     """What one answer said about limits; None and "" where it said nothing.
 
     `window` is the rule that `most`, `seconds` and `remaining` (calls left in it, this one counted) speak of.
@@ -66,8 +66,8 @@ class Told:
     day_over: bool = False
 
 
-Listen = Callable[[str, int, Mapping[str, str], Any], Told]
-"""`(endpoint, status, headers, parsed JSON of an error or None) -> Told`, in one CRM's words."""
+ReadLimits = Callable[[str, int, Mapping[str, str], Any], LimitInfo]
+"""`(endpoint, status, headers, parsed JSON of an error or None) -> LimitInfo`, in one CRM's words."""
 
 
 class Window:
@@ -122,7 +122,7 @@ class Window:
         self._open -= 1
         self._answered.append(now)
 
-    def told(self, most: int | None, seconds: float | None, remaining: int | None, taken: int) -> None:
+    def learn(self, most: int | None, seconds: float | None, remaining: int | None, taken: int) -> None:
         """The CRM's own count: what it counts beyond ours are the calls of others.
 
         It counted between the call and its answer, when we had `taken` places and have now those that we have.
@@ -164,7 +164,7 @@ class Day:
         if self.left is not None:
             self.left -= 1
 
-    def told(self, limit: int | None, left: int | None, uncounted: int) -> None:
+    def learn(self, limit: int | None, left: int | None, uncounted: int) -> None:
         """`uncounted` calls were sent that the CRM may not have counted then. More left than ever: a new day."""
         if limit is None or left is None:
             return
@@ -180,7 +180,7 @@ class Day:
 
 
 @dataclass(slots=True)
-class Ticket:
+class WindowPermit:
     """One call that may leave; how many places were `taken` then in the windows that cover it, and how many calls of
     ours the CRM had `counted` then for sure.
 
@@ -194,7 +194,7 @@ class Ticket:
     _limiter: Limiter = field(repr=False)
 
     def answered(self, status: int, headers: Mapping[str, str], error: Any) -> None:
-        self._limiter.close(self, self._limiter.listen(self.endpoint, status, headers, error))
+        self._limiter.close(self, self._limiter.read_limits(self.endpoint, status, headers, error))
 
     def unanswered(self) -> None:
         self._limiter.close(self, None)
@@ -210,13 +210,13 @@ class Limiter:
     def __init__(
         self,
         rules: Sequence[Rule],
-        listen: Listen,
+        read_limits: ReadLimits,
         *,
         share: float = 0.8,
         longest: float = 120.0,
         timer: Timer = Timer(),
     ) -> None:
-        self.listen = listen
+        self.read_limits = read_limits
         self.day_ends: Callable[[], float | None] = lambda: None
         self._rules = tuple(rules)
         self._windows = {rule.name: Window(rule.most, rule.seconds) for rule in rules}
@@ -227,10 +227,10 @@ class Limiter:
         self._latency = 0.0
         self._lock = threading.Condition()
 
-    def admit(self, endpoint: str) -> Ticket:
+    def admit(self, endpoint: str) -> WindowPermit:
         """Blocks until the call may leave. Raises TryLater when that is not soon."""
         waited = 0.0
-        while not isinstance(place := self._place(endpoint), Ticket):
+        while not isinstance(place := self._place(endpoint), WindowPermit):
             waited = self._waited(endpoint, waited, place)
         return place
 
@@ -255,7 +255,7 @@ class Limiter:
         self._wait(delay)
         return waited
 
-    def _place(self, endpoint: str) -> Ticket | float:
+    def _place(self, endpoint: str) -> WindowPermit | float:
         """A place in each window; else how long to wait before asking again."""
         with self._lock:
             delay = self._delay(endpoint, 1)
@@ -277,15 +277,15 @@ class Limiter:
             return
         with self._lock:
             self._lock.wait(_UNTIL_AN_ANSWER)
-        pause(0)  # says whether anybody is still there to wait for it
+        interruptible_sleep(0)  # says whether anybody is still there to wait for it
 
-    def _enter(self, endpoint: str, names: tuple[str, ...], now: float) -> Ticket:
+    def _enter(self, endpoint: str, names: tuple[str, ...], now: float) -> WindowPermit:
         self._day.enter()
         self._open += 1
         for name in names:
             self._windows[name].enter()
         taken = {name: self._windows[name].taken for name in names}
-        return Ticket(endpoint, taken, self._day.ours - self._open + 1, now, self)
+        return WindowPermit(endpoint, taken, self._day.ours - self._open + 1, now, self)
 
     def _check_day(self) -> None:
         if not self._day.is_spent:
@@ -298,31 +298,31 @@ class Limiter:
             seconds=self.day_ends(),
         )
 
-    def close(self, ticket: Ticket, told: Told | None) -> None:
-        """The call is over. Called by its ticket."""
+    def close(self, permit: WindowPermit, info: LimitInfo | None) -> None:
+        """The call is over. Called by its permit."""
         with self._lock:
             now = self._timer.now()
             self._open -= 1
             self._lock.notify_all()
-            for name in ticket.taken:
+            for name in permit.taken:
                 self._windows[name].leave(now)
-            if told is None:
+            if info is None:
                 return
-            took = now - ticket.sent
+            took = now - permit.sent
             self._latency += (took - self._latency) / (4 if self._latency else 1)
-            self._learn(ticket, told, now)
+            self._learn(permit, info, now)
 
-    def _learn(self, ticket: Ticket, told: Told, now: float) -> None:
-        if told.window in self._windows:
-            taken = ticket.taken.get(told.window, 0)
-            self._windows[told.window].told(told.most, told.seconds, told.remaining, taken)
-        self._day.told(told.day_limit, told.day_left, self._day.ours - ticket.counted)
-        self._day.over = self._day.over or told.day_over
-        refused = self._windows.get(told.refused)
+    def _learn(self, permit: WindowPermit, info: LimitInfo, now: float) -> None:
+        if info.window in self._windows:
+            taken = permit.taken.get(info.window, 0)
+            self._windows[info.window].learn(info.most, info.seconds, info.remaining, taken)
+        self._day.learn(info.day_limit, info.day_left, self._day.ours - permit.counted)
+        self._day.over = self._day.over or info.day_over
+        refused = self._windows.get(info.refused)
         if refused is not None:
-            refused.was_refused(ticket.sent, now, refused.seconds if told.wait is None else told.wait)
-        elif not told.day_over:
-            for name in ticket.taken:
+            refused.was_refused(permit.sent, now, refused.seconds if info.wait is None else info.wait)
+        elif not info.day_over:
+            for name in permit.taken:
                 self._windows[name].went_well()
 
     def callers(self, rule: str, most: int) -> int:

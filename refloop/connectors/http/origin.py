@@ -1,26 +1,17 @@
-"""What may leave for a CRM and what may come back: one origin, a bounded body, strict JSON."""
+"""Where a request may go: to one CRM account's scheme, host and port, and nowhere else."""
 
 from __future__ import annotations
 
-import io
 import ipaddress
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, BinaryIO, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
-import requests
-
-from refloop.connectors.http.errors import TooLarge
-from refloop.errors import ConfigError, CrmUnavailable, DiskError
+from refloop.errors import ConfigError, CrmUnavailable
 
 Allowed = tuple[str, ...] | Callable[[str], bool]
 """Hosts a connection may name: `api.example.com` as it stands, `.example.com` for any host below it."""
-
-MAX_DEPTH = 64
 
 _PORTS = {"https": 443, "http": 80}
 _CONTROL = re.compile(r"[\s\x00-\x1f\x7f]")  # urlsplit drops some of these in silence
@@ -114,110 +105,3 @@ def _is_allowed(host: str, allowed: Allowed) -> bool:
     if callable(allowed):
         return allowed(host)
     return any(host.endswith(entry) if entry.startswith(".") else host == entry for entry in allowed)
-
-
-def parsed_json(body: bytes) -> Any:
-    """One JSON value; numbers with a fraction or an exponent as `Decimal`.
-
-    NONSENSE for what is not JSON, and for what Python's parser lets through: NaN and Infinity,
-    a name given twice, nesting deeper than MAX_DEPTH, bytes that are not UTF-8.
-    """
-    try:
-        value = json.loads(
-            body.decode("utf-8"),
-            parse_float=Decimal,
-            parse_constant=_no_constant,
-            object_pairs_hook=_unique,
-        )
-    except (ValueError, ArithmeticError, RecursionError):
-        value = NONSENSE
-    return NONSENSE if _depth_exceeds(value, MAX_DEPTH) else value
-
-
-NONSENSE = object()
-"""What `parsed_json` gives for bytes that are not strict JSON: `None` is a value."""
-
-
-def _no_constant(_name: str) -> NoReturn:
-    raise ValueError("not a JSON number")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("a name is given twice")
-    return values
-
-
-def _depth_exceeds(value: Any, limit: int) -> bool:
-    level = [value] if isinstance(value, (dict, list)) else []
-    for _ in range(limit):
-        if not level:
-            return False
-        level = [
-            child
-            for node in level
-            for child in (node.values() if isinstance(node, dict) else node)
-            if isinstance(child, (dict, list))
-        ]
-    return bool(level)
-
-
-def whole_body(response: requests.Response, limit: int) -> bytes:
-    """The decompressed body.
-
-    Raises TooLarge past `limit` bytes, and what urllib3 raises for a body that is late or shorter than announced.
-    """
-    body = io.BytesIO()
-    pour_body(response, body, limit)
-    return body.getvalue()
-
-
-def pour_body(response: requests.Response, sink: BinaryIO, limit: int) -> None:
-    """Puts the decompressed body into `sink`, in place of what that holds, piece by piece.
-
-    Raises as `whole_body`, and DiskError when `sink` cannot hold it.
-    """
-    size = 0
-    _put(sink, b"", start=True)
-    while piece := response.raw.read1(_PIECE, decode_content=True):
-        size += len(piece)
-        if size > limit:
-            raise TooLarge
-        _put(sink, piece)
-
-
-def _put(sink: BinaryIO, piece: bytes, *, start: bool = False) -> None:
-    try:
-        if start:
-            sink.seek(0)
-            sink.truncate()
-        sink.write(piece)
-    except OSError as error:
-        failure = DiskError(
-            f"a CRM's answer could not be kept: {error.strerror}", remedy="Free some disk space for temporary files."
-        )
-    else:
-        return
-    raise failure
-
-
-_WORD = re.compile(
-    r"v[0-9]{1,3}(?:\.[0-9])?|[0-9]{4}-[0-9]{2}|0-[0-9]{1,3}|[A-Za-z][A-Za-z_-]*[0-9]?(?:[A-Za-z0-9_]*__[a-z]{1,3})?"
-)
-_PIECE = 64 * 1024
-
-
-def endpoint_of(method: str, url: str) -> str:
-    """`METHOD /path` with ids left out: names of a few endpoints, no personal data."""
-    path = urlsplit(url).path
-    segments = (segment if not segment or is_word(segment) else "{id}" for segment in path.split("/"))
-    return f"{method.upper()} {'/'.join(segments)}"
-
-
-def is_word(segment: str) -> bool:
-    """Whether a path segment is a part of the API (`v67.0`, `0-136`, `2026-09`, `Lead`) and not an id."""
-    if not _WORD.fullmatch(segment):
-        return False
-    is_id = len(segment) in (15, 18) and "__" not in segment and any(letter.isdigit() for letter in segment)
-    return not is_id

@@ -15,11 +15,11 @@ T = TypeVar("T")
 _HERE = threading.local()
 
 
-class Stopped(Exception):  # noqa: N818 - a signal to a crew's own thread, seen by nobody else
+class Cancelled(Exception):  # noqa: N818 - a signal to a threads's own thread, seen by nobody else
     """The reader has gone: nobody waits for this call any more."""
 
 
-class Crew:
+class ThreadPool:
     """At most `size` threads. Leaving the block ends waits at once, drops what has not begun, and joins the threads."""
 
     def __init__(self, size: int) -> None:
@@ -42,10 +42,10 @@ class Crew:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def pause(seconds: float) -> None:
-    """Sleeps. In a crew's thread, raises Stopped as soon as its reader has gone."""
+def interruptible_sleep(seconds: float) -> None:
+    """Sleeps. In a threads's thread, raises Cancelled as soon as its reader has gone."""
     gone: threading.Event | None = getattr(_HERE, "gone", None)
     if gone is None:
         time.sleep(seconds)
     elif gone.wait(seconds):
-        raise Stopped
+        raise Cancelled

@@ -31,15 +31,17 @@ from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_ran
 from urllib3.exceptions import HTTPError
 
 import refloop
+from refloop.connectors.http.answer import Answer, Limits, pour_body, whole_body
 from refloop.connectors.http.bearer import Authenticate, Bearer
-from refloop.connectors.http.call_log import Answer, Limits, Telling
+from refloop.connectors.http.call_log import CallLog, endpoint_of
 from refloop.connectors.http.deadline import DeadlineAdapter, within
 from refloop.connectors.http.errors import LOOK, Call, FateUnknown, Rejected, TooLarge
-from refloop.connectors.http.fence import make_sure
-from refloop.connectors.http.origin import NONSENSE, Allowed, Origin, endpoint_of, parsed_json, pour_body, whole_body
+from refloop.connectors.http.fence import check_lease
+from refloop.connectors.http.origin import Allowed, Origin
 from refloop.connectors.http.retry import Classify, Disposition, RetryBudget, RetryPolicy, Step, error_code, http_date
 from refloop.connectors.http.retry import classify as http_classify
-from refloop.connectors.http.threads import pause
+from refloop.connectors.http.strict_json import NONSENSE, parsed_json
+from refloop.connectors.http.threads import interruptible_sleep
 from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
 
 __all__ = ["Answer", "FateUnknown", "Limits", "Rejected", "RetryPolicy", "Transport"]
@@ -52,7 +54,7 @@ class _Again(Exception):  # noqa: N818 - a signal to the retry loop, seen by nob
         self.seconds = seconds
 
 
-class Pass(Protocol):
+class Permit(Protocol):
     """Leave for one send. Closed once: with its answer, or without when none came."""
 
     def answered(self, status: int, headers: Mapping[str, str], error: Any) -> None: ...
@@ -60,10 +62,10 @@ class Pass(Protocol):
     def unanswered(self) -> None: ...
 
 
-class Gate(Protocol):
+class RateGate(Protocol):
     """Lets sends through, one by one."""
 
-    def admit(self, endpoint: str) -> Pass:
+    def admit(self, endpoint: str) -> Permit:
         """Waits until a send may leave. Raises TryLater when that is not soon."""
         ...
 
@@ -76,11 +78,11 @@ class Transport(requests.Session):
     for a write, FateUnknown. Safe to share between threads; `writing()` holds for the thread that entered it.
 
     `ca_bundle` is a file of certificates to trust instead of certifi's (a company's TLS-inspecting proxy needs it).
-    `telling.connection` is what the log calls the account.
+    `call_log.connection` is what the log calls the account.
     """
 
     classify: Classify = staticmethod(http_classify)
-    limiter: Gate | None = None
+    limiter: RateGate | None = None
     """Admits each send, and hears each answer: a `refloop.connectors.http.limiter.Limiter`, or a CRM's own."""
 
     def __init__(
@@ -91,7 +93,7 @@ class Transport(requests.Session):
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
         limits: Limits = Limits(),  # noqa: B008 - frozen
         ca_bundle: str | None = None,
-        sleep: Callable[[float], None] = pause,
+        sleep: Callable[[float], None] = interruptible_sleep,
     ) -> None:
         super().__init__()
         self.origin = Origin.parse(base_url, allowed)
@@ -113,7 +115,7 @@ class Transport(requests.Session):
         self._budget = RetryBudget(retry)
         self._calls: Counter[str] = Counter()
         self._bearer = Bearer(self.origin.host)
-        self.telling = Telling()
+        self.call_log = CallLog()
         self._lock = threading.Lock()
         self._here = threading.local()
 
@@ -278,7 +280,7 @@ class Transport(requests.Session):
         asked = signal.seconds if isinstance(signal, _Again) else None
         seconds = jitter if asked is None else asked + min(jitter, 1.0)
         if isinstance(signal, _Again):
-            self.telling.repeated(state.args[1], seconds, signal.failure.message)
+            self.call_log.repeated(state.args[1], seconds, signal.failure.message)
         return seconds
 
     def _attempt(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
@@ -287,7 +289,7 @@ class Transport(requests.Session):
         wanted = self._classified(response)
         if wanted.step is Step.REFRESH and token is not None:
             self._bearer.renew(request, token)
-            self.telling.renewed(call)
+            self.call_log.renewed(call)
             response = self._transmit(request, call)
             wanted = self._classified(response)
             if wanted.step is Step.REFRESH:
@@ -326,23 +328,23 @@ class Transport(requests.Session):
         return response
 
     def _admitted(self, request: requests.PreparedRequest, call: Call) -> requests.Response:
-        with self.telling.held_up(call):
-            ticket = self.limiter.admit(call.endpoint) if self.limiter is not None else None
+        with self.call_log.held_up(call):
+            permit = self.limiter.admit(call.endpoint) if self.limiter is not None else None
         try:
             if call.write:
-                make_sure()  # after any wait, with nothing left to do but to send
+                check_lease()  # after any wait, with nothing left to do but to send
             with self._lock:
                 self._calls[call.endpoint] += 1
-            with self.telling.sent(call) as ended:
+            with self.call_log.sent(call) as ended:
                 response = self._received(request, call)
                 ended(response.status_code)
         except BaseException:
-            if ticket is not None:
-                ticket.unanswered()
+            if permit is not None:
+                permit.unanswered()
             raise
-        if ticket is not None:
+        if permit is not None:
             error = parsed_json(response.content) if response.status_code >= 400 else None
-            ticket.answered(response.status_code, response.headers, error)
+            permit.answered(response.status_code, response.headers, error)
         return response
 
     def _received(self, request: requests.PreparedRequest, call: Call) -> requests.Response:

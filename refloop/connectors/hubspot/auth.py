@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from refloop.connectors.http.bearer import Authenticate
-from refloop.connectors.http.origin import parsed_json
 from refloop.connectors.http.retry import error_code
+from refloop.connectors.http.strict_json import parsed_json
 from refloop.connectors.http.transport import Transport
 from refloop.connectors.hubspot.settings import HubSpotSettings, OAuth
 from refloop.errors import AuthError, CrmUnavailable

@@ -9,10 +9,9 @@ from typing import Any
 from refloop.connectors.hubspot.auth import OAuthTokens
 from refloop.connectors.hubspot.client import Client
 from refloop.connectors.hubspot.errors import Forbidden
-from refloop.connectors.hubspot.fields import Property, faults
-from refloop.connectors.hubspot.provision import defined, place
+from refloop.connectors.hubspot.fields import Property, defined, faults, place
+from refloop.connectors.hubspot.names import OBJECTS
 from refloop.connectors.hubspot.records import MIRRORS
-from refloop.connectors.hubspot.search import OBJECTS
 from refloop.connectors.hubspot.settings import HubSpotSettings, OAuth
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Finding, Kind, Level, Wants
@@ -21,7 +20,7 @@ _NEARLY_USED = 0.8
 _PROVISION = "Run `refloop provision`."
 
 
-class Check:
+class Checker:
     """One check of one account. What is wrong with it is a finding.
 
     Raises ConfigError when a secret is missing and AuthError when the token is refused, for then nothing more can be

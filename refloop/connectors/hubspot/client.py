@@ -18,12 +18,13 @@ import refloop
 from refloop.connectors.http.limiter import Limiter, Timer
 from refloop.connectors.http.transport import Answer, FateUnknown, Transport
 from refloop.connectors.hubspot import answers
-from refloop.connectors.hubspot.answers import Batch, BatchError, Edges, Found, Listing, Updated
+from refloop.connectors.hubspot.answers import BatchError, BatchRead, Edges, Found, Listing, Updated
 from refloop.connectors.hubspot.auth import authenticator
 from refloop.connectors.hubspot.errors import disposition, failure
-from refloop.connectors.hubspot.id_ranges import Census
+from refloop.connectors.hubspot.id_ranges import IndexCount
 from refloop.connectors.hubspot.limits import CALLS, limiter, seconds_to_midnight
-from refloop.connectors.hubspot.search import LIMIT, OBJECTS, highest, holding
+from refloop.connectors.hubspot.names import OBJECTS
+from refloop.connectors.hubspot.search import LIMIT, highest, holding
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.errors import CrmUnavailable
 from refloop.model import Kind
@@ -57,7 +58,7 @@ class Client:
         self._connection = connection
         self._version = version
         self.transport = transport
-        transport.telling.connection = connection
+        transport.call_log.connection = connection
         self._front = _sdk_front(transport)
 
     def server_time(self) -> datetime:
@@ -81,10 +82,10 @@ class Client:
         limiter = self.transport.limiter
         return limiter.callers(CALLS, most) if isinstance(limiter, Limiter) else 2
 
-    def count_above(self, kind: Kind, last: int) -> Census:
+    def count_above(self, kind: Kind, last: int) -> IndexCount:
         """How many records of a kind have a higher id than `last`, and the highest id: by the late index."""
         found = self.search(kind, highest(last))
-        return Census(found.total, max((int(row.id) for row in found.rows), default=last))
+        return IndexCount(found.total, max((int(row.id) for row in found.rows), default=last))
 
     def search(self, kind: Kind, body: Mapping[str, Any]) -> Found:
         what = f"the search of {OBJECTS[kind]}"
@@ -98,7 +99,7 @@ class Client:
 
     def batch_read(
         self, kind: Kind, ids: Collection[str], properties: Sequence[str], *, history: bool = False
-    ) -> Batch:
+    ) -> BatchRead:
         """At most BATCH ids; with the `history` of the properties, at most BATCH_WITH_HISTORY.
 
         One that is gone is missing; one that was merged may come back as its survivor.

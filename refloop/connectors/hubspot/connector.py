@@ -8,14 +8,14 @@ from typing import ClassVar
 from refloop.config import ConnectionSettings
 from refloop.connectors.base import Clock
 from refloop.connectors.http.limiter import Limiter, Timer
-from refloop.connectors.hubspot import push
+from refloop.connectors.hubspot import look, push
 from refloop.connectors.hubspot.account import Account
-from refloop.connectors.hubspot.check import Check
+from refloop.connectors.hubspot.check import Checker
 from refloop.connectors.hubspot.client import Client, open_transport
+from refloop.connectors.hubspot.fields import Schema
 from refloop.connectors.hubspot.provision import provision
-from refloop.connectors.hubspot.pull import Pull
+from refloop.connectors.hubspot.pull import Puller
 from refloop.connectors.hubspot.records import Reader
-from refloop.connectors.hubspot.schema import Schema
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.unprovision import unprovision
 from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
@@ -41,7 +41,7 @@ class HubSpot:
 
     def check(self, wants: Wants) -> Iterator[Finding]:
         """A bad token, missing scopes, missing or unfit properties, unknown code fields, a used-up day."""
-        return Check(self._client, self._connection, self._settings).findings(wants)
+        return Checker(self._client, self._connection, self._settings).findings(wants)
 
     def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """Creates a property group and our properties, on contacts and deals."""
@@ -59,7 +59,7 @@ class HubSpot:
         """
         account = Account(self._client, self._settings.currency)
         reader = Reader(self._connection, self._settings, wants, account.stages, account.currency)
-        return Pull(self._client, reader).pages(span)
+        return Puller(self._client, reader).pages(span)
 
     def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
         """Reads 100 records, writes those 100 at once, and reads back what was overwritten in between: HubSpot has no
@@ -76,7 +76,7 @@ class HubSpot:
         return push.recall(self._client, changes)
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
-        return push.read(self._client, self._connection, refs, fields)
+        return look.read(self._client, self._connection, refs, fields)
 
     def calls(self) -> Mapping[str, int]:
         return self._client.transport.calls

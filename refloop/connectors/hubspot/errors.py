@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from refloop.connectors.http.crm_message import bare
+from refloop.connectors.http.crm_message import identifier_or_empty
 from refloop.connectors.http.retry import OK, REFRESH, Disposition, again, classify, later, retry_after
 from refloop.connectors.hubspot.answers import BatchError, read_error
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError
@@ -122,4 +122,4 @@ def missing_scopes(body: Any) -> Iterator[str]:
     for holder in (body, *(inner if isinstance(inner, list) else ())):
         context = holder.get("context") if isinstance(holder, dict) else None
         scopes = context.get("requiredGranularScopes") if isinstance(context, dict) else None
-        yield from filter(None, map(bare, scopes if isinstance(scopes, list) else ()))
+        yield from filter(None, map(identifier_or_empty, scopes if isinstance(scopes, list) else ()))

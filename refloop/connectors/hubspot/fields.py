@@ -1,4 +1,4 @@
-"""Our fields as HubSpot properties: their definitions, and what is wrong with those that are there. Pure.
+"""Our fields as HubSpot properties: their definitions, those that the account has, and what is wrong with them.
 
 HubSpot docs, CRM properties API: internal name and object type never change; `date` and `datetime` are both
 shown by the field type `date`; an enumeration brings its options.
@@ -6,13 +6,17 @@ shown by the field type `date`; an enumeration brings its options.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
 from refloop.connectors.hubspot.answers import nonsense
-from refloop.model import FieldSpec, FieldType
+from refloop.connectors.hubspot.client import Client
+from refloop.connectors.hubspot.errors import Forbidden
+from refloop.connectors.hubspot.names import OBJECTS
+from refloop.errors import ConfigError
+from refloop.model import Change, FieldSpec, FieldType, Kind
 
 _TYPES: Mapping[FieldType, tuple[str, str]] = {
     FieldType.TEXT: ("string", "text"),
@@ -136,3 +140,49 @@ def misfits(field: FieldSpec, there: Property) -> Iterator[str]:
         yield f"has the type {there.type}, refloop needs {wanted}"
     if there.read_only:
         yield "is read-only for integrations"
+
+
+def defined(client: Client, kind: Kind) -> dict[str, Property]:
+    """The properties that the account has, by name."""
+    what = f"the properties of {OBJECTS[kind]}"
+    properties = (read_property(entry, what) for entry in client.properties(kind))
+    return {one.name: one for one in properties}
+
+
+def place(connection: str, kind: Kind, name: str) -> str:
+    """Where a finding is: `hubspot: contacts.ref_code`."""
+    return f"{connection}: {OBJECTS[kind]}.{name}"
+
+
+class Schema:
+    """The properties of one account, read once: what is lost later shows in the receipts of single changes."""
+
+    def __init__(self, client: Client, connection: str) -> None:
+        self._client = client
+        self._connection = connection
+        self._known: dict[Kind, Mapping[str, Property] | None] = {}
+
+    def refuse_unfit(self, changes: Iterable[Change]) -> None:
+        """Raises ConfigError, naming each property that changes are to be written to and cannot."""
+        wanted: dict[Kind, dict[str, FieldSpec]] = {}
+        for change in changes:
+            wanted.setdefault(change.ref.kind, {})[change.field.name] = change.field
+        found = [
+            (place(self._connection, kind, field.name), wrong, remedy)
+            for kind in OBJECTS
+            for field in wanted.get(kind, {}).values()
+            if (there := self._defined(kind)) is not None
+            for wrong, remedy in faults(field, there.get(field.name))
+        ]
+        if found:
+            named = "; ".join(f"{where}: {wrong}" for where, wrong, _ in found)
+            raise ConfigError(f"{named}; nothing was written", remedy=" ".join(dict.fromkeys(one for *_, one in found)))
+
+    def _defined(self, kind: Kind) -> Mapping[str, Property] | None:
+        """None where the token may not see them: then each write tells."""
+        if kind not in self._known:
+            try:
+                self._known[kind] = defined(self._client, kind)
+            except Forbidden:
+                self._known[kind] = None
+        return self._known[kind]

@@ -13,7 +13,7 @@ from refloop.model import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class IdRange:
     """All ids of a kind from `start` on, `end` not included; None is without end."""
 
     kind: Kind
@@ -25,21 +25,21 @@ class Stretch:
         return self.end is not None and self.end <= self.start
 
 
-ALL = (Stretch(Kind.CONTACT, 1), Stretch(Kind.DEAL, 1))
+ALL = (IdRange(Kind.CONTACT, 1), IdRange(Kind.DEAL, 1))
 
 
-def without(left: Iterable[Stretch], done: Stretch) -> tuple[Stretch, ...]:
+def without(left: Iterable[IdRange], done: IdRange) -> tuple[IdRange, ...]:
     """`left` but for what is `done`, in the same order."""
-    return tuple(piece for stretch in left for piece in _pieces(stretch, done) if not piece.is_empty)
+    return tuple(piece for id_range in left for piece in _pieces(id_range, done) if not piece.is_empty)
 
 
-def _pieces(stretch: Stretch, done: Stretch) -> tuple[Stretch, ...]:
-    if stretch.kind is not done.kind or done.is_empty:
-        return (stretch,)
-    before = Stretch(stretch.kind, stretch.start, _least(stretch.end, done.start))
+def _pieces(id_range: IdRange, done: IdRange) -> tuple[IdRange, ...]:
+    if id_range.kind is not done.kind or done.is_empty:
+        return (id_range,)
+    before = IdRange(id_range.kind, id_range.start, _least(id_range.end, done.start))
     if done.end is None:
         return (before,)
-    return before, Stretch(stretch.kind, max(stretch.start, done.end), stretch.end)
+    return before, IdRange(id_range.kind, max(id_range.start, done.end), id_range.end)
 
 
 def _least(*ends: int | None) -> int | None:
@@ -48,7 +48,7 @@ def _least(*ends: int | None) -> int | None:
 
 @dataclass(slots=True)
 class Reading:
-    """One reader's stretch: `rows` records were read of it, and it is still to read from `at` up to `end`.
+    """One reader's range: `rows` records were read of it, and it is still to read from `at` up to `end`.
 
     `density` is records an id, on the last page: ids leap where an account grew by an import or HubSpot changed them.
     """
@@ -60,33 +60,33 @@ class Reading:
     density: float = 0.0
 
     @classmethod
-    def of(cls, stretch: Stretch) -> Reading:
-        return cls(stretch.kind, stretch.start, stretch.end)
+    def of(cls, id_range: IdRange) -> Reading:
+        return cls(id_range.kind, id_range.start, id_range.end)
 
     @property
     def is_done(self) -> bool:
         return self.end is not None and self.at >= self.end
 
-    def went_on(self, ids: Sequence[int], following: int | None) -> Stretch:
+    def went_on(self, ids: Sequence[int], following: int | None) -> IdRange:
         """A page of records was read, and the next one begins at `following`. Gives what it covered."""
         end = _least(following, self.end)
-        covered = Stretch(self.kind, self.at, end)
+        covered = IdRange(self.kind, self.at, end)
         if ids and end is not None:
             self.density = len(ids) / (end - ids[0])
         self.rows += len(ids)
         self.at, self.end = (self.at, self.at) if end is None else (end, self.end)
         return covered
 
-    def rows_left(self, census: Census) -> float:
+    def rows_left(self, count: IndexCount) -> float:
         """About how many records are left in it: as dense as the last page, and no more than the kind has left."""
-        return min(census.left, (_end(self, census) - self.at) * self.density)
+        return min(count.left, (_end(self, count) - self.at) * self.density)
 
-    def split(self, census: Census) -> Reading | None:
+    def split(self, count: IndexCount) -> Reading | None:
         """Hands about the later half of what is left to a second reader; None when no page can be told apart."""
         if not self.density:
             return None
-        middle = self.at + int(self.rows_left(census) / 2 / self.density)
-        if not self.at < middle < _end(self, census):
+        middle = self.at + int(self.rows_left(count) / 2 / self.density)
+        if not self.at < middle < _end(self, count):
             return None
         later = Reading(self.kind, middle, self.end)
         self.end = middle
@@ -94,12 +94,12 @@ class Reading:
 
 
 @dataclass(slots=True)
-class Census:
+class IndexCount:
     """About how many records of a kind are `left` to read, and the `last` id that is known."""
 
     left: int
     last: int
 
 
-def _end(reading: Reading, census: Census) -> int:
-    return census.last + 1 if reading.end is None else min(reading.end, census.last + 1)
+def _end(reading: Reading, count: IndexCount) -> int:
+    return count.last + 1 if reading.end is None else min(reading.end, count.last + 1)

@@ -1,4 +1,4 @@
-"""Pulls contacts, deals and their links: walks in ascending order of record id, each step a page with its cursor."""
+"""Pulls contacts, deals and their links: phases in ascending order of record id, each step a page with its cursor."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 from refloop.connectors.hubspot import search
 from refloop.connectors.hubspot.answers import Found, Row
 from refloop.connectors.hubspot.client import BATCH, EDGES, Client, chunks
-from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Progress, Walk, read_cursor
+from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Phase, Progress, read_cursor
 from refloop.connectors.hubspot.full import FullPull, Links
-from refloop.connectors.hubspot.id_ranges import ALL, Stretch
-from refloop.connectors.hubspot.paging import Sheet, list_pages, search_pages
+from refloop.connectors.hubspot.id_ranges import ALL, IdRange
+from refloop.connectors.hubspot.names import OBJECTS
+from refloop.connectors.hubspot.paging import ResultPage, list_pages, search_pages
 from refloop.connectors.hubspot.records import Reader
-from refloop.connectors.hubspot.search import OBJECTS, Filter, Query, milliseconds
+from refloop.connectors.hubspot.search import Filter, Query, milliseconds
 from refloop.errors import LedgerError
 from refloop.model import Between, Cursor, Everything, Kind, Link, Page, Record, Ref, Relation, Since, Span
 
@@ -25,20 +26,20 @@ _MINUTE = 60_000
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One page of a walk. `place` is how far it got: a stretch of ids, or a page in ascending order of them."""
+    """One page of a phase. `place` is how far it got: a range of ids, or a page in ascending order of them."""
 
-    place: Sheet | Stretch
+    place: ResultPage | IdRange
     records: tuple[Record, ...] = ()
     links: tuple[Link, ...] = ()
     whole: tuple[tuple[Ref, Relation], ...] = ()
 
     def after(self, progress: Progress) -> Progress:
-        if isinstance(self.place, Stretch):
+        if isinstance(self.place, IdRange):
             return progress.covered(self.place)
-        return progress.next_walk() if self.place.done else progress.at(self.place.last)
+        return progress.next_phase() if self.place.done else progress.at(self.place.last)
 
 
-class Pull:
+class Puller:
     """One pull of one account. Raises what `Client` raises, and LedgerError for a cursor that cannot be."""
 
     def __init__(self, client: Client, reader: Reader) -> None:
@@ -85,35 +86,35 @@ class Pull:
                 yield Page(step.records, step.links, step.whole)
 
     def _run(self, progress: Progress, first: Found | None = None) -> Generator[Page, None, Progress]:
-        """Walks to the end of `todo`. `first` is the first walk's first answer, where it is there already."""
+        """Walks to the end of `todo`. `first` is the first phase's first answer, where it is there already."""
         while progress.under_way:
-            for step in self._walk(progress, first):
+            for step in self._phase(progress, first):
                 progress = step.after(progress)
                 yield Page(step.records, step.links, step.whole, progress.cursor())
             first = None
         return progress
 
-    def _walk(self, progress: Progress, first: Found | None) -> Iterator[_Step]:
+    def _phase(self, progress: Progress, first: Found | None) -> Iterator[_Step]:
         last = progress.last
         match progress.todo[0]:
-            case Walk.ALL:
+            case Phase.ALL:
                 return self._all(progress.left)
-            case Walk.CONTACTS:
+            case Phase.CONTACTS:
                 return self._changed(Kind.CONTACT, progress, first)
-            case Walk.DEALS:
+            case Phase.DEALS:
                 return self._changed(Kind.DEAL, progress, first)
-            case Walk.OPEN_LINKS:
+            case Phase.OPEN_LINKS:
                 return self._open_links(last)
-            case Walk.GONE_CONTACTS:
+            case Phase.GONE_CONTACTS:
                 return self._gone(Kind.CONTACT, last)
-            case Walk.GONE_DEALS:
+            case Phase.GONE_DEALS:
                 return self._gone(Kind.DEAL, last)
 
-    def _all(self, left: Sequence[Stretch]) -> Iterator[_Step]:
+    def _all(self, left: Sequence[IdRange]) -> Iterator[_Step]:
         queries = {kind: {"properties": ",".join(self._reader.properties(kind))} for kind in OBJECTS}
         queries[Kind.DEAL]["associations"] = "contacts"  # asked on the side of the deals alone: there are fewer
         for page in FullPull(self._client, queries).pages(left):
-            yield self._step(page.stretch.kind, page.rows, page.linked, page.stretch)
+            yield self._step(page.id_range.kind, page.rows, page.linked, page.id_range)
 
     def _gone(self, kind: Kind, last: int) -> Iterator[_Step]:
         """Archived records: HubSpot keeps them for about 90 days, and shows them only here."""
@@ -145,7 +146,7 @@ class Pull:
                 yield self._step(Kind.DEAL, (), linked, found)
                 deals = []
 
-    def _step(self, kind: Kind, rows: Sequence[Row], linked: Links, place: Sheet | Stretch) -> _Step:
+    def _step(self, kind: Kind, rows: Sequence[Row], linked: Links, place: ResultPage | IdRange) -> _Step:
         links = [link for row in rows for link in self._reader.links(kind, row)]
         connection = self._reader.connection
         whole = tuple((Ref(connection, Kind.DEAL, deal), Relation.ASSOCIATED_WITH) for deal in linked)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from refloop.connectors.hubspot.answers import Row
+from refloop.connectors.hubspot.names import is_record_id
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.model import (
     NO_CURRENCY,
@@ -61,7 +62,6 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _EPOCH_MS = re.compile(r"-?[0-9]{6,}")
 _SALESFORCE_ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
 _CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-_RECORD_ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def merged_ids(row: Row) -> set[str]:
     """The ids that were merged into this record ("id;id", and "id:ms;id:ms" on contacts)."""
     names = ("hs_merged_object_ids", "hs_calculated_merged_vids", "hs_all_contact_vids")
     parts = (part.partition(":")[0].strip() for name in names for part in (row.properties.get(name) or "").split(";"))
-    return {part for part in parts if _RECORD_ID.fullmatch(part)}
+    return {part for part in parts if is_record_id(part)}
 
 
 def long_salesforce_id(text: str) -> str | None:

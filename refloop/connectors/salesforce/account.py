@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from refloop.connectors.salesforce.client import Api, ForeignAnswer, Part, PartAnswer
+from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part, PartAnswer
 from refloop.connectors.salesforce.fields import ObjectSchema, parse_describe
 from refloop.connectors.salesforce.names import OBJECTS
 
 
-class Org:
-    """What the run user sees of the org, as of `described_at` (the server's clock). Raises as `Api` does."""
+class Account:
+    """What the run user sees of the org, as of `described_at` (the server's clock). Raises as `Client` does."""
 
     described_at: datetime
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, client: Client) -> None:
+        self._client = client
         self._schemas: Mapping[str, ObjectSchema] | None = None
 
     def schemas(self, *, afresh: bool = False) -> Mapping[str, ObjectSchema]:
@@ -26,12 +26,12 @@ class Org:
         return self.survey(())[0] if self._schemas is None else self._schemas
 
     def survey(self, beside: Sequence[Part]) -> tuple[Mapping[str, ObjectSchema], Sequence[PartAnswer]]:
-        """`schemas`, and what is good to know beside, in one call: see `Api.each_beside`."""
+        """`schemas`, and what is good to know beside, in one call: see `Client.each_beside`."""
         parts = [describe(name) for name in OBJECTS.values()] if self._schemas is None else []
-        bodies, answers = self._api.each_beside(parts, beside)
+        bodies, answers = self._client.each_beside(parts, beside)
         if self._schemas is None:
             self._schemas = {name: read_schema(name, body) for name, body in zip(OBJECTS.values(), bodies, strict=True)}
-            self.described_at = self._api.clock_at_start()
+            self.described_at = self._client.clock_at_start()
         return self._schemas, answers
 
     def forget(self) -> None:

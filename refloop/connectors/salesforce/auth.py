@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 import jwt
 
 from refloop.connectors.base import Clock
-from refloop.connectors.http.origin import NONSENSE, parsed_json
 from refloop.connectors.http.retry import error_code
+from refloop.connectors.http.strict_json import NONSENSE, parsed_json
 from refloop.connectors.http.transport import Transport
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.settings import (

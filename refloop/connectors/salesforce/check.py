@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from refloop.connectors.http.errors import Rejected
 from refloop.connectors.salesforce.account import describe, read_schema
-from refloop.connectors.salesforce.client import Api
+from refloop.connectors.salesforce.client import Client
 from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.look import unfit
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, crm_name
@@ -23,10 +23,10 @@ _PROVISION = "Run `refloop provision`."
 class Checker:
     """Checks one connection."""
 
-    def __init__(self, connection: str, settings: SalesforceSettings, api: Api) -> None:
+    def __init__(self, connection: str, settings: SalesforceSettings, client: Client) -> None:
         self._connection = connection
         self._settings = settings
-        self._api = api
+        self._client = client
 
     def findings(self, wants: Wants) -> Iterator[Finding]:
         """One finding for each thing that is wrong, with its remedy; none when all is well."""
@@ -44,7 +44,7 @@ class Checker:
         yield from self._usage()
 
     def _version(self) -> Finding | None:
-        listed = self._api.versions()
+        listed = self._client.versions()
         rows = listed if isinstance(listed, list) else []
         versions = [str(row["version"]) for row in rows if isinstance(row, dict) and "version" in row]
         if self._settings.api_version in versions:
@@ -58,7 +58,7 @@ class Checker:
 
     def _schema(self, name: str) -> ObjectSchema | None:
         try:
-            return read_schema(name, self._api.call(describe(name)))
+            return read_schema(name, self._client.call(describe(name)))
         except (ConfigError, Rejected):
             return None
 
@@ -94,7 +94,7 @@ class Checker:
         return None
 
     def _usage(self) -> Iterator[Finding]:
-        usage = self._api.usage()
+        usage = self._client.usage()
         if usage and usage.used >= NEARLY_ALL * usage.limit:
             what = f"the org has used {usage.used} of the {usage.limit} API calls that it may make in 24 hours"
             remedy = "Find the integration that calls so often (Setup > API Usage), or run refloop less often."

@@ -15,9 +15,9 @@ from simple_salesforce.exceptions import SalesforceError
 
 from refloop.connectors.base import Clock
 from refloop.connectors.http.errors import LOOK, FateUnknown
-from refloop.connectors.http.origin import parsed_json
+from refloop.connectors.http.strict_json import parsed_json
 from refloop.connectors.http.transport import Answer, Limits, Transport
-from refloop.connectors.salesforce import error_codes
+from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.auth import Tokens
 from refloop.connectors.salesforce.limits import Quota
 from refloop.connectors.salesforce.settings import SalesforceSettings
@@ -88,12 +88,12 @@ class PartAnswer:
         return 200 <= self.status < 300
 
 
-class Api:
+class Client:
     """One org. All calls raise AuthError, ConfigError, TryLater or CrmUnavailable; writes also FateUnknown."""
 
     def __init__(self, settings: SalesforceSettings, clock: Clock) -> None:
         self.transport = Transport(settings.url, allowed=HOSTS, limits=LIMITS)
-        self.transport.classify = error_codes.classify
+        self.transport.classify = errors.classify
         self._quota = Quota(self.transport.origin.host, settings.quota_share)
         self.transport.limiter = self._quota
         self._tokens = Tokens(settings, self.transport, clock)
@@ -121,7 +121,7 @@ class Api:
         """The JSON body of one call (None for an empty one). A final no is raised."""
         answer = self.ask(part)
         if not answer.is_good:
-            raise error_codes.failure(answer.status, answer.body, f"{part.method} {part.path}")
+            raise errors.failure(answer.status, answer.body, f"{part.method} {part.path}")
         return answer.body
 
     def download(self, path: str, params: Mapping[str, str], sink: BinaryIO) -> Answer:
@@ -138,7 +138,7 @@ class Api:
         headers = {"Content-Type": "text/csv; charset=UTF-8", "Accept": "application/json"}
         response = self.transport.request("PUT", self._root + path, data=data, headers=headers)
         if response.status_code not in (200, 201):
-            raise error_codes.failure(response.status_code, parsed_json(response.content), f"PUT {path}")
+            raise errors.failure(response.status_code, parsed_json(response.content), f"PUT {path}")
 
     def user_id(self) -> str:
         """The id of the user whom the token stands for. (OpenID Connect userinfo.)"""
@@ -151,7 +151,7 @@ class Api:
             status, said = 200, None
         else:
             return str(body["user_id"]) if isinstance(body, dict) and body.get("user_id") else ""
-        raise error_codes.failure(status, said, "GET /services/oauth2/userinfo")
+        raise errors.failure(status, said, "GET /services/oauth2/userinfo")
 
     def versions(self) -> Any:
         """What `GET /services/data` lists. Free of charge, by the Salesforce docs on limits."""
@@ -206,7 +206,7 @@ class Api:
             if answer.is_good:
                 return _parts_of(answer.body, parts)
             if answer.status not in _REFUSALS:
-                raise error_codes.failure(answer.status, answer.body, "POST composite")
+                raise errors.failure(answer.status, answer.body, "POST composite")
             self._composite = False
         return [self.ask(part) for part in parts]
 

@@ -7,9 +7,9 @@ from typing import ClassVar
 
 from refloop.config import ConnectionSettings
 from refloop.connectors.base import Clock
-from refloop.connectors.salesforce.account import Org
+from refloop.connectors.salesforce.account import Account
 from refloop.connectors.salesforce.check import Checker
-from refloop.connectors.salesforce.client import Api
+from refloop.connectors.salesforce.client import Client
 from refloop.connectors.salesforce.look import Looker
 from refloop.connectors.salesforce.metadata import metadata_files
 from refloop.connectors.salesforce.provision import Provisioner
@@ -34,15 +34,15 @@ class Salesforce:
     settings: ClassVar[type[ConnectionSettings]] = SalesforceSettings
 
     def __init__(self, connection: str, settings: SalesforceSettings, *, clock: Clock) -> None:
-        self._api = Api(settings, clock)
-        self._api.transport.telling.connection = connection
-        org = Org(self._api)
-        self._looker = Looker(connection, self._api, org)
-        self._puller = Puller(connection, settings, self._api, org)
-        self._pusher = Pusher(connection, settings, self._looker, Writer(self._api, settings.bulk_changes))
-        self._checker = Checker(connection, settings, self._api)
-        self._provisioner = Provisioner(connection, self._api, org)
-        self._remover = Remover(connection, self._api, org)
+        self._client = Client(settings, clock)
+        self._client.transport.call_log.connection = connection
+        account = Account(self._client)
+        self._looker = Looker(connection, self._client, account)
+        self._puller = Puller(connection, settings, self._client, account)
+        self._pusher = Pusher(connection, settings, self._looker, Writer(self._client, settings.bulk_changes))
+        self._checker = Checker(connection, settings, self._client)
+        self._provisioner = Provisioner(connection, self._client, account)
+        self._remover = Remover(connection, self._client, account)
 
     def check(self, wants: Wants) -> Iterator[Finding]:
         return self._checker.findings(wants)
@@ -70,10 +70,10 @@ class Salesforce:
         return self._looker.read(refs, fields)
 
     def calls(self) -> Mapping[str, int]:
-        return self._api.transport.calls
+        return self._client.transport.calls
 
     def usage(self) -> Usage | None:
-        return self._api.usage()
+        return self._client.usage()
 
     def close(self) -> None:
-        self._api.transport.close()
+        self._client.transport.close()

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from refloop.connectors.http.crm_message import bare, unquoted
+from refloop.connectors.http.crm_message import identifier_or_empty, without_quotes
 from refloop.connectors.hubspot.answers import read_error
 from refloop.connectors.hubspot.batch import reason_of
 from refloop.connectors.hubspot.errors import missing_scopes
 from refloop.connectors.salesforce.answers import refused
 from refloop.connectors.salesforce.bulk_ingest import refusal
-from refloop.connectors.salesforce.error_codes import verdict
+from refloop.connectors.salesforce.errors import verdict
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ from refloop.connectors.salesforce.error_codes import verdict
     ],
 )
 def test_unquoted(words: object, kept: str) -> None:
-    assert unquoted(words) == kept
+    assert without_quotes(words) == kept
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_unquoted(words: object, kept: str) -> None:
     [("RATE_LIMITS", "RATE_LIMITS"), ("Ref_Code__c", "Ref_Code__c"), ("Anna Weiß", ""), ("a@b.c", ""), (None, "")],
 )
 def test_bare(word: object, kept: str) -> None:
-    assert bare(word) == kept
+    assert identifier_or_empty(word) == kept
 
 
 VALUES = (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refloop.connectors.http.limiter import Day, Limiter, Rule, Timer, Told, Window
+from refloop.connectors.http.limiter import Day, Limiter, LimitInfo, Rule, Timer, Window
 from refloop.errors import TryLater
 from refloop.model import Usage
 
@@ -88,15 +88,15 @@ def test_the_calls_of_others_take_places_too() -> None:
     window = Window(100, 10.0)
     window.enter()
     window.leave(0.0)
-    window.told(None, None, remaining=39, taken=1)  # 61 are counted, one is ours
+    window.learn(None, None, remaining=39, taken=1)  # 61 are counted, one is ours
     assert window.allowed == 40
     window.enter()
     window.leave(1.0)
-    window.told(None, None, remaining=98, taken=2)
+    window.learn(None, None, remaining=98, taken=2)
     assert window.allowed == 100
-    window.told(190, 10.0, remaining=0, taken=2)
+    window.learn(190, 10.0, remaining=0, taken=2)
     assert window.allowed == 2
-    window.told(190, None, remaining=500, taken=2)
+    window.learn(190, None, remaining=500, taken=2)
     assert window.allowed == 190
 
 
@@ -108,7 +108,7 @@ def test_a_late_answer_does_not_take_our_own_calls_for_those_of_others() -> None
     window.leave(0.0)
     assert window.delay(11.0) == 0.0
     window.leave(11.0)
-    window.told(None, None, remaining=0, taken=3)
+    window.learn(None, None, remaining=0, taken=3)
     assert window.allowed == 3
 
 
@@ -137,23 +137,23 @@ def test_a_narrower_window_waits_for_the_right_answer() -> None:
     for now in (0.0, 1.0, 2.0, 3.0):
         window.enter()
         window.leave(now)
-    window.told(2, None, None, 4)
+    window.learn(2, None, None, 4)
     assert window.delay(4.0) == pytest.approx(8.0)
 
 
-def says(told: Told) -> Any:
-    def listen(_endpoint: str, _status: int, _headers: Mapping[str, str], _error: Any) -> Told:
-        return told
+def says(info: LimitInfo) -> Any:
+    def listen(_endpoint: str, _status: int, _headers: Mapping[str, str], _error: Any) -> LimitInfo:
+        return info
 
     return listen
 
 
-def limiter(told: Told = Told(), most: int = 5, time: FakeTime | None = None, **more: Any) -> Limiter:  # noqa: B008 - frozen
+def limiter(info: LimitInfo = LimitInfo(), most: int = 5, time: FakeTime | None = None, **more: Any) -> Limiter:  # noqa: B008 - frozen
     rules = (
         Rule("calls", most, 10.0, lambda endpoint: endpoint != "search"),
         Rule("searches", 2, 1.0, lambda endpoint: endpoint == "search"),
     )
-    return Limiter(rules, says(told), timer=(time or FakeTime()).timer, **more)
+    return Limiter(rules, says(info), timer=(time or FakeTime()).timer, **more)
 
 
 def call(limiter: Limiter, endpoint: str = "list") -> None:
@@ -185,7 +185,7 @@ def test_a_call_without_an_answer_counts() -> None:
 
 def test_a_long_wait_is_not_waited_for() -> None:
     time = FakeTime()
-    limits = limiter(Told(refused="calls", wait=500.0), time=time)
+    limits = limiter(LimitInfo(refused="calls", wait=500.0), time=time)
     call(limits)
     with pytest.raises(TryLater) as later:
         limits.admit("list")
@@ -207,7 +207,7 @@ def test_waits_are_bounded_in_sum() -> None:
 
 
 def test_a_place_is_taken_as_soon_as_an_answer_makes_room() -> None:
-    limits = limiter(Told(window="calls", most=2), most=1)
+    limits = limiter(LimitInfo(window="calls", most=2), most=1)
     first = limits.admit("list")
     made_room = threading.Timer(0.02, first.answered, (200, {}, None))
     made_room.start()
@@ -242,8 +242,8 @@ def test_room_that_is_far_away_is_not_waited_for() -> None:
 def test_a_share_of_the_day_is_left_to_others() -> None:
     left = iter(range(99, 0, -1))
 
-    def listen(_endpoint: str, _status: int, _headers: Mapping[str, str], _error: Any) -> Told:
-        return Told(day_limit=1_000, day_left=next(left))
+    def listen(_endpoint: str, _status: int, _headers: Mapping[str, str], _error: Any) -> LimitInfo:
+        return LimitInfo(day_limit=1_000, day_left=next(left))
 
     rule = Rule("calls", 1_000, 10.0, lambda _endpoint: True)
     limits = Limiter((rule,), listen, share=0.8, timer=FakeTime().timer)
@@ -258,19 +258,19 @@ def test_a_share_of_the_day_is_left_to_others() -> None:
 
 def test_the_reserve_is_kept_from_what_others_use() -> None:
     day = Day(0.5)
-    day.told(1_000, 900, 0)
+    day.learn(1_000, 900, 0)
     assert not day.is_spent
-    day.told(1_000, 460, 0)
+    day.learn(1_000, 460, 0)
     assert not day.is_spent
-    day.told(1_000, 460, 10)
+    day.learn(1_000, 460, 10)
     assert day.is_spent
-    day.told(1_000, 999, 0)
+    day.learn(1_000, 999, 0)
     assert not day.is_spent, "a new day"
     assert day.left == 999
 
 
 def test_a_day_that_is_over_is_not_asked_again() -> None:
-    limits = limiter(Told(day_over=True))
+    limits = limiter(LimitInfo(day_over=True))
     limits.day_ends = lambda: 3_600.0
     call(limits)
     with pytest.raises(TryLater) as later:
@@ -291,9 +291,9 @@ def test_many_threads_keep_one_window() -> None:
 
     def work() -> None:
         for _ in range(100):
-            ticket = limits.admit("list")
-            sent.append(ticket.sent)
-            ticket.answered(200, {}, None)
+            permit = limits.admit("list")
+            sent.append(permit.sent)
+            permit.answered(200, {}, None)
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
@@ -311,7 +311,7 @@ def test_more_callers_where_answers_take_longer(latency: float, callers: int) ->
     time = FakeTime()
     limits = limiter(most=100, time=time)
     for _ in range(5):
-        ticket = limits.admit("list")
+        permit = limits.admit("list")
         time.at += latency
-        ticket.answered(200, {}, None)
+        permit.answered(200, {}, None)
     assert limits.callers("calls", 6) == callers

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refloop.connectors.http.origin import MAX_DEPTH, NONSENSE, Origin, endpoint_of, parsed_json
+from refloop.connectors.http.call_log import endpoint_of
+from refloop.connectors.http.origin import Origin
+from refloop.connectors.http.strict_json import MAX_DEPTH, NONSENSE, parsed_json
 from refloop.errors import ConfigError, CrmUnavailable
 
 ALLOWED = ("api.example.com", ".my.example.com")

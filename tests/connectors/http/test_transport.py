@@ -19,7 +19,7 @@ import requests
 import responses
 from simple_salesforce.api import Salesforce, SFType
 
-from refloop.connectors.http.limiter import Limiter, Rule, Told
+from refloop.connectors.http.limiter import Limiter, LimitInfo, Rule
 from refloop.connectors.http.retry import OK, Disposition, classify, later
 from refloop.connectors.http.transport import Answer, FateUnknown, Limits, Rejected, RetryPolicy, Transport
 from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
@@ -534,10 +534,10 @@ class TestBounds:
 def test_the_limiter_is_asked_before_each_send_and_hears_each_answer(server: Server, transport: Transport) -> None:
     heard: list[tuple[str, int, Any]] = []
 
-    def listen(endpoint: str, status: int, headers: Mapping[str, str], error: Any) -> Told:
+    def listen(endpoint: str, status: int, headers: Mapping[str, str], error: Any) -> LimitInfo:
         assert headers["Content-Type"]
         heard.append((endpoint, status, error))
-        return Told()
+        return LimitInfo()
 
     transport.limiter = Limiter((Rule("calls", 3, 3_600.0, lambda endpoint: endpoint == "list"),), listen)
     server.replies = [reply(500, {"message": "no"}), reply(200, {})]
@@ -549,7 +549,7 @@ def test_the_limiter_is_asked_before_each_send_and_hears_each_answer(server: Ser
 def test_a_send_that_broke_takes_its_place_and_a_full_window_is_not_waited_for(
     server: Server, transport: Transport
 ) -> None:
-    transport.limiter = Limiter((Rule("calls", 2, 3_600.0, lambda _endpoint: True),), lambda *_answer: Told())
+    transport.limiter = Limiter((Rule("calls", 2, 3_600.0, lambda _endpoint: True),), lambda *_answer: LimitInfo())
     server.replies = [raw(b""), reply(200, {})]
     transport.json("GET", "/x")
     with pytest.raises(TryLater) as later:

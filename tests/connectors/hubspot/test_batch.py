@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from refloop.connectors.http.transport import Transport
 from refloop.connectors.hubspot.answers import BatchError, Row
-from refloop.connectors.hubspot.batch import look, split, without
+from refloop.connectors.hubspot.batch import split, without
 from refloop.connectors.hubspot.client import Client
+from refloop.connectors.hubspot.look import look
 from refloop.connectors.hubspot.push import push
 from refloop.connectors.hubspot.write import MOST_BETWEEN
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
@@ -57,8 +58,8 @@ def test_look(held: str | None, before: str | None, after: str | None, verdict: 
 
 
 def test_a_record_that_does_not_come_back_is_gone() -> None:
-    part = {"1": [(0, change(1)), (1, change(1, WHY))]}
-    _to_write, settled = look(part, {})
+    batch = {"1": [(0, change(1)), (1, change(1, WHY))]}
+    _to_write, settled = look(batch, {})
     assert {receipt.verdict for receipt in settled.values()} == {Verdict.REFUSED}
     assert "gone" in settled[1].reason
 
@@ -80,18 +81,18 @@ def error(**more: Any) -> BatchError:
     ],
 )
 def test_split(problem: BatchError, groups: list[list[str]]) -> None:
-    part = {str(one): [(one, change(one))] for one in (1, 2, 3)} | {"4": [(4, change(4, WHY))]}
-    assert [list(group) for group in split(part, problem)] == groups
+    batch = {str(one): [(one, change(one))] for one in (1, 2, 3)} | {"4": [(4, change(4, WHY))]}
+    assert [list(group) for group in split(batch, problem)] == groups
 
 
-@settings(deadline=None)  # the promise is about parts, not about a busy machine
+@settings(deadline=None)  # the promise is about batches, not about a busy machine
 @given(st.integers(2, 100), st.integers(0, 2**100 - 1))
 def test_a_split_loses_nothing_and_always_gets_smaller(size: int, bits: int) -> None:
-    part = {str(one): [(one, change(one))] for one in range(1, size + 1)}
-    named = frozenset(record for record in part if bits >> int(record) & 1)
-    groups = split(part, error(ids=named))
-    assert sorted(record for group in groups for record in group) == sorted(part)
-    assert all(0 < len(group) < len(part) for group in groups)
+    batch = {str(one): [(one, change(one))] for one in range(1, size + 1)}
+    named = frozenset(record for record in batch if bits >> int(record) & 1)
+    groups = split(batch, error(ids=named))
+    assert sorted(record for group in groups for record in group) == sorted(batch)
+    assert all(0 < len(group) < len(batch) for group in groups)
 
 
 def test_changes_of_a_missing_property_are_refused_and_the_others_kept() -> None:

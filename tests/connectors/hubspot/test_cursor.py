@@ -4,26 +4,26 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Progress, Walk, read_cursor
-from refloop.connectors.hubspot.id_ranges import ALL, Stretch
+from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Phase, Progress, read_cursor
+from refloop.connectors.hubspot.id_ranges import ALL, IdRange
 from refloop.errors import LedgerError
 from refloop.model import Cursor, Kind
 
 times = st.integers(min_value=0, max_value=10**14)
 ids = st.integers(1, 10**18)
-stretches = st.builds(Stretch, st.sampled_from(Kind), ids, st.none() | ids)
+ranges = st.builds(IdRange, st.sampled_from(Kind), ids, st.none() | ids)
 
 
 @settings(deadline=None)  # the promise is about cursors, not about a busy machine
 @given(times, times, st.integers(1, 10**14), st.lists(st.sampled_from(TICK + SWEEP)), st.integers(0, 10**18))
-def test_a_cursor_reads_back_as_it_was(mark: int, swept: int, until: int, todo: list[Walk], last: int) -> None:
+def test_a_cursor_reads_back_as_it_was(mark: int, swept: int, until: int, todo: list[Phase], last: int) -> None:
     progress = Progress(mark, swept, until, tuple(todo), last)
     assert read_cursor(progress.cursor()) == progress
 
 
 @settings(deadline=None)
-@given(st.integers(1, 10**14), st.lists(stretches, min_size=1))
-def test_the_cursor_of_a_full_pull_reads_back_as_it_was(until: int, left: list[Stretch]) -> None:
+@given(st.integers(1, 10**14), st.lists(ranges, min_size=1))
+def test_the_cursor_of_a_full_pull_reads_back_as_it_was(until: int, left: list[IdRange]) -> None:
     progress = Progress(until=until, todo=FULL, left=tuple(left))
     assert read_cursor(progress.cursor()) == progress
 
@@ -61,21 +61,21 @@ def test_a_foreign_cursor_is_refused(text: str) -> None:
 def test_the_watermark_moves_only_when_all_walks_are_done() -> None:
     progress = Progress(mark=100, swept=50, until=900, todo=TICK).at(42)
     assert (progress.mark, progress.last) == (100, 42)
-    progress = progress.next_walk()
-    assert (progress.mark, progress.last, progress.todo) == (100, 0, (Walk.DEALS,))
-    assert progress.next_walk() == Progress(mark=900, swept=50)
+    progress = progress.next_phase()
+    assert (progress.mark, progress.last, progress.todo) == (100, 0, (Phase.DEALS,))
+    assert progress.next_phase() == Progress(mark=900, swept=50)
 
 
 def test_a_full_pull_is_done_when_all_of_it_was_covered() -> None:
     progress = Progress(until=900, todo=FULL, left=ALL)
-    progress = progress.covered(Stretch(Kind.DEAL, 1)).covered(Stretch(Kind.CONTACT, 1, 50))
-    assert progress.left == (Stretch(Kind.CONTACT, 50),)
-    assert progress.covered(Stretch(Kind.CONTACT, 50)) == Progress(mark=900, swept=900)
+    progress = progress.covered(IdRange(Kind.DEAL, 1)).covered(IdRange(Kind.CONTACT, 1, 50))
+    assert progress.left == (IdRange(Kind.CONTACT, 50),)
+    assert progress.covered(IdRange(Kind.CONTACT, 50)) == Progress(mark=900, swept=900)
 
 
 @pytest.mark.parametrize("todo", [FULL, TICK + SWEEP])
-def test_a_sweep_and_a_full_pull_count_as_swept(todo: tuple[Walk, ...]) -> None:
+def test_a_sweep_and_a_full_pull_count_as_swept(todo: tuple[Phase, ...]) -> None:
     progress = Progress(mark=100, swept=50, until=900, todo=todo)
     while progress.under_way:
-        progress = progress.next_walk()
+        progress = progress.next_phase()
     assert progress == Progress(mark=900, swept=900)

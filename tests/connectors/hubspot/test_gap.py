@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from refloop.connectors.hubspot import push as pushing
-from refloop.connectors.hubspot.batch import Fates, fates
+from refloop.connectors.hubspot.batch import Receipts, all_alike
 from refloop.connectors.hubspot.history import NOT_THERE, UNREAD, Sent
 from refloop.connectors.hubspot.write import Writer
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
@@ -191,11 +191,11 @@ def test_the_negative_control_overwrites_unseen(office: Office, monkeypatch: pyt
     """Without the look back, the same edit is lost and nobody hears of it."""
 
     class Trusting(Writer):
-        def _read_back(self, batch: Any) -> Fates:
+        def _read_back(self, batch: Any) -> Receipts:
             sent: Mapping[str, Sent] = batch.sent
-            settled: Fates = {}
+            settled: Receipts = {}
             for one in sent.values():
-                settled |= fates(one.changes, Verdict.WRITTEN)
+                settled |= all_alike(one.changes, Verdict.WRITTEN)
             return settled
 
     monkeypatch.setattr(pushing, "Writer", Trusting)

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refloop.connectors.hubspot.answers import Row, Version
-from refloop.connectors.hubspot.history import LEFT, NOT_THERE, UNSEEN, Sent, told, told_all, unread
+from refloop.connectors.hubspot.history import (
+    LEFT,
+    NOT_THERE,
+    UNSEEN,
+    Sent,
+    receipt_by_history,
+    receipts_by_history,
+    unread_receipts,
+)
 from refloop.model import Change, FieldSpec, FieldType, Kind, Ref, Verdict
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -73,30 +81,30 @@ def test_cases(
     after: str | None,
     fate: tuple[Verdict, str | None, bool, str],
 ) -> None:
-    receipt = told(change(before, after), row(held, versions), LOOKED)
+    receipt = receipt_by_history(change(before, after), row(held, versions), LOOKED)
     assert (receipt.verdict, receipt.found, receipt.overwrote, receipt.reason) == fate
 
 
 def test_where_nobody_looked_all_that_is_under_ours_counts() -> None:
-    receipt = told(change("B", "A"), row("A", [("A", 5), ("L", -6000), ("B", -9000)]), None)
+    receipt = receipt_by_history(change("B", "A"), row("A", [("A", 5), ("L", -6000), ("B", -9000)]), None)
     assert (receipt.overwrote, receipt.found) == (True, "L")
 
 
 @pytest.mark.parametrize("now", ["B", "Y"])
 def test_what_had_arrived_when_it_was_read_has_arrived(now: str) -> None:
     """Somebody writes between the read that showed our value and the look at its history."""
-    receipt = told(change("B", "A"), row(now, [(now, 9), ("A", 5), ("X", 3), ("B", -9)]), None)
+    receipt = receipt_by_history(change("B", "A"), row(now, [(now, 9), ("A", 5), ("X", 3), ("B", -9)]), None)
     assert (receipt.verdict, receipt.overwrote, receipt.found) == (W, True, "X")
 
 
 def test_values_are_compared_in_their_one_form() -> None:
     """A time that HubSpot keeps as milliseconds and shows in ISO is the same time."""
     versions = [("2026-03-02T00:00:00.000Z", 5.0), ("1767225600000", -9.0)]
-    clean = told(
+    clean = receipt_by_history(
         change("2026-01-01T00:00:00Z", "2026-03-02T00:00:00Z", AT), row("1772409600000", versions, "ref_at"), LOOKED
     )
     assert (clean.verdict, clean.overwrote) == (W, False)
-    other = told(
+    other = receipt_by_history(
         change(None, "2026-03-02T00:00:00Z", AT),
         row("1772409600000", [versions[0], ("1767225600000", 3)], "ref_at"),
         LOOKED,
@@ -105,7 +113,7 @@ def test_values_are_compared_in_their_one_form() -> None:
 
 
 def test_what_was_passed_over_in_silence_and_did_not_arrive() -> None:
-    receipt = told(change("B", "A"), row("B", [("B", -9)]), LOOKED, (Verdict.DEFERRED, "said nothing"))
+    receipt = receipt_by_history(change("B", "A"), row("B", [("B", -9)]), LOOKED, (Verdict.DEFERRED, "said nothing"))
     assert (receipt.verdict, receipt.reason) == (Verdict.DEFERRED, "said nothing")
 
 
@@ -115,12 +123,12 @@ def test_a_record_that_is_gone_or_cannot_be_read() -> None:
         "1": Sent([(0, change(None, "A"))], LOOKED),
         "2": Sent([(1, change(None, "A"))], LOOKED, (Verdict.DEFERRED, "said nothing")),
     }
-    gone = told_all(sent, {})
+    gone = receipts_by_history(sent, {})
     assert [(gone[place].verdict, gone[place].reason) for place in (0, 1)] == [
         (Verdict.WRITTEN, LEFT),
         (Verdict.REFUSED, "record is gone: deleted, or merged into another"),
     ]
-    lost = unread(sent, "no answer")
+    lost = unread_receipts(sent, "no answer")
     assert [lost[place].verdict for place in (0, 1)] == [Verdict.WRITTEN, Verdict.UNKNOWN]
     assert all("no answer" in receipt.reason for receipt in lost.values())
 
@@ -170,7 +178,7 @@ def test_nothing_is_overwritten_unseen(
         kept.write(after, 10.0)
         for place, value in enumerate(later):
             kept.write(value, place + 11.0)
-    receipt = told(change(before or None, after or None), row(kept.value, kept.versions), LOOKED)
+    receipt = receipt_by_history(change(before or None, after or None), row(kept.value, kept.versions), LOOKED)
     if arrives and stood not in (before, after):
         assert (receipt.verdict, receipt.overwrote) == (W, True)
         assert receipt.found == (stood or None) or after in (*gap, *later)

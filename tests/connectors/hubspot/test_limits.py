@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from refloop.connectors.http.limiter import Told
-from refloop.connectors.hubspot.limits import seconds_to_midnight, told
+from refloop.connectors.http.limiter import LimitInfo
+from refloop.connectors.hubspot.limits import limit_info, seconds_to_midnight
 from refloop.model import parse_time
 
 LIST = "GET /crm/objects/2026-03/contacts"
@@ -28,19 +28,24 @@ HEADERS = {
 @pytest.mark.parametrize(
     ("endpoint", "status", "headers", "body", "expected"),
     [
-        (LIST, 200, {}, None, Told("calls")),
-        (LIST, 200, HEADERS, None, Told("calls", 190, 10.0, 0, day_limit=625_000, day_left=600_000)),
-        (LIST, 429, {}, ROLLING, Told("calls", refused="calls", wait=10.0)),
-        (LIST, 429, {}, None, Told("calls", refused="calls")),
-        (LIST, 429, {"Retry-After": "2500"}, ROLLING, Told("calls", refused="calls", wait=2.5)),
-        (SEARCH, 429, {}, SECONDLY, Told("calls", refused="searches", wait=1.0)),
-        (SEARCH, 429, {}, DAILY, Told("calls", day_over=True)),
-        (LIST, 503, {"Retry-After": "3"}, None, Told("calls")),
-        *((LIST, 200, {f"{NAME}-Max": odd}, None, Told("calls")) for odd in ("0", "", "-5", "many", "²", "9" * 30)),
+        (LIST, 200, {}, None, LimitInfo("calls")),
+        (LIST, 200, HEADERS, None, LimitInfo("calls", 190, 10.0, 0, day_limit=625_000, day_left=600_000)),
+        (LIST, 429, {}, ROLLING, LimitInfo("calls", refused="calls", wait=10.0)),
+        (LIST, 429, {}, None, LimitInfo("calls", refused="calls")),
+        (LIST, 429, {"Retry-After": "2500"}, ROLLING, LimitInfo("calls", refused="calls", wait=2.5)),
+        (SEARCH, 429, {}, SECONDLY, LimitInfo("calls", refused="searches", wait=1.0)),
+        (SEARCH, 429, {}, DAILY, LimitInfo("calls", day_over=True)),
+        (LIST, 503, {"Retry-After": "3"}, None, LimitInfo("calls")),
+        *(
+            (LIST, 200, {f"{NAME}-Max": odd}, None, LimitInfo("calls"))
+            for odd in ("0", "", "-5", "many", "²", "9" * 30)
+        ),
     ],
 )
-def test_what_an_answer_says(endpoint: str, status: int, headers: dict[str, str], body: Any, expected: Told) -> None:
-    assert told(endpoint, status, headers, body) == expected
+def test_what_an_answer_says(
+    endpoint: str, status: int, headers: dict[str, str], body: Any, expected: LimitInfo
+) -> None:
+    assert limit_info(endpoint, status, headers, body) == expected
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def test_a_page_whose_links_cannot_be_read_is_not_yielded(crm: responses.Request
         json={"results": [], "errors": [{"category": "INTERNAL_ERROR"}]},
         status=207,
     )
-    interrupted = Progress(mark=1, swept=NOW_MS, until=NOW_MS, todo=TICK).next_walk()
+    interrupted = Progress(mark=1, swept=NOW_MS, until=NOW_MS, todo=TICK).next_phase()
     pages: list[Page] = []
     with pytest.raises(CrmUnavailable, match="INTERNAL_ERROR"):
         pages.extend(hubspot.pull(WANTS, Since(interrupted.cursor())))

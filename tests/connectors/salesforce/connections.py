@@ -28,7 +28,7 @@ class Connections:
         document = {"connector": "salesforce", "url": self.url, "auth": APP, **self._settings, **changes}
         settings = SalesforceSettings.model_validate(document)
         crm = Salesforce("crm", settings, clock=lambda: datetime.now(UTC))
-        crm._api.transport._sleep = self._sleep
+        crm._client.transport._sleep = self._sleep
         self.made.append(crm)
         return crm
 

@@ -11,8 +11,8 @@ import pytest
 
 from refloop.connectors.salesforce import bulk_ingest
 from refloop.connectors.salesforce.answers import Saved
+from refloop.connectors.salesforce.batch import Update
 from refloop.connectors.salesforce.bulk_ingest import as_csv, fits, refusal
-from refloop.connectors.salesforce.write import Update
 from refloop.errors import CrmUnavailable, TryLater
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
 from refloop.sandbox.salesforce import LocalSalesforce

@@ -13,10 +13,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from refloop.connectors.salesforce import Salesforce, push
 from refloop.connectors.salesforce.answers import Saved
+from refloop.connectors.salesforce.batch import http_date, result_of
 from refloop.connectors.salesforce.client import PartAnswer
 from refloop.connectors.salesforce.error_codes import EDITED
 from refloop.connectors.salesforce.push import FEW, OLD_ENOUGH
-from refloop.connectors.salesforce.write import fate, http_date
 from refloop.errors import TryLater
 from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
 from refloop.sandbox.faults import Asked, meanwhile
@@ -167,7 +167,7 @@ def test_a_record_that_was_saved_just_now_is_written_some_seconds_later(world: S
         pauses.append(seconds)
         world.pass_time(timedelta(seconds=seconds))
 
-    crm._api.transport._sleep = wait
+    crm._client.transport._sleep = wait
     assert verdicts(list(crm.push([code(ref)]))) == [Verdict.WRITTEN]
     assert pauses == [OLD_ENOUGH]
 
@@ -178,8 +178,8 @@ def test_how_old_the_last_save_has_to_be(world: SalesforceWorld, age: int, writt
     world.now += timedelta(seconds=age)
     crm = world.connector()
     list(crm.read([ref], [CODE]))  # so that the look is all that the push asks for
-    crm._api.transport._sleep = lambda _: None  # and the org's clock stands still
-    crm._api.clock_at_start = lambda: world.now  # type: ignore[method-assign]  # to the second, whatever a look takes
+    crm._client.transport._sleep = lambda _: None  # and the org's clock stands still
+    crm._client.clock_at_start = lambda: world.now  # type: ignore[method-assign]  # to the second, whatever a look takes
     (receipt,) = crm.push([code(ref)])
     assert (receipt.verdict is Verdict.WRITTEN) is written
     assert (receipt.verdict is Verdict.DEFERRED) is not written
@@ -319,7 +319,7 @@ def test_what_a_lost_answer_did_is_read_back_and_no_later_call_suffers(world: Sa
     ],
 )
 def test_what_the_answer_to_one_record_says(answer: PartAnswer, expected: Saved | str | None) -> None:
-    told = fate(answer)
+    told = result_of(answer)
     assert (told.code if isinstance(expected, str) and told else told) == expected
 
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from refloop.connectors.salesforce import Salesforce
+from refloop.connectors.salesforce.batch import Update
 from refloop.connectors.salesforce.cursor import parse_cursor
-from refloop.connectors.salesforce.write import Update
 from refloop.errors import AuthError, ConfigError, LedgerError, TryLater
 from refloop.model import (
     Between,

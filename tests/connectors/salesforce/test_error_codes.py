@@ -6,16 +6,8 @@ import pytest
 
 from refloop.connectors.http.retry import Disposition, Step
 from refloop.connectors.salesforce.answers import Saved
-from refloop.connectors.salesforce.error_codes import (
-    CATALOGUE,
-    MAX_REASON,
-    NOT_SENT,
-    SchemaChanged,
-    Treat,
-    classify,
-    failure,
-    verdict,
-)
+from refloop.connectors.salesforce.error_codes import CATALOGUE, NOT_SENT, Treat
+from refloop.connectors.salesforce.errors import MAX_REASON, SchemaChanged, classify, failure, verdict
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
 from refloop.model import Verdict
 

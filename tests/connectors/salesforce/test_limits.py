@@ -173,7 +173,7 @@ def test_too_many_long_calls_at_once_are_waited_for(local: LocalSalesforce, conn
     refuse_next(local, 403, code="REQUEST_LIMIT_EXCEEDED", message=message, path="/composite", times=2)
     crm = connect()
     pauses: list[float] = []
-    crm._api.transport._sleep = pauses.append
+    crm._client.transport._sleep = pauses.append
     assert list(crm.pull(NOTHING, Everything()))
     assert len(pauses) == 2
     assert all(5 <= pause <= 6 for pause in pauses)
@@ -182,7 +182,7 @@ def test_too_many_long_calls_at_once_are_waited_for(local: LocalSalesforce, conn
 def test_the_days_limit_ends_a_run_at_once(local: LocalSalesforce, connect: Any) -> None:
     crm = connect()
     pauses: list[float] = []
-    crm._api.transport._sleep = pauses.append
+    crm._client.transport._sleep = pauses.append
     local.use_up_limit()
     with pytest.raises(TryLater) as later:
         list(crm.pull(NOTHING, Everything()))

@@ -146,7 +146,7 @@ def crm(monkeypatch: pytest.MonkeyPatch) -> Iterator[Salesforce]:
 def connected(auth: Mapping[str, str]) -> Salesforce:
     document = {"connector": "salesforce", "url": URL, "auth": auth, "conditional_writes": "never"}
     connector = Salesforce("crm", SalesforceSettings.model_validate(document), clock=lambda: NOW)
-    connector._api.transport._sleep = lambda _: None
+    connector._client.transport._sleep = lambda _: None
     return connector
 
 
@@ -411,7 +411,7 @@ def test_a_locked_record_is_tried_again_and_then_left(org: Org, crm: Salesforce,
     org.leads = [lead(record) for record in LEADS]
     org.update = locks(org, times)
     pauses: list[float] = []
-    crm._api.transport._sleep = pauses.append
+    crm._client.transport._sleep = pauses.append
     assert [receipt.verdict for receipt in push(crm, 3)] == [Verdict.WRITTEN, verdict, Verdict.WRITTEN]
     assert len(pauses) == min(times, 2)
     assert all(2**n <= pause <= 2 ** (n + 1) for n, pause in enumerate(pauses))

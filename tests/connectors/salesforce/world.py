@@ -71,7 +71,7 @@ class SalesforceWorld(World):
             **self._changes,
         }
         crm = Salesforce(self.connection, SalesforceSettings.model_validate(document), clock=lambda: self.now)
-        crm._api.transport._sleep = lambda _: self.pass_time(LONG_ENOUGH)
+        crm._client.transport._sleep = lambda _: self.pass_time(LONG_ENOUGH)
         return crm
 
     def connector(self) -> Salesforce:
