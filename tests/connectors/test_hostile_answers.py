@@ -39,7 +39,7 @@ from refloop.sandbox.crm import LocalCrm
 from refloop.sandbox.faults import Asked, Fault, gzip_bomb
 from refloop.testing import Draft
 from tests.connectors import hostile
-from tests.connectors.hubspot.account import START, Office
+from tests.connectors.hubspot.account import START, Account
 from tests.connectors.salesforce.world import SECRET, SalesforceWorld, is_write
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD, Kind.CONTACT, Kind.DEAL))
@@ -227,17 +227,17 @@ def secrets() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def hubspot(secrets: None) -> Iterator[Desk]:
-    office = Office()
-    ids = office.contacts(250, at=START - timedelta(days=2))
-    deals = office.deals(3, at=START - timedelta(days=2))
-    (page, *_, last) = office.hubspot().pull(WANTS, Everything())
+    account = Account()
+    ids = account.contacts(250, at=START - timedelta(days=2))
+    deals = account.deals(3, at=START - timedelta(days=2))
+    (page, *_, last) = account.hubspot().pull(WANTS, Everything())
     assert page.records
     assert last.cursor
     for deal in deals:
-        office.crm.associate("deals", deal, "contacts", ids[0])
-        office.crm.update("deals", deal, {"amount": "20"})
+        account.crm.associate("deals", deal, "contacts", ids[0])
+        account.crm.update("deals", deal, {"amount": "20"})
     for contact in ids[:5]:
-        office.crm.update("contacts", contact, {"company": "Changed"})
+        account.crm.update("contacts", contact, {"company": "Changed"})
     targets = [Ref("hub", Kind.CONTACT, one) for one in ids[-3:]]
 
     def connect(endpoint: str) -> HubSpot:
@@ -245,16 +245,16 @@ def hubspot(secrets: None) -> Iterator[Desk]:
             "method": "oauth", "client_id": "local-client", "client_secret": "env:HUBSPOT_SECRET",
             "refresh_token": "env:HUBSPOT_REFRESH",
         }  # fmt: skip
-        return office.hubspot(**({"auth": auth} if endpoint == "log-in" else {}))
+        return account.hubspot(**({"auth": auth} if endpoint == "log-in" else {}))
 
     yield Desk(
-        office.crm,
+        account.crm,
         connect,
         last.cursor,
         targets,
-        lambda ref: (office.crm.get("contacts", ref.id) or {}).get("ref_code"),
+        lambda ref: (account.crm.get("contacts", ref.id) or {}).get("ref_code"),
     )
-    for close in office.closing:
+    for close in account.closing:
         close()
 
 

@@ -45,11 +45,11 @@ class CallLog:
             log.debug("http", **self._named(call), attempt=next(call.sends), ms=took, **outcome)
 
     def repeated(self, call: Call, seconds: float, reason: str) -> None:
-        """A send is repeated after a while."""
+        """Tells that a send is repeated after some seconds, and why."""
         log.info("wait", **self._named(call), seconds=round(seconds, 3), reason=reason)
 
     def renewed(self, call: Call) -> None:
-        """The token was refused, and there is a fresh one."""
+        """Tells that the token was refused and a fresh one was got."""
         log.info("token refreshed", **self._named(call))
 
     def _named(self, call: Call) -> dict[str, object]:

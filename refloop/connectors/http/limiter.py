@@ -114,11 +114,11 @@ class Window:
         return max(self._answered[surplus] + self.seconds - now, _SHORTEST_SLEEP)
 
     def enter(self) -> None:
-        """A call leaves."""
+        """Takes a place for a call that leaves."""
         self._open += 1
 
     def leave(self, now: float) -> None:
-        """Its answer came, or none will."""
+        """Notes that the answer to a call came, or that none will: its place is free `seconds` later."""
         self._open -= 1
         self._answered.append(now)
 
@@ -299,7 +299,7 @@ class Limiter:
         )
 
     def close(self, permit: WindowPermit, info: LimitInfo | None) -> None:
-        """The call is over. Called by its permit."""
+        """Takes in that a call is over, and what its answer said of limits. Called by its permit."""
         with self._lock:
             now = self._timer.now()
             self._open -= 1

@@ -15,7 +15,7 @@ T = TypeVar("T")
 _HERE = threading.local()
 
 
-class Cancelled(Exception):  # noqa: N818 - a signal to a threads's own thread, seen by nobody else
+class Cancelled(Exception):  # noqa: N818 - a signal to a pool's own thread, seen by nobody else
     """The reader has gone: nobody waits for this call any more."""
 
 
@@ -43,7 +43,7 @@ class ThreadPool:
 
 
 def interruptible_sleep(seconds: float) -> None:
-    """Sleeps. In a threads's thread, raises Cancelled as soon as its reader has gone."""
+    """Sleeps. In a pool's thread, raises Cancelled as soon as its reader has gone."""
     gone: threading.Event | None = getattr(_HERE, "gone", None)
     if gone is None:
         time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""The changes of one batch, and how a batch that HubSpot sent back is taken apart. Pure.
+"""The changes of one batch, their receipts, and how a batch that HubSpot sent back is taken apart. Pure.
 
 HubSpot answers 400 for the whole batch when one input is bad, and often does not say which: halving finds it.
 """
@@ -23,7 +23,7 @@ Receipts = dict[int, Receipt]
 
 
 def all_alike(changes: Iterable[Numbered], verdict: Verdict, reason: str = "") -> Receipts:
-    """The same fate for all of them."""
+    """One receipt for each change, all with this verdict and reason."""
     return {number: Receipt(change, verdict, reason=reason) for number, change in changes}
 
 

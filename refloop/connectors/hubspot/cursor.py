@@ -52,16 +52,16 @@ class Progress:
         return bool(self.todo)
 
     def at(self, last: int) -> Progress:
-        """The same phase, gone on to the record id `last`."""
+        """The progress after the present phase has read up to the record id `last`."""
         return replace(self, last=last)
 
     def covered(self, id_range: IdRange) -> Progress:
-        """The phase over everything, gone on by a range; the next phase when that was the last."""
+        """The progress after the phase over everything has read a range; after the last range, at the next phase."""
         gone_on = replace(self, left=without(self.left, id_range))
         return gone_on if gone_on.left else gone_on.next_phase()
 
     def next_phase(self) -> Progress:
-        """The phase done: the next one from its start, or, after the last, the new watermark."""
+        """The progress after the present phase: at the start of the next one or, after the last, the new watermark."""
         done, *rest = self.todo
         if rest:
             return replace(self, todo=tuple(rest), last=0, left=())

@@ -50,7 +50,7 @@ def receipts_by_history(sent: Mapping[str, Sent], rows: Mapping[str, Row]) -> Re
 
 
 def unread_receipts(sent: Mapping[str, Sent], why: str) -> Receipts:
-    """The same when the records cannot be read: what HubSpot said it wrote stays written."""
+    """The receipts of changes whose records cannot be read back: what HubSpot said it wrote stays written."""
     settled: Receipts = {}
     for one in sent.values():
         verdict, reason = (Verdict.WRITTEN, UNREAD) if one.otherwise is None else (Verdict.UNKNOWN, one.otherwise[1])

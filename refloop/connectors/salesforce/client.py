@@ -32,7 +32,7 @@ MOST_PARTS = 5
 """Salesforce REST docs, "Composite": of its sub-requests, at most 5 may be queries or sObject collections."""
 
 MOST_RECORDS = 25
-"""The same: at most 25 sub-requests, which may all be records."""
+"""Salesforce REST docs, "Composite": at most 25 sub-requests, which may all be records."""
 
 _REFUSALS = frozenset({400, 403, 404, 405})
 

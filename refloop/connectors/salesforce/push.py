@@ -38,7 +38,7 @@ SLICE = 2000
 """Records between two looks: as many as one look takes, which is two calls to write."""
 
 JOB_SLICE = 50_000
-"""The same where a job writes them: five looks a call, and five batches."""
+"""Records between two looks where a job writes them: five looks a call, and five batches."""
 
 ATTEMPTS = 3
 """Salesforce has waited ten seconds for a lock before it says so; what is locked thrice is for the next run."""

@@ -35,15 +35,15 @@ class Setup:
         return rows
 
     def done(self, place: str, what: str) -> Finding:
-        """Something that was done, or need not be."""
+        """The finding for something that was done, or need not be."""
         return Finding(Level.INFO, f"{self._connection}: {place}", what)
 
     def left(self, place: str, what: str, remedy: str) -> Finding:
-        """Something that was not touched, on purpose."""
+        """The finding for something that was left alone on purpose."""
         return Finding(Level.WARNING, f"{self._connection}: {place}", what, remedy)
 
     def failed(self, place: str, what: str, remedy: str) -> Finding:
-        """Something that could not be done."""
+        """The finding for something that could not be done."""
         return Finding(Level.ERROR, f"{self._connection}: {place}", what, remedy)
 
 

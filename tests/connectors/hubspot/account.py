@@ -66,18 +66,18 @@ def no_clock() -> datetime:
     raise AssertionError("the server's clock is the one that counts")
 
 
-class Office:
+class Account:
     """A HubSpot account, its clock, and a connector to it."""
 
-    def __init__(self, latency: float = 0.0, **account: Any) -> None:
+    def __init__(self, latency: float = 0.0, *, provisioned: bool = True, **options: Any) -> None:
         self.clock = Clock(ticks=latency > 0)
-        self.crm = LocalHubSpot(clock=self.clock, token="pat-local", **account)
+        self.crm = LocalHubSpot(clock=self.clock, token="pat-local", **options)
         self.refused = self.most_at_once = self._at_once = 0
         self._latency = latency
         self.server = Server(self)
         self.closing: list[Callable[[], None]] = [self.server.close]
         self.cursor: Cursor | None = None
-        for object_ in ("contacts", "deals"):
+        for object_ in ("contacts", "deals") if provisioned else ():
             self.crm.define_property(object_, {"name": "ref_code", "type": "string"})
 
     def hubspot(self, **more: Any) -> HubSpot:

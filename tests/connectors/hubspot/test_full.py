@@ -26,7 +26,7 @@ from tests.connectors.hubspot.account import (
     LIST_DEALS,
     START,
     WANTS,
-    Office,
+    Account,
     calls,
     records,
     take_all,
@@ -35,98 +35,98 @@ from tests.connectors.hubspot.account import (
 
 @pytest.mark.parametrize("latency", [0.0, 0.02])
 def test_several_readers_bring_every_record_once_and_any_stop_is_gone_on_from(
-    offices: Callable[..., Office], latency: float
+    accounts: Callable[..., Account], latency: float
 ) -> None:
-    office = offices(latency=latency, allowance=Allowance(per_ten_seconds=1_000))
-    office.contacts(4_950)
-    office.deals(1_250)
-    pages = list(office.hubspot().pull(WANTS, Everything()))
+    account = accounts(latency=latency, allowance=Allowance(per_ten_seconds=1_000))
+    account.contacts(4_950)
+    account.deals(1_250)
+    pages = list(account.hubspot().pull(WANTS, Everything()))
     seen = [record.ref for page in pages for record in page.records]
     assert len(seen) == len(set(seen)) == 6_200
-    made = calls(office.crm)
+    made = calls(account.crm)
     assert made[LIST_CONTACTS] + made[LIST_DEALS] == len(pages) <= 50 + 13 + 8
     assert made[FIND_CONTACTS] + made[FIND_DEALS] <= 2
     # how many meet depends on the machine; more than the limiter asks for never do
-    assert office.most_at_once in (range(2, 7) if latency else range(1, 3))
+    assert account.most_at_once in (range(2, 7) if latency else range(1, 3))
     assert all(len(page.cursor.text) < 400 for page in pages if page.cursor)
     for stop in (1, 20, 41, len(pages) - 1):
-        first = list(islice(office.hubspot().pull(WANTS, Everything()), stop))
+        first = list(islice(account.hubspot().pull(WANTS, Everything()), stop))
         cursor = first[-1].cursor
         assert cursor is not None
-        rest = list(office.hubspot().pull(WANTS, Since(cursor)))
+        rest = list(account.hubspot().pull(WANTS, Since(cursor)))
         told = [record.ref for page in first + rest for record in page.records]
         assert sorted(told) == sorted(seen), f"stopped after page {stop}"
 
 
-def test_old_and_new_ids_that_lie_far_apart_are_shared_too(offices: Callable[..., Office]) -> None:
-    office = offices(latency=0.01)
+def test_old_and_new_ids_that_lie_far_apart_are_shared_too(accounts: Callable[..., Account]) -> None:
+    account = accounts(latency=0.01)
     at = {"createdate": START - DAY, "lastmodifieddate": START - DAY}
-    old = office.crm.load("contacts", (dict(at) for _ in range(2_000)))
-    new = office.crm.load(
+    old = account.crm.load("contacts", (dict(at) for _ in range(2_000)))
+    new = account.crm.load(
         "contacts", ({**at, "hs_object_id": str(158_000_000_000 + number)} for number in range(3_000))
     )
-    pages = list(office.hubspot().pull(WANTS, Everything()))
+    pages = list(account.hubspot().pull(WANTS, Everything()))
     assert sorted(records(pages)) == sorted(f"contact:{one}" for one in (*old, *new))
-    assert calls(office.crm)[LIST_CONTACTS] <= 50 + 16
+    assert calls(account.crm)[LIST_CONTACTS] <= 50 + 16
 
 
 @pytest.mark.parametrize(("allowed", "latency"), [(100, 0.0), (190, 0.002)])
 def test_strict_limits_are_used_up_and_never_broken(
-    offices: Callable[..., Office], allowed: int, latency: float
+    accounts: Callable[..., Account], allowed: int, latency: float
 ) -> None:
-    office = offices(strict=True, allowance=Allowance(per_ten_seconds=allowed), latency=latency)
-    people, deals = office.contacts(16_000), office.deals(8_000)
-    hubspot = office.hubspot()
-    began, real = office.clock.now, time.monotonic()
+    account = accounts(strict=True, allowance=Allowance(per_ten_seconds=allowed), latency=latency)
+    people, deals = account.contacts(16_000), account.deals(8_000)
+    hubspot = account.hubspot()
+    began, real = account.clock.now, time.monotonic()
     assert len(records(list(hubspot.pull(WANTS, Everything())))) == len(people) + len(deals)
-    assert office.refused == 0
+    assert account.refused == 0
     worked = time.monotonic() - real if latency else 0.0  # this machine's own work, where the clock ticks
     listed = sum(count for endpoint, count in hubspot.calls().items() if not endpoint.endswith("search"))
     alone = (math.ceil(listed / allowed) - 1) * 10.0
-    assert alone <= (office.clock.now - began).total_seconds() <= alone * 1.05 + worked
+    assert alone <= (account.clock.now - began).total_seconds() <= alone * 1.05 + worked
 
 
-def test_a_used_up_share_of_the_day_keeps_what_was_read(offices: Callable[..., Office]) -> None:
-    office = offices(strict=True, allowance=Allowance(daily=40))
-    office.contacts(5_000)
-    hubspot = office.hubspot(quota_share=0.5)
+def test_a_used_up_share_of_the_day_keeps_what_was_read(accounts: Callable[..., Account]) -> None:
+    account = accounts(strict=True, allowance=Allowance(daily=40))
+    account.contacts(5_000)
+    hubspot = account.hubspot(quota_share=0.5)
     pages: list[Page] = []
     with pytest.raises(TryLater, match="share"):
         take_all(hubspot.pull(WANTS, Everything()), pages)
-    assert office.refused == 0
+    assert account.refused == 0
     usage = hubspot.usage()
     assert usage is not None
     assert 18 <= usage.ours <= 20
     assert 0 <= usage.used - usage.ours <= 2, "what the CRM had not counted yet is counted"
     assert pages[-1].cursor is not None
-    office.clock.now += DAY
+    account.clock.now += DAY
     while len(records(pages)) < 5_000:
         cursor = pages[-1].cursor
         assert cursor is not None
         with contextlib.suppress(TryLater):
-            take_all(office.hubspot().pull(WANTS, Since(cursor)), pages)
-        office.clock.now += DAY
+            take_all(account.hubspot().pull(WANTS, Since(cursor)), pages)
+        account.clock.now += DAY
     told = [record.ref for page in pages for record in page.records]
     assert len(told) == len(set(told))
 
 
-def test_a_reader_that_fails_ends_the_pull_after_what_is_there(office: Office) -> None:
-    office.contacts(3_000)
-    office.deals(1_000)
-    office.crm.fail_next(400, path="/deals", body={"category": "VALIDATION_ERROR"})
+def test_a_reader_that_fails_ends_the_pull_after_what_is_there(account: Account) -> None:
+    account.contacts(3_000)
+    account.deals(1_000)
+    account.crm.fail_next(400, path="/deals", body={"category": "VALIDATION_ERROR"})
     pages: list[Page] = []
     with pytest.raises(ConfigError, match="VALIDATION_ERROR"):
-        take_all(office.hubspot().pull(WANTS, Everything()), pages)
+        take_all(account.hubspot().pull(WANTS, Everything()), pages)
     assert not any(thread.name.startswith("refloop") for thread in threading.enumerate())
     cursor = pages[-1].cursor if pages else None
-    rest = list(office.hubspot().pull(WANTS, Since(cursor) if cursor else Everything()))
+    rest = list(account.hubspot().pull(WANTS, Since(cursor) if cursor else Everything()))
     told = [record.ref for page in pages + rest for record in page.records]
     assert len(told) == len(set(told)) == 4_000
 
 
-def test_a_pull_that_nobody_reads_on_leaves_no_thread(office: Office) -> None:
-    office.contacts(3_000)
-    pages = office.hubspot().pull(WANTS, Everything())
+def test_a_pull_that_nobody_reads_on_leaves_no_thread(account: Account) -> None:
+    account.contacts(3_000)
+    pages = account.hubspot().pull(WANTS, Everything())
     next(pages)
     assert any(thread.name.startswith("refloop") for thread in threading.enumerate())
     del pages

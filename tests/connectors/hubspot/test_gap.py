@@ -19,7 +19,7 @@ from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verd
 from refloop.sandbox import faults
 from refloop.sandbox.faults import Asked, Fault
 from refloop.sandbox.hubspot import Quirks, troubles
-from tests.connectors.hubspot.account import MINUTE, Office
+from tests.connectors.hubspot.account import MINUTE, Account
 
 BOTH = (Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, BOTH)
@@ -32,11 +32,11 @@ WON, OPEN, LOST = "2026-02-28T23:59:59Z", "2026-01-31T00:00:00Z", "2025-12-31T12
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["twins-are-one", "twins-are-two"])
-def opened(request: pytest.FixtureRequest) -> Iterator[Office]:
+def opened(request: pytest.FixtureRequest) -> Iterator[Account]:
     """One account for all tests, which know it by records of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HUBSPOT_TOKEN", "pat-local")
-        made = Office(quirks=Quirks(identical_writes_are_history=request.param))
+        made = Account(quirks=Quirks(identical_writes_are_history=request.param))
         for object_ in OBJECTS.values():
             made.crm.remove_property(object_, "ref_code")
         list(made.hubspot().provision((CODE, STATUS, VALUE, AT)))
@@ -46,49 +46,49 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Office]:
 
 
 @pytest.fixture
-def office(opened: Office) -> Office:
+def account(opened: Account) -> Account:
     opened.crm.faults.clear()
     opened.crm.forget()
     return opened
 
 
-def create(office: Office, kind: Kind, field: FieldSpec, value: str | None) -> Ref:
-    made = Ref("hub", kind, office.crm.create(OBJECTS[kind], {"dealname": "D"} if kind is Kind.DEAL else {}))
+def create(account: Account, kind: Kind, field: FieldSpec, value: str | None) -> Ref:
+    made = Ref("hub", kind, account.crm.create(OBJECTS[kind], {"dealname": "D"} if kind is Kind.DEAL else {}))
     if value is not None:
-        edit(office, made, field, value)
+        edit(account, made, field, value)
     return made
 
 
-def edit(office: Office, ref: Ref, field: FieldSpec, value: str | None) -> None:
-    office.clock.now += MINUTE
-    office.crm.update(OBJECTS[ref.kind], ref.id, {field.name: value or ""})
+def edit(account: Account, ref: Ref, field: FieldSpec, value: str | None) -> None:
+    account.clock.now += MINUTE
+    account.crm.update(OBJECTS[ref.kind], ref.id, {field.name: value or ""})
 
 
-def in_the_gap(office: Office, *edits: tuple[Ref, FieldSpec, str | None], path: str = UPDATE, **where: Any) -> None:
+def in_the_gap(account: Account, *edits: tuple[Ref, FieldSpec, str | None], path: str = UPDATE, **where: Any) -> None:
     """They happen one after the other when the next call to `path` arrives, before it is worked on."""
 
     def act() -> None:
         for ref, field, value in edits:
-            edit(office, ref, field, value)
-        office.clock.now += MINUTE
+            edit(account, ref, field, value)
+        account.clock.now += MINUTE
 
-    office.crm.faults.add(faults.meanwhile(act), path=path, **where)
-
-
-def struck(office: Office) -> list[str]:
-    return [one.fault for one in office.crm.faults.injected]
+    account.crm.faults.add(faults.meanwhile(act), path=path, **where)
 
 
-def push(office: Office, *changes: Change) -> list[Receipt]:
-    hubspot = office.hubspot()
+def struck(account: Account) -> list[str]:
+    return [one.fault for one in account.crm.faults.injected]
+
+
+def push(account: Account, *changes: Change) -> list[Receipt]:
+    hubspot = account.hubspot()
     try:
         return list(hubspot.push(changes))
     finally:
         hubspot.close()
 
 
-def stored(office: Office, ref: Ref, field: FieldSpec) -> str | None:
-    return (office.crm.get(OBJECTS[ref.kind], ref.id) or {}).get(field.name)
+def stored(account: Account, ref: Ref, field: FieldSpec) -> str | None:
+    return (account.crm.get(OBJECTS[ref.kind], ref.id) or {}).get(field.name)
 
 
 OVERWRITTEN = [
@@ -108,7 +108,7 @@ OVERWRITTEN = [
 @pytest.mark.parametrize("kind", BOTH)
 @pytest.mark.parametrize(("field", "before", "edits", "after", "hers"), OVERWRITTEN)
 def test_what_was_overwritten_is_told(
-    office: Office,
+    account: Account,
     kind: Kind,
     field: FieldSpec,
     before: str | None,
@@ -116,10 +116,10 @@ def test_what_was_overwritten_is_told(
     after: str | None,
     hers: str | None,
 ) -> None:
-    ref = create(office, kind, field, before)
-    in_the_gap(office, *((ref, field, value) for value in edits))
-    (receipt,) = push(office, Change(ref, field, before, after, ""))
-    assert struck(office) == ["meanwhile"]
+    ref = create(account, kind, field, before)
+    in_the_gap(account, *((ref, field, value) for value in edits))
+    (receipt,) = push(account, Change(ref, field, before, after, ""))
+    assert struck(account) == ["meanwhile"]
     assert (receipt.verdict, receipt.overwrote, receipt.found) == (Verdict.WRITTEN, True, hers)
 
 
@@ -135,59 +135,61 @@ def test_what_was_overwritten_is_told(
         ("OLD", [None], None),
     ],
 )
-def test_what_nobody_lost_is_not_told(office: Office, before: str | None, edits: list[str], after: str | None) -> None:
-    ref = create(office, Kind.CONTACT, CODE, before)
-    in_the_gap(office, *((ref, CODE, value) for value in edits))
-    (receipt,) = push(office, Change(ref, CODE, before, after, ""))
-    assert struck(office) == ["meanwhile"]
+def test_what_nobody_lost_is_not_told(
+    account: Account, before: str | None, edits: list[str], after: str | None
+) -> None:
+    ref = create(account, Kind.CONTACT, CODE, before)
+    in_the_gap(account, *((ref, CODE, value) for value in edits))
+    (receipt,) = push(account, Change(ref, CODE, before, after, ""))
+    assert struck(account) == ["meanwhile"]
     assert (receipt.verdict, receipt.overwrote, receipt.reason) == (Verdict.WRITTEN, False, "")
-    assert (stored(office, ref, CODE) or None) == after
+    assert (stored(account, ref, CODE) or None) == after
 
 
-def test_what_a_merge_brought_is_not_taken_for_an_edit(office: Office) -> None:
-    kept, lost = create(office, Kind.CONTACT, CODE, "KEPT"), create(office, Kind.CONTACT, CODE, "LOST")
-    office.clock.now += MINUTE
-    survivor = Ref("hub", Kind.CONTACT, office.crm.merge("contacts", kept.id, lost.id))
-    office.clock.now += MINUTE
-    (receipt,) = push(office, Change(survivor, CODE, "KEPT", "OURS", ""))
+def test_what_a_merge_brought_is_not_taken_for_an_edit(account: Account) -> None:
+    kept, lost = create(account, Kind.CONTACT, CODE, "KEPT"), create(account, Kind.CONTACT, CODE, "LOST")
+    account.clock.now += MINUTE
+    survivor = Ref("hub", Kind.CONTACT, account.crm.merge("contacts", kept.id, lost.id))
+    account.clock.now += MINUTE
+    (receipt,) = push(account, Change(survivor, CODE, "KEPT", "OURS", ""))
     assert (receipt.verdict, receipt.overwrote) == (Verdict.WRITTEN, False)
-    assert "LOST" in [value for value, _at, _by in office.crm.history("contacts", survivor.id, "ref_code")]
+    assert "LOST" in [value for value, _at, _by in account.crm.history("contacts", survivor.id, "ref_code")]
 
 
-def test_a_long_history_tells_it_too(office: Office) -> None:
-    ref = create(office, Kind.DEAL, CODE, None)
+def test_a_long_history_tells_it_too(account: Account) -> None:
+    ref = create(account, Kind.DEAL, CODE, None)
     for number in range(30):
-        edit(office, ref, CODE, f"V{number}")
-    in_the_gap(office, (ref, CODE, "HERS"))
-    (receipt,) = push(office, Change(ref, CODE, "V29", "OURS", ""))
+        edit(account, ref, CODE, f"V{number}")
+    in_the_gap(account, (ref, CODE, "HERS"))
+    (receipt,) = push(account, Change(ref, CODE, "V29", "OURS", ""))
     assert (receipt.overwrote, receipt.found) == (True, "HERS")
 
 
-def test_somebody_who_writes_after_us_is_not_overwritten(office: Office) -> None:
-    ref = create(office, Kind.CONTACT, CODE, "OLD")
-    office.clock.now += MINUTE
-    in_the_gap(office, path=UPDATE)  # time goes by
-    in_the_gap(office, (ref, CODE, "HERS"), path=READ, skip=1)
-    (receipt,) = push(office, Change(ref, CODE, "OLD", "OURS", ""))
-    assert struck(office) == ["meanwhile", "meanwhile"]
+def test_somebody_who_writes_after_us_is_not_overwritten(account: Account) -> None:
+    ref = create(account, Kind.CONTACT, CODE, "OLD")
+    account.clock.now += MINUTE
+    in_the_gap(account, path=UPDATE)  # time goes by
+    in_the_gap(account, (ref, CODE, "HERS"), path=READ, skip=1)
+    (receipt,) = push(account, Change(ref, CODE, "OLD", "OURS", ""))
+    assert struck(account) == ["meanwhile", "meanwhile"]
     assert (receipt.verdict, receipt.overwrote) == (Verdict.WRITTEN, False)
-    assert stored(office, ref, CODE) == "HERS"
+    assert stored(account, ref, CODE) == "HERS"
 
 
-def test_of_a_large_push_each_is_told(office: Office) -> None:
+def test_of_a_large_push_each_is_told(account: Account) -> None:
     """The look back is by fifties, in no order; an edit of another field is none of this one."""
-    refs = [create(office, Kind.CONTACT, CODE, None) for _ in range(130)]
+    refs = [create(account, Kind.CONTACT, CODE, None) for _ in range(130)]
     hers = {refs[place] for place in (0, 49, 50, 99, 100, 129)}
-    in_the_gap(office, *((ref, CODE, f"HERS {ref.id}") for ref in refs[:100] if ref in hers), (refs[1], VALUE, "5"))
-    in_the_gap(office, *((ref, CODE, f"HERS {ref.id}") for ref in refs[100:] if ref in hers))
-    receipts = push(office, *(Change(ref, CODE, None, "OURS", "") for ref in refs))
-    assert struck(office) == ["meanwhile"] * 2
+    in_the_gap(account, *((ref, CODE, f"HERS {ref.id}") for ref in refs[:100] if ref in hers), (refs[1], VALUE, "5"))
+    in_the_gap(account, *((ref, CODE, f"HERS {ref.id}") for ref in refs[100:] if ref in hers))
+    receipts = push(account, *(Change(ref, CODE, None, "OURS", "") for ref in refs))
+    assert struck(account) == ["meanwhile"] * 2
     assert [receipt.change.ref for receipt in receipts] == refs
     told = {receipt.change.ref: receipt.found for receipt in receipts if receipt.overwrote}
     assert told == {ref: f"HERS {ref.id}" for ref in hers}
 
 
-def test_the_negative_control_overwrites_unseen(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_negative_control_overwrites_unseen(account: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the look back, the same edit is lost and nobody hears of it."""
 
     class Trusting(Writer):
@@ -199,11 +201,11 @@ def test_the_negative_control_overwrites_unseen(office: Office, monkeypatch: pyt
             return settled
 
     monkeypatch.setattr(pushing, "Writer", Trusting)
-    ref = create(office, Kind.CONTACT, CODE, "OLD")
-    in_the_gap(office, (ref, CODE, "HERS"))
-    (receipt,) = push(office, Change(ref, CODE, "OLD", "OURS", ""))
-    assert struck(office) == ["meanwhile"]
-    assert stored(office, ref, CODE) == "OURS"
+    ref = create(account, Kind.CONTACT, CODE, "OLD")
+    in_the_gap(account, (ref, CODE, "HERS"))
+    (receipt,) = push(account, Change(ref, CODE, "OLD", "OURS", ""))
+    assert struck(account) == ["meanwhile"]
+    assert stored(account, ref, CODE) == "OURS"
     assert (receipt.verdict, receipt.overwrote) == (Verdict.WRITTEN, False)
 
 
@@ -217,13 +219,13 @@ EDITS = st.dictionaries(st.integers(0, 5), st.lists(st.sampled_from(["X", "Y", "
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(edits=EDITS, held=st.lists(st.sampled_from(["", "B", "Z"]), min_size=6, max_size=6))
-def test_every_overwrite_is_told(office: Office, edits: dict[int, list[str]], held: list[str]) -> None:
-    office.crm.forget()
-    refs = [create(office, Kind.CONTACT, CODE, value or None) for value in held]
-    in_the_gap(office, *((refs[place], CODE, value) for place, values in edits.items() for value in values))
+def test_every_overwrite_is_told(account: Account, edits: dict[int, list[str]], held: list[str]) -> None:
+    account.crm.forget()
+    refs = [create(account, Kind.CONTACT, CODE, value or None) for value in held]
+    in_the_gap(account, *((refs[place], CODE, value) for place, values in edits.items() for value in values))
     changes = [Change(ref, CODE, before or None, "OURS", "") for ref, before in zip(refs, held, strict=True)]
-    receipts = push(office, *changes)
-    assert struck(office) == ["meanwhile"]
+    receipts = push(account, *changes)
+    assert struck(account) == ["meanwhile"]
     stood = [(edits.get(place) or [held[place]])[-1] for place in range(6)]
     lost = {ref: now or None for ref, now, before in zip(refs, stood, held, strict=True) if now != before}
     assert {receipt.change.ref: receipt.found for receipt in receipts if receipt.overwrote} == lost
@@ -237,22 +239,22 @@ def does_nothing(*refs: Ref) -> Fault:
     return faults.answer(200, {"status": "COMPLETE", "results": rows})
 
 
-def test_a_call_that_says_ok_and_does_nothing_is_noticed(office: Office) -> None:
-    refs = [create(office, Kind.CONTACT, CODE, "OLD") for _ in range(3)]
-    edit(office, refs[1], CODE, "OURS")
-    edit(office, refs[1], CODE, "OLD")
-    office.crm.faults.add(does_nothing(*refs), path=UPDATE)
-    receipts = push(office, *(Change(ref, CODE, "OLD", "OURS", "") for ref in refs))
-    assert struck(office) == ["200"]
+def test_a_call_that_says_ok_and_does_nothing_is_noticed(account: Account) -> None:
+    refs = [create(account, Kind.CONTACT, CODE, "OLD") for _ in range(3)]
+    edit(account, refs[1], CODE, "OURS")
+    edit(account, refs[1], CODE, "OLD")
+    account.crm.faults.add(does_nothing(*refs), path=UPDATE)
+    receipts = push(account, *(Change(ref, CODE, "OLD", "OURS", "") for ref in refs))
+    assert struck(account) == ["200"]
     assert [(receipt.verdict, receipt.reason) for receipt in receipts] == [(Verdict.REFUSED, NOT_THERE)] * 3
-    assert [stored(office, ref, CODE) for ref in refs] == ["OLD"] * 3
+    assert [stored(account, ref, CODE) for ref in refs] == ["OLD"] * 3
 
 
-def test_nothing_done_and_somebody_wrote_there(office: Office) -> None:
-    ref = create(office, Kind.CONTACT, CODE, "OLD")
-    office.crm.faults.add(does_nothing(ref), path=UPDATE)
-    in_the_gap(office, (ref, CODE, "HERS"), path=READ, skip=1)
-    (receipt,) = push(office, Change(ref, CODE, "OLD", "OURS", ""))
+def test_nothing_done_and_somebody_wrote_there(account: Account) -> None:
+    ref = create(account, Kind.CONTACT, CODE, "OLD")
+    account.crm.faults.add(does_nothing(ref), path=UPDATE)
+    in_the_gap(account, (ref, CODE, "HERS"), path=READ, skip=1)
+    (receipt,) = push(account, Change(ref, CODE, "OLD", "OURS", ""))
     assert (receipt.verdict, receipt.found) == (Verdict.MOVED, "HERS")
 
 
@@ -268,15 +270,15 @@ LOST_LOOKS = [
 
 
 @pytest.mark.parametrize("fault", LOST_LOOKS, ids=[fault.name for fault in LOST_LOOKS])
-def test_a_look_back_that_fails_loses_no_write(offices: Callable[..., Office], fault: Fault) -> None:
+def test_a_look_back_that_fails_loses_no_write(accounts: Callable[..., Account], fault: Fault) -> None:
     """What HubSpot said it wrote is written; that nobody looked is said."""
-    office = offices()
-    refs = [create(office, Kind.CONTACT, CODE, None) for _ in range(60)]
-    office.crm.faults.add(fault, path=READ, times=9, when=lambda asked: len(_inputs(asked)) == 50)
-    receipts = push(office, *(Change(ref, CODE, None, "OURS", "") for ref in refs))
-    assert struck(office)
+    account = accounts()
+    refs = [create(account, Kind.CONTACT, CODE, None) for _ in range(60)]
+    account.crm.faults.add(fault, path=READ, times=9, when=lambda asked: len(_inputs(asked)) == 50)
+    receipts = push(account, *(Change(ref, CODE, None, "OURS", "") for ref in refs))
+    assert struck(account)
     assert {receipt.verdict for receipt in receipts} == {Verdict.WRITTEN}
-    assert {stored(office, ref, CODE) for ref in refs} == {"OURS"}
+    assert {stored(account, ref, CODE) for ref in refs} == {"OURS"}
     assert sum(UNREAD in receipt.reason for receipt in receipts) >= 50
     assert all(receipt.reason in ("",) or UNREAD in receipt.reason for receipt in receipts)
 
@@ -286,85 +288,85 @@ def _inputs(asked: Asked) -> list[Any]:
     return found
 
 
-def test_a_record_that_is_merged_before_the_look_back_was_written(offices: Callable[..., Office]) -> None:
-    office = offices(quirks=Quirks(batch_read_follows_merges=False))
-    one, two = create(office, Kind.CONTACT, CODE, None), create(office, Kind.CONTACT, CODE, None)
-    office.crm.faults.add(faults.meanwhile(lambda: office.crm.merge("contacts", one.id, two.id)), path=READ, skip=1)
-    (receipt,) = push(office, Change(one, CODE, None, "OURS", ""))
-    assert struck(office) == ["meanwhile"]
+def test_a_record_that_is_merged_before_the_look_back_was_written(accounts: Callable[..., Account]) -> None:
+    account = accounts(quirks=Quirks(batch_read_follows_merges=False))
+    one, two = create(account, Kind.CONTACT, CODE, None), create(account, Kind.CONTACT, CODE, None)
+    account.crm.faults.add(faults.meanwhile(lambda: account.crm.merge("contacts", one.id, two.id)), path=READ, skip=1)
+    (receipt,) = push(account, Change(one, CODE, None, "OURS", ""))
+    assert struck(account) == ["meanwhile"]
     assert receipt.verdict is Verdict.WRITTEN
     assert "merged" in receipt.reason
 
 
-def test_a_fate_that_was_unknown_is_recalled_with_what_it_overwrote(office: Office) -> None:
-    clean, hers, unsent = (create(office, Kind.CONTACT, CODE, "OLD") for _ in range(3))
-    in_the_gap(office, (hers, CODE, "HERS"))
+def test_a_fate_that_was_unknown_is_recalled_with_what_it_overwrote(account: Account) -> None:
+    clean, hers, unsent = (create(account, Kind.CONTACT, CODE, "OLD") for _ in range(3))
+    in_the_gap(account, (hers, CODE, "HERS"))
     changes = [Change(ref, CODE, "OLD", "OURS", "") for ref in (clean, hers)]
-    push(office, *changes)
-    receipts = list(office.hubspot().recall(changes))
+    push(account, *changes)
+    receipts = list(account.hubspot().recall(changes))
     assert [receipt.change for receipt in receipts] == changes
     assert [(receipt.verdict, receipt.overwrote, receipt.found) for receipt in receipts] == [
         (Verdict.WRITTEN, False, None),
         (Verdict.WRITTEN, True, "HERS"),
     ]
-    assert list(office.hubspot().recall([])) == []
-    assert stored(office, unsent, CODE) == "OLD"
+    assert list(account.hubspot().recall([])) == []
+    assert stored(account, unsent, CODE) == "OLD"
 
 
 @pytest.fixture
-def halving(offices: Callable[..., Office]) -> tuple[Office, list[Ref], list[Change]]:
+def halving(accounts: Callable[..., Account]) -> tuple[Account, list[Ref], list[Change]]:
     """A hundred changes, the last of which makes HubSpot send back every batch that it is in."""
-    office = offices(quirks=Quirks(isolates_invalid_updates=False))
-    list(office.hubspot().provision((STATUS,)))
-    refs = [Ref("hub", Kind.CONTACT, one) for one in office.contacts(100)]
+    account = accounts(quirks=Quirks(isolates_invalid_updates=False))
+    list(account.hubspot().provision((STATUS,)))
+    refs = [Ref("hub", Kind.CONTACT, one) for one in account.contacts(100)]
     changes = [Change(ref, STATUS, None, "won", "") for ref in refs]
     changes[-1] = Change(refs[-1], STATUS, None, "no such choice", "")
-    return office, refs, changes
+    return account, refs, changes
 
 
 def test_what_waited_while_a_batch_was_taken_apart_is_looked_at_again(
-    halving: tuple[Office, list[Ref], list[Change]],
+    halving: tuple[Account, list[Ref], list[Change]],
 ) -> None:
     """The first half waits for the second to be halved down: an edit meanwhile is seen, not overwritten."""
-    office, refs, changes = halving
-    in_the_gap(office, (refs[0], STATUS, "lost"), skip=3)
-    receipts = push(office, *changes)
-    assert struck(office) == ["meanwhile"]
+    account, refs, changes = halving
+    in_the_gap(account, (refs[0], STATUS, "lost"), skip=3)
+    receipts = push(account, *changes)
+    assert struck(account) == ["meanwhile"]
     assert (receipts[0].verdict, receipts[0].found) == (Verdict.MOVED, "lost")
     assert receipts[-1].verdict is Verdict.REFUSED
     assert {receipt.verdict for receipt in receipts[1:-1]} == {Verdict.WRITTEN}
     assert not any(receipt.overwrote for receipt in receipts)
-    assert stored(office, refs[0], STATUS) == "lost"
+    assert stored(account, refs[0], STATUS) == "lost"
 
 
-def test_what_cannot_be_looked_at_again_waits(halving: tuple[Office, list[Ref], list[Change]]) -> None:
-    office, refs, changes = halving
+def test_what_cannot_be_looked_at_again_waits(halving: tuple[Account, list[Ref], list[Change]]) -> None:
+    account, refs, changes = halving
     again = lambda asked: b"propertiesWithHistory" not in asked.body  # noqa: E731 - not the looks back
-    office.crm.faults.add(troubles.proxy(502), path=READ, skip=1, times=4, when=again)
-    receipts = push(office, *changes)
+    account.crm.faults.add(troubles.proxy(502), path=READ, skip=1, times=4, when=again)
+    receipts = push(account, *changes)
     verdicts = [receipt.verdict for receipt in receipts]
-    assert struck(office) == ["502"] * 4
+    assert struck(account) == ["502"] * 4
     assert set(verdicts) == {Verdict.WRITTEN, Verdict.DEFERRED}
     for ref, receipt in zip(refs, receipts, strict=True):
-        assert stored(office, ref, STATUS) == ("won" if receipt.verdict is Verdict.WRITTEN else None)
+        assert stored(account, ref, STATUS) == ("won" if receipt.verdict is Verdict.WRITTEN else None)
 
 
-def test_the_limit_is_waited_for_before_the_look_not_after_it(offices: Callable[..., Office]) -> None:
+def test_the_limit_is_waited_for_before_the_look_not_after_it(accounts: Callable[..., Account]) -> None:
     """However the calls before fall into the window of ten seconds, no wait lies between look and write."""
-    office = offices(strict=True)
-    hubspot = office.hubspot()
-    refs = [Ref("hub", Kind.CONTACT, one) for one in office.contacts(2_700)]
+    account = accounts(strict=True)
+    hubspot = account.hubspot()
+    refs = [Ref("hub", Kind.CONTACT, one) for one in account.contacts(2_700)]
     log: list[tuple[str, float]] = []
 
     def note(asked: Asked) -> bool:
         is_look = READ in asked.path and b"propertiesWithHistory" not in asked.body
-        log.append(("look" if is_look else asked.path.rpartition("/")[2], office.clock.timer.now()))
+        log.append(("look" if is_look else asked.path.rpartition("/")[2], account.clock.timer.now()))
         return False
 
-    office.crm.faults.add(faults.closed(), when=note)
+    account.crm.faults.add(faults.closed(), when=note)
     hubspot.read(refs[:250], (CODE,))  # three calls, so that a look takes the last place of a window
     log.clear()
-    began = office.clock.timer.now()
+    began = account.clock.timer.now()
     assert {receipt.verdict for receipt in hubspot.push([Change(ref, CODE, None, "A", "") for ref in refs])} == {
         Verdict.WRITTEN
     }
@@ -372,4 +374,4 @@ def test_the_limit_is_waited_for_before_the_look_not_after_it(offices: Callable[
     gaps = [wrote - looked for (a, looked), (b, wrote) in pairwise(log) if (a, b) == ("look", "update")]
     assert len(gaps) == 27
     assert max(gaps) == 0
-    assert not office.crm.refused
+    assert not account.crm.refused

@@ -25,20 +25,15 @@ from refloop.model import (
     Span,
     Wants,
 )
+from tests.connectors.hubspot.account import no_clock
 from tests.connectors.hubspot.answers import (
     CODE,
     URL,
     WHY,
-    _token,
     answers,
-    clock,
-    crm,
-    hubspot,
     row,
     settings,
 )
-
-__all__ = ["_token", "crm", "hubspot"]  # fixtures
 
 OBJECTS = f"{URL}/crm/objects/2026-03"
 NOW_MS = 1_767_312_000_000
@@ -194,7 +189,7 @@ def test_a_list_of_contacts_that_never_ends_is_refused(crm: responses.RequestsMo
 
 def test_properties_that_do_not_fit_a_search_are_read_by_batches(crm: responses.RequestsMock) -> None:
     names = [f"{'a_very_long_internal_name_of_a_property_' * 2}{number}" for number in range(40)]
-    hubspot = HubSpot("hub", settings(code_fields={"contact": names}), clock=clock)
+    hubspot = HubSpot("hub", settings(code_fields={"contact": names}), clock=no_clock)
     ids = range(1, 151)
     answers(crm, "POST", f"{OBJECTS}/contacts/search", {"results": [row(one) for one in ids], "total": 150})
     answers(crm, "POST", f"{OBJECTS}/deals/search", {"results": [], "total": 0})

@@ -18,20 +18,15 @@ from refloop.connectors.hubspot.client import Client, open_transport
 from refloop.connectors.hubspot.push import push
 from refloop.errors import AuthError, CrmUnavailable, RefloopError
 from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
+from tests.connectors.hubspot.account import no_clock
 from tests.connectors.hubspot.answers import (
     CODE,
     URL,
     WHY,
-    _token,
     answers,
-    clock,
-    crm,
-    hubspot,
     row,
     settings,
 )
-
-__all__ = ["_token", "crm", "hubspot"]  # fixtures
 
 LATER = "2026-01-02T00:00:00Z"
 
@@ -249,7 +244,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubSpot]:
     monkeypatch.setenv("SECRET", "s3cret")
     monkeypatch.setenv("REFRESH", "first-refresh")
     auth = {"method": "oauth", "client_id": "abc", "client_secret": "env:SECRET", "refresh_token": "env:REFRESH"}
-    connector = HubSpot("hub", settings(auth=auth), clock=clock)
+    connector = HubSpot("hub", settings(auth=auth), clock=no_clock)
     yield connector
     connector.close()
 

@@ -63,13 +63,6 @@ def test_what_a_refused_row_says(text: str, saved: Saved) -> None:
 
 
 @pytest.fixture
-def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalSalesforce]:
-    monkeypatch.setenv("SF_SECRET", "local-secret")
-    with LocalSalesforce() as local:
-        yield local
-
-
-@pytest.fixture
 def connect(local: LocalSalesforce) -> Iterator[Connections]:
     with connections(local, bulk_changes=1, conditional_writes="never") as opened:
         list(opened().provision(FIELDS))

@@ -18,21 +18,11 @@ from refloop.model import Between, Cursor, Everything, Kind, Page, Record, Ref, 
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.salesforce.call import Answer, Call
 from tests.connectors.salesforce.connections import Connections, connections
+from tests.connectors.salesforce.pages import last_cursor
 from tests.connectors.salesforce.world import inside, refuse_next
 
 NOTHING = Wants(())
 JOBS = ("POST /services/data/v67.0/jobs/query", "DELETE /services/data/v67.0/jobs/query/{id}")
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SF_SECRET", "local-secret")
-
-
-@pytest.fixture
-def local() -> Iterator[LocalSalesforce]:
-    with LocalSalesforce() as local:
-        yield local
 
 
 @pytest.fixture
@@ -58,12 +48,6 @@ def records(pages: Sequence[Page]) -> dict[Ref, Record]:
 
 def ids(pages: Sequence[Page]) -> list[str]:
     return [record.ref.id for page in pages for record in page.records]
-
-
-def last_cursor(pages: Sequence[Page]) -> Cursor:
-    cursor = pages[-1].cursor
-    assert cursor
-    return cursor
 
 
 def metered(crm: Salesforce) -> int:

@@ -19,7 +19,6 @@ from refloop.errors import AuthError, ConfigError, LedgerError, TryLater
 from refloop.model import (
     Between,
     Change,
-    Cursor,
     Everything,
     FieldSpec,
     FieldType,
@@ -39,6 +38,7 @@ from refloop.sandbox.salesforce.fields import remove_field
 from refloop.sandbox.server import Server
 from tests.connectors.hubspot.world import Clock
 from tests.connectors.salesforce.connections import connections
+from tests.connectors.salesforce.pages import last_cursor
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, EVERY, length=64)
@@ -51,18 +51,14 @@ FIELDS = (CODE, STATUS, AT, SENT, WORTH, NOTE)
 WANTS = Wants(FIELDS)
 
 
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SF_SECRET", "local-secret")
-
-
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
 
 
 @pytest.fixture
-def local(clock: Clock) -> Iterator[LocalSalesforce]:
+def local(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalSalesforce]:
+    monkeypatch.setenv("SF_SECRET", "local-secret")
     with LocalSalesforce(clock=clock) as local:
         yield local
 
@@ -92,12 +88,6 @@ def lead(local: LocalSalesforce, **fields: object) -> Ref:
 
 def records(pages: Sequence[Page]) -> dict[str, Record]:
     return {record.ref.id: record for page in pages for record in page.records}
-
-
-def last_cursor(pages: Sequence[Page]) -> Cursor:
-    cursor = pages[-1].cursor
-    assert cursor
-    return cursor
 
 
 def code(ref: Ref, after: str | None = "ACME1", before: str | None = None) -> Change:

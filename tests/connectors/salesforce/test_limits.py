@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from refloop.connectors.salesforce import Salesforce
 from refloop.connectors.salesforce.limits import Allowance, Quota, is_free, parse_limit_info
 from refloop.errors import TryLater
 from refloop.model import (
@@ -25,7 +24,6 @@ from refloop.model import (
     Wants,
 )
 from refloop.sandbox.salesforce import LocalSalesforce
-from tests.connectors.salesforce.connections import connections
 from tests.connectors.salesforce.world import refuse_next
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD,), length=64)
@@ -123,12 +121,6 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalSalesforce]:
     monkeypatch.setenv("SF_SECRET", "local-secret")
     with LocalSalesforce(page_size=5) as local:
         yield local
-
-
-@pytest.fixture
-def connect(local: LocalSalesforce) -> Iterator[Callable[..., Salesforce]]:
-    with connections(local) as opened:
-        yield opened
 
 
 def test_usage_is_what_the_org_last_said_and_what_we_made(local: LocalSalesforce, connect: Any) -> None:

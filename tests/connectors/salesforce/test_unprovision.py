@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from refloop.connectors.salesforce import Salesforce
 from refloop.connectors.salesforce.metadata import metadata_files
 from refloop.errors import AuthError
 from refloop.model import FieldSpec, FieldType, Finding, Kind, Level, Wants
 from refloop.sandbox.salesforce import LocalSalesforce
 from refloop.sandbox.salesforce.call import Answer, Call
-from tests.connectors.salesforce.connections import connections
 from tests.connectors.salesforce.world import inside, refuse_next
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
@@ -23,23 +21,6 @@ CODE = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, EVERY, "The code."
 NOTE = FieldSpec("ref_note", "Note", FieldType.TEXT, (Kind.DEAL,), length=2000)
 FIELDS = (CODE, NOTE)
 SET = "crm: permission set Refloop_Sync"
-
-
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SF_SECRET", "local-secret")
-
-
-@pytest.fixture
-def local() -> Iterator[LocalSalesforce]:
-    with LocalSalesforce() as local:
-        yield local
-
-
-@pytest.fixture
-def connect(local: LocalSalesforce) -> Iterator[Callable[[], Salesforce]]:
-    with connections(local) as opened:
-        yield opened
 
 
 def custom_fields(local: LocalSalesforce) -> set[str]:
