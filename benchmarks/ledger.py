@@ -23,18 +23,15 @@ from pathlib import Path
 
 from refloop.ledger import open_ledger
 from refloop.ledger.records import keep_page
-from refloop.mapping.attribution import Model
 from refloop.mapping.codes import code_key
-from refloop.mapping.fields import Names, field_specs
-from refloop.mapping.stages import status_words
+from refloop.mapping.policy import Policy
 from refloop.model import Code, Kind, Link, Outcome, Page, Record, Ref, Referrer, Relation
-from refloop.sync.decide import Decider
 from refloop.sync.intake import Enrolment, enrol
-from refloop.sync.planner import Planner
-from refloop.sync.policy import Policy
+from refloop.sync.plan import Planner
+from refloop.sync.stages import Decider
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-POLICY = Policy(Names("ref"), field_specs("ref"), Model.FIRST, status_words({}))
+POLICY = Policy()
 PAGE = 500
 CODES = 1000
 

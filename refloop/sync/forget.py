@@ -11,10 +11,11 @@ from pathlib import Path
 
 from refloop.errors import DataError
 from refloop.ledger.backups import back_up
-from refloop.ledger.book import Ledger
 from refloop.ledger.forget import Forgotten, bare, erase, scrub
-from refloop.ledger.neighbours import buyers, holders_of
+from refloop.ledger.identity import buyers, holders_of
 from refloop.ledger.records import record_of, records_of
+from refloop.ledger.store import Ledger
+from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
 from refloop.mapping.people import email_key, is_shared_mailbox
 from refloop.model import Kind, Page, Record, Ref
 
@@ -54,7 +55,7 @@ def person_of(ledger: Ledger, name: str) -> Person:
 
 
 def _buyer(ledger: Ledger, seeds: Collection[Ref], named: frozenset[str]) -> Person:
-    refs = frozenset(seeds).union(*buyers(ledger, seeds, is_shared_mailbox))
+    refs = frozenset(seeds).union(*buyers(ledger, seeds, is_shared_mailbox, MOST_RECORDS_OF_ONE_PERSON))
     found = {record.email for record in records_of(ledger, refs) if record.email and email_key(record.email)}
     return Person(named.union(email for email in found if not is_shared_mailbox(email)), refs)
 

@@ -8,26 +8,29 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from refloop.ledger import Ledger, open_ledger
+from refloop.ledger.history import Provenance
 from refloop.ledger.records import records_of
 from refloop.ledger.runs import imbalances
-from refloop.mapping.attribution import Model
 from refloop.mapping.codes import code_key
-from refloop.mapping.fields import Names, Want, field_specs
-from refloop.mapping.stages import status_words
+from refloop.mapping.fields import Desired
+from refloop.mapping.policy import Policy
 from refloop.model import Code, Kind, Ref, Referrer, Span
-from refloop.sync.decide import Decider
+from refloop.sync.context import RunContext
+from refloop.sync.desired import DesiredState
 from refloop.sync.intake import Enrolment, codes_changing, enrol
-from refloop.sync.planner import Planner
-from refloop.sync.policy import Policy
-from refloop.sync.run import Report, Runner, Task
-from refloop.sync.stories import Stories
+from refloop.sync.plan import Planner
+from refloop.sync.run import Runner, Task
+from refloop.sync.run_report import Report
+from refloop.sync.stages import Decider
 from refloop.testing import World
 
 NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)
 MEMORY_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of our own is made in it
 """Where a test's ledger lies: each commit waits for the disk, and thousands of histories commit often."""
 
-POLICY = Policy(Names("ref"), field_specs("ref"), Model.FIRST, status_words({}))
+POLICY = Policy()
+BY = Provenance(0, "", NOW)
+"""A decision of no run."""
 
 
 @dataclass
@@ -42,6 +45,9 @@ class Loop:
     def reopen(self) -> None:
         """Opens whatever file is the ledger now."""
         self.ledger = open_ledger(self.ledger.path)
+
+    def context(self, run: int = 0) -> RunContext:
+        return RunContext(self.ledger, run, self.policy, lambda: NOW)
 
     def runner(self, *names: str) -> Runner:
         connections = {name: crm.connector for name, crm in self.crms.items() if not names or name in names}
@@ -71,7 +77,7 @@ class Loop:
 
     def planned(self) -> dict[tuple[Ref, str], str | None]:
         """What a decided ledger would still change, over all that it knows."""
-        Decider(self.ledger, 0, self.policy).decide()
+        Decider(self.context()).decide()
         everything = [
             Ref(row["connection"], Kind(row["kind"]), row["id"])
             for row in self.ledger.rows("SELECT connection, kind, id FROM records")
@@ -94,8 +100,8 @@ _RECEIPTS = (
 )
 
 
-def wanted(loop: Loop) -> dict[Ref, dict[str, Want]]:
+def wanted(loop: Loop) -> dict[Ref, dict[str, Desired]]:
     """What should stand on every record that is still there, by what the ledger says."""
     rows = loop.ledger.rows("SELECT connection, kind, id FROM records WHERE deleted = 0")
     refs = [Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows]
-    return Stories(loop.ledger, loop.policy).wants(list(records_of(loop.ledger, refs)))
+    return DesiredState(loop.ledger, loop.policy).of(list(records_of(loop.ledger, refs)))

@@ -9,7 +9,7 @@ import pytest
 
 from refloop.errors import AuthError, ConfigError, CrmUnavailable
 from refloop.model import Change, FieldSpec, FieldType, Finding, Kind, Level, Ref, Usage, Verdict, Wants
-from refloop.sandbox.hubspot import Allowance
+from refloop_sandbox.hubspot import Allowance
 from tests.connectors.hubspot.account import Account
 
 BOTH = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import LocalSalesforce
 from tests.connectors.salesforce.connections import Connections, connections
 
 

@@ -23,7 +23,7 @@ from refloop.model import (
     Verdict,
     Wants,
 )
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import LocalSalesforce
 from tests.connectors.salesforce.world import refuse_next
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD,), length=64)

@@ -12,8 +12,8 @@ import pytest
 from refloop.connectors.salesforce.metadata import metadata_files
 from refloop.errors import AuthError
 from refloop.model import FieldSpec, FieldType, Finding, Kind, Level, Wants
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce.call import Answer, Call
 from tests.connectors.salesforce.world import inside, refuse_next
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
