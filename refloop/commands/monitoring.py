@@ -11,7 +11,7 @@ from refloop import __version__
 from refloop.errors import RefloopError
 from refloop.report.health import health
 from refloop.report.prometheus import exposition, metrics, write_metrics
-from refloop.sync.planner import Planner
+from refloop.sync.plan import Planner
 from refloop.sync.session import Session
 
 

@@ -19,9 +19,10 @@ from refloop.ledger.undo import undoing
 from refloop.model import Between, Change
 from refloop.report import figures, text
 from refloop.report.progress import progress_bars
+from refloop.sync.plan import Planner
 from refloop.sync.planfile import as_row, load_plan, save_plan
-from refloop.sync.planner import Planner
-from refloop.sync.run import Report, Task
+from refloop.sync.run import Task
+from refloop.sync.run_report import Report
 from refloop.sync.session import Session
 
 AllowShrinkOption = Annotated[
