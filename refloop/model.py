@@ -225,13 +225,6 @@ class Between:
 Span = Everything | Since | Between
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
-    """What a pull should bring beside the facts that every record has: our own fields."""
-
-    fields: tuple[FieldSpec, ...]
-
-
 class Level(StrEnum):
     ERROR = "error"
     WARNING = "warning"

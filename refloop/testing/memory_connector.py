@@ -27,7 +27,6 @@ from refloop.model import (
     Span,
     Usage,
     Verdict,
-    Wants,
 )
 from refloop.testing.memory_api import CHANGED, TOKEN, Broken, Held, MemoryApi
 
@@ -74,9 +73,9 @@ class MemoryConnector:
         self._crm = crm
         self._token = _Hidden(token)
 
-    def check(self, wants: Wants) -> Iterator[Finding]:
+    def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         there = set(self._crm.api_fields(self._token.value))
-        for field in wants.fields:
+        for field in fields:
             for kind in field.kinds:
                 if (kind, field.name) not in there:
                     remedy = "Run `refloop provision`."
@@ -103,8 +102,8 @@ class MemoryConnector:
     def usage(self) -> Usage | None:
         return None
 
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        names = {field.name for field in wants.fields}
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        names = {field.name for field in fields}
         for page in self._span(span):
             yield replace(page, records=tuple(_with_found(record, names) for record in page.records))
 

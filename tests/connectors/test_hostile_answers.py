@@ -33,7 +33,6 @@ from refloop.model import (
     Since,
     Span,
     Verdict,
-    Wants,
 )  # fmt: skip
 from refloop.testing import Draft
 from refloop_sandbox.crm import LocalCrm
@@ -43,7 +42,7 @@ from tests.connectors.hubspot.account import START, Account
 from tests.connectors.salesforce.world import SECRET, SalesforceWorld, is_write
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD, Kind.CONTACT, Kind.DEAL))
-WANTS = Wants((CODE,))
+FIELDS = (CODE,)
 TOKEN = "pat-local"
 CLASSIFIED = (AuthError, ConfigError, CrmUnavailable, TryLater)
 MOST_CALLS, MOST_SECONDS = 60, 10.0
@@ -88,7 +87,7 @@ class Desk:
 def pulled(span: Callable[[Desk], Span], desk: Desk, connector: Connector) -> Outcome:
     pages: list[Page] = []
     try:
-        for page in connector.pull(WANTS, span(desk)):
+        for page in connector.pull(FIELDS, span(desk)):
             pages.append(page)  # noqa: PERF402 - what came before an exception counts
     except RefloopError as error:
         error.pages = pages  # type: ignore[attr-defined]  # looked at by the test
@@ -122,7 +121,7 @@ def pushed(desk: Desk, connector: Connector) -> Outcome:
 
 
 def checked(_desk: Desk, connector: Connector) -> Outcome:
-    return {"findings": [f"{one.level} {one.place} {one.message}" for one in connector.check(WANTS)]}
+    return {"findings": [f"{one.level} {one.place} {one.message}" for one in connector.check(FIELDS)]}
 
 
 def everything(_desk: Desk) -> Span:
@@ -230,7 +229,7 @@ def hubspot(secrets: None) -> Iterator[Desk]:
     account = Account()
     ids = account.contacts(250, at=START - timedelta(days=2))
     deals = account.deals(3, at=START - timedelta(days=2))
-    (page, *_, last) = account.hubspot().pull(WANTS, Everything())
+    (page, *_, last) = account.hubspot().pull(FIELDS, Everything())
     assert page.records
     assert last.cursor
     for deal in deals:
@@ -259,11 +258,11 @@ def hubspot(secrets: None) -> Iterator[Desk]:
 
 
 def salesforce_desk(world: SalesforceWorld) -> Desk:
-    list(world.connector().provision(WANTS.fields))
+    list(world.connector().provision(FIELDS))
     refs = {kind: [world.create(kind, Draft()) for _ in range(8)] for kind in (Kind.LEAD, Kind.CONTACT)}
     deal = world.create(Kind.DEAL, Draft(amount=Decimal(10)))
     world.associate(deal, refs[Kind.CONTACT][0])
-    *_, last = world.connector().pull(WANTS, Everything())
+    *_, last = world.connector().pull(FIELDS, Everything())
     assert last.cursor
     world.pass_time(timedelta(minutes=1))
     for ref in refs[Kind.LEAD][:6]:

@@ -18,7 +18,7 @@ from refloop.connectors.hubspot.pull import Puller
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.unprovision import unprovision
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage
 
 
 class HubSpot:
@@ -39,9 +39,9 @@ class HubSpot:
         self._client = Client(connection, settings.api_version, open_transport(settings, timer))
         self._schema = Schema(self._client, connection)
 
-    def check(self, wants: Wants) -> Iterator[Finding]:
+    def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """A bad token, missing scopes, missing or unfit properties, unknown code fields, a used-up day."""
-        return Checker(self._client, self._connection, self._settings).findings(wants)
+        return Checker(self._client, self._connection, self._settings).findings(fields)
 
     def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """Creates a property group and our properties, on contacts and deals."""
@@ -51,14 +51,14 @@ class HubSpot:
         """Archives the properties that `provision` made, and their group if nothing else is in it."""
         return unprovision(self._client, self._connection, fields, preview=preview)
 
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         """Everything is read by several readers at once, as fast as the rate limits allow: a call a hundred records.
 
         A tick with nothing new is two calls. Once a day, `Since` also reads the contacts of all open deals anew,
         because a change of links leaves no trace on a deal, and the archived records.
         """
         account = Account(self._client, self._settings.currency)
-        reader = Reader(self._connection, self._settings, wants, account.stages, account.currency)
+        reader = Reader(self._connection, self._settings, fields, account.stages, account.currency)
         return Puller(self._client, reader).pages(span)
 
     def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:

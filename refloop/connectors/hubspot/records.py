@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -21,7 +21,6 @@ from refloop.model import (
     Record,
     Ref,
     Relation,
-    Wants,
     canonical,
     parse_time,
 )
@@ -82,18 +81,18 @@ class Reader:
 
     connection: str
     settings: HubSpotSettings
-    wants: Wants
+    fields: Sequence[FieldSpec]
     stages: Callable[[], Stages]
     currency: Callable[[], str | None]
 
     def properties(self, kind: Kind) -> tuple[str, ...]:
         """All that a read must ask for."""
         mirrors = MIRRORS[kind] if self.settings.mirror_of else ()
-        ours = (field.name for field in self.fields(kind))
+        ours = (field.name for field in self.fields_of(kind))
         return tuple(dict.fromkeys((*_FACTS[kind], *mirrors, *self.code_fields(kind), *ours)))
 
-    def fields(self, kind: Kind) -> Iterator[FieldSpec]:
-        return (field for field in self.wants.fields if kind in field.kinds)
+    def fields_of(self, kind: Kind) -> Iterator[FieldSpec]:
+        return (field for field in self.fields if kind in field.kinds)
 
     def code_fields(self, kind: Kind) -> tuple[str, ...]:
         return self.settings.code_fields.deal if kind is Kind.DEAL else self.settings.code_fields.contact
@@ -107,7 +106,7 @@ class Reader:
             email=facts.email,
             title=facts.title,
             texts={name: text for name in self.code_fields(kind) if (text := row.properties.get(name))},
-            found=found_values(row, self.fields(kind)),
+            found=found_values(row, self.fields_of(kind)),
             stage=facts.stage,
             outcome=facts.outcome,
             amount=facts.amount,

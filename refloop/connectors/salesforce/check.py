@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from refloop.connectors.http.errors import Rejected
 from refloop.connectors.salesforce.account import describe, read_schema
@@ -12,7 +12,7 @@ from refloop.connectors.salesforce.look import unfit
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.errors import ConfigError
-from refloop.model import FieldSpec, Finding, Kind, Level, Wants
+from refloop.model import FieldSpec, Finding, Kind, Level
 
 NEARLY_ALL = 0.8
 """Of the org's API calls a day. Past all of them, every integration of the org stands still."""
@@ -28,7 +28,7 @@ class Checker:
         self._settings = settings
         self._client = client
 
-    def findings(self, wants: Wants) -> Iterator[Finding]:
+    def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """One finding for each thing that is wrong, with its remedy; none when all is well."""
         version = self._version()
         if version is not None:
@@ -40,7 +40,7 @@ class Checker:
                 yield self._error(name, "the run user does not see this object", f"Let the user read and edit {name}.")
         for kind, name in OBJECTS.items():
             if schema := schemas[name]:
-                yield from self._fields(kind, schema, wants)
+                yield from self._fields(kind, schema, fields)
         yield from self._usage()
 
     def _version(self) -> Finding | None:
@@ -62,11 +62,11 @@ class Checker:
         except (ConfigError, Rejected):
             return None
 
-    def _fields(self, kind: Kind, schema: ObjectSchema, wants: Wants) -> Iterator[Finding]:
+    def _fields(self, kind: Kind, schema: ObjectSchema, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         if not schema.updateable:
             yield self._error(schema.name, "the run user may not edit this object", f"Let the user edit {schema.name}.")
         yield from self._code_fields(kind, schema)
-        for field in wants.fields:
+        for field in fields:
             if kind in field.kinds and (finding := self._own_field(schema, field)):
                 yield finding
 

@@ -18,7 +18,7 @@ from refloop.connectors.salesforce.push import Pusher
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.unprovision import Remover
 from refloop.connectors.salesforce.write import Writer
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage
 
 
 class Salesforce:
@@ -44,8 +44,8 @@ class Salesforce:
         self._provisioner = Provisioner(connection, self._client, account)
         self._remover = Remover(connection, self._client, account)
 
-    def check(self, wants: Wants) -> Iterator[Finding]:
-        return self._checker.findings(wants)
+    def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        return self._checker.findings(fields)
 
     def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         return self._provisioner.findings(fields)
@@ -57,8 +57,8 @@ class Salesforce:
         """What `provision` would make, for an administrator to look at and deploy: files, each below its name."""
         return "\n".join(f"==> {path} <==\n{text}" for path, text in metadata_files(fields).items())
 
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        return self._puller.pages(wants, span)
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        return self._puller.pages(fields, span)
 
     def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
         return self._pusher.receipts(changes)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, api_name, crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
-from refloop.model import FieldSpec, FieldType, Kind, Wants
+from refloop.model import FieldSpec, FieldType, Kind
 
 Layout = Mapping[str, tuple[str, ...]]
 """The fields that a pull asks for, by object."""
@@ -118,31 +118,33 @@ def _parse_field(body: Any) -> Described:
     )
 
 
-def layout(schemas: Mapping[str, ObjectSchema], settings: SalesforceSettings, wants: Wants) -> Layout:
+def layout(schemas: Mapping[str, ObjectSchema], settings: SalesforceSettings, fields: Sequence[FieldSpec]) -> Layout:
     """What to ask for: of the standard fields, the code fields and ours, those that the run user sees.
 
     A field of ours that somebody made with another type is left alone: `check` tells of it.
     """
     asked = {
-        OBJECTS[kind]: tuple(dict.fromkeys(_visible(kind, schemas[OBJECTS[kind]], settings, wants))) for kind in Kind
+        OBJECTS[kind]: tuple(dict.fromkeys(_visible(kind, schemas[OBJECTS[kind]], settings, fields))) for kind in Kind
     }
     return MappingProxyType({**asked, ROLE: ROLE_FIELDS})
 
 
-def _visible(kind: Kind, schema: ObjectSchema, settings: SalesforceSettings, wants: Wants) -> Iterator[str]:
+def _visible(
+    kind: Kind, schema: ObjectSchema, settings: SalesforceSettings, fields: Sequence[FieldSpec]
+) -> Iterator[str]:
     yield from (field.name for name in STANDARD[kind] if (field := schema.find(name)))
     codes = map(schema.find, settings.fields_with_codes(kind))
     yield from (field.name for field in codes if field and field.holds_text())
-    for ours in wants.fields:
+    for ours in fields:
         if kind in ours.kinds and (field := schema.find(crm_name(ours))) and field.reads_as(ours):
             yield field.name
 
 
-def is_missing_some(known: Layout, settings: SalesforceSettings, wants: Wants) -> bool:
+def is_missing_some(known: Layout, settings: SalesforceSettings, fields: Sequence[FieldSpec]) -> bool:
     """Whether a code field or a field of ours is not in `known`: it may have been created since."""
     for kind in Kind:
         have = {name.casefold() for name in known[OBJECTS[kind]]}
-        ours = (crm_name(field) for field in wants.fields if kind in field.kinds)
+        ours = (crm_name(field) for field in fields if kind in field.kinds)
         if any(name.casefold() not in have for name in (*settings.fields_with_codes(kind), *ours)):
             return True
     return False

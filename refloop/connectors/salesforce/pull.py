@@ -21,7 +21,7 @@ from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.soql import Window, count_query, page_query
 from refloop.connectors.salesforce.values import moment
 from refloop.errors import LedgerError
-from refloop.model import Between, Cursor, Everything, Kind, Link, Page, Record, Since, Span, Wants, format_time
+from refloop.model import Between, Cursor, Everything, FieldSpec, Kind, Link, Page, Record, Since, Span, format_time
 
 KINDS: Mapping[str, Kind] = {name: kind for kind, name in OBJECTS.items()}
 
@@ -73,24 +73,24 @@ class Puller:
         self._account = account
         self._jobs = QueryJobs(client)
 
-    def pages(self, wants: Wants, span: Span) -> Iterator[Page]:
+    def pages(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         """The pages of a pull; at least one, so that the watermark moves also when nothing changed."""
         if isinstance(span, Between):
-            progress = self._surveyed(wants, Window(span.start, span.end))
-            yield from (replace(page, cursor=None) for page in self._run(wants, progress))
+            progress = self._surveyed(fields, Window(span.start, span.end))
+            yield from (replace(page, cursor=None) for page in self._run(fields, progress))
         elif isinstance(span, Everything):
-            yield from self._run(wants, self._surveyed(wants, Window()))
+            yield from self._run(fields, self._surveyed(fields, Window()))
         else:
-            yield from self._run(wants, self._resumed(wants, self._position(span)))
+            yield from self._run(fields, self._resumed(fields, self._position(span)))
 
-    def _surveyed(self, wants: Wants, window: Window) -> _Progress:
+    def _surveyed(self, fields: Sequence[FieldSpec], window: Window) -> _Progress:
         """Begins a pull of unknown size: one call tells the schema, how many rows there are and the watermark, and
         only then the jobs are started."""
         counts = [Part(f"{name}Count", "GET", "queryAll", {"q": count_query(name, window)}) for name in ALL_OBJECTS]
         schemas, answers = self._account.survey([*counts, *self._coverage(window)])
         sizes = dict(zip(ALL_OBJECTS, map(_size, answers), strict=False))
         watermark = min([self._client.clock_at_start(), *_covered(answers[len(counts) :])])
-        known = layout(schemas, self._settings, wants)
+        known = layout(schemas, self._settings, fields)
         large = sorted(
             (name for name, size in sizes.items() if size > self._settings.bulk_rows), key=lambda name: sizes[name]
         )
@@ -122,29 +122,29 @@ class Puller:
             )
         return before
 
-    def _resumed(self, wants: Wants, before: Position) -> _Progress:
+    def _resumed(self, fields: Sequence[FieldSpec], before: Position) -> _Progress:
         """Goes on within the window of a pull that stopped; else opens the next one: at once where the last pull was
         today, with a survey where so much time went by that the org must be described again."""
-        is_known = before.is_fresh(self._client.clock()) and not is_missing_some(before.layout, self._settings, wants)
+        is_known = before.is_fresh(self._client.clock()) and not is_missing_some(before.layout, self._settings, fields)
         if before.is_unfinished:
-            known = (before.layout, before.described) if is_known else self._describe(wants)
+            known = (before.layout, before.described) if is_known else self._describe(fields)
             return _Progress(Window(before.floor), *known, before.after, before.watermark, before.jobs)
         window = Window(before.watermark - timedelta(minutes=self._settings.look_back))
         if not is_known:
-            return self._surveyed(wants, window)
+            return self._surveyed(fields, window)
         return _Progress(window, before.layout, before.described, FROM_THE_START)
 
-    def _describe(self, wants: Wants, *, afresh: bool = False) -> tuple[Layout, datetime]:
+    def _describe(self, fields: Sequence[FieldSpec], *, afresh: bool = False) -> tuple[Layout, datetime]:
         schemas = self._account.schemas(afresh=afresh)
-        return layout(schemas, self._settings, wants), self._account.described_at
+        return layout(schemas, self._settings, fields), self._account.described_at
 
-    def _run(self, wants: Wants, progress: _Progress) -> Iterator[Page]:
+    def _run(self, fields: Sequence[FieldSpec], progress: _Progress) -> Iterator[Page]:
         """By queries first, while the jobs are at work; then what the jobs found."""
-        reader = Reader(self._connection, self._settings, wants)
+        reader = Reader(self._connection, self._settings, fields)
         if progress.jobs:
             yield Page(cursor=self._cursor(progress))  # so that a pull that dies now finds its jobs again
         while progress.after or progress.jobs:
-            steps = self._queried(wants, progress) if progress.after else self._fetched(progress)
+            steps = self._queried(fields, progress) if progress.after else self._fetched(progress)
             for progress, pages in steps:
                 yield replace(_page(reader, pages), cursor=self._cursor(progress))
 
@@ -161,9 +161,9 @@ class Puller:
             progress.jobs,
         ).cursor()
 
-    def _queried(self, wants: Wants, progress: _Progress) -> Iterator[_Taken]:
+    def _queried(self, fields: Sequence[FieldSpec], progress: _Progress) -> Iterator[_Taken]:
         while progress.after:
-            progress, step = self._ask(wants, progress)
+            progress, step = self._ask(fields, progress)
             after = {name: page.last for name, page in step.pages.items() if page.last is not None}
             progress = replace(progress, watermark=progress.watermark or step.safe, after=after)
             yield progress, {name: page.rows for name, page in step.pages.items()}
@@ -186,12 +186,12 @@ class Puller:
             second = {name: replace(found, is_second=True) for name, found in again.items()}
             yield replace(progress, jobs={**second, **others}, after={} if again else {name: ""}), {}
 
-    def _ask(self, wants: Wants, progress: _Progress) -> tuple[_Progress, _Step]:
+    def _ask(self, fields: Sequence[FieldSpec], progress: _Progress) -> tuple[_Progress, _Step]:
         """The next page of each unfinished object; asked twice where the org has changed meanwhile."""
         try:
             return progress, self._step(progress)
         except SchemaChanged:
-            known, described = self._describe(wants, afresh=True)
+            known, described = self._describe(fields, afresh=True)
         progress = replace(progress, layout=known, described=described)
         return progress, self._step(progress)
 

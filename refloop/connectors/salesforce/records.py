@@ -13,18 +13,18 @@ from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import amount, from_crm, moment, text_or_none
-from refloop.model import NO_CURRENCY, FieldSpec, Kind, Link, Outcome, Record, Ref, Relation, Wants
+from refloop.model import NO_CURRENCY, FieldSpec, Kind, Link, Outcome, Record, Ref, Relation
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads the rows of one connection, for one set of wants."""
+    """Reads the rows of one connection, for one set of our fields."""
 
     connection: str
     settings: SalesforceSettings
-    wants: Wants
+    fields: Sequence[FieldSpec]
 
     def record(self, kind: Kind, row: Row) -> Record:
         """The record that a row shows. `closed_at` of a closed deal is its CloseDate: that is the day the business
@@ -39,7 +39,7 @@ class Reader:
             email=_get(row, "Email", text_or_none),
             title=_title(kind, row),
             texts=self._texts(kind, row),
-            found=found(row, [field for field in self.wants.fields if kind in field.kinds]),
+            found=found(row, [field for field in self.fields if kind in field.kinds]),
             stage=_get(row, _STAGE[kind], text_or_none) if kind in _STAGE else None,
             outcome=outcome,
             amount=money,

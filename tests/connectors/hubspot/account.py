@@ -24,13 +24,12 @@ from refloop.model import (
     Relation,
     Since,
     Span,
-    Wants,
 )
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.server import Server
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.CONTACT, Kind.DEAL))
-WANTS = Wants((CODE,))
+FIELDS = (CODE,)
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
@@ -112,7 +111,7 @@ class Account:
         if span is None:
             assert self.cursor is not None
             span = Since(self.cursor)
-        pages = list(connector.pull(WANTS, span))
+        pages = list(connector.pull(FIELDS, span))
         self.cursor = pages[-1].cursor or self.cursor
         return pages
 

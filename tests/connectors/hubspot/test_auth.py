@@ -15,12 +15,12 @@ import responses
 
 from refloop.connectors.hubspot import HubSpot, HubSpotSettings
 from refloop.errors import AuthError
-from refloop.model import FieldSpec, FieldType, Finding, Kind, Level, Wants
+from refloop.model import FieldSpec, FieldType, Finding, Kind, Level
 
 URL = "http://127.0.0.1:9"
 TOKEN = f"{URL}/oauth/2026-03/token"
 ACCOUNT = f"{URL}/account-info/2026-03/details"
-WANTS = Wants((FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.CONTACT, Kind.DEAL)),))
+FIELDS = (FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.CONTACT, Kind.DEAL)),)
 
 
 class Exchange:
@@ -78,7 +78,7 @@ def none() -> Any:
 
 
 def first_finding(connector: HubSpot) -> Finding:
-    return next(connector.check(WANTS))
+    return next(connector.check(FIELDS))
 
 
 def test_a_new_refresh_token_is_stored_before_its_access_token_is_used(exchange: Exchange, kept: Path) -> None:

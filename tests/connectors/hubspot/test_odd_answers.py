@@ -23,7 +23,6 @@ from refloop.model import (
     Page,
     Since,
     Span,
-    Wants,
 )
 from tests.connectors.hubspot.account import no_clock
 from tests.connectors.hubspot.answers import (
@@ -37,12 +36,12 @@ from tests.connectors.hubspot.answers import (
 
 OBJECTS = f"{URL}/crm/objects/2026-03"
 NOW_MS = 1_767_312_000_000
-WANTS = Wants((CODE, WHY))
+FIELDS = (CODE, WHY)
 ARCHIVED = query_param_matcher({"archived": "true"}, strict_match=False)
 
 
 def pulled(hubspot: HubSpot, span: Span) -> list[Page]:
-    return list(hubspot.pull(WANTS, span))
+    return list(hubspot.pull(FIELDS, span))
 
 
 @pytest.mark.parametrize(
@@ -66,7 +65,7 @@ def test_a_page_that_is_not_whole_is_refused(
     crm.add("GET", f"{OBJECTS}/contacts", **answer)
     pages: list[Page] = []
     with pytest.raises(CrmUnavailable) as caught:
-        pages.extend(hubspot.pull(WANTS, Everything()))
+        pages.extend(hubspot.pull(FIELDS, Everything()))
     assert pages == []
     assert "evil" not in str(caught.value)
     assert all(call.request.url.startswith(URL) for call in crm.calls if call.request.url)
@@ -159,7 +158,7 @@ def test_a_page_whose_links_cannot_be_read_is_not_yielded(crm: responses.Request
     interrupted = Progress(mark=1, swept=NOW_MS, until=NOW_MS, todo=TICK).next_phase()
     pages: list[Page] = []
     with pytest.raises(CrmUnavailable, match="INTERNAL_ERROR"):
-        pages.extend(hubspot.pull(WANTS, Since(interrupted.cursor())))
+        pages.extend(hubspot.pull(FIELDS, Since(interrupted.cursor())))
     assert pages == []
 
 

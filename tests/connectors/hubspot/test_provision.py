@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from refloop.errors import AuthError, ConfigError, CrmUnavailable
-from refloop.model import Change, FieldSpec, FieldType, Finding, Kind, Level, Ref, Usage, Verdict, Wants
+from refloop.model import Change, FieldSpec, FieldType, Finding, Kind, Level, Ref, Usage, Verdict
 from refloop_sandbox.hubspot import Allowance
 from tests.connectors.hubspot.account import Account
 
@@ -27,7 +27,7 @@ def account(accounts: Callable[..., Account]) -> Account:
 
 
 def check(account: Account, **settings: Any) -> list[Finding]:
-    return list(account.hubspot(**settings).check(Wants(FIELDS)))
+    return list(account.hubspot(**settings).check(FIELDS))
 
 
 def provisioned(account: Account) -> list[Finding]:

@@ -22,6 +22,7 @@ from refloop_sandbox.hubspot import Allowance
 from tests.connectors.hubspot.account import (
     DAY,
     EDGES,
+    FIELDS,
     FIND_CONTACTS,
     FIND_DEALS,
     LIST_CONTACTS,
@@ -29,7 +30,6 @@ from tests.connectors.hubspot.account import (
     MINUTE,
     STAGES,
     START,
-    WANTS,
     Account,
     calls,
     links,
@@ -116,14 +116,14 @@ def test_what_the_index_learns_late_is_found_late(accounts: Callable[..., Accoun
 def test_an_interrupted_pull_goes_on_where_it_stopped(account: Account) -> None:
     account.contacts(450)
     account.deals(250)
-    whole = records(list(account.hubspot().pull(WANTS, Everything())))
-    pages = len(list(account.hubspot().pull(WANTS, Everything())))
+    whole = records(list(account.hubspot().pull(FIELDS, Everything())))
+    pages = len(list(account.hubspot().pull(FIELDS, Everything())))
     for stop in range(1, pages):
-        first = list(islice(account.hubspot().pull(WANTS, Everything()), stop))
+        first = list(islice(account.hubspot().pull(FIELDS, Everything()), stop))
         cursor = first[-1].cursor
         assert cursor is not None
         calls(account.crm)
-        rest = list(account.hubspot().pull(WANTS, Since(cursor)))
+        rest = list(account.hubspot().pull(FIELDS, Since(cursor)))
         assert records(first + rest) == whole
         made = calls(account.crm)
         assert made[LIST_CONTACTS] + made[LIST_DEALS] == pages - stop
@@ -161,7 +161,7 @@ def test_a_sweep_of_links_is_a_call_a_thousand_deals_and_goes_on_where_it_stoppe
     account.clock.now += 2 * DAY
     calls(account.crm)
     assert account.cursor is not None
-    pages = list(account.hubspot().pull(WANTS, Since(account.cursor)))
+    pages = list(account.hubspot().pull(FIELDS, Since(account.cursor)))
     assert links(pages) == {(deal, person) for deal in deals}
     made = calls(account.crm)
     assert made[EDGES] == 3
@@ -169,7 +169,7 @@ def test_a_sweep_of_links_is_a_call_a_thousand_deals_and_goes_on_where_it_stoppe
     for stop in range(1, len(pages)):
         cursor = pages[stop - 1].cursor
         assert cursor is not None
-        rest = list(account.hubspot().pull(WANTS, Since(cursor)))
+        rest = list(account.hubspot().pull(FIELDS, Since(cursor)))
         assert links(pages[:stop] + rest) == {(deal, person) for deal in deals}
 
 
@@ -243,13 +243,13 @@ def test_a_window_brings_what_was_created_or_modified_in_it(account: Account) ->
     born = account.crm.load("contacts", [{"createdate": START - 5 * DAY, "lastmodifieddate": START}])
     deals = account.deals(1, at=START - 5 * DAY)
     span = Between(START - 6 * DAY, START - 4 * DAY)
-    pages = list(account.hubspot().pull(WANTS, span))
+    pages = list(account.hubspot().pull(FIELDS, span))
     assert all(page.cursor is None for page in pages)
     found = records(pages).keys()
     assert found == {*(f"contact:{one}" for one in (*inside, *touched, *born)), f"deal:{deals[0]}"}
     assert f"contact:{old[0]}" not in found
     edge = Between(START - 10 * DAY, START - 5 * DAY)
-    assert records(list(account.hubspot().pull(WANTS, edge))).keys() == {f"contact:{old[0]}"}
+    assert records(list(account.hubspot().pull(FIELDS, edge))).keys() == {f"contact:{old[0]}"}
 
 
 def test_an_oauth_app_pulls_and_renews_its_token_once(
@@ -266,7 +266,7 @@ def test_an_oauth_app_pulls_and_renews_its_token_once(
     }
     people, deals = account.contacts(3_000), account.deals(1_500)
     hubspot = account.hubspot(auth=auth)
-    pages = hubspot.pull(WANTS, Everything())
+    pages = hubspot.pull(FIELDS, Everything())
     first = next(pages)
     account.clock.now += 31 * MINUTE  # the access token runs out between two pages, for all readers at once
     assert len(records([first, *pages])) == len(people) + len(deals)

@@ -10,13 +10,13 @@ from refloop.connectors.hubspot import HubSpotSettings
 from refloop.connectors.hubspot.account import read_stages
 from refloop.connectors.hubspot.answers import Row
 from refloop.connectors.hubspot.records import Reader, Stage, canonical_value, long_salesforce_id, merged_ids
-from refloop.model import FieldSpec, FieldType, Kind, Link, Outcome, Ref, Relation, Wants
+from refloop.model import FieldSpec, FieldType, Kind, Link, Outcome, Ref, Relation
 
 BOTH = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, BOTH)
 AT = FieldSpec("ref_status_at", "At", FieldType.TIME, BOTH)
 SHARE = FieldSpec("ref_share", "Share", FieldType.NUMBER, (Kind.DEAL,))
-WANTS = Wants((CODE, AT, SHARE))
+FIELDS = (CODE, AT, SHARE)
 STAGES = {
     ("default", "open"): Stage("Appointment", Outcome.OPEN),
     ("default", "won"): Stage("Closed won", Outcome.WON),
@@ -31,7 +31,7 @@ def settings(**more: Any) -> HubSpotSettings:
 
 
 def reader(currency: str | None = "EUR", **more: Any) -> Reader:
-    return Reader("hub", settings(**more), WANTS, lambda: STAGES, lambda: currency)
+    return Reader("hub", settings(**more), FIELDS, lambda: STAGES, lambda: currency)
 
 
 def row(**properties: str | None) -> Row:
@@ -132,7 +132,7 @@ def test_an_account_is_asked_nothing_without_need() -> None:
     def never() -> Any:
         raise AssertionError("asked")
 
-    lazy = Reader("hub", settings(), WANTS, never, never)
+    lazy = Reader("hub", settings(), FIELDS, never, never)
     lazy.record(Kind.CONTACT, row(email="a@example.com"))
     lazy.record(Kind.DEAL, row(dealname="x"))
 

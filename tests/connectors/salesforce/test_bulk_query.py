@@ -14,14 +14,14 @@ from refloop.connectors.salesforce import Salesforce, bulk_query
 from refloop.connectors.salesforce.cursor import parse_cursor
 from refloop.connectors.salesforce.ids import record_id
 from refloop.errors import CrmUnavailable, LedgerError, TryLater
-from refloop.model import Between, Cursor, Everything, Kind, Page, Record, Ref, Relation, Since, Wants
+from refloop.model import Between, Cursor, Everything, Kind, Page, Record, Ref, Relation, Since
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.salesforce.call import Answer, Call
 from tests.connectors.salesforce.connections import Connections, connections
 from tests.connectors.salesforce.pages import last_cursor
 from tests.connectors.salesforce.world import inside, refuse_next
 
-NOTHING = Wants(())
+NOTHING = ()
 JOBS = ("POST /services/data/v67.0/jobs/query", "DELETE /services/data/v67.0/jobs/query/{id}")
 
 

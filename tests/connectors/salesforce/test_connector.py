@@ -31,7 +31,6 @@ from refloop.model import (
     Relation,
     Since,
     Verdict,
-    Wants,
 )
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.salesforce.fields import remove_field
@@ -48,7 +47,6 @@ SENT = FieldSpec("ref_sent", "Sent", FieldType.NUMBER, (Kind.CONTACT,))
 WORTH = FieldSpec("ref_worth", "Worth", FieldType.MONEY, (Kind.CONTACT,))
 NOTE = FieldSpec("ref_note", "Note", FieldType.TEXT, (Kind.DEAL,), length=2000)
 FIELDS = (CODE, STATUS, AT, SENT, WORTH, NOTE)
-WANTS = Wants(FIELDS)
 
 
 @pytest.fixture
@@ -100,11 +98,11 @@ def code(ref: Ref, after: str | None = "ACME1", before: str | None = None) -> Ch
 def test_a_tick_with_nothing_new_is_one_api_call(
     local: LocalSalesforce, crm: Salesforce, connect: Callable[..., Salesforce]
 ) -> None:
-    cursor = last_cursor(list(crm.pull(WANTS, Everything())))
+    cursor = last_cursor(list(crm.pull(FIELDS, Everything())))
     for _ in range(2):
         used, local.calls["GET /query"] = local.api_usage, 0
         tick = connect()
-        cursor = last_cursor(list(tick.pull(WANTS, Since(cursor))))
+        cursor = last_cursor(list(tick.pull(FIELDS, Since(cursor))))
         assert local.api_usage - used == 1
         assert dict(tick.calls()) == {"POST /services/oauth2/token": 1, "POST /services/data/v67.0/composite": 1}
 
@@ -122,16 +120,16 @@ def test_a_thousand_records_are_pushed_in_two_calls(local: LocalSalesforce, crm:
 
 
 def test_a_window_with_more_rows_than_a_page_all_stamped_alike(local: LocalSalesforce, crm: Salesforce) -> None:
-    cursor = last_cursor(list(crm.pull(WANTS, Everything())))
+    cursor = last_cursor(list(crm.pull(FIELDS, Everything())))
     stamp = (datetime.now(UTC) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
     for name, fields in (("Lead", {"Company": "Acme"}), ("Contact", {})):
         rows = ({"LastName": f"L{n}", "SystemModstamp": stamp, **fields} for n in range(4100))
         local.load(name, rows)
     used = local.api_usage
-    pages = list(crm.pull(WANTS, Since(cursor)))
+    pages = list(crm.pull(FIELDS, Since(cursor)))
     assert len(records(pages)) == 8200
     assert (len(pages), local.api_usage - used) == (3, 3)
-    again = list(crm.pull(WANTS, Since(pages[1].cursor or cursor)))
+    again = list(crm.pull(FIELDS, Since(pages[1].cursor or cursor)))
     assert len(records(again)) == 200
 
 
@@ -141,12 +139,12 @@ def test_what_a_long_transaction_commits_late_is_not_missed(local: LocalSalesfor
     ref = lead(local)
     with local.transaction() as slow:
         slow.update("Lead", ref.id, {"Description": "late"})
-        pages = list(crm.pull(Wants(()), Everything()))
+        pages = list(crm.pull((), Everything()))
         held = parse_cursor(last_cursor(pages)).watermark
         assert records(pages)[ref.id].texts == {}
-        pages = list(crm.pull(Wants(()), Since(last_cursor(pages))))
+        pages = list(crm.pull((), Since(last_cursor(pages))))
     assert held <= datetime.fromisoformat(slow.start)
-    pages = list(crm.pull(Wants(()), Since(last_cursor(pages))))
+    pages = list(crm.pull((), Since(last_cursor(pages))))
     assert records(pages)[ref.id].texts == {"Description": "late"}
 
 
@@ -154,14 +152,14 @@ def test_what_a_long_transaction_commits_late_is_not_missed(local: LocalSalesfor
 def test_a_cursor_ahead_of_the_orgs_clock_is_refused(
     local: LocalSalesforce, connect: Any, ahead: timedelta, refused: bool
 ) -> None:
-    cursor = last_cursor(list(connect().pull(Wants(()), Everything())))
+    cursor = last_cursor(list(connect().pull((), Everything())))
     position = parse_cursor(cursor)
     edited = replace(position, watermark=datetime.now(UTC).replace(microsecond=0) + ahead).cursor()
     if refused:
         with pytest.raises(LedgerError, match="future"):
-            list(connect().pull(Wants(()), Since(edited)))
+            list(connect().pull((), Since(edited)))
     else:  # the servers of one org need not agree to the second
-        assert len(list(connect().pull(Wants(()), Since(edited)))) == 1
+        assert len(list(connect().pull((), Since(edited)))) == 1
 
 
 def test_expired_locators_do_not_matter(local: LocalSalesforce, connect: Any) -> None:
@@ -169,7 +167,7 @@ def test_expired_locators_do_not_matter(local: LocalSalesforce, connect: Any) ->
         ids = {small.create("Lead", {"LastName": "L", "Company": "Acme"}) for _ in range(10)}
         crm = connect(url=server.url)
         seen: list[Page] = []
-        for page in crm.pull(Wants(()), Everything()):
+        for page in crm.pull((), Everything()):
             seen.append(page)
             small.expire_cursors()
         assert set(records(seen)) == ids
@@ -180,24 +178,24 @@ def test_what_changed_between_the_halves_of_a_pull_comes_with_the_next(connect: 
     now = datetime(2026, 3, 1, tzinfo=UTC)
     with LocalSalesforce(clock=lambda: now, page_size=3) as slow, Server(slow.app) as server:
         refs = [lead(slow) for _ in range(7)]
-        first = next(connect(url=server.url).pull(Wants(()), Everything()))
+        first = next(connect(url=server.url).pull((), Everything()))
         slow.update("Lead", refs[0].id, {"Description": "behind the first page"})
         now += timedelta(days=1)
-        rest = list(connect(url=server.url).pull(Wants(()), Since(last_cursor([first]))))
+        rest = list(connect(url=server.url).pull((), Since(last_cursor([first]))))
         assert set(records([first, *rest])) == {ref.id for ref in refs}
         assert refs[0].id not in records(rest)
         now += timedelta(days=1)
-        after = list(connect(url=server.url).pull(Wants(()), Since(last_cursor(rest))))
+        after = list(connect(url=server.url).pull((), Since(last_cursor(rest))))
         assert records(after)[refs[0].id].texts == {"Description": "behind the first page"}
 
 
 def test_a_field_that_was_made_since_the_last_pull_is_brought(
     local: LocalSalesforce, connect: Callable[..., Salesforce]
 ) -> None:
-    cursor = last_cursor(list(connect().pull(WANTS, Everything())))
+    cursor = last_cursor(list(connect().pull(FIELDS, Everything())))
     list(connect().provision(FIELDS))
     ref = lead(local, Ref_Code__c="ACME1")
-    assert records(list(connect().pull(WANTS, Since(cursor))))[ref.id].found == {"ref_code": "ACME1"}
+    assert records(list(connect().pull(FIELDS, Since(cursor))))[ref.id].found == {"ref_code": "ACME1"}
 
 
 # who may do what
@@ -208,7 +206,7 @@ def test_a_session_that_ends_in_the_middle_is_renewed(local: LocalSalesforce, cr
     local.revoke_tokens()
     assert [receipt.verdict for receipt in crm.push([code(ref)])] == [Verdict.WRITTEN]
     local.revoke_tokens()
-    assert ref.id in records(list(crm.pull(WANTS, Everything())))
+    assert ref.id in records(list(crm.pull(FIELDS, Everything())))
 
 
 def test_an_access_token_is_used_and_its_end_told(
@@ -216,14 +214,14 @@ def test_an_access_token_is_used_and_its_end_told(
 ) -> None:
     monkeypatch.setenv("SF_TOKEN", local.access_token())
     crm = connect(auth={"method": "access_token", "token": "env:SF_TOKEN"})
-    cursor = last_cursor(list(crm.pull(Wants(()), Everything())))
+    cursor = last_cursor(list(crm.pull((), Everything())))
     tick = connect(auth={"method": "access_token", "token": "env:SF_TOKEN"})
     used = local.api_usage
-    list(tick.pull(Wants(()), Since(cursor)))
+    list(tick.pull((), Since(cursor)))
     assert local.api_usage - used == 1  # the clock is asked for where it costs nothing
     local.revoke_tokens()
     with pytest.raises(AuthError, match="expired") as failure:
-        list(crm.pull(Wants(()), Everything()))
+        list(crm.pull((), Everything()))
     assert "env:SF_TOKEN" in failure.value.remedy
 
 
@@ -234,9 +232,9 @@ def test_a_jwt_opens_the_door(local: LocalSalesforce, connect: Any, monkeypatch:
     local.register_key("jwt-app", key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
     monkeypatch.setenv("SF_KEY", private.decode())
     auth = {"method": "jwt", "client_id": "jwt-app", "private_key": "env:SF_KEY"}
-    assert list(connect(auth={**auth, "username": "integration@local.example"}).pull(Wants(()), Everything()))
+    assert list(connect(auth={**auth, "username": "integration@local.example"}).pull((), Everything()))
     with pytest.raises(AuthError, match="invalid_grant"):
-        list(connect(auth={**auth, "username": "nobody@local.example"}).pull(Wants(()), Everything()))
+        list(connect(auth={**auth, "username": "nobody@local.example"}).pull((), Everything()))
 
 
 def test_the_quota_ends_a_run_until_later(local: LocalSalesforce, crm: Salesforce) -> None:
@@ -261,7 +259,7 @@ def test_a_converted_lead_is_not_written(local: LocalSalesforce, crm: Salesforce
 def test_a_merge_leads_to_the_winner(local: LocalSalesforce, crm: Salesforce) -> None:
     loser, winner = lead(local), lead(local)
     local.merge("Lead", winner.id, loser.id)
-    pages = list(crm.pull(WANTS, Everything()))
+    pages = list(crm.pull(FIELDS, Everything()))
     (link,) = (link for page in pages for link in page.links)
     assert (link.source, link.relation, link.target) == (loser, Relation.MERGED_INTO, winner)
     assert records(pages)[loser.id].deleted
@@ -272,10 +270,10 @@ def test_a_merge_leads_to_the_winner(local: LocalSalesforce, crm: Salesforce) ->
 def test_a_record_out_of_the_recycle_bin_is_no_longer_deleted(local: LocalSalesforce, crm: Salesforce) -> None:
     ref = lead(local)
     local.delete("Lead", ref.id)
-    pages = list(crm.pull(WANTS, Everything()))
+    pages = list(crm.pull(FIELDS, Everything()))
     assert records(pages)[ref.id].deleted
     local.undelete("Lead", ref.id)
-    assert not records(list(crm.pull(WANTS, Since(last_cursor(pages)))))[ref.id].deleted
+    assert not records(list(crm.pull(FIELDS, Since(last_cursor(pages)))))[ref.id].deleted
 
 
 # writing
@@ -351,7 +349,7 @@ def test_a_currency_of_its_own(connect: Any) -> None:
     with LocalSalesforce(multi_currency=True, currency="EUR") as many, Server(many.app) as server:
         deal = {"Name": "D", "StageName": "Prospecting", "CloseDate": "2026-12-31", "Amount": 10.5}
         many.create("Opportunity", {**deal, "CurrencyIsoCode": "USD"})
-        (page,) = connect(url=server.url, currency="EUR").pull(Wants(()), Everything())
+        (page,) = connect(url=server.url, currency="EUR").pull((), Everything())
         assert [(record.amount, record.currency) for record in page.records] == [(Decimal("10.5"), "USD")]
 
 
@@ -363,7 +361,7 @@ def test_a_window_ends_before_its_end(local: LocalSalesforce, connect: Any) -> N
             "Lead", [{"LastName": f"L{day}", "Company": f"{day}", "CreatedDate": stamp, "SystemModstamp": stamp}]
         )
     window = Between(start + timedelta(days=1), start + timedelta(days=3))
-    pages = list(connect().pull(Wants(()), window))
+    pages = list(connect().pull((), window))
     assert sorted(str(record.title) for record in records(pages).values()) == ["1", "2"]
     assert [page.cursor for page in pages] == [None]
 
@@ -383,16 +381,16 @@ def test_provisioning_says_what_it_did_and_then_that_it_is_there(
     assert not any("created" in finding.message or "now" in finding.message for finding in again)
     assert len([row for row in local.rows("PermissionSet") if row["Name"] == "Refloop_Sync"]) == 1
     assert len(list(local.rows("PermissionSetAssignment"))) == 1
-    assert list(connect().check(WANTS)) == []
+    assert list(connect().check(FIELDS)) == []
 
 
 def test_a_field_that_is_there_but_hidden_is_made_visible(local: LocalSalesforce, connect: Any) -> None:
     local.add_field("Lead", "Ref_Code__c", {"label": "Code", "type": "Text", "length": 64}, visible=False)
     one = (replace(CODE, kinds=(Kind.LEAD,)),)
     crm = connect()
-    assert [finding.place for finding in crm.check(Wants(one))] == ["crm: Lead.Ref_Code__c"]
+    assert [finding.place for finding in crm.check(one)] == ["crm: Lead.Ref_Code__c"]
     assert errors(list(crm.provision(one))) == []
-    assert list(crm.check(Wants(one))) == []
+    assert list(crm.check(one)) == []
 
 
 def test_a_field_that_may_only_be_read_is_made_editable(local: LocalSalesforce, connect: Any) -> None:
@@ -400,10 +398,10 @@ def test_a_field_that_may_only_be_read_is_made_editable(local: LocalSalesforce, 
     local.grant_field("Lead", "Ref_Code__c", edit=False)
     one = (replace(CODE, kinds=(Kind.LEAD,)),)
     crm = connect()
-    (finding,) = crm.check(Wants(one))
+    (finding,) = crm.check(one)
     assert "may not edit" in finding.message
     assert errors(list(crm.provision(one))) == []
-    assert list(crm.check(Wants(one))) == []
+    assert list(crm.check(one)) == []
 
 
 @pytest.mark.parametrize("how", ["hidden", "read only", "renamed"])
@@ -427,7 +425,7 @@ def test_a_field_that_was_taken_away_is_found_before_the_first_write(
     assert "crm" in failure.value.message
     assert "provision" in failure.value.remedy
     assert dict(fresh.calls()) == {"POST /services/oauth2/token": 1, "POST /services/data/v67.0/composite": 1}
-    errors_found = [finding.place for finding in fresh.check(Wants((CODE,)))]
+    errors_found = [finding.place for finding in fresh.check((CODE,))]
     assert errors_found == ["crm: Lead.Ref_Code__c"]
 
 
@@ -436,10 +434,10 @@ def test_a_field_of_another_type_is_left_alone(local: LocalSalesforce, connect: 
     local.add_field("Contact", "Ref_Code__c", {"label": "Code", "type": "Text", "length": 10})
     crm, ref = connect(), lead(local)
     assert [finding.place for finding in errors(list(crm.provision((CODE,))))] == ["crm: Lead.Ref_Code__c"]
-    findings = {finding.place: finding for finding in crm.check(Wants((CODE,)))}
+    findings = {finding.place: finding for finding in crm.check((CODE,))}
     assert findings["crm: Lead.Ref_Code__c"].level is Level.ERROR
     assert findings["crm: Contact.Ref_Code__c"].level is Level.WARNING
-    assert records(list(crm.pull(Wants((CODE,)), Everything())))[ref.id].found == {}
+    assert records(list(crm.pull((CODE,), Everything())))[ref.id].found == {}
     with pytest.raises(ConfigError, match="datetime"):
         list(crm.push([code(ref)]))
 
@@ -448,7 +446,7 @@ def test_a_check_names_each_thing_that_is_wrong(local: LocalSalesforce, crm: Sal
     asked = connect(code_fields={"lead": ["Descripton"], "deal": ["IsWon"]})
     local.use_up_limit(left=1)
     local.use_up_limit(left=10)
-    findings = {finding.place: finding for finding in asked.check(WANTS)}
+    findings = {finding.place: finding for finding in asked.check(FIELDS)}
     assert set(findings) == {"crm: Lead.Descripton", "crm: Opportunity.IsWon", "crm: API calls"}
     assert all(finding.remedy for finding in findings.values())
     assert findings["crm: API calls"].level is Level.WARNING
@@ -456,7 +454,7 @@ def test_a_check_names_each_thing_that_is_wrong(local: LocalSalesforce, crm: Sal
 
 def test_a_check_of_the_version_is_free_and_says_which_to_use(local: LocalSalesforce, connect: Any) -> None:
     used = local.api_usage
-    (finding,) = connect(api_version="99.0").check(WANTS)
+    (finding,) = connect(api_version="99.0").check(FIELDS)
     assert local.api_usage == used
     assert finding.level is Level.ERROR
     assert "api_version" in finding.remedy

@@ -21,13 +21,12 @@ from refloop.model import (
     Since,
     Usage,
     Verdict,
-    Wants,
 )
 from refloop_sandbox.salesforce import LocalSalesforce
 from tests.connectors.salesforce.world import refuse_next
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD,), length=64)
-NOTHING = Wants(())
+NOTHING = ()
 CALL = "POST /services/data/v67.0/composite"
 
 

@@ -23,12 +23,12 @@ from refloop.connectors.salesforce import Salesforce, SalesforceSettings
 from refloop.connectors.salesforce.cursor import parse_cursor
 from refloop.connectors.salesforce.ids import record_id
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
-from refloop.model import Change, Everything, FieldSpec, FieldType, Kind, Page, Receipt, Ref, Since, Verdict, Wants
+from refloop.model import Change, Everything, FieldSpec, FieldType, Kind, Page, Receipt, Ref, Since, Verdict
 
 URL = "http://127.0.0.1:9"
 ROOT = f"{URL}/services/data/v67.0"
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD,), length=64)
-WANTS = Wants((CODE,))
+FIELDS = (CODE,)
 DATE = {"Date": "Thu, 01 Oct 2026 12:00:00 GMT"}
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 LEADS = [record_id(f"00Q{n:012d}") for n in range(1, 1202)]
@@ -151,7 +151,7 @@ def connected(auth: Mapping[str, str]) -> Salesforce:
 
 
 def pull(crm: Salesforce) -> list[Page]:
-    return list(crm.pull(WANTS, Everything()))
+    return list(crm.pull(FIELDS, Everything()))
 
 
 def change(record: str, after: str = "ACME1") -> Change:
@@ -172,7 +172,7 @@ def test_a_pull_is_one_call_to_describe_and_one_a_page(org: Org, crm: Salesforce
     assert org.asked == ["composite", "composite"]
     assert page.cursor
     org.asked.clear()
-    assert len(list(crm.pull(WANTS, Since(page.cursor)))) == 1
+    assert len(list(crm.pull(FIELDS, Since(page.cursor)))) == 1
     assert org.asked == ["composite"]
 
 
@@ -262,7 +262,7 @@ def test_a_field_that_vanished_is_asked_for_no_more(org: Org, crm: Salesforce) -
     org.fields.remove("Ref_Code__c")
     org.leads = [lead(LEADS[0])]
     assert page.cursor
-    (page,) = crm.pull(WANTS, Since(page.cursor))
+    (page,) = crm.pull(FIELDS, Since(page.cursor))
     assert [record.ref.id for record in page.records] == [LEADS[0]]
 
 
@@ -273,7 +273,7 @@ def test_the_org_is_described_again_once_a_day(org: Org, crm: Salesforce, age: t
     position = parse_cursor(page.cursor)
     old = replace(position, described=position.watermark - age).cursor()
     org.asked.clear()
-    list(connected({"method": "access_token", "token": "env:SF_TOKEN"}).pull(WANTS, Since(old)))
+    list(connected({"method": "access_token", "token": "env:SF_TOKEN"}).pull(FIELDS, Since(old)))
     assert org.asked.count("composite") == calls
 
 
@@ -340,7 +340,7 @@ def test_the_next_pull_looks_back_from_there(org: Org, crm: Salesforce) -> None:
     assert page.cursor
     assert not any("SystemModstamp >=" in query for query in org.queries)
     org.queries.clear()
-    list(crm.pull(WANTS, Since(page.cursor)))
+    list(crm.pull(FIELDS, Since(page.cursor)))
     assert len(org.queries) == 4
     assert all(" WHERE SystemModstamp >= 2026-10-01T10:45:00Z ORDER BY Id" in query for query in org.queries)
 

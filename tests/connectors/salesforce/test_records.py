@@ -16,12 +16,12 @@ from refloop.connectors.salesforce.fields import ROLE_FIELDS, is_missing_some, l
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import OBJECTS, ROLE
 from refloop.connectors.salesforce.records import Reader
-from refloop.model import Cursor, FieldSpec, FieldType, Kind, Link, Outcome, Record, Ref, Relation, Wants
+from refloop.model import Cursor, FieldSpec, FieldType, Kind, Link, Outcome, Record, Ref, Relation
 
 EVERY = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, EVERY, length=64)
 SENT = FieldSpec("ref_sent", "Sent", FieldType.NUMBER, (Kind.CONTACT,))
-WANTS = Wants((CODE, SENT))
+FIELDS = (CODE, SENT)
 
 LEAD, CONTACT, DEAL, ROLE_ID = (record_id(f"{prefix}000000000001") for prefix in ("00Q", "003", "006", "00K"))
 WINNER = record_id("00Q000000000002")
@@ -48,7 +48,7 @@ def ref(kind: Kind, record: str) -> Ref:
 
 
 def read(kind: Kind, fields: Mapping[str, Any], **config: Any) -> Record:
-    return Reader("crm", settings(**config), WANTS).record(kind, fields)
+    return Reader("crm", settings(**config), FIELDS).record(kind, fields)
 
 
 def test_a_lead() -> None:
@@ -160,14 +160,14 @@ LINKS: Mapping[str, tuple[Kind, dict[str, Any], list[Link]]] = {
 
 @pytest.mark.parametrize(("kind", "fields", "links"), LINKS.values(), ids=LINKS)
 def test_links_of_a_row(kind: Kind, fields: dict[str, Any], links: list[Link]) -> None:
-    assert list(Reader("crm", settings(), WANTS).links(kind, fields)) == links
+    assert list(Reader("crm", settings(), FIELDS).links(kind, fields)) == links
 
 
 @pytest.mark.parametrize("gone", [True, False])
 def test_a_contact_role_is_an_edge_with_a_name(gone: bool) -> None:
     fields = {"Id": ROLE_ID, "OpportunityId": DEAL, "ContactId": CONTACT, "IsDeleted": gone}
     edge = Link(ref(Kind.DEAL, DEAL), Relation.ASSOCIATED_WITH, ref(Kind.CONTACT, CONTACT), ROLE_ID, gone)
-    reader = Reader("crm", settings(), WANTS)
+    reader = Reader("crm", settings(), FIELDS)
     assert list(reader.role(fields)) == [edge]
     assert list(reader.role({**fields, "ContactId": None})) == []
 
@@ -206,7 +206,7 @@ def test_only_what_the_run_user_sees_is_asked_for() -> None:
         "Opportunity": parse_describe("Opportunity", described("Opportunity", {"name": "Flag__c", "type": "boolean"})),
     }
     config = settings(code_fields={"lead": ["Description"], "deal": ["Flag__c"]})
-    assert layout(schemas, config, WANTS) == {
+    assert layout(schemas, config, FIELDS) == {
         "Lead": ("Id", "Email", "description", "Ref_Code__c"),
         "Contact": ("Id", "AccountId"),  # Ref_Sent__c is there, but as a text
         "Opportunity": (),
@@ -234,7 +234,7 @@ WHOLE = {
     ("change", "missing"), [({}, False), ({"Contact": ("Id", "Description")}, True), ({"Lead": ("Ref_Code__c",)}, True)]
 )
 def test_a_layout_without_a_field_we_want_is_looked_at_again(change: dict[str, Any], missing: bool) -> None:
-    assert is_missing_some({**WHOLE, **change}, settings(), WANTS) is missing
+    assert is_missing_some({**WHOLE, **change}, settings(), FIELDS) is missing
 
 
 ORG, JOB = record_id("00D000000000001"), record_id("750000000000001")

@@ -11,7 +11,7 @@ import pytest
 
 from refloop.connectors.salesforce.metadata import metadata_files
 from refloop.errors import AuthError
-from refloop.model import FieldSpec, FieldType, Finding, Kind, Level, Wants
+from refloop.model import FieldSpec, FieldType, Finding, Kind, Level
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.salesforce.call import Answer, Call
 from tests.connectors.salesforce.world import inside, refuse_next
@@ -65,9 +65,9 @@ def test_a_fresh_start_works_again(local: LocalSalesforce, connect: Any) -> None
     crm = connect()
     for _ in range(2):
         assert {finding.level for finding in crm.provision(FIELDS)} == {Level.INFO}
-        assert list(crm.check(Wants(FIELDS))) == []
+        assert list(crm.check(FIELDS)) == []
         assert {finding.level for finding in crm.unprovision(FIELDS)} == {Level.INFO}
-    assert len(list(crm.check(Wants(FIELDS)))) == 4
+    assert len(list(crm.check(FIELDS))) == 4
 
 
 def test_nothing_of_others_is_touched(local: LocalSalesforce, connect: Any) -> None:
@@ -88,7 +88,7 @@ def test_some_fields_go_and_the_rights_of_the_others_stay(local: LocalSalesforce
     crm = connect()
     list(crm.provision(FIELDS))
     assert set(told(list(crm.unprovision([NOTE])))) == {"crm: Opportunity.Ref_Note__c"}
-    assert list(connect().check(Wants((CODE,)))) == []
+    assert list(connect().check((CODE,))) == []
 
 
 def test_a_field_that_is_in_use_stays_with_its_rights(local: LocalSalesforce, connect: Any) -> None:
