@@ -54,6 +54,10 @@ class Connector(Protocol):
 
         The cursor of a page stands for that page and all before it, so that a pull that stops after any page
         goes on from there. A page is yielded only when it is whole: a cut or foreign answer raises.
+
+        `Named` records come once each, those of a kind in the order of the refs, with the links that leave them. One
+        that was deleted comes as a deleted record where the CRM still shows it; else its name is in `Page.gone`, as is
+        a name that the CRM cannot have given. Names of other connections are left out.
         """
         ...
 

@@ -12,7 +12,21 @@ import pytest
 
 from refloop.connectors.base import Connector
 from refloop.errors import CrmUnavailable, LedgerError
-from refloop.model import Between, Cursor, Everything, FieldSpec, Kind, Outcome, Page, Ref, Relation, Since, Span
+from refloop.model import (
+    Between,
+    Cursor,
+    Everything,
+    FieldSpec,
+    Kind,
+    Named,
+    Outcome,
+    Owner,
+    Page,
+    Ref,
+    Relation,
+    Since,
+    Span,
+)
 from refloop.testing.contract_setup import ContractBase
 from refloop.testing.seen import Seen
 from refloop.testing.world import Draft, World
@@ -286,6 +300,76 @@ class PullContract(ContractBase):
             world.pass_time(HOUR)
             assert going_on(world, ours, seen).linked(deal, Relation.ASSOCIATED_WITH) == expected
             assert everything(world, ours).linked(deal, Relation.ASSOCIATED_WITH) == expected
+
+    def test_who_looks_after_a_record_is_brought(self, world: World, ours: Sequence[FieldSpec]) -> None:
+        if not world.owners:
+            pytest.skip("this CRM does not say who looks after a record")
+        refs = {kind: world.create(kind, Draft(title="Acme")) for kind in world.kinds}
+        seen = everything(world, ours)
+        for names in (("Ann", "Bob", "Cem"), ("Dagny", "Emilie", "Florian")):
+            world.pass_time(world.look_back + HOUR)
+            owners = {
+                ref: Owner(world.hand_over(ref, name), name) for ref, name in zip(refs.values(), names, strict=False)
+            }
+            world.pass_time(HOUR)
+            going_on(world, ours, seen)
+            assert {ref: seen.records[ref].owner for ref in owners} == owners
+            whole = everything(world, ours)
+            assert {ref: whole.records[ref].owner for ref in owners} == owners
+
+    def test_named_records_come_as_in_a_full_pull(
+        self, world: World, connector: Connector, ours: Sequence[FieldSpec]
+    ) -> None:
+        count = 2 * world.page_size + 1  # more than a page, and more than fit one call where a page is a call
+        refs = {kind: [world.create(kind, draft) for draft in _drafts(kind, count)] for kind in world.kinds}
+        for deal, person in zip(refs[Kind.DEAL], reversed(refs[Kind.CONTACT]), strict=True):
+            world.associate(deal, person)
+        for kind in world.kinds:
+            world.write(refs[kind][0], ours[0], "ANNA-10")
+            if world.owners:
+                world.hand_over(refs[kind][-1], f"Owner of a {kind}")
+        whole = everything(world, ours)
+        asked = [ref for some in refs.values() for ref in [*some[::-1], some[0]] if ref != refs[Kind.DEAL][3]]
+        pages = list(connector.pull(ours, Named(tuple(asked))))
+        named = Seen(world.connection).take(pages)
+        assert named.cursor is None
+        assert named.gone == set()
+        assert named.records == {ref: whole.records[ref] for ref in asked}
+        assert named.links == {name: link for name, link in whole.links.items() if name[0] in set(asked)}
+        assert {source for page in pages for source, _ in page.whole} <= set(asked)
+        for kind in world.kinds:
+            brought = [record.ref for page in pages for record in page.records if record.ref.kind is kind]
+            assert brought == [ref for ref in dict.fromkeys(asked) if ref.kind is kind], "once each, in the order asked"
+
+    def test_a_named_record_that_is_gone_is_told(
+        self, world: World, connector: Connector, ours: Sequence[FieldSpec]
+    ) -> None:
+        for kind in world.kinds:
+            kept, gone = (world.create(kind, draft) for draft in _drafts(kind, 2))
+            world.delete(gone)
+            strange = [Ref(world.connection, kind, text) for text in ("", "no id", "' OR Id != '", "9" * 400)]
+            elsewhere = Ref("elsewhere", kind, kept.id)
+            seen = Seen(world.connection).take(connector.pull(ours, Named((gone, elsewhere, *strange, kept))))
+            assert not seen.records[kept].deleted
+            assert seen.gone - {gone} == set(strange)
+            assert gone in seen.gone or seen.records[gone].deleted
+            assert seen.records.keys() <= {kept, gone}
+
+    def test_a_named_record_that_was_merged_is_told(
+        self, world: World, connector: Connector, ours: Sequence[FieldSpec]
+    ) -> None:
+        for kind in [kind for kind in world.merges if kind in world.kinds]:
+            loser, survivor = (world.create(kind, draft) for draft in _drafts(kind, 2))
+            remains = world.merge(loser, survivor)
+            seen = Seen(world.connection).take(connector.pull(ours, Named((loser, survivor, remains))))
+            assert not seen.records[remains].deleted
+            assert loser in seen.gone or seen.records[loser].deleted
+            assert seen.linked(loser, Relation.MERGED_INTO) <= {remains}
+
+    def test_no_named_record_costs_nothing(self, connector: Connector, ours: Sequence[FieldSpec]) -> None:
+        before = dict(connector.calls())
+        assert list(connector.pull(ours, Named(()))) == []
+        assert connector.calls() == before
 
     def test_a_window_is_brought_without_a_cursor(
         self, world: World, connector: Connector, ours: Sequence[FieldSpec]

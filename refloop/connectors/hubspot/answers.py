@@ -260,6 +260,11 @@ def _target_ids(entries: Any, what: str, key: str) -> frozenset[str]:
     return frozenset(record_id(_object(entry, what, key).get(key), what) for entry in _list(entries, what, key))
 
 
+def next_token(answer: Any, what: str) -> str | None:
+    """The token of the next page of an answer that lists something; None after the last one."""
+    return _token(_whole(answer, what), what)
+
+
 def _token(holder: Mapping[str, Any], what: str) -> str | None:
     following = _mapping(holder.get("paging")).get("next")
     if following is None:

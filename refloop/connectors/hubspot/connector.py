@@ -9,7 +9,7 @@ from refloop.config import ConnectionSettings
 from refloop.connectors.base import Clock
 from refloop.connectors.http.limiter import Limiter, Timer
 from refloop.connectors.hubspot import look, push
-from refloop.connectors.hubspot.account import Account
+from refloop.connectors.hubspot.account import Account, OwnerNames
 from refloop.connectors.hubspot.check import Checker
 from refloop.connectors.hubspot.client import Client, open_transport
 from refloop.connectors.hubspot.fields import Schema
@@ -38,6 +38,7 @@ class HubSpot:
         self._settings = settings
         self._client = Client(connection, settings.api_version, open_transport(settings, timer))
         self._schema = Schema(self._client, connection)
+        self._owners = OwnerNames(self._client)
 
     def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """A bad token, missing scopes, missing or unfit properties, unknown code fields, a used-up day."""
@@ -57,8 +58,8 @@ class HubSpot:
         A tick with nothing new is two calls. Once a day, `Since` also reads the contacts of all open deals anew,
         because a change of links leaves no trace on a deal, and the archived records.
         """
-        account = Account(self._client, self._settings.currency)
-        reader = Reader(self._connection, self._settings, fields, account.stages, account.currency)
+        account = Account(self._client, self._settings.currency, self._owners)
+        reader = Reader(self._connection, self._settings, fields, account)
         return Puller(self._client, reader).pages(span)
 
     def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from refloop.connectors.hubspot.answers import Row
 from refloop.connectors.hubspot.names import is_record_id
@@ -18,6 +19,7 @@ from refloop.model import (
     Kind,
     Link,
     Outcome,
+    Owner,
     Record,
     Ref,
     Relation,
@@ -29,6 +31,7 @@ _FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.CONTACT: (
         "email",
         "company",
+        "hubspot_owner_id",
         "lifecyclestage",
         "hs_lead_status",
         "hs_merged_object_ids",
@@ -37,6 +40,7 @@ _FACTS: Mapping[Kind, tuple[str, ...]] = {
     ),
     Kind.DEAL: (
         "dealname",
+        "hubspot_owner_id",
         "pipeline",
         "dealstage",
         "amount",
@@ -75,15 +79,28 @@ Stages = Mapping[tuple[str, str], Stage]
 """By the ids of pipeline and stage."""
 
 
+class AccountFacts(Protocol):
+    """What an account says about itself: each is asked for only when a record needs it."""
+
+    def stages(self) -> Stages: ...
+
+    def currency(self) -> str | None:
+        """For amounts whose deal names none; None when the account has no currency of three letters."""
+        ...
+
+    def owner_name(self, owner: str) -> str:
+        """The name of the user who has that owner id; "" where it is not to be known."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Turns rows of one account into records. `stages` and `currency` are asked for only when a deal needs them."""
+    """Turns rows of one account into records."""
 
     connection: str
     settings: HubSpotSettings
     fields: Sequence[FieldSpec]
-    stages: Callable[[], Stages]
-    currency: Callable[[], str | None]
+    account: AccountFacts
 
     def properties(self, kind: Kind) -> tuple[str, ...]:
         """All that a read must ask for."""
@@ -113,6 +130,7 @@ class Reader:
             currency=facts.currency,
             closed_at=facts.closed_at,
             deleted=row.archived,
+            owner=self._owner(row),
         )
 
     def links(self, kind: Kind, row: Row) -> Iterator[Link]:
@@ -127,10 +145,14 @@ class Reader:
             if original is not None:
                 yield Link(here, relation, Ref(self.settings.mirror_of, other, original))
 
+    def _owner(self, row: Row) -> Owner | None:
+        owner = row.properties.get("hubspot_owner_id")
+        return Owner(owner, self.account.owner_name(owner)) if owner else None
+
     def _deal(self, row: Row) -> _Facts:
         said = row.properties.get
         key = (said("pipeline") or "", said("dealstage") or "")
-        stage = self.stages().get(key) if key[1] else None
+        stage = self.account.stages().get(key) if key[1] else None
         outcome = stage.outcome if stage and stage.outcome else _outcome_by_flags(row)
         amount = _amount(said("amount"))
         return _Facts(
@@ -144,7 +166,7 @@ class Reader:
 
     def _currency(self, row: Row) -> str:
         code = (row.properties.get("deal_currency_code") or "").upper()
-        return code if _CURRENCY.fullmatch(code) else self.currency() or NO_CURRENCY
+        return code if _CURRENCY.fullmatch(code) else self.account.currency() or NO_CURRENCY
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from refloop.model import FieldSpec, FieldType, Kind
 Layout = Mapping[str, tuple[str, ...]]
 """The fields that a pull asks for, by object."""
 
-_EVERY = ("Id", "CreatedDate", "SystemModstamp", "IsDeleted")
+_EVERY = ("Id", "CreatedDate", "SystemModstamp", "IsDeleted", "OwnerId")
 STANDARD: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
     {
         Kind.LEAD: (

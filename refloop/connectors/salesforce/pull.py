@@ -15,15 +15,24 @@ from refloop.connectors.salesforce.cursor import ALL_OBJECTS, FROM_THE_START, Jo
 from refloop.connectors.salesforce.errors import SchemaChanged
 from refloop.connectors.salesforce.fields import Layout, is_missing_some, layout
 from refloop.connectors.salesforce.jobs import JobLost
-from refloop.connectors.salesforce.names import OBJECTS, ROLE
+from refloop.connectors.salesforce.named import NamedRecords
+from refloop.connectors.salesforce.page import KINDS, page_of
 from refloop.connectors.salesforce.records import Reader
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.soql import Window, count_query, page_query
 from refloop.connectors.salesforce.values import moment
 from refloop.errors import LedgerError
-from refloop.model import Between, Cursor, Everything, FieldSpec, Kind, Link, Page, Record, Since, Span, format_time
-
-KINDS: Mapping[str, Kind] = {name: kind for kind, name in OBJECTS.items()}
+from refloop.model import (
+    Between,
+    Cursor,
+    Everything,
+    FieldSpec,
+    Named,
+    Page,
+    Since,
+    Span,
+    format_time,
+)
 
 SKEW = timedelta(minutes=5)
 """How far the clocks of one org's servers may lie apart."""
@@ -74,12 +83,15 @@ class Puller:
         self._jobs = QueryJobs(client)
 
     def pages(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
-        """The pages of a pull; at least one, so that the watermark moves also when nothing changed."""
+        """The pages of a pull. At least one where it has a cursor: the watermark moves also when nothing changed."""
         if isinstance(span, Between):
             progress = self._surveyed(fields, Window(span.start, span.end))
             yield from (replace(page, cursor=None) for page in self._run(fields, progress))
         elif isinstance(span, Everything):
             yield from self._run(fields, self._surveyed(fields, Window()))
+        elif isinstance(span, Named):
+            reader = Reader(self._connection, self._settings, fields)
+            yield from NamedRecords(reader, self._client, self._account).pages(span.refs)
         else:
             yield from self._run(fields, self._resumed(fields, self._position(span)))
 
@@ -146,7 +158,7 @@ class Puller:
         while progress.after or progress.jobs:
             steps = self._queried(fields, progress) if progress.after else self._fetched(progress)
             for progress, pages in steps:
-                yield replace(_page(reader, pages), cursor=self._cursor(progress))
+                yield replace(page_of(reader, pages), cursor=self._cursor(progress))
 
     def _cursor(self, progress: _Progress) -> Cursor:
         if progress.watermark is None:
@@ -238,23 +250,3 @@ def _checked(name: str, body: object, after: str) -> RowPage:
         return row_page(name, body, after)
     except ValueError as error:
         raise ForeignAnswer(f"a query of {name}", str(error)) from None
-
-
-def _page(reader: Reader, pages: Mapping[str, Sequence[Row]]) -> Page:
-    records: list[Record] = []
-    links: list[Link] = []
-    for name, rows in pages.items():
-        for row in rows:
-            try:
-                _keep(reader, name, row, records, links)
-            except ValueError as error:
-                raise ForeignAnswer(f"for {name} {row.get('Id')}", str(error)) from None
-    return Page(records=tuple(records), links=tuple(links))
-
-
-def _keep(reader: Reader, name: str, row: Row, records: list[Record], links: list[Link]) -> None:
-    if name == ROLE:
-        links.extend(reader.role(row))
-        return
-    records.append(reader.record(KINDS[name], row))
-    links.extend(reader.links(KINDS[name], row))

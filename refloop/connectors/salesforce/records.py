@@ -13,7 +13,7 @@ from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import amount, from_crm, moment, text_or_none
-from refloop.model import NO_CURRENCY, FieldSpec, Kind, Link, Outcome, Record, Ref, Relation
+from refloop.model import NO_CURRENCY, FieldSpec, Kind, Link, Outcome, Owner, Record, Ref, Relation
 
 Value = TypeVar("Value")
 
@@ -46,6 +46,7 @@ class Reader:
             currency=self._currency(row) if money is not None else None,
             closed_at=_closed_at(row) if outcome in (Outcome.WON, Outcome.LOST) else None,
             deleted=_get(row, "IsDeleted", _flag) is True,
+            owner=_owner(row),
         )
 
     def links(self, kind: Kind, row: Row) -> Iterator[Link]:
@@ -121,6 +122,12 @@ def _outcome(row: Row) -> Outcome | None:
 
 def _closed_at(row: Row) -> datetime | None:
     return _get(row, "CloseDate", moment) or _get(row, "LastStageChangeDate", moment)
+
+
+def _owner(row: Row) -> Owner | None:
+    owner, shown = _get(row, "OwnerId", record_id), row.get("Owner")
+    name = _get(shown, "Name", text_or_none) if isinstance(shown, dict) else None
+    return Owner(owner, name or "") if owner else None
 
 
 def _title(kind: Kind, row: Row) -> str | None:

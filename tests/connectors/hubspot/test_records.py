@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -9,8 +10,8 @@ import pytest
 from refloop.connectors.hubspot import HubSpotSettings
 from refloop.connectors.hubspot.account import read_stages
 from refloop.connectors.hubspot.answers import Row
-from refloop.connectors.hubspot.records import Reader, Stage, canonical_value, long_salesforce_id, merged_ids
-from refloop.model import FieldSpec, FieldType, Kind, Link, Outcome, Ref, Relation
+from refloop.connectors.hubspot.records import Reader, Stage, Stages, canonical_value, long_salesforce_id, merged_ids
+from refloop.model import FieldSpec, FieldType, Kind, Link, Outcome, Owner, Ref, Relation
 
 BOTH = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, BOTH)
@@ -30,8 +31,33 @@ def settings(**more: Any) -> HubSpotSettings:
     return HubSpotSettings.model_validate({"connector": "hubspot", "auth": auth} | more)
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What an account says of itself."""
+
+    own_currency: str | None
+
+    def stages(self) -> Stages:
+        return STAGES
+
+    def currency(self) -> str | None:
+        return self.own_currency
+
+    def owner_name(self, owner: str) -> str:
+        return {"41": "Ann Owner"}.get(owner, "")
+
+
+class Silent:
+    """An account that must not be asked."""
+
+    def _asked(self, *_question: object) -> Any:
+        raise AssertionError("asked")
+
+    stages = currency = owner_name = _asked
+
+
 def reader(currency: str | None = "EUR", **more: Any) -> Reader:
-    return Reader("hub", settings(**more), FIELDS, lambda: STAGES, lambda: currency)
+    return Reader("hub", settings(**more), FIELDS, Facts(currency))
 
 
 def row(**properties: str | None) -> Row:
@@ -129,12 +155,17 @@ def test_money_keeps_its_currency(
 
 
 def test_an_account_is_asked_nothing_without_need() -> None:
-    def never() -> Any:
-        raise AssertionError("asked")
-
-    lazy = Reader("hub", settings(), FIELDS, never, never)
+    lazy = Reader("hub", settings(), FIELDS, Silent())
     lazy.record(Kind.CONTACT, row(email="a@example.com"))
     lazy.record(Kind.DEAL, row(dealname="x"))
+
+
+@pytest.mark.parametrize("kind", [Kind.CONTACT, Kind.DEAL])
+@pytest.mark.parametrize(
+    ("owner", "expected"), [("41", Owner("41", "Ann Owner")), ("42", Owner("42")), ("", None), (None, None)]
+)
+def test_who_looks_after_a_record(kind: Kind, owner: str | None, expected: Owner | None) -> None:
+    assert reader().record(kind, row(hubspot_owner_id=owner)).owner == expected
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,11 @@ class HubSpotWorld(World):
     def merge(self, loser: Ref, survivor: Ref) -> Ref:
         return Ref(self.connection, survivor.kind, self.crm.merge(OBJECTS[survivor.kind], survivor.id, loser.id))
 
+    def hand_over(self, ref: Ref, name: str) -> str:
+        owner = self.crm.add_owner(f"{len(name)}@acme.example", *name.split(" ", 1))
+        self.crm.update(OBJECTS[ref.kind], ref.id, {"hubspot_owner_id": owner})
+        return owner
+
     def associate(self, deal: Ref, person: Ref) -> None:
         self.crm.associate("deals", deal.id, "contacts", person.id)
 

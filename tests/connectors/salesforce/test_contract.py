@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from refloop.connectors.salesforce import bulk_query
+from refloop.connectors.salesforce import bulk_query, named
 from refloop.testing import ConnectorContract, World
 from tests.connectors.salesforce.world import SECRET, SalesforceWorld
 
@@ -16,6 +16,7 @@ class TestSalesforce(ConnectorContract):
     def world(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         monkeypatch.setenv("SF_SECRET", SECRET)
         monkeypatch.setenv("SF_WRONG", "wrong")
+        monkeypatch.setattr(named, "MOST_IDS", 3)
         world = SalesforceWorld()
         yield world
         world.close()

@@ -127,6 +127,12 @@ class SalesforceWorld(World):
         self.local.merge(OBJECTS[loser.kind], survivor.id, loser.id)
         return survivor
 
+    def hand_over(self, ref: Ref, name: str) -> str:
+        username = f"{name.replace(' ', '.')}@acme.example"
+        owner = self.local.create("User", {"LastName": name, "Username": username, "Email": username})
+        self._update(ref, OwnerId=owner)
+        return owner
+
     def associate(self, deal: Ref, person: Ref) -> None:
         self.local.create("OpportunityContactRole", {"OpportunityId": deal.id, "ContactId": person.id})
 
