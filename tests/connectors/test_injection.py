@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from refloop.connectors.hubspot import HubSpotSettings
-from refloop.connectors.hubspot.search import OBJECTS, highest, holding
+from refloop.connectors.hubspot.names import OBJECTS
+from refloop.connectors.hubspot.search import highest, holding
 from refloop.connectors.salesforce import SalesforceSettings
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.soql import Window, filled_query, page_query, quoted_id, quoted_name, whole_query

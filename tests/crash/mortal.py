@@ -31,10 +31,10 @@ from sqlite_utils import Database
 
 import refloop.sync.push
 from refloop.cli import main
-from refloop.connectors.deadline import DeadlineAdapter
+from refloop.connectors.http.call_log import endpoint_of
+from refloop.connectors.http.deadline import DeadlineAdapter
 from refloop.connectors.hubspot import HubSpot
 from refloop.connectors.salesforce import Salesforce
-from refloop.connectors.wire import endpoint_of
 from refloop.errors import RefloopError
 from refloop.ledger import open_ledger
 from refloop.ledger.schema import migrations

@@ -84,7 +84,7 @@ def test_a_process_without_a_fence_is_noticed(bench: Bench) -> None:
     bench.ready()
     requests = requests_of(bench, gate)
     write = next(number for number, request in enumerate(requests) if "/batch/update" in request)
-    unfenced = "import refloop.connectors.transport as transport; transport.make_sure = lambda: None"
+    unfenced = "import refloop.connectors.http.transport as transport; transport.check_lease = lambda: None"
     with pytest.raises(AssertionError, match="after it was replaced"):
         frozen_and_replaced(bench, gate, write - 1, answer=True, sabotage=unfenced)
 

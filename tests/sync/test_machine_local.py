@@ -12,8 +12,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from refloop.testing import World
 from refloop_sandbox.hubspot import Quirks
 from refloop_sandbox.server import Server
-from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
-from tests.connectors.salesforce_world import SECRET, SalesforceWorld
+from tests.connectors.hubspot.world import TOKEN, Front, HubSpotWorld
+from tests.connectors.salesforce.world import SECRET, SalesforceWorld
 from tests.sync.machine import Worlds, machine_of
 
 QUICK = settings(
