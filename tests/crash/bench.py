@@ -109,7 +109,7 @@ class Bench:
         front: Any = self.hubspot.app
         front._inner = _Witness(front._inner, self)
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.mortal"],
+            [sys.executable, "-m", "tests.crash.crash_child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -127,7 +127,7 @@ class Bench:
     # processes
 
     def run(self, *words: str, **how: Any) -> Ended:
-        """Runs a command in a process of its own; `how` as tests/crash/mortal.py reads it."""
+        """Runs a command in a process of its own; `how` as tests/crash/crash_child.py reads it."""
         assert self._server.stdin
         assert self._server.stdout
         self.now += MEANWHILE

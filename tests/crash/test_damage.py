@@ -11,7 +11,7 @@ import pytest
 from refloop.errors import Exit
 from refloop.ledger.seal import put_seal, seal_of
 from tests.crash.bench import Bench, State
-from tests.crash.test_deaths import planned
+from tests.crash.test_crash_points import planned
 
 Damage = Callable[[random.Random, bytearray], None]
 

@@ -19,8 +19,8 @@ from refloop.errors import Exit
 from refloop.ledger.backups import backups_of
 from tests.crash.bench import Bench, Ended
 from tests.crash.conftest import bench_of
-from tests.crash.deaths import FINE, Deaths, Scenario
-from tests.crash.test_deaths import APPLY, PLAN, SCENARIOS
+from tests.crash.crash_points import FINE, CrashPoints, Scenario
+from tests.crash.test_crash_points import APPLY, PLAN, SCENARIOS
 
 FULL = (errno.ENOSPC, False)
 BROKEN = (errno.EIO, True)
@@ -44,7 +44,7 @@ def failing(library: str) -> Iterator[Bench]:
         yield made
 
 
-class DiskFailures(Deaths):
+class DiskFailures(CrashPoints):
     """A command whose disk fails at one write, and at all that come after."""
 
     def __init__(self, bench: Bench, scenario: Scenario) -> None:

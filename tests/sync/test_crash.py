@@ -57,7 +57,7 @@ class Fate:
             raise Killed
 
 
-class MortalConnection:
+class CrashingConnection:
     """An SQLite connection whose process may die before any statement."""
 
     def __init__(self, real: Any, fate: Fate) -> None:
@@ -76,7 +76,7 @@ class MortalConnection:
         return getattr(self._real, name)
 
 
-class MortalCrm(MemoryCrm):
+class CrashingCrm(MemoryCrm):
     """A CRM whose caller may die before a call, before any record of a write, and before the answer arrives."""
 
     fate = Fate()
@@ -111,7 +111,7 @@ class Life:
     def __init__(self, folder: Path, deadly: int) -> None:
         self.fate = Fate(deadly)
         self.path = folder / "refloop.db"
-        self.crms = {name: MortalCrm(name) for name in ("sales", "marketing")}
+        self.crms = {name: CrashingCrm(name) for name in ("sales", "marketing")}
         self.refs: list[Ref] = []
         self.loop = self.opened()
         self.loop.provision()
@@ -137,7 +137,7 @@ class Life:
 
     def sync(self) -> None:
         real = self.loop.ledger.db.conn
-        self.loop.ledger.db.conn = MortalConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
+        self.loop.ledger.db.conn = CrashingConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
         self.fate.armed = True
         try:
             self.loop.sync()

@@ -61,7 +61,7 @@ class Fate:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-class MortalConnection(sqlite3.Connection):
+class CrashingConnection(sqlite3.Connection):
     """An SQLite connection whose process may die before any statement."""
 
     fate = Fate(None)
@@ -84,8 +84,8 @@ class MortalConnection(sqlite3.Connection):
 
 
 def watch_sql(fate: Fate) -> None:
-    MortalConnection.fate = fate
-    sqlite3.connect = partial(sqlite3.connect, factory=MortalConnection)  # type: ignore[assignment]  # of this process
+    CrashingConnection.fate = fate
+    sqlite3.connect = partial(sqlite3.connect, factory=CrashingConnection)  # type: ignore[assignment]  # of this process
 
 
 def watch_http(fate: Fate) -> None:
