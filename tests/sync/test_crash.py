@@ -221,8 +221,12 @@ def die_everywhere(choose: Callable[[int, str], bool]) -> int:
     return kills
 
 
+def at_calls(_number: int, what: str) -> bool:
+    return what.startswith("crm")
+
+
 def a_sample(number: int, what: str) -> bool:
-    return what.startswith("crm") or number % SAMPLE == 0
+    return at_calls(number, what) or number % SAMPLE == 0
 
 
 def every_point(_number: int, _what: str) -> bool:
@@ -266,17 +270,19 @@ def dequeue_first(self: Decider, topic: Any, stage: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "naive"),
+    ("target", "naive", "choose"),
     [
-        ("refloop.sync.push.intend", no_outbox),
-        ("refloop.sync.pull.keep_page", cursor_first),
-        ("refloop.sync.decide.Decider._drain", dequeue_first),
+        ("refloop.sync.push.intend", no_outbox, at_calls),
+        ("refloop.sync.pull.keep_page", cursor_first, around_writes),
+        ("refloop.sync.decide.Decider._drain", dequeue_first, around_writes),
     ],
     ids=["no outbox", "cursor before records", "off the list before it is done"],
 )
-def test_the_harness_notices_a_naive_sync(monkeypatch: pytest.MonkeyPatch, target: str, naive: object) -> None:
+def test_the_harness_notices_a_naive_sync(
+    monkeypatch: pytest.MonkeyPatch, target: str, naive: object, choose: Callable[[int, str], bool]
+) -> None:
     """Negative controls: each of these loses something when it dies at the wrong moment, and at no other."""
     monkeypatch.setattr(target, naive)
     live()
     with pytest.raises(AssertionError, match="shows"):
-        die_everywhere(around_writes)
+        die_everywhere(choose)
