@@ -11,7 +11,7 @@ import pytest
 from refloop.errors import Exit
 from refloop.ledger.engine.checksum import checksum_file, write_checksum
 from tests.crash.bench import Bench, State
-from tests.crash.test_deaths import planned
+from tests.crash.test_crash_points import planned
 
 Damage = Callable[[random.Random, bytearray], None]
 

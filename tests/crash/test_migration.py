@@ -15,7 +15,7 @@ import pytest
 from refloop.errors import Exit
 from refloop.ledger.schema import migrations
 from tests.crash.bench import KILLED, Bench
-from tests.crash.deaths import spread
+from tests.crash.crash_points import spread
 
 LATEST = len(migrations._migrations)
 OPEN = ("open",)
