@@ -19,11 +19,11 @@ help:
 install: $(INSTALLED)
 
 # pip reads the dependency groups of pyproject.toml from 25.1 on.
-$(INSTALLED): pyproject.toml
+$(INSTALLED): pyproject.toml refloop_sandbox/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "refloop needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	@$(PYTHON) -m venv .venv
 	@$(PIP) install --upgrade 'pip>=25.1'
-	@$(PIP) install --editable '.[sandbox]' --group dev
+	@$(PIP) install --editable refloop_sandbox --editable '.[sandbox]' --group dev
 	@touch $@
 
 demo: $(INSTALLED)

@@ -18,7 +18,7 @@ from _meter import metered
 from crm import Used
 
 from refloop.connectors.salesforce.schema import ROLE_FIELDS, STANDARD
-from refloop.sandbox.launch import Process
+from refloop_sandbox.launch import Process
 
 ENVIRONMENTS = Path(".bench-peers")
 HERE = Path(__file__).parent

@@ -21,8 +21,8 @@ from pathlib import Path
 
 from _meter import metered
 
-from refloop.sandbox.fill import CODES, code
-from refloop.sandbox.launch import Process, Setup, launch
+from refloop_sandbox.fill import CODES, code
+from refloop_sandbox.launch import Process, Setup, launch
 
 PATIENCE = 3600
 CONNECTIONS = {

@@ -23,18 +23,15 @@ from pathlib import Path
 
 from refloop.ledger import open_ledger
 from refloop.ledger.records import keep_page
-from refloop.mapping.attribution import Model
 from refloop.mapping.codes import code_key
-from refloop.mapping.fields import Names, field_specs
-from refloop.mapping.stages import status_words
+from refloop.mapping.policy import Policy
 from refloop.model import Code, Kind, Link, Outcome, Page, Record, Ref, Referrer, Relation
-from refloop.sync.decide import Decider
+from refloop.sync.context import RunContext
 from refloop.sync.intake import Enrolment, enrol
-from refloop.sync.planner import Planner
-from refloop.sync.policy import Policy
+from refloop.sync.plan import Planner
+from refloop.sync.stages import Decider
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-POLICY = Policy(Names("ref"), field_specs("ref"), Model.FIRST, status_words({}))
 PAGE = 500
 CODES = 1000
 
@@ -96,14 +93,15 @@ def measure(size: int) -> dict[str, float]:
         for page in pages(size):
             keep_page(ledger, 1, "crm", page, START)
         figures["pull"] = time.process_time() - begun
+        context = RunContext(ledger, 1, Policy(), lambda: START)
         begun = time.process_time()
-        Decider(ledger, 1, POLICY).decide()
+        Decider(context).decide()
         figures["decide"] = time.process_time() - begun
         begun = time.process_time()
-        figures["changes"] = sum(len(plan.changes) for plan in Planner(ledger, POLICY).plans())
+        figures["changes"] = sum(len(plan.changes) for plan in Planner(context).plans())
         figures["plan"] = time.process_time() - begun
         begun = time.process_time()
-        Decider(ledger, 2, POLICY).decide()
+        Decider(RunContext(ledger, 2, Policy(), lambda: START)).decide()
         figures["nothing new"] = time.process_time() - begun
         ledger.close()
     figures["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

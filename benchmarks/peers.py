@@ -23,7 +23,7 @@ from _taps import TAPS, Bench, Failed, Tap, install
 from crm import Row, Used, desk, row, table
 
 import refloop
-from refloop.sandbox.launch import Process, Setup, launch
+from refloop_sandbox.launch import Process, Setup, launch
 
 CHANGED = {"hubspot": "contacts", "salesforce": "Lead"}
 PAGE = {"hubspot": 100, "salesforce": 2_000}

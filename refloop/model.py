@@ -6,6 +6,7 @@ them (Salesforce ids in their 18-character form).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -297,14 +298,6 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """A campaign that codes belong to."""
-
-    id: str
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Referrer:
     """Who refers. Found in the CRM by e-mail."""
 
@@ -331,7 +324,6 @@ class Code:
 class Rule(StrEnum):
     """How a match was decided, strongest first."""
 
-    ID = "id"
     EXACT = "exact"
     NORMALISED = "normalised"
     FOLDED = "folded"
@@ -370,6 +362,39 @@ class Status(StrEnum):
     WITHDRAWN = "withdrawn"  # the code was taken off the record again: the claim is no more
 
 
+@dataclass(frozen=True, slots=True)
+class Referral:
+    """One claim: this buyer came through this code, on this date.
+
+    `code` is the code's key. `submitted`: by a person, not found on a record; `email` is the key of the address that
+    was submitted. `origin` is the record on which the code was first seen. `why` is a sentence for people. `void` says
+    as what the referral does not count, where it does not, and `void_reason` why.
+    """
+
+    id: str
+    code: str
+    program: str
+    referrer: str
+    claimed_at: datetime
+    why: str = ""
+    submitted: bool = False
+    origin: Ref | None = None
+    email: str | None = None
+    void: Status | None = None
+    void_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusChange:
+    """Where a referral stands from `at` on (by the CRM, whole seconds), why, and what people call what it is about."""
+
+    referral: str
+    status: Status
+    at: datetime
+    reason: str
+    label: str
+
+
 class Role(StrEnum):
     SOURCED = "sourced"
     INFLUENCED = "influenced"
@@ -384,3 +409,48 @@ class Credit:
     share: Decimal
     role: Role
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A field of ours in which a person wrote something else than we want. Never overwritten."""
+
+    ref: Ref
+    field: str
+    wrote: str | None
+    found: str | None
+    want: str | None
+    why: str
+
+
+class ReviewReason(StrEnum):
+    """Why something was left for a person to decide."""
+
+    UNKNOWN = "unknown"  # nobody issued this code
+    AMBIGUOUS = "ambiguous"  # it may be one of several, or the record carries several
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not-yet-valid"
+    NEAR = "near"  # one letter off an issued code
+    CLOSED_BEFORE = "closed-before-referral"  # the deal had ended before the referral was made
+    UNKNOWN_STAGE = "unknown-stage"  # the CRM does not say whether the deal is open, won or lost
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """Something about a record that a person should look at: nothing is decided from it.
+
+    `evidence` is the piece of `field` that raised it. `candidates` are what may be meant: keys of codes, or ids of
+    referrals.
+    """
+
+    ref: Ref
+    reason: ReviewReason
+    field: str
+    evidence: str
+    candidates: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """Names the item by what it is about, so that it is the same one after any new reading of the record."""
+        digest = hashlib.blake2b(f"{self.ref}\0{self.reason}\0{self.field}\0{self.evidence}".encode(), digest_size=8)
+        return f"ri_{digest.hexdigest()}"

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tokenize
+import tomllib
 import zipfile
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+PACKAGES = ("refloop", "refloop_sandbox")
 NOT_OURS = {".git", ".venv", ".bench-peers", "build", "dist", "__pycache__"}
 
 MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:work|home|root|Users)/|\b[A-Z]:\\Users\\")
@@ -78,7 +80,8 @@ def test_the_rooms_hold() -> None:
 def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("copy")
     shutil.copy(ROOT / "pyproject.toml", folder)
-    shutil.copytree(ROOT / "refloop", folder / "refloop", ignore=shutil.ignore_patterns("__pycache__"))
+    for package in PACKAGES:
+        shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
 
 
@@ -88,17 +91,37 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("errors.py", "import refloop.model"),
         ("model.py", "import refloop.config"),
         ("config/__init__.py", "import refloop.connectors.base"),
-        ("ledger/__init__.py", "import refloop.mapping"),
+        ("commands/intake.py", "import refloop.commands.ledger"),
+        ("commands/stray.py", ""),
+        ("report/__init__.py", "import refloop.commands.console"),
+        ("ledger/__init__.py", "import refloop.connectors.base"),
+        ("mapping/__init__.py", "import refloop.ledger.store"),
         ("mapping/__init__.py", "import sqlite3"),
-        ("sync/plan.py", "import requests"),
+        ("mapping/changes.py", "import requests"),
         ("sync/__init__.py", "import refloop.connectors.hubspot"),
-        ("sync/__init__.py", "import refloop.sandbox"),
+        ("sync/__init__.py", "import refloop_sandbox"),
         ("connectors/salesforce/__init__.py", "import refloop.connectors.hubspot"),
         ("stray.py", ""),
     ],
 )
 def test_a_broken_wall_is_seen(copy: Path, room: str, line: str) -> None:
-    path = copy / "refloop" / room
+    assert_refused(copy, copy / "refloop" / room, line)
+
+
+@pytest.mark.parametrize(
+    ("room", "line"),
+    [
+        ("nouns.py", "import refloop.model"),
+        ("server.py", "import refloop_sandbox.hubspot"),
+        ("salesforce/object_rules.py", "import refloop_sandbox.salesforce.records"),
+        ("hubspot/routes/table.py", "import refloop_sandbox.hubspot.app"),
+    ],
+)
+def test_a_broken_wall_of_the_local_crms_is_seen(copy: Path, room: str, line: str) -> None:
+    assert_refused(copy, copy / "refloop_sandbox" / room, line)
+
+
+def assert_refused(copy: Path, path: Path, line: str) -> None:
     before = path.read_bytes() if path.exists() else None
     path.write_bytes((before or b"") + f"\n{line}\n".encode())
     try:
@@ -185,19 +208,62 @@ def test_each_connector_that_is_shipped_can_be_found() -> None:
     assert points["hubspot"] == "refloop.connectors.hubspot:HubSpot"
 
 
-@pytest.mark.slow
-def test_the_wheel_is_whole(tmp_path: Path) -> None:
-    source = tmp_path / "source"
+def test_both_distributions_have_one_version_and_one_license() -> None:
+    product, crms = (
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        for folder in (".", "refloop_sandbox")
+    )
+    assert product["version"] == crms["version"]
+    assert product["optional-dependencies"]["sandbox"] == [f"{crms['name']}=={crms['version']}"]
+    assert (ROOT / "LICENSE").read_bytes() == (ROOT / "refloop_sandbox" / "LICENSE").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The wheel of each package, built from the files that are kept."""
+    folder = tmp_path_factory.mktemp("wheels")
+    source = folder / "source"
     for path in repository():
         target = source / path.relative_to(ROOT)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
-    build = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--wheel-dir", str(tmp_path), str(source)]
-    subprocess.run(build, check=True, cwd=tmp_path)
-    (wheel,) = tmp_path.glob("refloop-*.whl")
+    places = [str(source), str(source / "refloop_sandbox")]
+    build = [sys.executable, "-m", "pip", "--quiet", "wheel", "--no-deps", "--wheel-dir", str(folder), *places]
+    subprocess.run(build, check=True, cwd=folder)
+    return {path.name.split("-")[0]: path for path in folder.glob("*.whl")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_wheel_is_whole_and_holds_one_package(wheels: dict[str, Path], package: str) -> None:
+    assert set(wheels) == set(PACKAGES)
+    wheel = wheels[package]
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    kept = {str(path.relative_to(ROOT)) for path in repository() if path.relative_to(ROOT).parts[0] == "refloop"}
-    assert {"refloop/py.typed", "refloop/config/template.yaml"} <= kept
-    assert kept <= names
-    assert {name.split("/")[0] for name in names} == {"refloop", wheel.name.split("-py3")[0] + ".dist-info"}
+    of_the_distribution = {f"{package}/pyproject.toml", f"{package}/LICENSE"}
+    kept = {str(path.relative_to(ROOT)) for path in repository() if path.relative_to(ROOT).parts[0] == package}
+    assert f"{package}/py.typed" in kept
+    info = "-".join(wheel.name.split("-")[:2]) + ".dist-info"
+    assert {name for name in names if not name.startswith(f"{info}/")} == kept - of_the_distribution
+    assert f"{info}/licenses/LICENSE" in names
+
+
+@pytest.mark.slow
+def test_a_machine_that_only_syncs_does_not_carry_the_local_crms(wheels: dict[str, Path], tmp_path: Path) -> None:
+    install = [sys.executable, "-m", "pip", "--quiet", "install", "--no-deps", "--target", str(tmp_path)]
+    subprocess.run([*install, str(wheels["refloop"])], check=True)
+    alone = [run_from(tmp_path, *words) for words in (["--help"], ["demo"], ["sandbox"])]
+    assert [answer.returncode for answer in alone] == [0, 2, 2]
+    assert all('pip install "refloop[sandbox]"' in answer.stderr for answer in alone[1:])
+    subprocess.run([*install, str(wheels["refloop_sandbox"])], check=True)
+    without_data = run_from(tmp_path, "demo", "--data", str(tmp_path / "nowhere"))
+    assert (without_data.returncode, "is not a folder" in without_data.stderr) == (65, True)
+
+
+def run_from(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """The command as it is installed in `folder`, with the libraries of this environment, but without this checkout."""
+    libraries = str(Path(pytest.__file__).parents[1])
+    start = f"import sys; sys.path[:0] = {[str(folder), libraries]!r}; from refloop.cli import main; main()"
+    # -S: no .pth file is read, by which an editable install would be found
+    command = [sys.executable, "-S", "-P", "-c", start, *words]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

@@ -26,9 +26,10 @@ from typing import Any, TextIO
 from hubspot import Client as Sdk
 
 import refloop
+import refloop_sandbox
 
 ROOT = Path(__file__).parents[1]
-OF_EACH = ("refloop.__main__", "refloop.cli", "refloop.commands", "refloop.demo", "refloop.terminal")
+OF_EACH = ("refloop.__main__", "refloop.cli", "refloop.commands")
 """What each process makes for itself when it is imported: the streams of its terminal, the tree of commands."""
 
 
@@ -55,9 +56,10 @@ def warm_start() -> Iterator[list[str]]:
 
 def warm_up() -> None:
     """Imports all rooms but the command line, and what they import late."""
-    for module in pkgutil.walk_packages(refloop.__path__, "refloop."):
-        if not module.name.startswith(OF_EACH):
-            importlib.import_module(module.name)
+    for package in (refloop, refloop_sandbox):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if not module.name.startswith(OF_EACH):
+                importlib.import_module(module.name)
     assert Sdk().crm.objects.batch_api
     assert not [name for name in sys.modules if name.startswith(OF_EACH)]
 

@@ -13,10 +13,10 @@ from typing import Any
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+from refloop.atomic_file import replacing, sync_folder
 from refloop.config.opening import at_home, opened, read_up_to
 from refloop.errors import ConfigError
 from refloop.redaction import conceal
-from refloop.whole_file import replacing, sync_folder
 
 MAX_SECRET_BYTES = 64 * 1024
 FORMS = "`env:NAME`, `file:/path/to/file` or `keyring:service/user`"

@@ -35,6 +35,11 @@ class ConnectionSettings(Section):
         """The connections that this one names, by key (`{"mirror_of": "crm"}`); each has to exist."""
         return {}
 
+    def reading(self) -> Mapping[str, object]:
+        """The settings that decide what a record is read as: when one changes, everything is pulled anew. By default
+        all but `auth`."""
+        return self.model_dump(mode="json", exclude={"auth"})
+
 
 class Fields(Section):
     """How our fields are named in the CRM."""

@@ -1,5 +1,5 @@
 """The ledger: one private SQLite file, an open and documented interface (docs/ledger.md)."""
 
-from refloop.ledger.book import Ledger, open_ledger
+from refloop.ledger.store import Ledger, open_ledger
 
 __all__ = ["Ledger", "open_ledger"]

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from refloop import log
+from refloop.atomic_file import sync_folder
 from refloop.errors import DataError, DiskError, LedgerError
-from refloop.ledger.book import Ledger, open_ledger, translated
+from refloop.ledger.engine.checksum import remove_checksum
+from refloop.ledger.engine.sqlite import play_journal_back
 from refloop.ledger.records import stored_hash_of
-from refloop.ledger.seal import break_seal
-from refloop.whole_file import sync_folder
+from refloop.ledger.store import Ledger, open_ledger
 
 KEPT = 7
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
@@ -29,16 +27,8 @@ _LEAP = 1_000_000
 def faults_of(ledger: Ledger) -> Iterator[str]:
     """What is damaged: SQLite's own checks, and each record against the hash that was kept with it. At most twenty of
     each. Raises LedgerError where the file cannot even be read."""
-    try:
-        for row in ledger.rows(f"PRAGMA integrity_check({_MOST_FAULTS})"):
-            if row[0] != "ok":
-                yield str(row[0])
-        for number, row in enumerate(ledger.rows("PRAGMA foreign_key_check")):
-            if number < _MOST_FAULTS:
-                yield f"a row of {row[0]} names a row of {row[2]} that is not there"
-        yield from _altered_records(ledger)
-    except sqlite3.DatabaseError as error:
-        raise translated(error, ledger.path) from error
+    yield from ledger.engine.faults(_MOST_FAULTS)
+    yield from _altered_records(ledger)
 
 
 def _altered_records(ledger: Ledger) -> Iterator[str]:
@@ -80,17 +70,14 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         for leftover in folder.glob(".*"):  # of a backup that was killed: as large as a ledger, and as private
             leftover.unlink()
-        with _arriving(target) as temporary, closing(sqlite3.connect(temporary, isolation_level=None)) as copy:
-            copy.execute("PRAGMA synchronous=OFF").close()  # the whole file is synced at the end
-            ledger.db.conn.backup(copy)
-            _refuse_damaged(Ledger(Database(copy, execute_plugins=False), temporary))
+        with _arriving(target) as temporary, closing(Ledger(ledger.engine.copy_to(temporary), temporary)) as copy:
+            _refuse_damaged(copy)
         for old in backups_of(ledger.path)[KEPT:]:
             old.unlink()
     except OSError as error:
         raise _no_backup(folder, error.strerror) from error
-    except sqlite3.DatabaseError as error:
-        translation = translated(error, target)
-        raise (_no_backup(folder, error) if isinstance(translation, DiskError) else translation) from error
+    except DiskError as error:
+        raise _no_backup(folder, error.__cause__ or error.message) from error
     log.info("backup made", file=target.name)
     return target
 
@@ -123,14 +110,14 @@ def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path 
             f"there is no backup {chosen}" if chosen else f"there is no backup in {folder_of(path)}",
             remedy="Move the ledger away and run `refloop sync`: it pulls everything anew.",
         )
-    _play_journal_back(path)
+    play_journal_back(path)
     try:
         with _arriving(path, aside=path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")) as temporary:
             shutil.copyfile(chosen, temporary)
             with closing(open_ledger(temporary)) as copy:
                 _refuse_damaged(copy)
-                with copy.writing() as db:
-                    db.execute("UPDATE meta SET value = CAST(value AS INTEGER) + ? WHERE key = 'position'", (_LEAP,))
+                with copy.writing():
+                    copy.moved(_LEAP)
     except (OSError, DiskError) as error:
         reason = error.message if isinstance(error, DiskError) else error.strerror
         raise DiskError(
@@ -139,13 +126,6 @@ def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path 
         ) from error
     aside = path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")
     return chosen, aside if aside.exists() else None
-
-
-def _play_journal_back(path: Path) -> None:
-    """Ends what a crash left half done, where the file can still be read."""
-    if path.exists():
-        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path, isolation_level=None)) as present:
-            present.execute("BEGIN IMMEDIATE").close()
 
 
 def set_aside(path: Path) -> list[Path]:
@@ -188,7 +168,7 @@ def arriving_at(target: Path) -> Path:
 def _clear(temporary: Path) -> None:
     """Takes the journal away first: SQLite would play it back into the next file of that name."""
     temporary.with_name(temporary.name + "-journal").unlink(missing_ok=True)
-    break_seal(temporary)
+    remove_checksum(temporary)
     temporary.unlink(missing_ok=True)
 
 

@@ -2,51 +2,39 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.codes import Kept
-from refloop.ledger.decisions import KeptReferral, keep_referral
-from refloop.ledger.neighbours import holders_of
+from refloop.ledger.decisions import keep_referral, referral_from
+from refloop.ledger.history import Provenance
+from refloop.ledger.identity import holders_of
 from refloop.ledger.queue import Topic, enqueue, enqueue_ids
-from refloop.ledger.records import stamp
-from refloop.model import Code, Status, parse_time
+from refloop.ledger.store import Ledger
+from refloop.model import Referral
 
 
-def keep_claim(ledger: Ledger, run: int, claim: KeptReferral, note: str = "") -> Kept:
-    """Adds a submitted referral; the same one twice is one. Queues the buyer's records, if the ledger has any."""
+def submitted_for(ledger: Ledger, email: str) -> tuple[list[Referral], list[Referral]]:
+    """The referrals that were submitted for an e-mail key: those that wait until somebody of that address is seen, and
+    those that hold records, about whom their buyer decides."""
+    waiting: list[Referral] = []
+    holding: list[Referral] = []
+    for row in ledger.rows(
+        "SELECT f.*, EXISTS (SELECT 1 FROM members m WHERE m.referral = f.referral) AS holds FROM referrals f "
+        "WHERE f.email = ? ORDER BY f.referral",
+        (email,),
+    ):
+        (holding if row["holds"] else waiting).append(referral_from(row))
+    return waiting, holding
+
+
+def keep_submitted(ledger: Ledger, by: Provenance, claim: Referral, judged: Iterable[Referral], note: str = "") -> Kept:
+    """Adds a submitted referral, and keeps how those stand that wait beside it; the same one twice is one. Queues the
+    buyer's records, if the ledger has any."""
     if ledger.one("SELECT 1 FROM referrals WHERE referral = ?", (claim.id,)):
         return Kept.UNCHANGED
-    keep_referral(ledger, run, claim, frozenset())
-    ledger.db.execute("UPDATE referrals SET note = ? WHERE referral = ?", (note, claim.id))
-    enqueue_ids(ledger, Topic.STATUS, [claim.id, *_outdone(ledger, claim)])
+    changed = {referral.id for referral in judged if keep_referral(ledger, by, referral)}
+    ledger.execute("UPDATE referrals SET note = ? WHERE referral = ?", (note, claim.id))
+    enqueue_ids(ledger, Topic.STATUS, changed)
     enqueue(ledger, Topic.CLAIM, holders_of(ledger, claim.email or ""))
     ledger.moved()
     return Kept.NEW
-
-
-def _outdone(ledger: Ledger, claim: KeptReferral) -> list[str]:
-    """Later claims for the same person and program that came into the ledger first, and are duplicates now.
-
-    Those that hold records are left alone: their buyer decides anew.
-    """
-    if claim.void is not None:
-        return []
-    reason = "the same person was submitted before"
-    rows = ledger.db.execute(
-        "UPDATE referrals SET void = ?, void_reason = ? WHERE email = ? AND program = ? AND void IS NULL "
-        "AND claimed_at > ? AND referral <> ? "
-        "AND NOT EXISTS (SELECT 1 FROM members m WHERE m.referral = referrals.referral) RETURNING referral",
-        (Status.DUPLICATE.value, reason, claim.email, claim.program, stamp(claim.claimed_at), claim.id),
-    )
-    return [row[0] for row in rows.fetchall()]
-
-
-def earlier_claim(ledger: Ledger, email: str, code: Code, at: datetime) -> Status | None:
-    """DUPLICATE when the same person was submitted before for the same program; else None."""
-    row = ledger.one(
-        "SELECT min(claimed_at) AS first FROM referrals WHERE email = ? AND program = ? AND void IS NULL",
-        (email, code.program),
-    )
-    earlier = row is not None and row["first"] is not None and parse_time(row["first"]) <= at
-    return Status.DUPLICATE if earlier else None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from refloop.ledger.book import Ledger
+from refloop.ledger.engine.base import Row
+from refloop.ledger.history import add_code_definition
 from refloop.ledger.queue import Topic, dequeue_ids, next_ids
+from refloop.ledger.store import Ledger
 from refloop.model import Code, Referrer, format_time
 
 
@@ -39,7 +40,7 @@ def keep_code(ledger: Ledger, code: Code, referrer: Referrer, now: datetime) -> 
     if known and (known["referrer"], known["program"]) != (code.referrer, code.program):
         raise CodeTaken(known["code"], known["referrer"], known["program"])
     changed = _keep_referrer(ledger, referrer)
-    ledger.db.table("programs").insert({"program": code.program, "name": code.program}, pk="program", ignore=True)
+    ledger.execute("INSERT OR IGNORE INTO programs (program, name) VALUES (?, ?)", (code.program, code.program))
     row = {
         "code_key": code.key,
         "code": code.code,
@@ -53,7 +54,14 @@ def keep_code(ledger: Ledger, code: Code, referrer: Referrer, now: datetime) -> 
             codes_changed(ledger)
         return Kept.CHANGED if changed else Kept.UNCHANGED
     added_at = known["added_at"] if known else format_time(now)
-    ledger.db.table("codes").upsert({**row, "added_at": added_at}, pk="code_key")
+    ledger.execute(
+        "INSERT INTO codes (code_key, code, referrer, program, valid_from, valid_to, added_at) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (code_key) DO UPDATE SET code = excluded.code, "
+        "referrer = excluded.referrer, program = excluded.program, valid_from = excluded.valid_from, "
+        "valid_to = excluded.valid_to, added_at = excluded.added_at",
+        (*row.values(), added_at),
+    )
+    add_code_definition(ledger, code.key, now)
     codes_changed(ledger)
     return Kept.CHANGED if known else Kept.NEW
 
@@ -65,13 +73,17 @@ def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
     email = referrer.email or (known["email"] if known else None)
     if known and (known["name"], known["email"]) == (name, email):
         return False
-    ledger.db.table("referrers").upsert({"referrer": referrer.id, "name": name, "email": email}, pk="referrer")
-    ledger.db.execute(
+    ledger.execute(
+        "INSERT INTO referrers (referrer, name, email) VALUES (?, ?, ?) "
+        "ON CONFLICT (referrer) DO UPDATE SET name = excluded.name, email = excluded.email",
+        (referrer.id, name, email),
+    )
+    ledger.execute(
         "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?)",
         (Topic.TOTAL.value, referrer.id),
     )
     # nobody refers themselves: whose address this is decides anew
-    ledger.db.execute(
+    ledger.execute(
         "INSERT OR IGNORE INTO queue (topic, connection, kind, id) SELECT ?, m.connection, m.kind, m.id "
         "FROM referrals f CROSS JOIN members m ON m.referral = f.referral WHERE f.referrer = ?",
         (Topic.CLAIM.value, referrer.id),
@@ -81,7 +93,7 @@ def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
 
 def codes_changed(ledger: Ledger) -> None:
     """Remembers, in the transaction that changed a code, that all text is to be read again."""
-    ledger.db.execute(
+    ledger.execute(
         "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', '')", (Topic.CODES.value,)
     )
     ledger.moved()
@@ -97,7 +109,7 @@ def reread_if_codes_changed(ledger: Ledger) -> None:
 
 def reread_texts(ledger: Ledger) -> None:
     """Queues every record that has text in which a code may stand: call after the codes changed."""
-    ledger.db.execute(
+    ledger.execute(
         "INSERT OR IGNORE INTO queue (topic, connection, kind, id) "
         "SELECT ?, connection, kind, id FROM records WHERE texts <> '{}' OR found <> '{}'",
         (Topic.MATCH.value,),
@@ -111,7 +123,7 @@ def codes(ledger: Ledger) -> Iterator[Code]:
         yield _code_from(row)
 
 
-def _code_from(row: sqlite3.Row) -> Code:
+def _code_from(row: Row) -> Code:
     return Code(
         code=row["code"],
         key=row["code_key"],

@@ -2,63 +2,35 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.engine.base import Row
+from refloop.ledger.history import Provenance, add_claim, add_memberships
 from refloop.ledger.records import stamp
-from refloop.model import Credit, Kind, Match, Ref, Role, Rule, Status, format_time, parse_time
-
-
-@dataclass(frozen=True, slots=True)
-class KeptReferral:
-    """A row of `referrals`."""
-
-    id: str
-    code: str
-    program: str
-    referrer: str
-    submitted: bool
-    origin: Ref | None
-    email: str | None
-    claimed_at: datetime
-    why: str
-    void: Status | None
-    void_reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class KeptStatus:
-    """A row of `statuses`: where a referral stood, since when, and why."""
-
-    referral: str
-    status: Status
-    at: datetime
-    reason: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """Something about a record that a person should look at. Nothing was decided from it."""
-
-    ref: Ref
-    doubt: str
-    field: str
-    evidence: str
-    candidates: tuple[str, ...] = ()
+from refloop.ledger.store import Ledger, ref_of
+from refloop.mapping.codes import MATCHER_VERSION
+from refloop.model import (
+    Credit,
+    Kind,
+    Match,
+    Ref,
+    Referral,
+    Role,
+    Rule,
+    Status,
+    StatusChange,
+    format_time,
+    parse_time,
+)
 
 
 def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
     """The match of each of the records that carries a code."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT m.* FROM wave w CROSS JOIN current_matches m "
-        "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
+        "SELECT m.* FROM selection s CROSS JOIN current_matches m "
+        "ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id"
     )
     return {
         ref_of(row): Match(row["code_key"], Rule(row["rule"]), row["field"], row["evidence"], row["confidence"])
@@ -68,22 +40,22 @@ def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
 
 def ever_matched(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that ever carried a code: when it is taken off, their buyer is decided anew."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN matches m "
-        "ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id"
+        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s CROSS JOIN matches m "
+        "ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id"
     )
     return {ref_of(row) for row in rows}
 
 
-def keep_matches(ledger: Ledger, run: int, matcher: str, found: Mapping[Ref, Match | None]) -> None:
+def keep_matches(ledger: Ledger, by: Provenance, found: Mapping[Ref, Match | None]) -> None:
     """Adds a row for each record whose match is another than before."""
     before = current_matches(ledger, found)
-    ledger.db.conn.executemany(
-        "INSERT INTO matches (connection, kind, id, code_key, rule, field, evidence, confidence, matcher, run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ledger.execute_many(
+        "INSERT INTO matches (connection, kind, id, code_key, rule, field, evidence, confidence, matcher, "
+        "policy, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (ref.connection, ref.kind.value, ref.id, *_match_columns(match), matcher, run)
+            (ref.connection, ref.kind.value, ref.id, *_match_columns(match), MATCHER_VERSION, by.policy, by.run)
             for ref, match in found.items()
             if match != before.get(ref)
         ],
@@ -96,30 +68,15 @@ def _match_columns(match: Match | None) -> tuple[object, ...]:
     return (match.code, match.rule.value, match.field, match.evidence, match.confidence)
 
 
-def keep_questions(
-    ledger: Ledger, run: int, refs: Iterable[Ref], asked: Iterable[Question], doubts: Collection[str]
-) -> None:
-    """Replaces the questions of those doubts about those records."""
-    ledger.wave(refs)
-    marks = ", ".join("?" * len(doubts))
-    ledger.db.execute(
-        "DELETE FROM questions WHERE (connection, kind, id) IN (SELECT connection, kind, id FROM wave) "
-        f"AND doubt IN ({marks})",
-        tuple(doubts),
-    )
-    ledger.db.conn.executemany(
-        "INSERT OR IGNORE INTO questions (connection, kind, id, doubt, field, evidence, candidates, run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (q.ref.connection, q.ref.kind.value, q.ref.id, q.doubt, q.field, q.evidence, json.dumps(q.candidates), run)
-            for q in asked
-        ],
-    )
+def carrying_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that carry a code, or ever did."""
+    refs = frozenset(refs)
+    return set(current_matches(ledger, refs)) | ever_matched(ledger, refs) if refs else set()
 
 
-def referral_from(row: sqlite3.Row) -> KeptReferral:
+def referral_from(row: Row) -> Referral:
     origin = row["origin_id"]
-    return KeptReferral(
+    return Referral(
         id=row["referral"],
         code=row["code_key"],
         program=row["program"],
@@ -134,43 +91,43 @@ def referral_from(row: sqlite3.Row) -> KeptReferral:
     )
 
 
-def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[KeptReferral]]:
+def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Referral]]:
     """The referrals that began on, hold, or were claimed for the e-mail of each of the records."""
-    ledger.wave(refs)
+    ledger.select(refs)
     return _by_record(
         ledger.rows("""
-        SELECT w.connection, w.kind, w.id, f.* FROM wave w CROSS JOIN referrals f
-          ON f.origin_connection = w.connection AND f.origin_kind = w.kind AND f.origin_id = w.id
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s CROSS JOIN referrals f
+          ON f.origin_connection = s.connection AND f.origin_kind = s.kind AND f.origin_id = s.id
         UNION
-        SELECT w.connection, w.kind, w.id, f.* FROM wave w
-          CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s
+          CROSS JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id
           CROSS JOIN referrals f ON f.referral = m.referral
         UNION
-        SELECT w.connection, w.kind, w.id, f.* FROM wave w
-          CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s
+          CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
           CROSS JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
     )
 
 
-def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[KeptReferral]]:
+def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Referral]]:
     """The referrals that hold each of the records."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT m.connection, m.kind, m.id, f.* FROM wave w "
-        "CROSS JOIN members m ON m.connection = w.connection AND m.kind = w.kind AND m.id = w.id "
+        "SELECT m.connection, m.kind, m.id, f.* FROM selection s "
+        "CROSS JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id "
         "CROSS JOIN referrals f ON f.referral = m.referral"
     )
     return _by_record(rows)
 
 
-def _by_record(rows: Iterable[sqlite3.Row]) -> dict[Ref, list[KeptReferral]]:
-    found: dict[Ref, list[KeptReferral]] = {}
+def _by_record(rows: Iterable[Row]) -> dict[Ref, list[Referral]]:
+    found: dict[Ref, list[Referral]] = {}
     for row in rows:
         found.setdefault(ref_of(row), []).append(referral_from(row))
     return found
 
 
-def referrals_named(ledger: Ledger, ids: Iterable[str]) -> list[KeptReferral]:
+def referrals_named(ledger: Ledger, ids: Iterable[str]) -> list[Referral]:
     """The referrals of those ids."""
     found = (ledger.one("SELECT * FROM referrals WHERE referral = ?", (name,)) for name in ids)
     return [referral_from(row) for row in found if row is not None]
@@ -183,8 +140,8 @@ def members_of(ledger: Ledger, referral: str) -> frozenset[Ref]:
     )
 
 
-def keep_referral(ledger: Ledger, run: int, referral: KeptReferral, members: Collection[Ref]) -> bool:
-    """Adds or updates a referral and the records that it holds. True when anything was new."""
+def keep_referral(ledger: Ledger, by: Provenance, referral: Referral) -> bool:
+    """Adds or updates a referral. True when anything was new."""
     origin = referral.origin
     row = (
         referral.code,
@@ -199,43 +156,47 @@ def keep_referral(ledger: Ledger, run: int, referral: KeptReferral, members: Col
         referral.why,
         referral.void.value if referral.void else None,
         referral.void_reason,
+        by.policy,
     )
-    changed = ledger.db.execute(
+    changed = ledger.execute(
         "INSERT INTO referrals (referral, code_key, program, referrer, source, origin_connection, origin_kind, "
-        "origin_id, email, claimed_at, why, void, void_reason, added_run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
+        "origin_id, email, claimed_at, why, void, void_reason, policy, added_run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
         "program = excluded.program, referrer = excluded.referrer, claimed_at = excluded.claimed_at, "
-        "why = excluded.why, void = excluded.void, void_reason = excluded.void_reason "
+        "why = excluded.why, void = excluded.void, void_reason = excluded.void_reason, policy = excluded.policy "
         "WHERE (referrals.program, referrals.referrer, referrals.claimed_at, referrals.why, referrals.void_reason) "
         "<> (excluded.program, excluded.referrer, excluded.claimed_at, excluded.why, excluded.void_reason) "
         "OR referrals.void IS NOT excluded.void",
-        (referral.id, *row, run),
-    ).rowcount
-    return keep_members(ledger, referral.id, frozenset(members)) or changed > 0
+        (referral.id, *row, by.run),
+    )
+    if changed:
+        add_claim(ledger, by, referral.id)
+    return changed > 0
 
 
-def keep_members(ledger: Ledger, referral: str, members: frozenset[Ref]) -> bool:
+def keep_members(ledger: Ledger, by: Provenance, referral: str, members: frozenset[Ref]) -> bool:
     """Replaces the records that a referral holds. True when they are others than before."""
     before = members_of(ledger, referral)
     if before == members:
         return False
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "DELETE FROM members WHERE connection = ? AND kind = ? AND id = ? AND referral = ?",
         [(ref.connection, ref.kind.value, ref.id, referral) for ref in before - members],
     )
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO members (connection, kind, id, referral) VALUES (?, ?, ?, ?)",
         [(ref.connection, ref.kind.value, ref.id, referral) for ref in members - before],
     )
+    add_memberships(ledger, by, referral, members - before, before - members)
     return True
 
 
 def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
     """The current credits of each of the deals that has any."""
-    ledger.wave(deals)
+    ledger.select(deals)
     rows = ledger.rows(
-        "SELECT c.* FROM wave w CROSS JOIN current_credits c "
-        "ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id ORDER BY c.seq"
+        "SELECT c.* FROM selection s CROSS JOIN current_credits c "
+        "ON c.connection = s.connection AND c.kind = s.kind AND c.id = s.id ORDER BY c.seq"
     )
     found: dict[Ref, list[Credit]] = {}
     for row in rows:
@@ -245,7 +206,7 @@ def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
     return found
 
 
-def keep_credits(ledger: Ledger, run: int, deal: Ref, model: str, credits: Sequence[Credit]) -> None:
+def keep_credits(ledger: Ledger, by: Provenance, deal: Ref, model: str, credits: Sequence[Credit]) -> None:
     """Adds a decision about a deal: who gets which share. An empty one says that nobody gets any."""
     # rows are never deleted: the next row's number was never a decision's, and is found without a search
     latest = ledger.one("SELECT coalesce(max(seq), 0) + 1 AS next FROM credits")
@@ -253,29 +214,29 @@ def keep_credits(ledger: Ledger, run: int, deal: Ref, model: str, credits: Seque
     rows: list[tuple[object, ...]] = [
         (credit.referral, str(credit.share), credit.role.value, credit.model) for credit in credits
     ]
-    ledger.db.conn.executemany(
-        "INSERT INTO credits (connection, kind, id, decision, referral, share, role, model, run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    ledger.execute_many(
+        "INSERT INTO credits (connection, kind, id, decision, referral, share, role, model, policy, run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
-            (deal.connection, deal.kind.value, deal.id, decision, *row, run)
+            (deal.connection, deal.kind.value, deal.id, decision, *row, by.policy, by.run)
             for row in rows or [(None, None, None, model)]
         ],
     )
 
 
-def status_of(ledger: Ledger, referral: str) -> KeptStatus | None:
+def status_of_referral(ledger: Ledger, referral: str) -> StatusChange | None:
     """Where a referral stands."""
     row = ledger.one("SELECT * FROM current_statuses WHERE referral = ?", (referral,))
     return status_from(row) if row else None
 
 
-def status_from(row: sqlite3.Row) -> KeptStatus:
-    return KeptStatus(row["referral"], Status(row["status"]), parse_time(row["at"]), row["reason"], row["label"])
+def status_from(row: Row) -> StatusChange:
+    return StatusChange(row["referral"], Status(row["status"]), parse_time(row["at"]), row["reason"], row["label"])
 
 
-def keep_status(ledger: Ledger, run: int, status: KeptStatus) -> None:
+def keep_status(ledger: Ledger, by: Provenance, status: StatusChange) -> None:
     """Adds where a referral stands from now on."""
-    ledger.db.execute(
-        "INSERT INTO statuses (referral, status, at, reason, label, run) VALUES (?, ?, ?, ?, ?, ?)",
-        (status.referral, status.status.value, format_time(status.at), status.reason, status.label, run),
+    ledger.execute(
+        "INSERT INTO statuses (referral, status, at, reason, label, policy, run) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (status.referral, status.status.value, format_time(status.at), status.reason, status.label, by.policy, by.run),
     )

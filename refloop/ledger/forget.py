@@ -10,19 +10,16 @@ import hashlib
 import json
 import re
 import secrets
-import sqlite3
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from sqlite_utils import Database
-
 from refloop.ledger.backups import arriving_at, backups_of, folder_of, set_aside
-from refloop.ledger.book import Ledger, translated
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import put_record, record_from, records_of
+from refloop.ledger.store import Ledger
 from refloop.model import Kind, Record, Ref, format_time
 
 _KEY = "forget_key"
@@ -55,11 +52,10 @@ class Forgotten:
 
     def add(self, names: Iterable[str], now: datetime) -> None:
         """Remembers, by their hashes alone, e-mail keys and records that are forgotten from now on."""
-        db = self._ledger.db
         if not self._key:
             self._key = secrets.token_bytes(32)
-            db.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (_KEY, self._key.hex()))
-        db.conn.executemany(
+            self._ledger.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (_KEY, self._key.hex()))
+        self._ledger.execute_many(
             "INSERT OR IGNORE INTO forgotten (digest, at) VALUES (?, ?)",
             [(self._digest(name), format_time(now)) for name in names],
         )
@@ -84,25 +80,26 @@ def erase(ledger: Ledger, emails: Collection[str], refs: Collection[Ref], keep: 
 
     Returns how many of what were erased. What was erased is gone from the file only after `scrub`.
     """
-    with ledger.writing() as db:
-        db.execute("PRAGMA defer_foreign_keys=ON")
-        db.execute("INSERT INTO meta (key, value) VALUES (?, '1')", (_ERASING,))
+    with ledger.writing():
+        ledger.execute("INSERT INTO meta (key, value) VALUES (?, '1')", (_ERASING,))
         forgotten = Forgotten(ledger)
         forgotten.add([*emails, *map(str, refs)], now)
         counts = Counter(records=_strip_records(ledger, forgotten, refs, emails if keep else ()))
-        ledger.wave(refs)
-        mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM wave)"
-        counts["matches"] = db.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}").rowcount
-        counts["questions"] = db.execute(f"DELETE FROM questions WHERE {mine}").rowcount
+        ledger.select(refs)
+        mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM selection)"
+        counts["matches"] = ledger.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}")
+        counts["questions"] = ledger.execute(f"DELETE FROM questions WHERE {mine}")
+        ledger.execute(f"DELETE FROM review_items WHERE {mine}")
         for email in emails:
             stand_in = forgotten.pseudonym(email) if keep else None
-            counts["referrals"] += db.execute(
+            counts["referrals"] += ledger.execute(
                 "UPDATE referrals SET email = ?, note = '' WHERE email = ?", (stand_in, email)
-            ).rowcount
-            counts["referrers"] += _erase_referrers(db, email, stand_in)
-            counts["other values"] += _sweep(db, email, forgotten.pseudonym(email))
+            )
+            ledger.execute("UPDATE claims SET email = ? WHERE email = ?", (stand_in, email))
+            counts["referrers"] += _erase_referrers(ledger, email, stand_in)
+            counts["other values"] += _sweep(ledger, email, forgotten.pseudonym(email))
             _hash_again(ledger, forgotten.pseudonym(email))
-        db.execute("DELETE FROM meta WHERE key = ?", (_ERASING,))
+        ledger.execute("DELETE FROM meta WHERE key = ?", (_ERASING,))
         ledger.moved()
     return counts
 
@@ -122,42 +119,31 @@ def is_pseudonym(email: str | None) -> bool:
     return email is not None and email.startswith(_PREFIX) and "@" not in email
 
 
-def _erase_referrers(db: Database, email: str, stand_in: str | None) -> int:
+def _erase_referrers(ledger: Ledger, email: str, stand_in: str | None) -> int:
     """Erases the referrers of an address, and queues the records on which they stand by name."""
-    rows = db.execute(
+    rows = ledger.rows(
         "UPDATE referrers SET email = ?, name = '' WHERE email = ? RETURNING referrer", (stand_in, email)
-    ).fetchall()
-    for (referrer,) in rows:
+    )
+    referrers = [row["referrer"] for row in rows]
+    for referrer in referrers:
         for through in ("members", "current_credits"):
-            db.execute(
+            ledger.execute(
                 "INSERT OR IGNORE INTO queue (topic, connection, kind, id) SELECT ?, x.connection, x.kind, x.id "
                 f"FROM referrals f CROSS JOIN {through} x ON x.referral = f.referral WHERE f.referrer = ?",
                 (Topic.PLAN.value, referrer),
             )
-    return len(rows)
+    return len(referrers)
 
 
-def _sweep(db: Database, email: str, stand_in: str) -> int:
+def _sweep(ledger: Ledger, email: str, stand_in: str) -> int:
     """Replaces the address wherever else it stands, in whatever case and spelling: in other people's texts, in values
     that were written, in the ids of referrers who are named by it."""
     spellings = {email, _unicode(email), json.dumps(_unicode(email)).strip('"').casefold()}
     either = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
     # of a longer address, which is somebody else's, it is only a part
     pattern = re.compile(rf"(?<![\w.+-])(?:{either})(?![\w-]|\.\w)", re.IGNORECASE)
-    db.conn.create_function("without_email", 1, lambda text: pattern.sub(stand_in, text), deterministic=True)
-    done = 0
-    tables = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()]
-    for table in tables:
-        columns = [row[1] for row in db.execute(f'PRAGMA table_info("{table}")').fetchall() if row[2] == "TEXT"]
-        for column in columns:
-            found = " OR ".join([f'instr(lower("{column}"), ?)'] * len(spellings))
-            done += db.execute(
-                f'UPDATE OR REPLACE "{table}" SET "{column}" = without_email("{column}") WHERE ({found}) '
-                f'AND without_email("{column}") <> "{column}"',
-                tuple(spelling.lower() for spelling in spellings),
-            ).rowcount
-    db.conn.create_function("without_email", 1, None)
-    return done
+    lower = {spelling.lower() for spelling in spellings}
+    return ledger.engine.rewrite_texts(lower, lambda text: pattern.sub(stand_in, text))
 
 
 def _hash_again(ledger: Ledger, stand_in: str) -> None:
@@ -184,11 +170,8 @@ def _unicode(email: str) -> str:
 def scrub(ledger: Ledger) -> list[Path]:
     """Writes the file anew without the free space in which something erased may still stand, and deletes the backups
     and the ledgers that were moved aside. Returns what was deleted."""
-    ledger.make_sure()
-    try:
-        ledger.db.execute("VACUUM")
-    except sqlite3.DatabaseError as error:
-        raise translated(error, ledger.path) from error
+    ledger.check_lease()
+    ledger.engine.compact()
     gone: Sequence[Path] = [
         *backups_of(ledger.path),
         *folder_of(ledger.path).glob(".*"),

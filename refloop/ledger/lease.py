@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-import sqlite3
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from refloop.errors import LeaseLost, TryLater
-from refloop.ledger.book import Ledger
+from refloop.ledger.engine.base import Row
+from refloop.ledger.store import Ledger
 from refloop.model import format_time, parse_time
 
 HEARTBEAT = timedelta(seconds=15)
@@ -54,7 +54,7 @@ def holder_of(ledger: Ledger) -> Holder | None:
     return _holder(row) if row else None
 
 
-def _holder(row: sqlite3.Row) -> Holder:
+def _holder(row: Row) -> Holder:
     return Holder(
         row["owner"],
         row["host"],
@@ -82,14 +82,14 @@ class Lease:
 
         Raises TryLater when another one is alive and works.
         """
-        with self._ledger.writing() as db:
+        with self._ledger.writing():
             before, now = holder_of(self._ledger), self._clock()
             if before and before.alive(now) and not (locked and before.locked):
                 raise TryLater(f"another refloop is working on {self._ledger.path} ({before})")
             self.fence = before.fence + 1 if before else 1
             self._beaten = now
-            db.execute("DELETE FROM lease")
-            db.execute(
+            self._ledger.execute("DELETE FROM lease")
+            self._ledger.execute(
                 "INSERT INTO lease (owner, host, pid, started_at, heartbeat_at, expires_at, fence, locked) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -103,9 +103,9 @@ class Lease:
                     int(locked),
                 ),
             )
-        self._ledger.guard = self.make_sure
+        self._ledger.guard = self.check
 
-    def make_sure(self) -> None:
+    def check(self) -> None:
         """Raises LeaseLost when another process took over. Within a transaction, that also renews the lease."""
         row = self._ledger.one("SELECT 1 FROM lease WHERE owner = ? AND fence = ?", (self.owner, self.fence))
         if row is None:
@@ -114,8 +114,8 @@ class Lease:
                 remedy="Nothing is lost: what this run did not finish, the next one does.",
             )
         now = self._clock()
-        if self._ledger.db.conn.in_transaction and now - self._beaten >= HEARTBEAT:
-            self._ledger.db.execute(
+        if self._ledger.engine.in_transaction and now - self._beaten >= HEARTBEAT:
+            self._ledger.execute(
                 "UPDATE lease SET heartbeat_at = ?, expires_at = ?", (format_time(now), format_time(now + EXPIRY))
             )
             self._beaten = now
@@ -123,16 +123,18 @@ class Lease:
     def hand_back(self) -> None:
         """Lets the next one begin at once. Does nothing when another has taken over already."""
         self._ledger.guard = None
-        with self._ledger.writing() as db:
-            db.execute("UPDATE lease SET expires_at = NULL WHERE owner = ? AND fence = ?", (self.owner, self.fence))
+        with self._ledger.writing():
+            self._ledger.execute(
+                "UPDATE lease SET expires_at = NULL WHERE owner = ? AND fence = ?", (self.owner, self.fence)
+            )
 
 
 def replace_holder(ledger: Ledger, now: datetime) -> Holder | None:
     """Lets the next run take over at once: who holds the ledger now writes nothing any more. Returns who that was,
     None when nobody holds it."""
-    with ledger.writing() as db:
+    with ledger.writing():
         holder = holder_of(ledger)
         if holder is None or holder.expires_at is None:
             return None
-        db.execute("UPDATE lease SET fence = fence + 1, owner = '', expires_at = ?", (format_time(now),))
+        ledger.execute("UPDATE lease SET fence = fence + 1, owner = '', expires_at = ?", (format_time(now),))
     return holder

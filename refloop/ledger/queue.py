@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import StrEnum
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Ref
 
 
@@ -25,14 +25,12 @@ def enqueue(ledger: Ledger, topic: Topic, refs: Iterable[Ref]) -> None:
     """Puts records on the list of a topic; once, however often they are named."""
     rows = [(topic.value, ref.connection, ref.kind.value, ref.id) for ref in refs]
     if rows:
-        ledger.db.conn.executemany(
-            "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, ?, ?, ?)", rows
-        )
+        ledger.execute_many("INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, ?, ?, ?)", rows)
 
 
 def enqueue_ids(ledger: Ledger, topic: Topic, ids: Iterable[str]) -> None:
     """The same for things that are named by an id alone: referrals and referrers."""
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?)",
         ((topic.value, name) for name in ids),
     )
@@ -63,7 +61,7 @@ def next_ids(ledger: Ledger, topic: Topic, limit: int) -> list[str]:
 
 def dequeue(ledger: Ledger, topic: Topic, refs: Iterable[Ref]) -> None:
     """Takes records off the list of a topic."""
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "DELETE FROM queue WHERE topic = ? AND connection = ? AND kind = ? AND id = ?",
         ((topic.value, ref.connection, ref.kind.value, ref.id) for ref in refs),
     )
@@ -71,7 +69,7 @@ def dequeue(ledger: Ledger, topic: Topic, refs: Iterable[Ref]) -> None:
 
 def dequeue_up_to(ledger: Ledger, topic: Topic, last: Ref) -> None:
     """Takes off a topic's list all records up to `last`, in the order in which `next_refs` brings them."""
-    ledger.db.execute(
+    ledger.execute(
         "DELETE FROM queue WHERE topic = ? AND (connection, kind, id) <= (?, ?, ?)",
         (topic.value, last.connection, last.kind.value, last.id),
     )
@@ -79,7 +77,7 @@ def dequeue_up_to(ledger: Ledger, topic: Topic, last: Ref) -> None:
 
 def dequeue_ids(ledger: Ledger, topic: Topic, ids: Iterable[str]) -> None:
     """Takes ids off the list of a topic."""
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "DELETE FROM queue WHERE topic = ? AND connection = '' AND kind = '' AND id = ?",
         ((topic.value, name) for name in ids),
     )

@@ -7,23 +7,25 @@ from datetime import datetime
 from typing import NoReturn
 
 from refloop.errors import SourceShrunk
-from refloop.ledger.book import Ledger
+from refloop.ledger.full_pull import begin_counting, brought_so_far, end_counting
+from refloop.ledger.history import Provenance
+from refloop.ledger.policies import forget_rules
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import stamp
-from refloop.ledger.shown import begin_showing, end_showing, shown
+from refloop.ledger.reviews import close_all
+from refloop.ledger.store import Ledger
+from refloop.mapping.trust import is_shrunk
 
 _AWAITED = "awaited:"
 _DERIVED = (Topic.MATCH, Topic.CLAIM, Topic.CREDIT, Topic.STATUS, Topic.TOTAL, Topic.PLAN)
-LEAST = 0.5
-"""A full pull that brings less than this part of what was known before is not believed."""
 
 
-def rebuild(ledger: Ledger, connections: Iterable[str]) -> int:
+def rebuild(ledger: Ledger, connections: Iterable[str], by: Provenance) -> int:
     """Forgets records, links, cursors and what was queued for them; keeps codes, referrals, decisions and receipts.
 
     What the connections showed is awaited from their next pulls. Returns how many records were forgotten.
     """
-    with ledger.writing() as db:
+    with ledger.writing():
         known = {
             row["connection"]: int(row["known"])
             for row in ledger.rows("SELECT connection, count(*) AS known FROM records WHERE deleted = 0 GROUP BY 1")
@@ -33,12 +35,13 @@ def rebuild(ledger: Ledger, connections: Iterable[str]) -> int:
             _await_no_more(ledger, name)
         for name in names:
             _await(ledger, name, known.get(name, 0))
-        forgotten = db.execute("DELETE FROM records").rowcount
-        db.execute("DELETE FROM links")
-        db.execute("DELETE FROM cursors")
-        db.execute("DELETE FROM questions")
+        forgotten = ledger.execute("DELETE FROM records")
+        ledger.execute("DELETE FROM links")
+        ledger.execute("DELETE FROM cursors")
+        close_all(ledger, by)
+        forget_rules(ledger)
         for topic in _DERIVED:
-            db.execute("DELETE FROM queue WHERE topic = ?", (topic.value,))
+            ledger.execute("DELETE FROM queue WHERE topic = ?", (topic.value,))
         ledger.moved()
     return forgotten
 
@@ -55,25 +58,25 @@ def expect(ledger: Ledger, connection: str) -> None:
         known = _known(ledger, connection)
         if known or connection in awaited(ledger):
             _await(ledger, connection, known)
-            begin_showing(ledger, connection)
+            begin_counting(ledger, connection)
 
 
-def arrived(ledger: Ledger, connection: str, *, allow_shrink: bool = False) -> None:
+def arrived(ledger: Ledger, connection: str, least: float) -> None:
     """Says that a pull of the connection went through to its end. Nothing is awaited from it any more.
 
-    Raises SourceShrunk when it brought less than half of what was known before, unless told to believe it; its next
-    pull brings everything again then.
+    Raises SourceShrunk when it brought less than the part `least` of what was known before; its next pull brings
+    everything again then.
     """
     row = ledger.one("SELECT CAST(value AS INTEGER) AS n FROM meta WHERE key = ?", (_AWAITED + connection,))
     if row is None:
         return
-    counted, expected = shown(ledger, connection), int(row["n"])
+    counted, expected = brought_so_far(ledger, connection), int(row["n"])
     found = _known(ledger, connection) if counted is None else counted
-    with ledger.writing() as db:
-        if allow_shrink or not shrunk(found, expected):
+    with ledger.writing():
+        if not is_shrunk(found, expected, least):
             _await_no_more(ledger, connection)
             return
-        db.execute("DELETE FROM cursors WHERE connection = ?", (connection,))
+        ledger.execute("DELETE FROM cursors WHERE connection = ?", (connection,))
     refuse(found, expected)
 
 
@@ -90,11 +93,6 @@ def known_between(ledger: Ledger, connection: str, start: datetime, end: datetim
     return int(row["n"])
 
 
-def shrunk(found: int, expected: int) -> bool:
-    """Whether a full pull is not to be believed."""
-    return found < expected * LEAST
-
-
 def refuse(found: int, expected: int) -> NoReturn:
     """Raises SourceShrunk."""
     raise SourceShrunk(
@@ -105,7 +103,7 @@ def refuse(found: int, expected: int) -> NoReturn:
 
 def _await(ledger: Ledger, connection: str, known: int) -> None:
     # begun twice in a row, what was known the first time still counts
-    ledger.db.execute(
+    ledger.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
         "value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
         (_AWAITED + connection, str(known)),
@@ -113,8 +111,8 @@ def _await(ledger: Ledger, connection: str, known: int) -> None:
 
 
 def _await_no_more(ledger: Ledger, connection: str) -> None:
-    ledger.db.execute("DELETE FROM meta WHERE key = ?", (_AWAITED + connection,))
-    end_showing(ledger, connection)
+    ledger.execute("DELETE FROM meta WHERE key = ?", (_AWAITED + connection,))
+    end_counting(ledger, connection)
 
 
 def _known(ledger: Ledger, connection: str) -> int:

@@ -4,26 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from refloop import log
-from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.records import overlay, records_of
-from refloop.model import Change, FieldSpec, Receipt, Ref, Verdict, format_time
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A field of ours in which a person wrote something else than we want. Never overwritten."""
-
-    ref: Ref
-    field: str
-    wrote: str | None
-    found: str | None
-    want: str | None
-    why: str
+from refloop.ledger.store import Ledger, ref_of
+from refloop.model import Change, Conflict, FieldSpec, Receipt, Ref, Verdict, format_time
 
 
 def written_values(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref, str | None]:
@@ -37,10 +24,10 @@ def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str 
     A record that survived a merge may hold what we wrote into one that was merged into it: that is ours too, until we
     write there after the merge was seen. Whoever types the old value then is a person.
     """
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT v.connection, v.kind, v.id, v.field, v.value FROM wave w CROSS JOIN written v "
-        "ON v.connection = w.connection AND v.kind = w.kind AND v.id = w.id"
+        "SELECT v.connection, v.kind, v.id, v.field, v.value FROM selection s CROSS JOIN written v "
+        "ON v.connection = s.connection AND v.kind = s.kind AND v.id = s.id"
     )
     found: dict[Ref, dict[str, str | None]] = {}
     for row in rows:
@@ -54,9 +41,9 @@ def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str 
 
 _WRITTEN_BEFORE_A_MERGE = """
     WITH RECURSIVE family (connection, kind, id, was_connection, was_kind, was_id) AS (
-        SELECT w.connection, w.kind, w.id, l.source_connection, l.source_kind, l.source_id
-        FROM wave w CROSS JOIN links l ON l.target_connection = w.connection AND l.target_kind = w.kind
-            AND l.target_id = w.id AND l.relation = 'merged-into'
+        SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id
+        FROM selection s CROSS JOIN links l ON l.target_connection = s.connection AND l.target_kind = s.kind
+            AND l.target_id = s.id AND l.relation = 'merged-into'
         UNION
         SELECT f.connection, f.kind, f.id, l.source_connection, l.source_kind, l.source_id
         FROM family f CROSS JOIN links l ON l.target_connection = f.was_connection AND l.target_kind = f.was_kind
@@ -77,11 +64,11 @@ _WRITTEN_BEFORE_A_MERGE = """
 def refusals(ledger: Ledger, refs: Iterable[Ref]) -> dict[tuple[Ref, str], tuple[str | None, str | None, int]]:
     """(record, field) -> (before, after, how often in a row) of the changes that the CRM refused last time,
     counted since the record last changed."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT t.connection, t.kind, t.id, t.field, t.before, t.after, t.verdict FROM wave w "
-        "CROSS JOIN records r ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
-        "CROSS JOIN receipts t ON t.connection = w.connection AND t.kind = w.kind AND t.id = w.id "
+        "SELECT t.connection, t.kind, t.id, t.field, t.before, t.after, t.verdict FROM selection s "
+        "CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id "
+        "CROSS JOIN receipts t ON t.connection = s.connection AND t.kind = s.kind AND t.id = s.id "
         "WHERE t.run >= r.changed_run ORDER BY t.seq"
     )
     found: dict[tuple[Ref, str], tuple[str | None, str | None, int]] = {}
@@ -99,7 +86,7 @@ def refusals(ledger: Ledger, refs: Iterable[Ref]) -> dict[tuple[Ref, str], tuple
 
 def intend(ledger: Ledger, run: int, changes: Iterable[Change]) -> None:
     """Writes the outbox: what is about to be sent. From here on its fate is unknown until a receipt is kept."""
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO outbox (connection, kind, id, field, before, after, why, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (connection, kind, id, field) DO UPDATE SET "
         "before = excluded.before, after = excluded.after, why = excluded.why, run = excluded.run",
@@ -120,7 +107,7 @@ def unsettled(ledger: Ledger, connection: str, specs: Mapping[str, FieldSpec], l
 
 def forget_intent(ledger: Ledger, changes: Iterable[Change]) -> None:
     """Takes changes out of the outbox: their fate is known."""
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "DELETE FROM outbox WHERE connection = ? AND kind = ? AND id = ? AND field = ?",
         [(*_name(change.ref), change.field.name) for change in changes],
     )
@@ -133,7 +120,7 @@ def keep_receipts(ledger: Ledger, run: int, receipts: Sequence[Receipt], now: da
     """
     with ledger.writing():
         settled = [receipt for receipt in receipts if receipt.verdict is not Verdict.UNKNOWN]
-        ledger.db.conn.executemany(
+        ledger.execute_many(
             "INSERT INTO receipts "
             "(connection, kind, id, field, before, after, found, verdict, reason, overwrote, why, run, at) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -195,11 +182,11 @@ def keep_conflicts(ledger: Ledger, run: int, refs: Collection[Ref], conflicts: I
         if fresh.get(key) == conflict:
             del fresh[key]
         else:
-            ledger.db.execute(
+            ledger.execute(
                 "DELETE FROM conflicts WHERE connection = ? AND kind = ? AND id = ? AND field = ?",
                 (*_name(conflict.ref), conflict.field),
             )
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "INSERT INTO conflicts (connection, kind, id, field, wrote, found, want, why, run) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [(*_name(c.ref), c.field, c.wrote, c.found, c.want, c.why, run) for c in fresh.values()],
@@ -210,10 +197,10 @@ def keep_conflicts(ledger: Ledger, run: int, refs: Collection[Ref], conflicts: I
 
 def conflicts_of(ledger: Ledger, refs: Iterable[Ref]) -> list[Conflict]:
     """The conflicts of those records."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT c.* FROM wave w CROSS JOIN conflicts c "
-        "ON c.connection = w.connection AND c.kind = w.kind AND c.id = w.id"
+        "SELECT c.* FROM selection s CROSS JOIN conflicts c "
+        "ON c.connection = s.connection AND c.kind = s.kind AND c.id = s.id"
     )
     return [Conflict(ref_of(row), row["field"], row["wrote"], row["found"], row["want"], row["why"]) for row in rows]
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.engine.base import Row
+from refloop.ledger.full_pull import count_brought
 from refloop.ledger.queue import Topic, enqueue
-from refloop.ledger.shown import show
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Cursor, Kind, Link, Outcome, Page, Record, Ref, Relation, format_time, parse_time
 
 _UPSERT = """
@@ -56,18 +56,18 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
     "rejected".
     """
     counts = Counter(pulled=len(page.records))
-    with ledger.writing() as db:
-        show(ledger, connection, sum(not record.deleted for record in page.records))
+    with ledger.writing():
+        count_brought(ledger, connection, sum(not record.deleted for record in page.records))
         records = _latest(page.records)
         counts["rejected"] += len(page.records) - len(records)
         fresh = _changed(ledger, records, counts)
-        db.conn.executemany(_UPSERT, [(*_columns(record), run) for record in fresh])
+        ledger.execute_many(_UPSERT, [(*_columns(record), run) for record in fresh])
         touched = {record.ref for record in fresh} | _keep_links(ledger, run, page)
         enqueue(ledger, Topic.MATCH, touched)
         if touched:
             ledger.moved()
         if page.cursor is not None:
-            db.execute(
+            ledger.execute(
                 "INSERT INTO cursors (connection, cursor, run, at) VALUES (?, ?, ?, ?) ON CONFLICT (connection) "
                 "DO UPDATE SET cursor = excluded.cursor, run = excluded.run, at = excluded.at",
                 (connection, page.cursor.text, run, format_time(now)),
@@ -76,12 +76,12 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
 
 
 def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]) -> list[Record]:
-    ledger.wave(records)
+    ledger.select(records)
     known = {
         ref_of(row): row
         for row in ledger.rows(
-            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at, r.deleted FROM wave w CROSS JOIN records r "
-            "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id"
+            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at, r.deleted FROM selection s CROSS JOIN records r "
+            "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id"
         )
     }
     merged = merged_among(ledger, records.keys() - known.keys())
@@ -113,7 +113,7 @@ def _latest(records: Iterable[Record]) -> dict[Ref, Record]:
     return latest
 
 
-def _is_older(record: Record, known: sqlite3.Row) -> bool:
+def _is_older(record: Record, known: Row) -> bool:
     """Whether a copy is one from before what is known. What was deleted comes back only as a later version."""
     shown = stamp(record.modified_at)
     revives = bool(known["deleted"]) and not record.deleted
@@ -123,7 +123,7 @@ def _is_older(record: Record, known: sqlite3.Row) -> bool:
 
 def _touch(ledger: Ledger, records: Iterable[Record]) -> None:
     """Remembers later versions of the same content, so that older copies are known as such. Queues nothing."""
-    ledger.db.conn.executemany(
+    ledger.execute_many(
         "UPDATE records SET modified_at = ? WHERE connection = ? AND kind = ? AND id = ?",
         [
             (stamp(record.modified_at), record.ref.connection, record.ref.kind.value, record.ref.id)
@@ -149,10 +149,8 @@ def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
     for edge, link in wanted.items():
         if link.key:
             touched |= _drop_by_key(ledger, link, but=edge)
-        added = ledger.db.execute(
-            f"INSERT OR IGNORE INTO links ({_LINK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", edge
-        )
-        if added.rowcount:
+        added = ledger.execute(f"INSERT OR IGNORE INTO links ({_LINK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", edge)
+        if added:
             touched |= {link.source, link.target}
             if link.relation is Relation.MERGED_INTO:
                 _bury(ledger, run, link.source)
@@ -163,7 +161,7 @@ def _drop(ledger: Ledger, edges: Sequence[tuple[str, ...]]) -> set[Ref]:
     touched: set[Ref] = set()
     condition = " AND ".join(f"{column} = ?" for column in _LINK_COLUMNS.split(", "))
     for edge in edges:
-        if ledger.db.execute(f"DELETE FROM links WHERE {condition}", edge).rowcount:
+        if ledger.execute(f"DELETE FROM links WHERE {condition}", edge):
             touched |= _ends(edge)
     return touched
 
@@ -182,7 +180,7 @@ def _bury(ledger: Ledger, run: int, ref: Ref) -> None:
     """A record that was merged away is gone, whether or not its CRM ever shows it as deleted."""
     record = record_of(ledger, ref)
     if record is not None and not record.deleted:
-        ledger.db.execute(_UPSERT, (*_columns(replace(record, deleted=True)), run))
+        ledger.execute(_UPSERT, (*_columns(replace(record, deleted=True)), run))
 
 
 def _edge(link: Link) -> tuple[str, ...]:
@@ -259,12 +257,12 @@ def _columns(record: Record) -> tuple[object, ...]:
     return (ref.connection, ref.kind.value, ref.id, created, stamp(record.modified_at), *rest, _digest(content))
 
 
-def stored_hash_of(row: sqlite3.Row) -> str:
+def stored_hash_of(row: Row) -> str:
     """`hash_of` the record that a row of `records` holds, without reading it: the content is kept as it is hashed."""
     return _digest(tuple(row[name] for name in _CONTENT_COLUMNS))
 
 
-def record_from(row: sqlite3.Row) -> Record:
+def record_from(row: Row) -> Record:
     """A row of `records` as the value it was."""
     return Record(
         ref=ref_of(row),
@@ -290,22 +288,22 @@ def record_of(ledger: Ledger, ref: Ref) -> Record | None:
 
 def records_of(ledger: Ledger, refs: Iterable[Ref]) -> Iterator[Record]:
     """The records of that name that were ever seen, in the order of their names."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT r.* FROM wave w CROSS JOIN records r "
-        "ON r.connection = w.connection AND r.kind = w.kind AND r.id = w.id "
+        "SELECT r.* FROM selection s CROSS JOIN records r "
+        "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id "
         "ORDER BY r.connection, r.kind, r.id"
     )
-    # read out at once: the caller may fill the next wave while it goes through this one
+    # read out at once: the caller may fill the next selection while it goes through this one
     return iter([record_from(row) for row in rows])
 
 
 def merged_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that were merged into another: gone, but their code speaks for the survivor."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT w.connection, w.kind, w.id FROM wave w CROSS JOIN links l "
-        "ON l.source_connection = w.connection AND l.source_kind = w.kind AND l.source_id = w.id "
+        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s CROSS JOIN links l "
+        "ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id "
         "AND l.relation = 'merged-into'"
     )
     return {ref_of(row) for row in rows}
@@ -322,7 +320,7 @@ def put_record(ledger: Ledger, record: Record) -> None:
     """Replaces what is kept of a record, if anything is. Not a change of the CRM: queues nothing."""
     row = ledger.one("SELECT changed_run FROM records WHERE (connection, kind, id) = (?, ?, ?)", _columns(record)[:3])
     if row:
-        ledger.db.execute(_UPSERT, (*_columns(record), row["changed_run"]))
+        ledger.execute(_UPSERT, (*_columns(record), row["changed_run"]))
 
 
 def cursor_of(ledger: Ledger, connection: str) -> Cursor | None:

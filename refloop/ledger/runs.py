@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from refloop import log
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.model import format_time
 
 READ = ("new", "changed", "unchanged", "rejected")
@@ -43,15 +43,16 @@ def imbalances(counts: Mapping[str, Mapping[str, int]]) -> list[str]:
 
 def start_run(ledger: Ledger, command: str, version: str, now: datetime) -> int:
     """Opens a run and gives its number. Runs that are open still were killed: they are closed as interrupted."""
-    with ledger.writing() as db:
-        db.execute(
+    with ledger.writing():
+        ledger.execute(
             "UPDATE runs SET ended_at = ?, problems = ? WHERE ended_at IS NULL",
             (format_time(now), json.dumps([INTERRUPTED])),
         )
-        cursor = db.execute(
-            "INSERT INTO runs (command, version, started_at) VALUES (?, ?, ?)", (command, version, format_time(now))
+        (added,) = ledger.rows(
+            "INSERT INTO runs (command, version, started_at) VALUES (?, ?, ?) RETURNING run",
+            (command, version, format_time(now)),
         )
-        run = int(cursor.lastrowid or 0)
+        run = int(added["run"])
     log.begin_run(run)
     log.info("run started", command=command, version=version)
     return run
@@ -66,8 +67,8 @@ def end_run(
     now: datetime,
 ) -> None:
     """Closes a run with what it did and how it ended."""
-    with ledger.writing() as db:
-        db.execute(
+    with ledger.writing():
+        ledger.execute(
             "UPDATE runs SET ended_at = ?, exit = ?, counts = ?, problems = ? WHERE run = ?",
             (format_time(now), exit_code, json.dumps(counts, sort_keys=True), json.dumps(list(problems)), run),
         )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
+from refloop.model import Kind, Ref, ReviewItem, ReviewReason
+
 APPLICATION_ID = 0x5265664C  # "RefL": `file` and our own start-up check tell a ledger from any other database
 
 migrations = Migrations("refloop")
@@ -225,22 +227,25 @@ _VIEWS = (
         JOIN referrals f ON f.referral = c.referral""",
 )
 
-_APPEND_ONLY = ("matches", "credits", "statuses", "receipts")
-
 
 @migrations()
 def first(db: Database) -> None:
     """The ledger as it began."""
     for statement in (*_TABLES, *_VIEWS):
         db.execute(statement)
-    for table in _APPEND_ONLY:
-        for action in ("UPDATE", "DELETE"):
-            db.execute(
-                # the one exception: `refloop forget`, which writes and takes away that row in its transaction
-                f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
-                "WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'erasing') "
-                f"BEGIN SELECT RAISE(ABORT, '{table} are added, never edited'); END"
-            )
+    for table in ("matches", "credits", "statuses", "receipts"):
+        _guard(db, table)
+
+
+def _guard(db: Database, table: str) -> None:
+    """Lets rows be added to a table, never edited."""
+    for action in ("UPDATE", "DELETE"):
+        db.execute(
+            # the one exception: `refloop forget`, which writes and takes away that row in its transaction
+            f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
+            "WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'erasing') "
+            f"BEGIN SELECT RAISE(ABORT, '{table} are added, never edited'); END"
+        )
 
 
 @migrations()
@@ -269,3 +274,131 @@ def overwritten(db: Database) -> None:
             WHERE q.connection = r.connection AND q.kind = r.kind AND q.id = r.id AND q.field = r.field
               AND q.verdict = 'written')"""
     )
+
+
+@migrations()
+def policies(db: Database) -> None:
+    """By which rules each decision was made; and what comes due by time alone."""
+    for table in ("matches", "referrals", "credits", "statuses"):
+        db.execute(f"ALTER TABLE {table} ADD COLUMN policy TEXT NOT NULL DEFAULT ''")
+    db.execute(
+        """CREATE TABLE policies (
+        digest TEXT NOT NULL,
+        part TEXT NOT NULL,
+        rules TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (digest, part)
+    ) STRICT"""
+    )
+    db.execute(
+        """CREATE TABLE due (
+        topic TEXT NOT NULL,
+        connection TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
+        at TEXT NOT NULL,
+        PRIMARY KEY (topic, connection, kind, id)
+    ) STRICT, WITHOUT ROWID"""
+    )
+    db.execute("CREATE INDEX due_by_time ON due (at)")
+
+
+_HISTORY = (
+    """CREATE TABLE claims (
+        seq INTEGER PRIMARY KEY,
+        referral TEXT NOT NULL,
+        code_key TEXT NOT NULL,
+        program TEXT NOT NULL,
+        referrer TEXT NOT NULL,
+        source TEXT NOT NULL,
+        origin_connection TEXT, origin_kind TEXT, origin_id TEXT,
+        email TEXT,
+        claimed_at TEXT NOT NULL,
+        why TEXT NOT NULL,
+        void TEXT,
+        void_reason TEXT NOT NULL,
+        policy TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX claims_by_referral ON claims (referral, seq)",
+    f"""CREATE TABLE memberships (
+        seq INTEGER PRIMARY KEY,
+        {_REF},
+        referral TEXT NOT NULL,
+        holds INTEGER NOT NULL,
+        run INTEGER NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX memberships_by_referral ON memberships (referral, seq)",
+    "CREATE INDEX memberships_by_record ON memberships (connection, kind, id, seq)",
+    """CREATE TABLE code_definitions (
+        seq INTEGER PRIMARY KEY,
+        code_key TEXT NOT NULL,
+        code TEXT NOT NULL,
+        referrer TEXT NOT NULL,
+        program TEXT NOT NULL,
+        valid_from TEXT,
+        valid_to TEXT,
+        run INTEGER NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX code_definitions_by_code ON code_definitions (code_key, seq)",
+    f"""CREATE TABLE review_items (
+        seq INTEGER PRIMARY KEY,
+        item TEXT NOT NULL,
+        {_REF},
+        reason TEXT NOT NULL, field TEXT NOT NULL, evidence TEXT NOT NULL,
+        candidates TEXT NOT NULL,
+        open INTEGER NOT NULL,
+        run INTEGER NOT NULL,
+        at TEXT NOT NULL
+    ) STRICT""",
+    "CREATE INDEX review_items_by_item ON review_items (item, seq)",
+    "CREATE INDEX review_items_by_record ON review_items (connection, kind, id)",
+)
+
+_SO_FAR = (
+    """INSERT INTO claims (referral, code_key, program, referrer, source, origin_connection, origin_kind, origin_id,
+                        email, claimed_at, why, void, void_reason, policy, run, at)
+        SELECT f.referral, f.code_key, f.program, f.referrer, f.source, f.origin_connection, f.origin_kind, f.origin_id,
+               f.email, f.claimed_at, f.why, f.void, f.void_reason, f.policy, f.added_run, coalesce(r.started_at, '')
+        FROM referrals f LEFT JOIN runs r ON r.run = f.added_run ORDER BY f.added_run, f.referral""",
+    """INSERT INTO memberships (connection, kind, id, referral, holds, run, at)
+        SELECT m.connection, m.kind, m.id, m.referral, 1, f.added_run, coalesce(r.started_at, '') FROM members m
+        JOIN referrals f ON f.referral = m.referral
+        LEFT JOIN runs r ON r.run = f.added_run ORDER BY f.added_run, m.referral, m.connection, m.kind, m.id""",
+    """INSERT INTO code_definitions (code_key, code, referrer, program, valid_from, valid_to, run, at)
+        SELECT code_key, code, referrer, program, valid_from, valid_to, 0, added_at FROM codes
+        ORDER BY added_at, code_key""",
+)
+
+
+@migrations()
+def history(db: Database) -> None:
+    """Claims, memberships, code definitions and review items as they were. Of a ledger that did not keep them, what
+    holds now counts from when its referral was made."""
+    for statement in (*_HISTORY, *_SO_FAR):
+        db.execute(statement)
+    for row in list(
+        db.query("SELECT q.*, coalesce(r.started_at, '') AS at FROM questions q LEFT JOIN runs r ON r.run = q.run")
+    ):
+        ref = Ref(row["connection"], Kind(row["kind"]), row["id"])
+        item = ReviewItem(ref, ReviewReason(row["doubt"]), row["field"], row["evidence"])
+        db.execute(
+            "INSERT INTO review_items (item, connection, kind, id, reason, field, evidence, candidates, open, run, at) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, ?, ?)",
+            (
+                item.id,
+                row["connection"],
+                row["kind"],
+                row["id"],
+                row["doubt"],
+                row["field"],
+                row["evidence"],
+                row["candidates"],
+                row["run"],
+                row["at"],
+            ),
+        )
+    for table in ("claims", "memberships", "code_definitions", "review_items"):
+        _guard(db, table)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from refloop.ledger.book import Ledger, ref_of
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Change, FieldSpec, Ref
 
 
@@ -30,12 +30,12 @@ def keep_undone(ledger: Ledger, run: int, changes: Iterable[Change]) -> None:
     forgets them."""
     for change in changes:
         name = (change.ref.connection, change.ref.kind.value, change.ref.id, change.field.name)
-        forgotten = ledger.db.execute(
+        forgotten = ledger.execute(
             "DELETE FROM undone WHERE connection = ? AND kind = ? AND id = ? AND field = ? AND value IS ?",
             (*name, change.after),
         )
-        if not forgotten.rowcount:
-            ledger.db.execute(
+        if not forgotten:
+            ledger.execute(
                 "INSERT INTO undone (connection, kind, id, field, value, run) VALUES (?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT (connection, kind, id, field) DO UPDATE SET value = excluded.value, run = excluded.run",
                 (*name, change.before, run),
@@ -45,9 +45,10 @@ def keep_undone(ledger: Ledger, run: int, changes: Iterable[Change]) -> None:
 
 def undone_values(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str | None]]:
     """The values that were undone, by record and field."""
-    ledger.wave(refs)
+    ledger.select(refs)
     rows = ledger.rows(
-        "SELECT u.* FROM wave w CROSS JOIN undone u ON u.connection = w.connection AND u.kind = w.kind AND u.id = w.id"
+        "SELECT u.* FROM selection s CROSS JOIN undone u "
+        "ON u.connection = s.connection AND u.kind = s.kind AND u.id = s.id"
     )
     found: dict[Ref, dict[str, str | None]] = {}
     for row in rows:

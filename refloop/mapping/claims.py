@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from refloop.mapping.fields import why_sentence
-from refloop.model import Code, Ref, Rule, Status
+from refloop.model import Code, Ref, Referral, Rule, Status
 
 _REFERRAL_ID = re.compile(r"rf_[0-9a-f]{16}")
+
+CodeOf = Callable[[str], Code | None]
+"""Gives an issued code by its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,35 +30,12 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class KnownReferral:
-    """A referral that the ledger already holds for this buyer. `submitted`: by a person, not found on a record."""
-
-    id: str
-    code: str
-    claimed_at: datetime
-    submitted: bool
-    origin: Ref | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """A referral as it is to be kept. `void` says why it does not count, where it does not."""
-
-    id: str
-    code: Code
-    origin: Ref | None
-    claimed_at: datetime
-    why: str
-    void: Status | None = None
-    void_reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Buyer:
-    """The person behind one or more records, as far as claims need it."""
+    """The person behind one or more records, as far as claims need it. `known` are the referrals that the ledger
+    already holds for them."""
 
     evidence: Sequence[Evidence]
-    known: Sequence[KnownReferral]
+    known: Sequence[Referral]
     emails: Collection[str]
 
 
@@ -76,27 +56,52 @@ def is_referral_id(text: str) -> bool:
     return _REFERRAL_ID.fullmatch(text) is not None
 
 
-def hold(
-    buyer: Buyer,
-    code_of: Callable[[str], Code | None],
-    referrer_emails: Mapping[str, str],
-    *,
-    taken: Collection[str] = (),
-) -> list[Holding]:
+def resolve_claims(
+    buyer: Buyer, code_of: CodeOf, referrer_emails: Mapping[str, str], *, taken: Collection[str] = ()
+) -> list[Referral]:
     """Decides the buyer's referrals: one active a program, the earliest; the others void, with the reason.
 
-    `code_of` gives an issued code by key; `referrer_emails` the e-mail key by referrer. `taken` are the ids of
-    referrals that the ledger holds: a new referral never takes one of them over from a record.
+    `referrer_emails` are the e-mail keys by referrer. `taken` are the ids of referrals that the ledger holds: a new
+    referral never takes one of them over from a record. Known referrals of codes that are not issued are left out.
     """
-    holdings: list[Holding] = []
+    referrals: list[Referral] = []
     for key in sorted({item.code for item in buyer.evidence} | {known.code for known in buyer.known}):
         code = code_of(key)
         if code is not None:
-            holdings += _holdings_of(code, buyer, {*taken, *(holding.id for holding in holdings)})
-    return _judge(holdings, buyer, referrer_emails)
+            referrals += _referrals_by(code, buyer, {*taken, *(referral.id for referral in referrals)})
+    return apply_program_rules(referrals, buyer.emails, code_of, referrer_emails)
 
 
-def _holdings_of(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Holding]:
+def submitted(email: str, code: Code, at: datetime) -> Referral:
+    """The referral that a person submits: the buyer with this e-mail key came through this code, at this time."""
+    return _submitted(
+        Referral(claim_id(email, code.key), code.key, code.program, code.referrer, at, submitted=True, email=email),
+        code,
+    )
+
+
+def apply_program_rules(
+    referrals: Iterable[Referral], emails: Collection[str], code_of: CodeOf, referrer_emails: Mapping[str, str]
+) -> list[Referral]:
+    """The referrals of one buyer, who has these e-mail keys, as they count: nobody refers themselves, and of each
+    program the earliest claim wins. Those that are void already stay so, and beat nobody. Earliest first."""
+    winners: dict[str, Referral] = {}
+    judged = []
+    for referral in sorted(referrals, key=lambda r: (r.claimed_at, r.code, r.id)):
+        verdict = referral
+        if referral.void is None and referrer_emails.get(referral.referrer) in emails:
+            verdict = _void(referral, Status.DISQUALIFIED, "the buyer is the referrer")
+        elif referral.void is None and referral.program in winners:
+            first = winners[referral.program].code
+            code = code_of(first)
+            verdict = _void(referral, Status.DUPLICATE, f"code {code.code if code else first} came first")
+        elif referral.void is None:
+            winners[referral.program] = referral
+        judged.append(verdict)
+    return judged
+
+
+def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Referral]:
     """The referral by this code; and those that turned out to be the same one, as duplicates.
 
     A submitted referral keeps its own day: the records' referral stands beside it, and the earlier one counts.
@@ -112,28 +117,37 @@ def _holdings_of(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Holdi
     else:
         rest = [_beside(item, code, Status.WITHDRAWN, gone) for item in seen]
     names = {item.id for item in known}
-    for rank, holding in enumerate(sorted(claims, key=lambda h: (h.claimed_at, h.id))):
+    for rank, referral in enumerate(sorted(claims, key=lambda r: (r.claimed_at, r.id))):
         if rank == 0:
-            rest.append(holding)
-        elif holding.id in names:
-            rest.append(_void(holding, Status.DUPLICATE, before))
+            rest.append(referral)
+        elif referral.id in names:
+            rest.append(_void(referral, Status.DUPLICATE, before))
     return rest
 
 
-def _submitted(claim: KnownReferral, code: Code) -> Holding:
+def _submitted(claim: Referral, code: Code) -> Referral:
     why = why_sentence(code.code, Rule.CLAIM, "", claim.claimed_at)
-    return Holding(claim.id, code, claim.origin, claim.claimed_at, why)
+    return _counting(claim, code, claim.claimed_at, why)
 
 
-def _found(code: Code, evidence: Sequence[Evidence], seen: Sequence[KnownReferral], taken: Collection[str]) -> Holding:
+def _found(code: Code, evidence: Sequence[Evidence], seen: Sequence[Referral], taken: Collection[str]) -> Referral:
     """The referral that the records tell of, under the name that it has if it has one."""
     first = evidence[0]
-    name, origin = (seen[0].id, seen[0].origin) if seen else (_new_id(evidence, taken), first.ref)
-    return Holding(name, code, origin, first.at, why_sentence(code.code, first.rule, first.field, first.at))
+    why = why_sentence(code.code, first.rule, first.field, first.at)
+    if seen:
+        return _counting(seen[0], code, first.at, why)
+    name = _new_id(evidence, taken)
+    return Referral(name, code.key, code.program, code.referrer, first.at, why, origin=first.ref)
 
 
-def _beside(known: KnownReferral, code: Code, status: Status, reason: str) -> Holding:
-    return Holding(known.id, code, known.origin, known.claimed_at, reason, status, reason)
+def _counting(known: Referral, code: Code, at: datetime, why: str) -> Referral:
+    return replace(
+        known, program=code.program, referrer=code.referrer, claimed_at=at, why=why, void=None, void_reason=""
+    )
+
+
+def _beside(known: Referral, code: Code, status: Status, reason: str) -> Referral:
+    return _void(_counting(known, code, known.claimed_at, reason), status, reason)
 
 
 def _new_id(evidence: Sequence[Evidence], taken: Collection[str]) -> str:
@@ -148,21 +162,5 @@ def _new_id(evidence: Sequence[Evidence], taken: Collection[str]) -> str:
     return name
 
 
-def _judge(holdings: Iterable[Holding], buyer: Buyer, referrer_emails: Mapping[str, str]) -> list[Holding]:
-    winners: dict[str, Holding] = {}
-    judged = []
-    for holding in sorted(holdings, key=lambda h: (h.claimed_at, h.code.key, h.id)):
-        verdict = holding
-        if holding.void is None and referrer_emails.get(holding.code.referrer) in buyer.emails:
-            verdict = _void(holding, Status.DISQUALIFIED, "the buyer is the referrer")
-        elif holding.void is None and holding.code.program in winners:
-            winner = winners[holding.code.program]
-            verdict = _void(holding, Status.DUPLICATE, f"code {winner.code.code} came first")
-        elif holding.void is None:
-            winners[holding.code.program] = holding
-        judged.append(verdict)
-    return judged
-
-
-def _void(holding: Holding, status: Status, reason: str) -> Holding:
-    return Holding(holding.id, holding.code, holding.origin, holding.claimed_at, holding.why, status, reason)
+def _void(referral: Referral, status: Status, reason: str) -> Referral:
+    return replace(referral, void=status, void_reason=reason)

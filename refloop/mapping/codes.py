@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
+from datetime import date
 
-from refloop.model import Code
+from refloop.model import Code, ReviewReason
 
 MATCHER_VERSION = "1"
 """Goes up whenever the same texts and codes could give another match than before."""
@@ -70,6 +71,15 @@ def _letters_and_digits(text: str) -> str:
 def fold_key(key: str) -> str:
     """`key` with the characters that people confuse made one: o and 0; i, l and 1 (and the Turkish dotless i)."""
     return key.translate(_CONFUSABLES)
+
+
+def outside_validity(code: Code, on: date) -> ReviewReason | None:
+    """Why a code does not count on a day; None when it does. The first and the last day of its validity both count."""
+    if code.valid_from is not None and on < code.valid_from:
+        return ReviewReason.NOT_YET_VALID
+    if code.valid_to is not None and on > code.valid_to:
+        return ReviewReason.EXPIRED
+    return None
 
 
 class CodeBook:

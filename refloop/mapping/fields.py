@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from refloop.mapping.stages import label_of
-from refloop.model import FieldSpec, FieldType, Kind, Role, Status, canonical
+from refloop.model import FieldSpec, FieldType, Kind, Outcome, Record, Ref, Role, Status, canonical
 
 _BUYER = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 _REFERRER = (Kind.CONTACT,)
@@ -76,7 +76,7 @@ def field_specs(prefix: str) -> tuple[FieldSpec, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Want:
+class Desired:
     """What a field should hold (canonical; None is empty), and why."""
 
     value: str | None
@@ -84,7 +84,23 @@ class Want:
 
 
 @dataclass(frozen=True, slots=True)
-class BuyerStory:
+class ReferralView:
+    """A referral as one record should tell of it. `share` and `role` are a deal's; a person's are 1, sourced."""
+
+    ref: Ref
+    referral: str
+    code: str
+    referrer: str
+    claimed_at: datetime
+    status: Status
+    status_at: datetime
+    why: str
+    share: Decimal = Decimal(1)
+    role: Role = Role.SOURCED
+
+
+@dataclass(frozen=True, slots=True)
+class BuyerView:
     """What a lead, contact or deal should say about the referral that brought it."""
 
     referral: str
@@ -95,8 +111,28 @@ class BuyerStory:
     why: str
 
 
+_DEAL_STATUS = {Outcome.OPEN: Status.OPPORTUNITY, Outcome.WON: Status.WON, Outcome.LOST: Status.LOST}
+
+
+def person_view(referral: ReferralView) -> BuyerView:
+    """What a person's record should say: where the referral stands."""
+    return BuyerView(
+        referral.referral, referral.code, referral.referrer, referral.status, referral.status_at, referral.why
+    )
+
+
+def deal_view(deal: Record, referral: ReferralView) -> BuyerView:
+    """What a deal should say: how it stands itself, and how much of it the referral gets. Where its CRM cannot explain
+    its stage, where the referral stands."""
+    told = person_view(replace(referral, why=role_sentence(referral.why, referral.share, referral.role)))
+    if deal.outcome is None:
+        return told
+    ended = deal.closed_at if deal.outcome is not Outcome.OPEN else None
+    return replace(told, status=_DEAL_STATUS[deal.outcome], at=ended or max(deal.created_at, referral.claimed_at))
+
+
 @dataclass(frozen=True, slots=True)
-class ReferrerStory:
+class ReferrerView:
     """What a referrer's own contact should say. `amount` is None where nothing was won in this currency."""
 
     sent: int
@@ -107,38 +143,38 @@ class ReferrerStory:
     news_at: datetime
 
 
-def buyer_wants(story: BuyerStory | None, prefix: str) -> dict[str, Want]:
-    """The wanted values of the buyer's fields, by name; all empty without a story."""
+def desired_for_buyer(view: BuyerView | None, prefix: str) -> dict[str, Desired]:
+    """The desired values of the buyer's fields, by name; all empty where there is nothing to say."""
     name = Names(prefix)
-    if story is None:
-        gone = Want(None, "no referral holds this record any more")
+    if view is None:
+        gone = Desired(None, "no referral holds this record any more")
         return dict.fromkeys(map(name, ("id", "code", "referrer", "status", "status_at", "why")), gone)
-    why = story.why
+    why = view.why
     return {
-        name("id"): Want(_cut(story.referral, 64), why),
-        name("code"): Want(_cut(story.code, 64), why),
-        name("referrer"): Want(_cut(story.referrer, 255), why),
-        name("status"): Want(story.status.value, why),
-        name("status_at"): Want(canonical(FieldType.TIME, story.at), why),
-        name("why"): Want(_cut(story.why, 255), why),
+        name("id"): Desired(_cut(view.referral, 64), why),
+        name("code"): Desired(_cut(view.code, 64), why),
+        name("referrer"): Desired(_cut(view.referrer, 255), why),
+        name("status"): Desired(view.status.value, why),
+        name("status_at"): Desired(canonical(FieldType.TIME, view.at), why),
+        name("why"): Desired(_cut(view.why, 255), why),
     }
 
 
-def referrer_wants(story: ReferrerStory | None, prefix: str) -> dict[str, Want]:
-    """The wanted values of the referrer's fields, by name; all empty without a story."""
+def desired_for_referrer(view: ReferrerView | None, prefix: str) -> dict[str, Desired]:
+    """The desired values of the referrer's fields, by name; all empty where there is nothing to say."""
     name = Names(prefix)
-    if story is None:
-        gone = Want(None, "this person has no referrals any more")
+    if view is None:
+        gone = Desired(None, "this person has no referrals any more")
         return dict.fromkeys(map(name, ("sent", "open", "won", "won_amount", "last_update", "last_update_at")), gone)
-    why = f"{story.sent} sent, {story.open} open, {story.won} won"
-    amount = story.amount.quantize(Decimal("0.01"), ROUND_HALF_UP) if story.amount is not None else Decimal(0)
+    why = f"{view.sent} sent, {view.open} open, {view.won} won"
+    amount = view.amount.quantize(Decimal("0.01"), ROUND_HALF_UP) if view.amount is not None else Decimal(0)
     return {
-        name("sent"): Want(str(story.sent), why),
-        name("open"): Want(str(story.open), why),
-        name("won"): Want(str(story.won), why),
-        name("won_amount"): Want(canonical(FieldType.MONEY, amount), why),
-        name("last_update"): Want(_cut(story.news, 255), story.news),
-        name("last_update_at"): Want(canonical(FieldType.TIME, story.news_at), story.news),
+        name("sent"): Desired(str(view.sent), why),
+        name("open"): Desired(str(view.open), why),
+        name("won"): Desired(str(view.won), why),
+        name("won_amount"): Desired(canonical(FieldType.MONEY, amount), why),
+        name("last_update"): Desired(_cut(view.news, 255), view.news),
+        name("last_update_at"): Desired(canonical(FieldType.TIME, view.news_at), view.news),
     }
 
 
@@ -169,7 +205,6 @@ _PLACES: Mapping[str, str] = {
     "url": "in the link of {field}",
     "text": "mentioned in {field}",
     "claim": "submitted by a person",
-    "id": "already on the record",
 }
 
 

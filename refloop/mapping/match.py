@@ -18,15 +18,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from enum import StrEnum
 
-from refloop.mapping.codes import CodeBook, code_key
-from refloop.mapping.sightings import Expects, Sighting, names_a_code, sightings
-from refloop.mapping.words import SAYS_NONE
-from refloop.model import Code, Match, Rule
+from refloop.mapping.candidates import Candidate, Expects, candidates_in, is_code_field
+from refloop.mapping.codes import CodeBook, code_key, outside_validity
+from refloop.mapping.vocabulary import SAYS_NONE
+from refloop.model import Code, Match, Ref, ReviewItem, ReviewReason, Rule
 
 EVIDENCE_LIMIT = 80
-QUESTIONS_LIMIT = 20
+ITEMS_LIMIT = 20
 CANDIDATES_LIMIT = 5
 
 CONFIDENCE: Mapping[Rule, int] = {
@@ -43,35 +42,42 @@ _SHORTEST_NEAR = 5  # of a shorter key, everything is one letter off
 _SHORTEST_UNKNOWN = 4
 
 
-class Doubt(StrEnum):
-    """Why a piece of text that may be a code is not a match."""
-
-    UNKNOWN = "unknown"  # nobody issued it
-    AMBIGUOUS = "ambiguous"  # it may be one of several, or the record carries several
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not-yet-valid"
-    NEAR = "near"  # one letter off an issued code
+READING_REASONS = frozenset(
+    {
+        ReviewReason.UNKNOWN,
+        ReviewReason.AMBIGUOUS,
+        ReviewReason.EXPIRED,
+        ReviewReason.NOT_YET_VALID,
+        ReviewReason.NEAR,
+    }
+)
+"""Why a piece of text that may be a code is not a match."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """Something for review. `candidates` are keys of codes, sorted, at most `CANDIDATES_LIMIT`.
+class CarriedTexts:
+    """What is read of one record: `texts` are its fields that may carry a code, by name; `on` is the record's own date.
 
-    `evidence` is at most `EVIDENCE_LIMIT` characters; of free text only the word in question.
+    `typed` is what a person put into our code field `typed_field`.
     """
 
-    doubt: Doubt
-    field: str
-    evidence: str
-    candidates: tuple[str, ...]
+    ref: Ref
+    texts: Mapping[str, str]
+    on: date
+    typed: str | None = None
+    typed_field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the codes on a record come to: at most one match, and at most `QUESTIONS_LIMIT` questions."""
+    """What the codes on a record come to: at most one match, and at most `ITEMS_LIMIT` review items.
+
+    An item's `evidence` is at most `EVIDENCE_LIMIT` characters; of free text only the word in question. Its
+    `candidates` are keys of codes, sorted, at most `CANDIDATES_LIMIT`.
+    """
 
     match: Match | None
-    questions: tuple[Question, ...]
+    items: tuple[ReviewItem, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,36 +90,49 @@ class _Proposal:
 
 @dataclass(frozen=True, slots=True)
 class _Remark:
-    """A question, with how strong a match from the same place would have been."""
+    """A review item, with how strong a match from the same place would have been."""
 
-    question: Question
+    item: ReviewItem
     strength: tuple[int, bool, bool]
 
 
-def read_codes(
-    texts: Mapping[str, str], on: date, book: CodeBook, *, typed: str | None = None, typed_field: str = ""
-) -> Reading:
-    """Reads one record: `texts` are its fields that may carry a code, by name; `on` is the record's own date.
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A field of the record that is read."""
 
-    `typed` is what a person put into our code field `typed_field`. Unless it is blank or says "none", it alone
-    decides: what the other fields hold is not asked, even where it is only good for a question.
+    carried: CarriedTexts
+    field: str
+    typed: bool = False
 
-    The strongest valid code wins. Two different ones of equal strength are a question, not a match; so is a code
-    outside its dates on `on`, and one letter off a code. Questions from weaker places than the match are dropped.
-    The answer does not depend on the order of `texts`. Never raises on any text.
+    def item(self, reason: ReviewReason, evidence: str, candidates: tuple[str, ...] = ()) -> ReviewItem:
+        return ReviewItem(
+            self.carried.ref, reason, self.field, evidence[:EVIDENCE_LIMIT], candidates[:CANDIDATES_LIMIT]
+        )
+
+
+def read_codes(carried: CarriedTexts, book: CodeBook) -> Reading:
+    """Reads one record.
+
+    Unless what a person typed is blank or says "none", it alone decides: what the other fields hold is not asked, even
+    where it is only good for a review item.
+
+    The strongest valid code wins. Two different ones of equal strength are a review item, not a match; so is a code
+    outside its dates on the record's day, and one letter off a code. Items from weaker places than the match are
+    dropped. The answer does not depend on the order of the texts. Never raises on any text.
     """
-    if typed is not None and _says_something(typed, book):
-        proposals, remarks = _read_field(typed_field, typed, on, book, typed=True)
+    if carried.typed is not None and _says_something(carried.typed, book):
+        place = _Place(carried, carried.typed_field, typed=True)
+        proposals, remarks = _read_field(place, carried.typed, book)
         if not proposals and not remarks:
-            remarks = [_unreadable(typed_field, typed)]
-        return _decide(proposals, remarks)
+            remarks = [_unreadable(place, carried.typed)]
+        return _decide(carried.ref, proposals, remarks)
     proposals, remarks = [], []
-    for field, text in texts.items():
+    for field, text in carried.texts.items():
         if text:
-            more_proposals, more_remarks = _read_field(field, text, on, book)
+            more_proposals, more_remarks = _read_field(_Place(carried, field), text, book)
             proposals += more_proposals
             remarks += more_remarks
-    return _decide(proposals, remarks)
+    return _decide(carried.ref, proposals, remarks)
 
 
 def _says_something(typed: str, book: CodeBook) -> bool:
@@ -121,84 +140,75 @@ def _says_something(typed: str, book: CodeBook) -> bool:
     return key != "" and (key in book or key not in SAYS_NONE)
 
 
-def _unreadable(field: str, typed: str) -> _Remark:
+def _unreadable(place: _Place, typed: str) -> _Remark:
     """Typed, but nothing in it looks like a code: a sentence. Its first word leads a person to it."""
-    evidence = typed.split(maxsplit=1)[0][:EVIDENCE_LIMIT]
-    return _Remark(Question(Doubt.UNKNOWN, field, evidence, ()), (0, False, False))
+    return _Remark(place.item(ReviewReason.UNKNOWN, typed.split(maxsplit=1)[0]), (0, False, False))
 
 
-def _read_field(
-    field: str, text: str, on: date, book: CodeBook, *, typed: bool = False
-) -> tuple[list[_Proposal], list[_Remark]]:
+def _read_field(place: _Place, text: str, book: CodeBook) -> tuple[list[_Proposal], list[_Remark]]:
     proposals: list[_Proposal] = []
     remarks: list[_Remark] = []
-    for sighting in sightings(text, book, code_field=typed or names_a_code(field)):
-        judged = _judge(field, sighting, on, book, typed=typed)
+    for candidate in candidates_in(text, book, code_field=place.typed or is_code_field(place.field)):
+        judged = _judge(place, candidate, book)
         if isinstance(judged, _Proposal):
             proposals.append(judged)
         elif judged is not None:
-            remarks.append(_Remark(judged, _strength(sighting, sighting.rule, folded=False)))
+            remarks.append(_Remark(judged, _strength(candidate, candidate.rule, folded=False)))
     return proposals, remarks
 
 
-def _judge(field: str, sighting: Sighting, on: date, book: CodeBook, *, typed: bool) -> _Proposal | Question | None:
-    alike = () if sighting.key in book or not sighting.foldable else book.alike(sighting.key)
-    code = book.get(alike[0]) if len(alike) == 1 else book.get(sighting.key)
+def _judge(place: _Place, candidate: Candidate, book: CodeBook) -> _Proposal | ReviewItem | None:
+    alike = () if candidate.key in book or not candidate.foldable else book.alike(candidate.key)
+    code = book.get(alike[0]) if len(alike) == 1 else book.get(candidate.key)
     if code is None:
-        doubt, candidates = (Doubt.AMBIGUOUS, alike) if alike else _doubt(sighting, book, typed=typed)
-        return _question(doubt, field, sighting, candidates) if doubt else None
-    if code.valid_from is not None and on < code.valid_from:
-        return _question(Doubt.NOT_YET_VALID, field, sighting, (code.key,))
-    if code.valid_to is not None and on > code.valid_to:
-        return _question(Doubt.EXPIRED, field, sighting, (code.key,))
-    return _proposal(field, sighting, code, folded=bool(alike))
+        reason, meant = (ReviewReason.AMBIGUOUS, alike) if alike else _doubt(candidate, book, typed=place.typed)
+        return place.item(reason, candidate.evidence, meant) if reason else None
+    outside = outside_validity(code, place.carried.on)
+    if outside is not None:
+        return place.item(outside, candidate.evidence, (code.key,))
+    return _proposal(place.field, candidate, code, folded=bool(alike))
 
 
-def _doubt(sighting: Sighting, book: CodeBook, *, typed: bool) -> tuple[Doubt | None, tuple[str, ...]]:
-    """What to ask about a sighting that no issued code answers to."""
-    if sighting.expects is Expects.NOTHING:
+def _doubt(candidate: Candidate, book: CodeBook, *, typed: bool) -> tuple[ReviewReason | None, tuple[str, ...]]:
+    """What to ask about a candidate that no issued code answers to."""
+    if candidate.expects is Expects.NOTHING:
         return None, ()
-    if len(sighting.key) >= _SHORTEST_NEAR and (near := book.near(sighting.key)):
-        return Doubt.NEAR, near
-    well_formed = len(sighting.key) >= _SHORTEST_UNKNOWN and book.well_formed(sighting.key)
-    if typed or (sighting.expects is Expects.CODE and well_formed):
-        return Doubt.UNKNOWN, ()
+    if len(candidate.key) >= _SHORTEST_NEAR and (near := book.near(candidate.key)):
+        return ReviewReason.NEAR, near
+    well_formed = len(candidate.key) >= _SHORTEST_UNKNOWN and book.well_formed(candidate.key)
+    if typed or (candidate.expects is Expects.CODE and well_formed):
+        return ReviewReason.UNKNOWN, ()
     return None, ()
 
 
-def _question(doubt: Doubt, field: str, sighting: Sighting, candidates: tuple[str, ...]) -> Question:
-    return Question(doubt, field, sighting.evidence[:EVIDENCE_LIMIT], candidates[:CANDIDATES_LIMIT])
-
-
-def _proposal(field: str, sighting: Sighting, code: Code, *, folded: bool) -> _Proposal:
-    rule = sighting.rule
+def _proposal(field: str, candidate: Candidate, code: Code, *, folded: bool) -> _Proposal:
+    rule = candidate.rule
     if rule is Rule.NORMALISED:
-        as_issued = sighting.evidence == code.code.strip()
+        as_issued = candidate.evidence == code.code.strip()
         rule = Rule.FOLDED if folded else Rule.EXACT if as_issued else Rule.NORMALISED
     confidence = CONFIDENCE[rule] - (_FOLDING_COSTS if folded and rule is not Rule.FOLDED else 0)
-    match = Match(code.key, rule, field, sighting.evidence[:EVIDENCE_LIMIT], confidence)
-    return _Proposal(match, _strength(sighting, rule, folded=folded))
+    match = Match(code.key, rule, field, candidate.evidence[:EVIDENCE_LIMIT], confidence)
+    return _Proposal(match, _strength(candidate, rule, folded=folded))
 
 
-def _strength(sighting: Sighting, rule: Rule, *, folded: bool) -> tuple[int, bool, bool]:
-    announcing = Expects.CODE if sighting.rule is Rule.NORMALISED else Expects.LIKELY
-    return _STRENGTH[rule], folded, sighting.expects < announcing
+def _strength(candidate: Candidate, rule: Rule, *, folded: bool) -> tuple[int, bool, bool]:
+    announcing = Expects.CODE if candidate.rule is Rule.NORMALISED else Expects.LIKELY
+    return _STRENGTH[rule], folded, candidate.expects < announcing
 
 
-def _decide(proposals: Iterable[_Proposal], remarks: Iterable[_Remark]) -> Reading:
+def _decide(ref: Ref, proposals: Iterable[_Proposal], remarks: Iterable[_Remark]) -> Reading:
     ranked = sorted(proposals, key=lambda it: (it.strength, it.match.field, it.match.evidence))
     if not ranked:
-        return Reading(None, _kept(remark.question for remark in remarks))
+        return Reading(None, _kept(remark.item for remark in remarks))
     best = ranked[0]
     rivals = tuple(sorted({it.match.code for it in ranked if it.strength == best.strength}))
-    as_strong = [remark.question for remark in remarks if remark.strength <= best.strength]
+    as_strong = [remark.item for remark in remarks if remark.strength <= best.strength]
     if len(rivals) == 1:
-        doubts = (question for question in as_strong if best.match.code not in question.candidates)
-        return Reading(best.match, _kept(doubts))
-    several = Question(Doubt.AMBIGUOUS, best.match.field, best.match.evidence, rivals[:CANDIDATES_LIMIT])
+        return Reading(best.match, _kept(item for item in as_strong if best.match.code not in item.candidates))
+    several = ReviewItem(ref, ReviewReason.AMBIGUOUS, best.match.field, best.match.evidence, rivals[:CANDIDATES_LIMIT])
     return Reading(None, _kept([several, *as_strong]))
 
 
-def _kept(questions: Iterable[Question]) -> tuple[Question, ...]:
-    ordered = sorted(set(questions), key=lambda it: (it.field, it.evidence, it.doubt, it.candidates))
-    return tuple(ordered[:QUESTIONS_LIMIT])
+def _kept(items: Iterable[ReviewItem]) -> tuple[ReviewItem, ...]:
+    ordered = sorted(set(items), key=lambda it: (it.field, it.evidence, it.reason, it.candidates))
+    return tuple(ordered[:ITEMS_LIMIT])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from refloop.mapping.words import words
+from refloop.mapping.vocabulary import words
 
 _ADDRESS_LIMIT = 320  # RFC 5321: 64 before the @, 255 after it
 _LOCAL_LIMIT = 64

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from refloop.model import Outcome, Status
+from refloop.mapping.credit import closed_before
+from refloop.model import Outcome, Record, Referral, Status, StatusChange
 
 _LABELS = {
     Status.SUBMITTED: "Submitted",
@@ -76,80 +77,76 @@ def status_words(extra: Mapping[str, Status]) -> dict[str, Status]:
 
 
 @dataclass(frozen=True, slots=True)
-class DealFacts:
-    """A deal of the buyer's, as far as a status needs it. `outcome` None: a stage that the CRM cannot explain."""
-
-    outcome: Outcome | None
-    created_at: datetime
-    closed_at: datetime | None
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class PersonFacts:
-    """A person record of the buyer's: the CRM's word for where they are, and their company."""
-
-    stage: str | None
-    title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a referral stands, since when by the CRM, why, and what to call it."""
-
+class _Standing:
     status: Status
     at: datetime
     reason: str
     label: str
 
 
-def standing(
-    claimed_at: datetime,
-    deals: Sequence[DealFacts],
-    persons: Sequence[PersonFacts],
+def status_of(
+    referral: Referral,
+    deals: Sequence[Record],
+    persons: Sequence[Record],
     words: Mapping[str, Status],
     *,
-    before: Status | None = None,
-) -> Standing:
+    before: StatusChange | None = None,
+) -> StatusChange:
     """Where a referral stands by its buyer's deals and records; `before` is where it stood.
 
-    A won deal makes it won; else an open one an opportunity; else a lost one lost, or reversed when it had
-    been won. Without deals, the person's own stage speaks. Times are the CRM's, never of the sync.
+    A void referral stands where it was voided to. Else a won deal makes it won; else an open one an opportunity; else a
+    lost one lost, or reversed when it had been won. Without deals, the person's own stage speaks. Deals that had ended
+    before the referral was made do not count. Times are the CRM's, never of the sync.
     """
+    if referral.void is not None:
+        found = _Standing(referral.void, referral.claimed_at, referral.void_reason, before.label if before else "")
+    else:
+        counting = [deal for deal in deals if not closed_before(deal, referral)]
+        found = _by_deals(referral.claimed_at, counting, persons, words, before.status if before else None)
+    return StatusChange(referral.id, found.status, found.at.replace(microsecond=0), found.reason, found.label)
+
+
+def _by_deals(
+    claimed_at: datetime,
+    deals: Sequence[Record],
+    persons: Sequence[Record],
+    words: Mapping[str, Status],
+    before: Status | None,
+) -> _Standing:
     label = next((person.title for person in persons if person.title), "")
     known = [deal for deal in deals if deal.outcome is not None]
     won = [deal for deal in known if deal.outcome is Outcome.WON]
     if won:
         deal = min(won, key=_ended)
-        return Standing(Status.WON, _ended(deal), "a deal was won", deal.title or label)
+        return _Standing(Status.WON, _ended(deal), "a deal was won", deal.title or label)
     opened = [deal for deal in known if deal.outcome is Outcome.OPEN]
     if opened:
-        deal = min(opened, key=lambda deal: (deal.created_at, deal.title))
+        deal = min(opened, key=lambda deal: (deal.created_at, deal.title or ""))
         # a deal may be older than the referral that influenced it
-        return Standing(Status.OPPORTUNITY, max(deal.created_at, claimed_at), "a deal is open", deal.title or label)
+        return _Standing(Status.OPPORTUNITY, max(deal.created_at, claimed_at), "a deal is open", deal.title or label)
     if known:
         deal = max(known, key=_ended)
         if before in (Status.WON, Status.REVERSED):
-            return Standing(Status.REVERSED, _ended(deal), "the deal that had been won was lost", deal.title or label)
-        return Standing(Status.LOST, _ended(deal), "all deals were lost", deal.title or label)
+            return _Standing(Status.REVERSED, _ended(deal), "the deal that had been won was lost", deal.title or label)
+        return _Standing(Status.LOST, _ended(deal), "all deals were lost", deal.title or label)
     if before in (Status.WON, Status.REVERSED) and not deals:
-        return Standing(Status.REVERSED, claimed_at, "the deal that had been won is gone", label)
+        return _Standing(Status.REVERSED, claimed_at, "the deal that had been won is gone", label)
     return _without_deals(claimed_at, persons, words, label)
 
 
-def _ended(deal: DealFacts) -> datetime:
+def _ended(deal: Record) -> datetime:
     return deal.closed_at or deal.created_at
 
 
 def _without_deals(
-    claimed_at: datetime, persons: Iterable[PersonFacts], words: Mapping[str, Status], label: str
-) -> Standing:
+    claimed_at: datetime, persons: Iterable[Record], words: Mapping[str, Status], label: str
+) -> _Standing:
     stages = [person.stage for person in persons if person.stage]
     said = [(words[stage.casefold()], stage) for stage in stages if stage.casefold() in words]
     if not said:
-        return Standing(Status.SUBMITTED, claimed_at, "the code was received", label)
+        return _Standing(Status.SUBMITTED, claimed_at, "the code was received", label)
     status, stage = max(said, key=lambda pair: (_rank(pair[0]), pair[1]))
-    return Standing(status, claimed_at, f"the record's stage is {stage}", label)
+    return _Standing(status, claimed_at, f"the record's stage is {stage}", label)
 
 
 def _rank(status: Status) -> int:

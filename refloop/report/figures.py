@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.codes import code_of
+from refloop.ledger.engine.base import Row as LedgerRow
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.runs import imbalances
-from refloop.ledger.telling import add_up
+from refloop.ledger.store import Ledger
+from refloop.ledger.summaries import add_up
+from refloop.mapping.changes import RecordPlan
 from refloop.mapping.stages import OPEN
 from refloop.model import Kind, Ref, Status, parse_time
-from refloop.sync.plan import RecordPlan
-from refloop.sync.push import conflicts_in
 
 Row = dict[str, Any]
 
 
-def _rows(rows: Iterable[sqlite3.Row]) -> list[Row]:
+def _rows(rows: Iterable[LedgerRow]) -> list[Row]:
     return [dict(row) for row in rows]
 
 
@@ -113,7 +112,7 @@ def conflicts_to_come(ledger: Ledger, plans: Iterable[RecordPlan]) -> Iterator[R
     for row in conflicts(ledger):
         known.add((row["connection"], row["kind"], row["id"], row["field"]))
         yield row
-    for found in conflicts_in(plans):
+    for found in (conflict for plan in plans for conflict in plan.conflicts):
         ref = found.ref
         if (ref.connection, ref.kind.value, ref.id, found.field) not in known:
             yield {
@@ -173,7 +172,7 @@ def runs(ledger: Ledger, limit: int) -> list[Row]:
     return [_run(row) for row in rows]
 
 
-def _run(row: sqlite3.Row) -> Row:
+def _run(row: LedgerRow) -> Row:
     counts = json.loads(row["counts"])
     return {
         **dict(row),

@@ -12,14 +12,14 @@ from typing import Any
 
 from refloop.errors import Exit
 from refloop.ledger.backups import backups_of, made_at
-from refloop.ledger.book import Ledger, ref_of
 from refloop.ledger.lease import holder_of
 from refloop.ledger.receipts import refusals
 from refloop.ledger.runs import INTERRUPTED
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Ref, format_time, parse_time
 from refloop.report import figures
 from refloop.report.text import ago
-from refloop.sync.planner import Planner
+from refloop.sync.plan import Planner
 
 Row = dict[str, Any]
 

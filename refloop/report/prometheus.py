@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from refloop.atomic_file import is_regular, replacing
 from refloop.errors import DiskError
 from refloop.model import parse_time
-from refloop.whole_file import is_special, replacing
 
 Row = Mapping[str, Any]
 Labels = Mapping[str, str]
@@ -64,7 +64,7 @@ def exposition(found: Iterable[Metric]) -> str:
 def write_metrics(path: Path, text: str) -> None:
     """Puts the text in place in one step, readable by all: another user's collector reads it. Raises DiskError."""
     try:
-        if is_special(path):
+        if not is_regular(path):
             raise DiskError(f"cannot write the metrics {path}: it is not a regular file")
         with replacing(path, mode=0o644) as file:
             file.write(text)

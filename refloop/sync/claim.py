@@ -6,132 +6,129 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from refloop.ledger.book import Ledger
 from refloop.ledger.codes import referrer_of
 from refloop.ledger.decisions import (
-    KeptReferral,
+    carrying_among,
     current_matches,
-    ever_matched,
     keep_members,
     keep_referral,
     members_of,
     referrals_around,
     referrals_named,
 )
-from refloop.ledger.neighbours import buyers, deals_of, first_holder, originals_of, persons_of
-from refloop.ledger.queue import Topic, enqueue, enqueue_ids
+from refloop.ledger.identity import buyers, canonical_deals, deals_of, first_holder, persons_of
+from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
-from refloop.mapping.claims import Buyer, Evidence, Holding, KnownReferral, hold, referral_id
-from refloop.mapping.codes import CodeBook
+from refloop.ledger.store import Ledger
+from refloop.mapping.claims import Buyer, Evidence, referral_id, resolve_claims
+from refloop.mapping.identity import first_person
 from refloop.mapping.people import is_shared_mailbox
-from refloop.model import Kind, Match, Record, Ref, Referrer
-from refloop.sync.policy import Policy
+from refloop.mapping.policy import Part
+from refloop.model import Kind, Match, Record, Ref, Referral, Referrer
+from refloop.sync.context import RunContext
+from refloop.sync.stage import Caused, deals_among
 
 
-class Claimer:
-    """Decides, for one run, what buyers hold."""
+def claim(context: RunContext, refs: Collection[Ref]) -> Caused:
+    """Decides anew for every buyer that one of the records belongs to, and says what that concerns."""
+    claimer, caused = _Claimer(context), _Concerned()
+    groups = claimer.groups(refs)
+    around = _Surroundings.of(context.ledger, groups)
+    for nodes in groups:
+        claimer.claim_of(nodes, around, caused)
+    return caused.work(context.ledger)
 
-    def __init__(self, ledger: Ledger, run: int, policy: Policy, book: Callable[[], CodeBook]) -> None:
-        self._ledger = ledger
-        self._run = run
-        self._id_field = policy.names("id")
-        self._book = book
-        self._referrer: Callable[[str], Referrer | None] = cache(lambda name: referrer_of(ledger, name))
 
-    def claim(self, refs: Collection[Ref]) -> None:
-        """Decides anew for every buyer that one of the records belongs to, and queues what that concerns.
+class _Claimer:
+    """Decides what the buyers of a chunk hold."""
 
-        To be called inside a transaction.
-        """
-        groups = self._groups(refs)
-        around = _Surroundings.of(self._ledger, groups)
-        caused = _Caused()
-        for nodes in groups:
-            self._claim_of(nodes, around, caused)
-        concerned = {deal for _, deal in deals_of(self._ledger, caused.members)}.union(deals_among(caused.members))
-        enqueue(self._ledger, Topic.CREDIT, concerned)
-        enqueue(self._ledger, Topic.PLAN, caused.members)
-        enqueue(self._ledger, Topic.CLAIM, caused.anew)
-        enqueue_ids(self._ledger, Topic.STATUS, caused.referrals)
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._ledger = context.ledger
+        self._by = context.provenance(Part.CLAIM)
+        self._rules = context.policy.claim
+        self._id_field = context.policy.names("id")
+        self._referrer: Callable[[str], Referrer | None] = cache(lambda name: referrer_of(context.ledger, name))
 
-    def _groups(self, refs: Collection[Ref]) -> list[frozenset[Ref]]:
+    def groups(self, refs: Collection[Ref]) -> list[frozenset[Ref]]:
         """The records of each buyer: the person's, and the deals whose own code speaks for that person.
 
         A deal nobody stands on is a buyer by itself.
         """
         ledger = self._ledger
-        originals = originals_of(ledger, deals_among(refs))
+        originals = canonical_deals(ledger, deals_among(refs))
         standing_on = persons_of(ledger, originals)
         seeds = {ref for ref in refs if ref.kind is not Kind.DEAL} | {person for _, person in standing_on}
-        persons = buyers(ledger, seeds, is_shared_mailbox)
+        persons = buyers(ledger, seeds, is_shared_mailbox, self._rules.most_records_of_one_person)
         spoken = self._deals_spoken_for(set().union(*persons))
         groups = [group.union(*(spoken.get(person, ()) for person in group)) for group in persons]
         attended = {originals[deal] for deal, _ in standing_on}
-        alone = [deals for original, deals in sorted(grouped(originals).items()) if original not in attended]
+        alone = [deals for original, deals in sorted(_grouped(originals).items()) if original not in attended]
         carrying = carrying_among(ledger, set().union(*alone))
         return groups + [frozenset(deals & carrying) for deals in alone]
 
     def _deals_spoken_for(self, persons: set[Ref]) -> dict[Ref, set[Ref]]:
-        """Person -> the deals whose own code speaks for them: the one who came first among a deal's people."""
+        """Person -> the deals whose own code speaks for them."""
         ledger = self._ledger
-        originals = originals_of(ledger, {deal for _, deal in deals_of(ledger, persons)})
+        originals = canonical_deals(ledger, {deal for _, deal in deals_of(ledger, persons)})
         carrying = carrying_among(ledger, originals)
         spoken = {originals[deal] for deal in carrying}
         people: dict[Ref, set[Ref]] = {}
         for deal, person in persons_of(ledger, [deal for deal in originals if originals[deal] in spoken]):
             people.setdefault(originals[deal], set()).add(person)
-        created = {record.ref: record.created_at for record in records_of(ledger, set().union(*people.values()))}
+        records = {record.ref: record for record in records_of(ledger, set().union(*people.values()))}
         found: dict[Ref, set[Ref]] = {}
         for deal in carrying:
             if group := people.get(originals[deal]):
-                first = min(group, key=lambda ref: (created[ref], ref))
-                found.setdefault(first, set()).add(deal)
+                found.setdefault(first_person(records[ref] for ref in group), set()).add(deal)
         return found
 
-    def _claim_of(self, nodes: frozenset[Ref], around: _Surroundings, caused: _Caused) -> None:
+    def claim_of(self, nodes: frozenset[Ref], around: _Surroundings, concerned: _Concerned) -> None:
+        """Decides for one buyer, whose records are `nodes`."""
         matches = {ref: match for ref in nodes if (match := around.matches.get(ref))}
         known = around.referrals_of(nodes)
         if not matches and not known:
             return
         records = [record for ref in sorted(nodes) if (record := around.records.get(ref))]
         ours, foreign = self._sort_known(known, around, nodes)
-        holdings = hold(
+        referrals = resolve_claims(
             Buyer(
                 evidence=[self._evidence(record, matches[record.ref]) for record in records if record.ref in matches],
-                known=[_known(referral) for referral in ours.values()],
+                known=list(ours.values()),
                 emails={record.email for record in records if record.email},
             ),
-            self._book().get,
+            self._context.book.get,
             self._referrer_emails(matches.values(), ours.values()),
             taken=self._taken(records, matches),
         )
         members = nodes.union(*(around.members[name] for name in ours))
-        for holding in holdings:
-            self._keep(holding, ours.get(holding.id), nodes)
-            around.members[holding.id] = nodes
-        caused.referrals.update(holding.id for holding in holdings)
-        caused.members |= members
+        for referral in referrals:
+            keep_referral(self._ledger, self._by, referral)
+            keep_members(self._ledger, self._by, referral.id, nodes)
+            around.members[referral.id] = nodes
+        concerned.referrals.update(referral.id for referral in referrals)
+        concerned.members |= members
         # a buyer that was one and is two: the other half decides anew for itself
-        caused.anew |= members - nodes
+        concerned.anew |= members - nodes
         for referral in foreign:
-            self._release(referral, nodes, around, caused)
+            self._release(referral, nodes, around, concerned)
 
-    def _release(self, referral: KeptReferral, nodes: frozenset[Ref], around: _Surroundings, caused: _Caused) -> None:
+    def _release(self, referral: Referral, nodes: frozenset[Ref], around: _Surroundings, concerned: _Concerned) -> None:
         """Lets go of records that turned out to be another buyer's; whose referral it is decides anew."""
         rest = around.members[referral.id] - nodes
-        keep_members(self._ledger, referral.id, rest)
+        keep_members(self._ledger, self._by, referral.id, rest)
         around.members[referral.id] = rest
         home = self._home(referral)
-        caused.anew |= {home} if home else set()
-        caused.referrals.add(referral.id)
+        concerned.anew |= {home} if home else set()
+        concerned.referrals.add(referral.id)
 
-    def _home(self, referral: KeptReferral) -> Ref | None:
+    def _home(self, referral: Referral) -> Ref | None:
         """The record whose buyer a referral belongs to; None while nobody was seen of that e-mail."""
         return referral.origin or first_holder(self._ledger, referral.email or "")
 
     def _sort_known(
-        self, known: Iterable[KeptReferral], around: _Surroundings, nodes: frozenset[Ref]
-    ) -> tuple[dict[str, KeptReferral], list[KeptReferral]]:
+        self, known: Iterable[Referral], around: _Surroundings, nodes: frozenset[Ref]
+    ) -> tuple[dict[str, Referral], list[Referral]]:
         """Those that are this buyer's, by id; and those that only used to share a record with it."""
         ours, foreign = {}, []
         for referral in known:
@@ -151,27 +148,11 @@ class Claimer:
         own = {referral_id(ref, match.code) for ref, match in matches.items()}
         return {referral.id for referral in referrals_named(self._ledger, given | own)}
 
-    def _referrer_emails(self, matches: Iterable[Match], ours: Iterable[KeptReferral]) -> dict[str, str]:
-        found = {code.referrer for code in (self._book().get(match.code) for match in matches) if code}
+    def _referrer_emails(self, matches: Iterable[Match], ours: Iterable[Referral]) -> dict[str, str]:
+        found = {code.referrer for code in (self._context.book.get(match.code) for match in matches) if code}
         found |= {referral.referrer for referral in ours}
         referrers = map(self._referrer, found)
         return {referrer.id: referrer.email for referrer in referrers if referrer and referrer.email}
-
-    def _keep(self, holding: Holding, known: KeptReferral | None, nodes: frozenset[Ref]) -> None:
-        kept = KeptReferral(
-            id=holding.id,
-            code=holding.code.key,
-            program=holding.code.program,
-            referrer=holding.code.referrer,
-            submitted=known.submitted if known else False,
-            origin=known.origin if known else holding.origin,
-            email=known.email if known else None,
-            claimed_at=holding.claimed_at,
-            why=holding.why,
-            void=holding.void,
-            void_reason=holding.void_reason,
-        )
-        keep_referral(self._ledger, self._run, kept, nodes)
 
 
 @dataclass(frozen=True)
@@ -181,7 +162,7 @@ class _Surroundings:
 
     records: Mapping[Ref, Record]
     matches: Mapping[Ref, Match]
-    referrals: Mapping[Ref, Sequence[KeptReferral]]
+    referrals: Mapping[Ref, Sequence[Referral]]
     members: dict[str, frozenset[Ref]]
 
     @staticmethod
@@ -193,38 +174,34 @@ class _Surroundings:
         members = {name: members_of(ledger, name) for name in named}
         return _Surroundings(records, current_matches(ledger, nodes), referrals, members)
 
-    def referrals_of(self, nodes: frozenset[Ref]) -> list[KeptReferral]:
+    def referrals_of(self, nodes: frozenset[Ref]) -> list[Referral]:
         """Each once, in the order of their ids."""
         found = {referral.id: referral for ref in nodes for referral in self.referrals.get(ref, ())}
         return [found[name] for name in sorted(found)]
 
 
 @dataclass
-class _Caused:
-    """What the decisions of a chunk leave to be looked at."""
+class _Concerned:
+    """What the decisions of a chunk concern: the records that are or were held, those whose buyer decides anew, and the
+    referrals."""
 
     members: set[Ref] = field(default_factory=set)
     anew: set[Ref] = field(default_factory=set)
     referrals: set[str] = field(default_factory=set)
 
+    def work(self, ledger: Ledger) -> Caused:
+        caused = Caused()
+        caused.look_at(Topic.CREDIT, {deal for _, deal in deals_of(ledger, self.members)})
+        caused.look_at(Topic.CREDIT, deals_among(self.members))
+        caused.look_at(Topic.PLAN, self.members)
+        caused.look_at(Topic.CLAIM, self.anew)
+        caused.look_at_ids(Topic.STATUS, self.referrals)
+        return caused
 
-def carrying_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
-    """Those of the records that carry a code, or ever did."""
-    refs = frozenset(refs)
-    return set(current_matches(ledger, refs)) | ever_matched(ledger, refs) if refs else set()
 
-
-def deals_among(refs: Iterable[Ref]) -> list[Ref]:
-    return [ref for ref in refs if ref.kind is Kind.DEAL]
-
-
-def grouped(originals: Mapping[Ref, Ref]) -> dict[Ref, set[Ref]]:
+def _grouped(originals: Mapping[Ref, Ref]) -> dict[Ref, set[Ref]]:
     """Original -> all records that are this deal."""
     groups: dict[Ref, set[Ref]] = {}
     for deal, original in originals.items():
         groups.setdefault(original, set()).add(deal)
     return groups
-
-
-def _known(referral: KeptReferral) -> KnownReferral:
-    return KnownReferral(referral.id, referral.code, referral.claimed_at, referral.submitted, referral.origin)

@@ -6,8 +6,9 @@ import csv
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,18 @@ from typing import Any
 from sqlite_utils.utils import Format, RowsFromFileError, rows_from_file
 
 from refloop.errors import DataError
-from refloop.ledger.book import Ledger
-from refloop.ledger.claims import earlier_claim, keep_claim
+from refloop.ledger.claims import keep_submitted, submitted_for
 from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_of, reread_if_codes_changed
-from refloop.ledger.decisions import KeptReferral, KeptStatus, keep_status
+from refloop.ledger.decisions import keep_status
 from refloop.ledger.forget import Forgotten
-from refloop.mapping.claims import claim_id
-from refloop.mapping.codes import code_key
-from refloop.mapping.fields import day, why_sentence
+from refloop.ledger.store import Ledger
+from refloop.mapping.claims import apply_program_rules, submitted
+from refloop.mapping.codes import code_key, outside_validity
 from refloop.mapping.people import email_key
-from refloop.mapping.stages import standing
-from refloop.model import Code, Referrer, Rule, Status
+from refloop.mapping.policy import Part
+from refloop.mapping.stages import status_of
+from refloop.model import Code, Referral, Referrer, ReviewReason
+from refloop.sync.context import RunContext
 
 CODE_COLUMNS = ("code", "referrer", "referrer_name", "referrer_email", "program", "valid_from", "valid_to")
 REFERRAL_COLUMNS = ("code", "email", "date", "note")
@@ -174,53 +176,52 @@ def _known_referrer(ledger: Ledger, referrer: Referrer) -> Referrer:
     return Referrer(referrer.id, "", forgotten.pseudonym(referrer.email))
 
 
-def import_referrals(ledger: Ledger, path: Path, run: int, now: datetime) -> Intake:
+def import_referrals(context: RunContext, path: Path) -> Intake:
     """Imports submitted referrals. Raises DataError when the file as a whole cannot be used."""
 
     def keep(row: Mapping[str, str]) -> Kept:
-        return submit(ledger, run, claim(row, now.date()))
+        return submit(context, claim(row, context.clock().date()))
 
     intake = Intake()
-    _import(ledger, path, REFERRAL_COLUMNS, ("code", "email"), keep, intake)
+    _import(context.ledger, path, REFERRAL_COLUMNS, ("code", "email"), keep, intake)
     return intake
 
 
-def submit(ledger: Ledger, run: int, row: Claim) -> Kept:
+def submit(context: RunContext, row: Claim) -> Kept:
     """Keeps one submitted referral. Raises BadRow when its code is unknown or was not valid on its date."""
+    ledger = context.ledger
     code = code_of(ledger, code_key(row.code))
     if code is None:
         raise BadRow(f"code {_short(row.code)!r} is unknown; add it with `refloop codes add`")
-    if code.valid_from and row.on < code.valid_from:
-        raise BadRow(f"code {code.code!r} is valid from {code.valid_from} only")
-    if code.valid_to and row.on > code.valid_to:
-        raise BadRow(f"code {code.code!r} was valid until {code.valid_to} only")
+    if (outside := outside_validity(code, row.on)) is not None:
+        too_early = outside is ReviewReason.NOT_YET_VALID
+        when = f"is valid from {code.valid_from}" if too_early else f"was valid until {code.valid_to}"
+        raise BadRow(f"code {code.code!r} {when} only")
     if Forgotten(ledger).emails([row.email]):
         raise BadRow("this person was forgotten (`refloop forget`), and is not taken in again")
-    at = datetime.combine(row.on, time(), UTC)
-    void = earlier_claim(ledger, row.email, code, at)
-    reason = f"the same person was submitted before {day(at)}" if void else ""
-    referrer = referrer_of(ledger, code.referrer)
-    if referrer and referrer.email == row.email:
-        void, reason = Status.DISQUALIFIED, "the buyer is the referrer"
-    kept = KeptReferral(
-        id=claim_id(row.email, code.key),
-        code=code.key,
-        program=code.program,
-        referrer=code.referrer,
-        submitted=True,
-        origin=None,
-        email=row.email,
-        claimed_at=at,
-        why=why_sentence(code.code, Rule.CLAIM, "", at),
-        void=void,
-        void_reason=reason,
-    )
-    done = keep_claim(ledger, run, kept, row.note)
+    claim = submitted(row.email, code, datetime.combine(row.on, time(), UTC))
+    judged = _judged(ledger, claim)
+    done = keep_submitted(ledger, context.provenance(Part.CLAIM), claim, judged, row.note)
     if done is Kept.NEW:
         # at once, so that it is listed before the next sync decides about it
-        first = standing(at, [], [], {})
-        keep_status(ledger, run, KeptStatus(kept.id, void or first.status, at, reason or first.reason, first.label))
+        mine = next(referral for referral in judged if referral.id == claim.id)
+        by = context.provenance(Part.STATUS)
+        keep_status(ledger, by, status_of(mine, [], [], context.policy.status.words))
     return done
+
+
+def _judged(ledger: Ledger, claim: Referral) -> list[Referral]:
+    """How a submitted referral and those that wait for the same person stand. Those that hold records compete with
+    them as they are: about those their buyer decides."""
+    email = claim.email or ""
+    waiting, holding = submitted_for(ledger, email)
+    beside = [replace(item, void=None, void_reason="") for item in waiting if item.id != claim.id]
+    known = [item for item in holding if item.id != claim.id]
+    referrers = map(partial(referrer_of, ledger), {item.referrer for item in (claim, *beside)})
+    emails = {referrer.id: referrer.email for referrer in referrers if referrer and referrer.email}
+    judged = apply_program_rules([claim, *beside, *known], {email}, partial(code_of, ledger), emails)
+    settled = {item.id for item in known}
+    return [item for item in judged if item.id not in settled]
 
 
 def _import(

@@ -11,9 +11,9 @@ from filelock import FileLock, Timeout
 from refloop import log
 from refloop.connectors.base import Clock
 from refloop.errors import RefloopError, TryLater
-from refloop.ledger.book import Ledger, open_ledger
+from refloop.ledger.engine.filesystem import refuse_network
 from refloop.ledger.lease import Holder, Lease, holder_of
-from refloop.ledger.place import refuse_network
+from refloop.ledger.store import Ledger, open_ledger
 
 _WAIT = "Wait for it to end; cron will come back by itself. `refloop unlock` shows who it is."
 

@@ -1,83 +1,60 @@
-"""The plan: the changes that would bring the CRMs to what the ledger says. Pure, and a value.
-
-Three values decide about each field that is ours: what we last *wrote*, what is *found* now, what we *want*.
-Found is wanted: nothing to do. Found is empty, or what we wrote: a change. Otherwise a person wrote there:
-a conflict, shown and never overwritten.
-"""
+"""Plans what is queued, out of the ledger. Reads only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 
-from refloop.mapping.codes import code_key
-from refloop.mapping.fields import Want
-from refloop.model import Change, FieldSpec, Record, Ref
+from refloop.ledger.queue import Topic, next_refs
+from refloop.ledger.receipts import all_written, refusals
+from refloop.ledger.records import records_of
+from refloop.ledger.undo import undone_values
+from refloop.mapping.changes import Known, RecordPlan, plan_record
+from refloop.model import Ref
+from refloop.sync.context import RunContext
+from refloop.sync.desired import DesiredState
 
-PARKED_AFTER = 3
-"""How often in a row a CRM may refuse a change before it waits until the record or the wish changes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Clash:
-    """A field in which a person wrote something else than we want."""
-
-    field: FieldSpec
-    wrote: str | None
-    found: str | None
-    want: Want
+CHUNK = 2000
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What the ledger knows of a record's fields, by name: what we last wrote, (before, after, how often) of
-    refusals, and the values that a person undid."""
+class Planner:
+    """Makes plans by the rules of a run."""
 
-    wrote: Mapping[str, str | None] = field(default_factory=dict)
-    refused: Mapping[str, tuple[str | None, str | None, int]] = field(default_factory=dict)
-    undone: Mapping[str, str | None] = field(default_factory=dict)
+    def __init__(self, context: RunContext) -> None:
+        self._ledger = context.ledger
+        self._rules = context.policy.plan
+        self._desired = DesiredState(context.ledger, context.policy)
 
+    def chunks(self, connection: str | None = None) -> Iterator[list[RecordPlan]]:
+        """The plans of the queued records of one connection or of all, in chunks, in the order of their names.
 
-@dataclass(frozen=True, slots=True)
-class RecordPlan:
-    """What is to be done about one record. `parked` changes were refused too often to be tried again."""
+        Records may be taken off the queue while this is read.
+        """
+        after: Ref | None = None
+        while refs := next_refs(self._ledger, Topic.PLAN, CHUNK, after=after, connection=connection):
+            after = refs[-1]
+            yield self.plan(refs)
 
-    ref: Ref
-    changes: tuple[Change, ...] = ()
-    clashes: tuple[Clash, ...] = ()
-    parked: tuple[Change, ...] = ()
+    def plans(self, connection: str | None = None) -> Iterator[RecordPlan]:
+        """The plans that `chunks` gives, one by one."""
+        for chunk in self.chunks(connection):
+            yield from chunk
 
-
-def plan_record(
-    record: Record, wants: Mapping[str, Want], known: Known, specs: Mapping[str, FieldSpec], code_field: str
-) -> RecordPlan:
-    """Compares a record's fields with what is wanted there. A deleted record needs nothing.
-
-    `code_field` is the field that people type codes into: spelling does not matter there.
-    """
-    if record.deleted:
-        return RecordPlan(record.ref)
-    changes: list[Change] = []
-    clashes: list[Clash] = []
-    parked: list[Change] = []
-    for name, want in wants.items():
-        spec, found, wrote = specs[name], record.found.get(name), known.wrote.get(name)
-        if found == want.value or (name == code_field and _same_code(found, want.value)):
-            continue
-        if name in known.undone and known.undone[name] == want.value:
-            continue  # a person undid just this; another wish may be written again
-        if found is None or found == wrote:
-            change = Change(record.ref, spec, found, want.value, want.why)
-            (parked if _is_parked(change, known) else changes).append(change)
-        elif want.value is not None:
-            clashes.append(Clash(spec, wrote, found, want))
-    return RecordPlan(record.ref, tuple(changes), tuple(clashes), tuple(parked))
-
-
-def _same_code(found: str | None, want: str | None) -> bool:
-    return found is not None and want is not None and code_key(found) == code_key(want)
-
-
-def _is_parked(change: Change, known: Known) -> bool:
-    before, after, times = known.refused.get(change.field.name, (None, None, 0))
-    return times >= PARKED_AFTER and (before, after) == (change.before, change.after)
+    def plan(self, refs: Sequence[Ref]) -> list[RecordPlan]:
+        """The plan of each of those records; an empty one for a record that was never seen."""
+        records = list(records_of(self._ledger, refs))
+        desired = self._desired.of(records)
+        wrote = all_written(self._ledger, refs)
+        refused: dict[Ref, dict[str, tuple[str | None, str | None, int]]] = {}
+        for (ref, name), times in refusals(self._ledger, refs).items():
+            refused.setdefault(ref, {})[name] = times
+        undone = undone_values(self._ledger, refs)
+        planned = {
+            record.ref: plan_record(
+                record,
+                desired.get(record.ref, {}),
+                Known(wrote.get(record.ref, {}), refused.get(record.ref, {}), undone.get(record.ref, {})),
+                self._rules,
+            )
+            for record in records
+        }
+        return [planned.get(ref, RecordPlan(ref)) for ref in refs]

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
+from refloop.atomic_file import is_regular, replacing
 from refloop.errors import DataError, DiskError, StalePlan
-from refloop.ledger.book import Ledger
+from refloop.ledger.store import Ledger
 from refloop.model import Change, FieldSpec, Ref, canonical
-from refloop.whole_file import is_special, replacing
 
 FORMAT = 1
 _NO_PLAN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -31,7 +31,7 @@ def save_plan(path: Path, ledger: Ledger, changes: Iterable[Change]) -> int:
     The file appears when it is whole: half a plan would look like a plan.
     """
     try:
-        if is_special(path):
+        if not is_regular(path):
             raise DiskError(f"cannot write the plan {path}: it is not a regular file")
         with replacing(path) as file:
             count = _write(file, ledger, changes)

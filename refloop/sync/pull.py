@@ -6,21 +6,15 @@ from collections import Counter
 from dataclasses import replace
 from typing import Protocol
 
-from refloop.connectors.base import Clock, Connector
-from refloop.ledger.book import Ledger
-from refloop.ledger.forget import Forgotten
-from refloop.ledger.rebuild import arrived, expect, known_between, refuse, shrunk
-from refloop.ledger.records import cursor_of, keep_page
+from refloop.connectors.base import Connector
+from refloop.ledger.policies import span_to_pull
+from refloop.ledger.rebuild import arrived, expect, known_between, refuse
+from refloop.ledger.records import keep_page
 from refloop.mapping.people import email_key
-from refloop.model import Between, Everything, Page, Since, Span, Wants
+from refloop.mapping.trust import is_shrunk
+from refloop.model import Between, Everything, Page, Span, Wants
+from refloop.sync.context import RunContext
 from refloop.sync.forget import without_forgotten
-from refloop.sync.policy import Progress, silent
-
-
-def span_since_last(ledger: Ledger, connection: str) -> Span:
-    """What a connection's next pull has to bring."""
-    cursor = cursor_of(ledger, connection)
-    return Everything() if cursor is None else Since(cursor)
 
 
 class Asked(Protocol):
@@ -37,42 +31,41 @@ class Puller:
     """Pulls connections into one ledger, for one run. `counts` holds up to the last page that was kept, also after
     something was raised."""
 
-    def __init__(self, ledger: Ledger, run: int, clock: Clock, progress: Progress = silent) -> None:
-        self._ledger = ledger
-        self._run = run
-        self._clock = clock
-        self._progress = progress
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._ledger = context.ledger
         self.counts: Counter[str] = Counter()
-        self.shown = 0
+        self.records_seen = 0
 
-    def pull(self, name: str, connector: Connector, wants: Wants, span: Span) -> Counter[str]:
+    def pull(self, name: str, connector: Connector, span: Span) -> Counter[str]:
         """Keeps every page with its cursor, each in one transaction: stopped anywhere, the next pull goes on.
 
         Raises what the connector raises; the pages before are kept.
         """
-        forgotten = Forgotten(self._ledger)
-        for page in connector.pull(wants, span):
-            known = without_forgotten(tidy(page), forgotten)
-            self.counts += keep_page(self._ledger, self._run, name, known, self._clock())
-            self.shown += sum(not record.deleted for record in known.records)
-            self._progress("pull", name, len(page.records))
+        context = self._context
+        for page in connector.pull(Wants(context.policy.fields), span):
+            known = without_forgotten(tidy(page), context.forgotten)
+            self.counts += keep_page(self._ledger, context.run, name, known, context.clock())
+            self.records_seen += sum(not record.deleted for record in known.records)
+            context.kept("pull", name, len(page.records))
         return self.counts
 
-    def pull_guarded(self, name: str, connector: Connector, wants: Wants, task: Asked) -> None:
-        """The same, for what is new or for `task.span`; a full pull that brings far fewer records than are known is
-        refused.
+    def pull_guarded(self, name: str, connector: Connector, task: Asked) -> None:
+        """Keeps the pages of what is new, or of `task.span`; a full pull that brings far fewer records than are
+        known is refused.
 
         Raises SourceShrunk, unless `task.allow_shrink`: nothing may be decided then.
         """
-        span = task.span or span_since_last(self._ledger, name)
-        least = known_between(self._ledger, name, span.start, span.end) if isinstance(span, Between) else 0
+        span = task.span or span_to_pull(self._ledger, name, self._context.policy)
+        known = known_between(self._ledger, name, span.start, span.end) if isinstance(span, Between) else 0
         if isinstance(span, Everything):
             expect(self._ledger, name)
-        self.pull(name, connector, wants, span)
+        self.pull(name, connector, span)
+        least_shown = 0.0 if task.allow_shrink else self._context.policy.pull.least_shown
         if task.span is None:
-            arrived(self._ledger, name, allow_shrink=task.allow_shrink)
-        elif shrunk(self.shown, least) and not task.allow_shrink:
-            refuse(self.shown, least)
+            arrived(self._ledger, name, least_shown)
+        elif is_shrunk(self.records_seen, known, least_shown):
+            refuse(self.records_seen, known)
 
 
 def tidy(page: Page) -> Page:

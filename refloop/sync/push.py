@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from refloop.connectors.base import Clock, Connector, Recalls
+from refloop.connectors.base import Connector, Recalls
 from refloop.connectors.fence import fenced
-from refloop.ledger.book import Ledger
 from refloop.ledger.queue import Topic, dequeue, enqueue
-from refloop.ledger.receipts import Conflict, forget_intent, intend, keep_conflicts, keep_receipts, unsettled
+from refloop.ledger.receipts import forget_intent, intend, keep_conflicts, keep_receipts, unsettled
+from refloop.mapping.changes import RecordPlan
 from refloop.model import Change, Receipt, Ref, Verdict
-from refloop.sync.plan import RecordPlan
-from refloop.sync.planner import Planner
-from refloop.sync.policy import Policy, Progress, silent
+from refloop.sync.context import RunContext
+from refloop.sync.plan import Planner
 
 SETTLED_AT_ONCE = 1000
 KEPT_AT_ONCE = 500
@@ -24,25 +23,21 @@ class Pusher:
     """Brings connections to what the ledger says, for one run. `counts` holds up to the last batch that was kept, also
     after something was raised (see `refloop.ledger.runs.imbalances`)."""
 
-    def __init__(self, ledger: Ledger, run: int, policy: Policy, clock: Clock, progress: Progress = silent) -> None:
-        self._ledger = ledger
-        self._run = run
-        self._policy = policy
-        self._clock = clock
-        self._progress = progress
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._ledger = context.ledger
         self.counts: Counter[str] = Counter()
 
     def settle(self, name: str, connector: Connector) -> Counter[str]:
         """Finds out by reading back what became of changes whose fate is unknown. Comes before everything else."""
-        specs = {spec.name: spec for spec in self._policy.fields}
-        while changes := unsettled(self._ledger, name, specs, SETTLED_AT_ONCE):
+        while changes := unsettled(self._ledger, name, self._context.policy.plan.specs, SETTLED_AT_ONCE):
             refs = sorted({change.ref for change in changes})
             fields = sorted({change.field for change in changes}, key=lambda spec: spec.name)
             held = connector.read(refs, fields)
             receipts = [receipt for change in changes if (receipt := _settled(change, held.get(change.ref)))]
             receipts = _recalled(connector, receipts)
             with self._ledger.writing():
-                kept = keep_receipts(self._ledger, self._run, receipts, self._clock())
+                kept = keep_receipts(self._ledger, self._context.run, receipts, self._context.clock())
                 forget_intent(self._ledger, changes)
                 enqueue(self._ledger, Topic.PLAN, refs)
             self._count_settled(len(changes), len(receipts), kept)
@@ -55,7 +50,7 @@ class Pusher:
 
     def push(self, name: str, connector: Connector) -> Counter[str]:
         """Sends what the plan for this connection says, chunk by chunk. Counts verdicts and conflicts."""
-        for plans in Planner(self._ledger, self._policy).chunks(name):
+        for plans in Planner(self._context).chunks(name):
             changes = [change for plan in plans for change in plan.changes]
             with self._ledger.writing():
                 conflicts = self._keep_conflicts(plans)
@@ -78,15 +73,15 @@ class Pusher:
         if not changes:
             return set()
         with self._ledger.writing():
-            intend(self._ledger, self._run, changes)
+            intend(self._ledger, self._context.run, changes)
         self.counts += Counter(planned=len(changes), unknown=len(changes))  # until there is a receipt
         kept: list[Receipt] = []
         again: set[Ref] = set()
-        self._ledger.make_sure()
-        with fenced(self._ledger.make_sure):
+        self._ledger.check_lease()
+        with fenced(self._ledger.check_lease):
             for receipt in connector.push(changes):
                 kept.append(receipt)
-                self._ledger.make_sure()
+                self._ledger.check_lease()
                 if receipt.verdict in _AGAIN:
                     again.add(receipt.change.ref)
                 if len(kept) == KEPT_AT_ONCE:
@@ -96,25 +91,16 @@ class Pusher:
         return again
 
     def _keep(self, name: str, receipts: Sequence[Receipt]) -> None:
-        kept = keep_receipts(self._ledger, self._run, receipts, self._clock())
+        kept = keep_receipts(self._ledger, self._context.run, receipts, self._context.clock())
         self.counts["unknown"] -= len(receipts)
         self.counts += kept
-        self._progress("push", name, len(receipts))
+        self._context.kept("push", name, len(receipts))
 
     def _keep_conflicts(self, plans: Iterable[RecordPlan]) -> int:
         plans = list(plans)
-        conflicts = conflicts_in(plans)
-        keep_conflicts(self._ledger, self._run, [plan.ref for plan in plans], conflicts)
+        conflicts = [conflict for plan in plans for conflict in plan.conflicts]
+        keep_conflicts(self._ledger, self._context.run, [plan.ref for plan in plans], conflicts)
         return len(conflicts)
-
-
-def conflicts_in(plans: Iterable[RecordPlan]) -> list[Conflict]:
-    """The conflicts of plans, as the ledger keeps them."""
-    return [
-        Conflict(plan.ref, clash.field.name, clash.wrote, clash.found, clash.want.value, clash.want.why)
-        for plan in plans
-        for clash in plan.clashes
-    ]
 
 
 def _recalled(connector: Connector, receipts: Sequence[Receipt]) -> list[Receipt]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from datetime import timedelta
 
 from refloop import __version__
 from refloop.connectors.base import Clock, Conditional, Connector
@@ -20,23 +19,24 @@ from refloop.errors import (
     RefloopError,
     SourceShrunk,
     StalePlan,
-    TimeIsUp,
     TryLater,
 )
-from refloop.ledger.book import Ledger
-from refloop.ledger.elsewhere import take_over as claim
-from refloop.ledger.elsewhere import written_elsewhere
+from refloop.ledger.other_ledger import other_ledger_on
+from refloop.ledger.other_ledger import take_over as claim
 from refloop.ledger.queue import Topic, enqueue, next_refs
 from refloop.ledger.rebuild import awaited
 from refloop.ledger.receipts import all_written
 from refloop.ledger.runs import end_run, start_run
+from refloop.ledger.store import Ledger
 from refloop.ledger.undo import keep_undone
+from refloop.mapping.policy import Policy
 from refloop.model import Change, Span
-from refloop.sync.decide import Decider
-from refloop.sync.planner import Planner
-from refloop.sync.policy import Policy, Progress, silent
+from refloop.sync.context import Budget, Progress, RunContext, no_progress
+from refloop.sync.plan import Planner
 from refloop.sync.pull import Puller
 from refloop.sync.push import Pusher
+from refloop.sync.run_report import Report
+from refloop.sync.stages import Decider
 
 Connect = Callable[[], Connector]
 """Opens a connection. What it raises concerns that connection alone."""
@@ -62,62 +62,6 @@ class Task:
     take_over: bool = False
 
 
-class Counting(Protocol):
-    """What a stage has done so far."""
-
-    @property
-    def counts(self) -> Counter[str]: ...
-
-
-Stage = TypeVar("Stage", bound=Counting)
-
-
-@dataclass
-class Report:
-    """What a run did: counts by connection (and under "" what concerns all), and whose trouble it met."""
-
-    run: int
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-    problems: list[tuple[str, RefloopError]] = field(default_factory=list)
-
-    @property
-    def exit(self) -> Exit:
-        """The worst trouble first; else whether a person has to look."""
-        if self.problems:
-            return max((error.exit for _, error in self.problems), key=gravity)
-        attention = ("conflicts", "refused", "parked", "unknown", "moved", "overwrote")
-        if any(counts[word] for counts in self.counts.values() for word in attention):
-            return Exit.ATTENTION
-        return Exit.OK
-
-    def add(self, name: str, counts: Mapping[str, int]) -> None:
-        self.counts.setdefault(name, Counter()).update(counts)
-
-    @contextmanager
-    def counting(self, name: str, stage: Stage) -> Iterator[Stage]:
-        """Adds what a stage did for a connection, also when it raised midway."""
-        try:
-            yield stage
-        finally:
-            self.add(name, stage.counts)
-
-    @contextmanager
-    def owing(self, planned: Mapping[str, Sequence[Change]]) -> Iterator[None]:
-        """Counts as unsent, however it ends, those of the planned changes that were not even begun."""
-        try:
-            yield
-        finally:
-            for name, changes in planned.items():
-                unsent = len(changes) - self.counts.get(name, Counter())["planned"]
-                self.add(name, {"planned": unsent, "unsent": unsent})
-
-
-def gravity(code: Exit) -> int:
-    """Ranks exit codes, so that the worst of several speaks for all."""
-    order = (Exit.OK, Exit.ATTENTION, Exit.LATER, Exit.UNAVAILABLE, Exit.AUTH, Exit.CONFIG)
-    return order.index(code) if code in order else len(order)
-
-
 class Runner:
     """Runs tasks over one ledger and its connections."""
 
@@ -127,14 +71,13 @@ class Runner:
         policy: Policy,
         connections: Mapping[str, Connect],
         clock: Clock,
-        progress: Progress = silent,
+        progress: Progress = no_progress,
     ) -> None:
         self._ledger = ledger
         self._policy = policy
         self._connections = connections
         self._clock = clock
-        self._watcher = progress
-        self._end: datetime | None = None
+        self._progress = progress
 
     def run(self, task: Task) -> Report:
         """Does the task. Trouble with one connection ends that connection's part only, and is in the report.
@@ -142,8 +85,8 @@ class Runner:
         Raises DiskError and LedgerError, which concern all, and TimeIsUp between two pages or batches. However it ends,
         the run is closed in the journal.
         """
-        self._end = self._clock() + task.max_runtime if task.max_runtime else None
-        return self._journalled(task.command, lambda report: self._work(task, report))
+        budget = Budget(self._clock() + task.max_runtime if task.max_runtime else None)
+        return self._journalled(task.command, lambda run: run.work(task), budget)
 
     def apply(self, changes: Sequence[Change], *, take_over: bool = False) -> Report:
         """Writes exactly these changes, after reading that each record still holds what the plan saw.
@@ -151,7 +94,7 @@ class Runner:
         Raises StalePlan, with nothing written anywhere, when one does not; ConfigError when another ledger has written
         there, unless this one is to `take_over`.
         """
-        return self._journalled("apply", lambda report: self._apply(changes, report, take_over=take_over))
+        return self._journalled("apply", lambda run: run.apply(changes, take_over=take_over))
 
     def undo(self, changes: Sequence[Change]) -> Report:
         """Takes back what a run wrote (see `refloop.ledger.undo.undoing`), where the field still holds it.
@@ -159,34 +102,15 @@ class Runner:
         What is undone is not written again until the ledger wants something else there. A code that a person had typed
         and that was put back is read by the next run.
         """
+        return self._journalled("undo", lambda run: run.undo(changes))
 
-        def work(report: Report) -> None:
-            with report.owing(_by_connection(changes)), self._connected(report) as connectors:
-                with self._ledger.writing():
-                    keep_undone(self._ledger, report.run, changes)
-                    enqueue(self._ledger, Topic.MATCH, {change.ref for change in changes})
-                # an undo that was cut short wrote what nothing is known of yet; looked at by the push, that would
-                # count as somebody else's, and an undo of this run would leave it
-                self._each(connectors, report, lambda name, crm: self._settle(report, name, crm))
-                self._send(connectors, report, self._not_done(changes))
-
-        return self._journalled("undo", work)
-
-    def _not_done(self, changes: Sequence[Change]) -> list[Change]:
-        """Those that are not what was written last: what was just settled is not to be written down as sent again."""
-        wrote = all_written(self._ledger, {change.ref for change in changes})
-        return [
-            change
-            for change in changes
-            if wrote.get(change.ref, {}).get(change.field.name, change.before) != change.after
-        ]
-
-    def _journalled(self, command: str, work: Callable[[Report], None]) -> Report:
+    def _journalled(self, command: str, work: Callable[[_Run], None], budget: Budget = Budget()) -> Report:  # noqa: B008 - a frozen value
         report = Report(start_run(self._ledger, command, __version__, self._clock()))
+        context = RunContext(self._ledger, report.run, self._policy, self._clock, budget, self._progress)
         code: int = Exit.BUG
         raised: list[str] = []
         try:
-            work(report)
+            work(_Run(context, report, self._connections))
             code = report.exit
         except RefloopError as error:
             code, raised = error.exit, [error.message]
@@ -206,22 +130,32 @@ class Runner:
             end_run(self._ledger, report.run, code, report.counts, problems, self._clock())
         return report
 
-    def _work(self, task: Task, report: Report) -> None:
-        with self._connected(report) as connectors:
+
+class _Run:
+    """One run, from its number in the journal to its end."""
+
+    def __init__(self, context: RunContext, report: Report, connections: Mapping[str, Connect]) -> None:
+        self._context = context
+        self._ledger = context.ledger
+        self._report = report
+        self._connections = connections
+
+    def work(self, task: Task) -> None:
+        with self._connected() as connectors:
             if task.pull:
-                self._each(connectors, report, lambda name, crm: self._settle_and_pull(task, report, name, crm))
-            if self._awaits(report):
+                self._each(connectors, lambda name, crm: self._settle_and_pull(task, name, crm))
+            if self._awaits():
                 return
-            with report.counting("", Decider(self._ledger, report.run, self._policy, self._progress)) as decider:
+            with self._report.counting("", Decider(self._context)) as decider:
                 decider.decide()
             if task.push:
-                self._guard(task, report)
-                self._each(connectors, report, lambda name, crm: self._push(task, report, name, crm))
+                self._guard(task)
+                self._each(connectors, lambda name, crm: self._push(task, name, crm))
 
-    def _apply(self, changes: Sequence[Change], report: Report, *, take_over: bool) -> None:
+    def apply(self, changes: Sequence[Change], *, take_over: bool) -> None:
         planned = _by_connection(changes)
-        with report.owing(planned), self._connected(report) as connectors:
-            if report.problems:
+        with self._report.counting_unsent(planned), self._connected() as connectors:
+            if self._report.problems:
                 return
             unknown = sorted(planned.keys() - connectors.keys())
             if unknown:
@@ -229,19 +163,39 @@ class Runner:
             for name, part in planned.items():
                 self._refuse_second_ledger(name, take_over=take_over)
                 _refuse_moved(connectors[name], part)
-            self._send(connectors, report, changes)
+            self._send(connectors, changes)
 
-    def _send(self, connectors: Mapping[str, Connector], report: Report, changes: Sequence[Change]) -> None:
+    def undo(self, changes: Sequence[Change]) -> None:
+        with self._report.counting_unsent(_by_connection(changes)), self._connected() as connectors:
+            with self._ledger.writing():
+                keep_undone(self._ledger, self._report.run, changes)
+                enqueue(self._ledger, Topic.MATCH, {change.ref for change in changes})
+            # an undo that was cut short wrote what nothing is known of yet; looked at by the push, that would
+            # count as somebody else's, and an undo of this run would leave it
+            self._each(connectors, self._settle)
+            self._send(connectors, self._not_done(changes))
+
+    def _not_done(self, changes: Sequence[Change]) -> list[Change]:
+        """Those that are not what was written last: what was just settled is not to be written down as sent again."""
+        wrote = all_written(self._ledger, {change.ref for change in changes})
+        return [
+            change
+            for change in changes
+            if wrote.get(change.ref, {}).get(change.field.name, change.before) != change.after
+        ]
+
+    def _send(self, connectors: Mapping[str, Connector], changes: Sequence[Change]) -> None:
         planned = _by_connection(changes)
 
         def send(name: str, connector: Connector) -> None:
-            with report.counting(name, self._pusher(report)) as pusher:
+            with self._report.counting(name, Pusher(self._context)) as pusher:
                 pusher.send(name, connector, planned.get(name, []))
 
-        self._each(connectors, report, send)
+        self._each(connectors, send)
 
     @contextmanager
-    def _connected(self, report: Report) -> Iterator[dict[str, Connector]]:
+    def _connected(self) -> Iterator[dict[str, Connector]]:
+        report = self._report
         connectors: dict[str, Connector] = {}
         try:
             for name, connect in self._connections.items():
@@ -259,40 +213,39 @@ class Runner:
                     report.add(name, {"unconditional": sent})
                 connector.close()
 
-    def _each(
-        self, connectors: Mapping[str, Connector], report: Report, step: Callable[[str, Connector], None]
-    ) -> None:
+    def _each(self, connectors: Mapping[str, Connector], step: Callable[[str, Connector], None]) -> None:
         """Takes a step with each connection that had no trouble yet."""
         for name, connector in connectors.items():
-            if any(troubled == name for troubled, _ in report.problems):
+            if self._report.troubled(name):
                 continue
             try:
                 step(name, connector)
             except (*CONNECTION_TROUBLE, DataError) as error:  # its cursor, or that it shows far less than before
-                report.problems.append((name, error))
+                self._report.problems.append((name, error))
 
-    def _settle_and_pull(self, task: Task, report: Report, name: str, connector: Connector) -> None:
-        self._settle(report, name, connector)
-        with report.counting(name, Puller(self._ledger, report.run, self._clock, self._progress)) as puller:
-            puller.pull_guarded(name, connector, self._policy.wants, task)
+    def _settle_and_pull(self, task: Task, name: str, connector: Connector) -> None:
+        self._settle(name, connector)
+        with self._report.counting(name, Puller(self._context)) as puller:
+            puller.pull_guarded(name, connector, task)
 
-    def _settle(self, report: Report, name: str, connector: Connector) -> None:
-        with report.counting(name, self._pusher(report)) as pusher:
+    def _settle(self, name: str, connector: Connector) -> None:
+        with self._report.counting(name, Pusher(self._context)) as pusher:
             pusher.settle(name, connector)
 
-    def _awaits(self, report: Report) -> bool:
+    def _awaits(self) -> bool:
         """Whether a full pull is not through, or was not believed: nothing is decided from half of the records."""
-        names = awaited(self._ledger)
-        for name in set(names).difference(name for name, _ in report.problems):
-            trouble = TryLater(
-                "a full pull of its records has begun and is not through yet; nothing was decided",
-                remedy="Run `refloop sync` over all connections.",
-            )
-            report.problems.append((name, trouble))
+        report, names = self._report, awaited(self._ledger)
+        for name in names:
+            if not report.troubled(name):
+                trouble = TryLater(
+                    "a full pull of its records has begun and is not through yet; nothing was decided",
+                    remedy="Run `refloop sync` over all connections.",
+                )
+                report.problems.append((name, trouble))
         return bool(names) or any(isinstance(error, SourceShrunk) for _, error in report.problems)
 
     def _refuse_second_ledger(self, name: str, *, take_over: bool) -> None:
-        other = written_elsewhere(self._ledger, name, self._policy.names("id"))
+        other = other_ledger_on(self._ledger, name, self._context.policy.names("id"))
         if other is None:
             return
         if not take_over:
@@ -304,36 +257,24 @@ class Runner:
             )
         claim(self._ledger, name)
 
-    def _push(self, task: Task, report: Report, name: str, connector: Connector) -> None:
+    def _push(self, task: Task, name: str, connector: Connector) -> None:
         if next_refs(self._ledger, Topic.PLAN, 1, connection=name):
             self._refuse_second_ledger(name, take_over=task.take_over)
-        with report.counting(name, self._pusher(report)) as pusher:
+        with self._report.counting(name, Pusher(self._context)) as pusher:
             pusher.push(name, connector)
             if pusher.counts["unknown"]:
                 pusher.settle(name, connector)
 
-    def _progress(self, stage: str, about: str, done: int) -> None:
-        """Stages call this when something is kept: a good moment to stop."""
-        self._watcher(stage, about, done)
-        if self._end is not None and self._clock() >= self._end:
-            raise TimeIsUp(
-                "the run has taken as long as `sync: max_runtime` allows, and stopped; what was done is kept",
-                remedy="The next run goes on from there.",
-            )
-
-    def _pusher(self, report: Report) -> Pusher:
-        return Pusher(self._ledger, report.run, self._policy, self._clock, self._progress)
-
-    def _guard(self, task: Task, report: Report) -> None:
+    def _guard(self, task: Task) -> None:
         if task.max_changes is None:
             return
         by_connection: Counter[str] = Counter()
-        for plan in Planner(self._ledger, self._policy).plans():
+        for plan in Planner(self._context).plans():
             by_connection[plan.ref.connection] += len(plan.changes)
         planned = by_connection.total()
         if planned > task.max_changes:
             for name, count in by_connection.items():
-                report.add(name, {"planned": count, "unsent": count})
+                self._report.add(name, {"planned": count, "unsent": count})
             raise ConfigError(
                 f"the plan holds {planned:,} changes, more than `sync: max_changes: {task.max_changes}` allows; "
                 "nothing was written",

@@ -13,8 +13,10 @@ from refloop import log
 from refloop.config import Config, load_config
 from refloop.connectors.base import Clock, Connector, connector_class
 from refloop.errors import ConfigError
-from refloop.ledger.book import Ledger, open_ledger
-from refloop.sync.policy import Policy, Progress, policy_of, silent
+from refloop.ledger.store import Ledger, open_ledger
+from refloop.mapping.policy import Policy
+from refloop.sync.context import Progress, RunContext, no_progress
+from refloop.sync.policy import policy_of
 from refloop.sync.run import Connect, Runner
 
 
@@ -32,6 +34,10 @@ class Session:
     ledger: Ledger
     clock: Clock
 
+    def context(self, run: int = 0) -> RunContext:
+        """What a step of that run is handed; of no run when it only looks."""
+        return RunContext(self.ledger, run, self.policy, self.clock)
+
     def connections(self, only: str | None = None) -> dict[str, Connect]:
         """How to open each connection, or the one named. Raises ConfigError for a name that is not configured."""
         names = self.config.connections
@@ -45,7 +51,7 @@ class Session:
         settings = self.config.connections[name]
         return connector_class(settings.connector)(name, settings, clock=self.clock)
 
-    def runner(self, *, only: str | None = None, progress: Progress = silent) -> Runner:
+    def runner(self, *, only: str | None = None, progress: Progress = no_progress) -> Runner:
         """A runner over all connections, or the one named."""
         connections: Mapping[str, Connect] = self.connections(only)
         return Runner(self.ledger, self.policy, connections, self.clock, _logged(progress))

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from refloop.redaction import _REDACTOR
-from refloop.sandbox import faults
-from refloop.sandbox.faults import Alter, Asked, Fault, Reply
-from refloop.sandbox.hubspot import troubles as hubspot
-from refloop.sandbox.salesforce import troubles as salesforce
+from refloop_sandbox import faults
+from refloop_sandbox.faults import Alter, Asked, Fault, Reply
+from refloop_sandbox.hubspot import troubles as hubspot
+from refloop_sandbox.salesforce import troubles as salesforce
 from tests.cli.conftest import NOON, Answer, Office
 
 Make = Callable[[str], Fault]
@@ -129,15 +129,15 @@ OTTO-7K2Q,otto,{PARTNER},{PARTNER_EMAIL},partners
 
 
 @dataclass
-class Aviary:
+class PlantedOffice:
     """An office full of canaries."""
 
     office: Office
     login: Mapping[str, str] = field(default_factory=lambda: PLAIN_LOGIN)
-    birds: int = 0
+    batches: int = 0
     before: frozenset[str] = field(default_factory=lambda: frozenset(_REDACTOR._known))
 
-    def furnish(self) -> None:
+    def set_up(self) -> None:
         """Config, codes and our fields."""
         office = self.office
         text = (office.folder / "config.yaml").read_text(encoding="utf-8")
@@ -182,10 +182,10 @@ class Aviary:
     def struck(self) -> int:
         return self.office.salesforce.faults_injected + self.office.hubspot.faults_injected
 
-    def hatch(self) -> dict[str, str]:
+    def plant_records(self) -> dict[str, str]:
         """New records of the people, so that the next sync has something to read and to write. Gives their ids."""
-        self.birds += 1
-        sf, hs, n = self.office.salesforce, self.office.hubspot, self.birds
+        self.batches += 1
+        sf, hs, n = self.office.salesforce, self.office.hubspot, self.batches
         heard = f"{FIRST} <{EMAIL}> heard of you: code otto 7k2q"
         lead = sf.create("Lead", {
             "FirstName": FIRST, "LastName": LAST, "Email": f"{n}.{EMAIL}", "Phone": PHONE,

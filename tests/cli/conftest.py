@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from refloop.cli import main
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 from tests.warm_start import warm_start
 
 NOON = datetime(2026, 3, 12, 12, tzinfo=UTC)

@@ -221,7 +221,7 @@ def test_a_crm_that_shows_too_little(office: Office) -> None:
     assert office.run("sync").code == Exit.OK
     office.run("ledger", "rebuild", "--yes")
     ledger = open_ledger(Path("refloop.db"))
-    ledger.db.execute("UPDATE meta SET value = '500' WHERE key = 'awaited:hs'")
+    ledger.execute("UPDATE meta SET value = '500' WHERE key = 'awaited:hs'")
     ledger.close()
     refused = office.run("sync")
     assert refused.code == Exit.DATA

@@ -17,7 +17,7 @@ def same(name: str, text: str) -> None:
     """Holds a text against the one on file."""
     file = GOLDEN / f"{name}.txt"
     if os.environ.get("REFLOOP_GOLDEN") == "write":
-        GOLDEN.mkdir(exist_ok=True)
+        file.parent.mkdir(exist_ok=True)
         file.write_text(text, encoding="utf-8")
     assert text == file.read_text(encoding="utf-8")
 

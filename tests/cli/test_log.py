@@ -17,9 +17,9 @@ from filelock import FileLock
 
 from refloop import log
 from refloop.errors import Exit
-from refloop.sandbox import faults
-from refloop.sandbox.hubspot import troubles
-from refloop.sandbox.salesforce import troubles as salesforce_troubles
+from refloop_sandbox import faults
+from refloop_sandbox.hubspot import troubles
+from refloop_sandbox.salesforce import troubles as salesforce_troubles
 from tests.cli.conftest import Office, fill
 
 PAGE = Path("docs/logs.md").absolute()

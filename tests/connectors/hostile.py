@@ -7,8 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from refloop.sandbox import faults, pages
-from refloop.sandbox.faults import Alter, Asked, Fault, Reply
+from refloop_sandbox import faults, pages
+from refloop_sandbox.faults import Alter, Asked, Fault, Reply
 
 EVIL = "https://evil.example/services/data/v67.0/query/01g"
 

@@ -26,8 +26,8 @@ from refloop.model import (
     Span,
     Wants,
 )
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.server import Server
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.server import Server
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.CONTACT, Kind.DEAL))
 WANTS = Wants((CODE,))

@@ -13,9 +13,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from refloop.connectors.hubspot import HubSpot, HubSpotSettings
 from refloop.connectors.limiter import Timer
 from refloop.model import FieldSpec, Kind, Ref, canonical
-from refloop.sandbox import faults
-from refloop.sandbox.hubspot import LocalHubSpot, Quirks
 from refloop.testing import Draft, World, contract_fields
+from refloop_sandbox import faults
+from refloop_sandbox.hubspot import LocalHubSpot, Quirks
 
 TOKEN = "pat-na1-5ecret-0f-the-contract"
 OBJECTS = {Kind.CONTACT: "contacts", Kind.DEAL: "deals"}

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 
 APP = {"method": "client_credentials", "client_id": "local-client", "client_secret": "env:SF_SECRET"}
 

@@ -9,13 +9,13 @@ from typing import Any, Unpack
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.model import FieldSpec, FieldType, Kind, Ref, canonical
-from refloop.sandbox import faults
-from refloop.sandbox.faults import Asked, Where
-from refloop.sandbox.salesforce import LocalSalesforce, troubles
-from refloop.sandbox.salesforce.errors import ApiError
-from refloop.sandbox.salesforce.fields import remove_field
-from refloop.sandbox.server import Server
 from refloop.testing import Draft, World
+from refloop_sandbox import faults
+from refloop_sandbox.faults import Asked, Where
+from refloop_sandbox.salesforce import LocalSalesforce, troubles
+from refloop_sandbox.salesforce.errors import ApiError
+from refloop_sandbox.salesforce.fields import remove_field
+from refloop_sandbox.server import Server
 
 SECRET = "the-app's-s3cret"
 LONG_ENOUGH = timedelta(seconds=5)

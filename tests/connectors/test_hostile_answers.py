@@ -35,9 +35,9 @@ from refloop.model import (
     Verdict,
     Wants,
 )  # fmt: skip
-from refloop.sandbox.crm import LocalCrm
-from refloop.sandbox.faults import Asked, Fault, gzip_bomb
 from refloop.testing import Draft
+from refloop_sandbox.crm import LocalCrm
+from refloop_sandbox.faults import Asked, Fault, gzip_bomb
 from tests.connectors import hostile
 from tests.connectors.hubspot_office import START, Office
 from tests.connectors.salesforce_world import SECRET, SalesforceWorld, is_write

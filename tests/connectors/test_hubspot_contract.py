@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from refloop.sandbox.hubspot import Quirks
-from refloop.sandbox.server import Server
 from refloop.testing import ConnectorContract, World
+from refloop_sandbox.hubspot import Quirks
+from refloop_sandbox.server import Server
 from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
 
 

@@ -17,7 +17,7 @@ from refloop.model import (
     Page,
     Since,
 )
-from refloop.sandbox.hubspot import Allowance
+from refloop_sandbox.hubspot import Allowance
 from tests.connectors.hubspot_office import (
     DAY,
     FIND_CONTACTS,

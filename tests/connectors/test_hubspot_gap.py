@@ -16,9 +16,9 @@ from refloop.connectors.hubspot.history import NOT_THERE, UNREAD, Sent
 from refloop.connectors.hubspot.parts import Fates, fates
 from refloop.connectors.hubspot.write import Writer
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
-from refloop.sandbox import faults
-from refloop.sandbox.faults import Asked, Fault
-from refloop.sandbox.hubspot import Quirks, troubles
+from refloop_sandbox import faults
+from refloop_sandbox.faults import Asked, Fault
+from refloop_sandbox.hubspot import Quirks, troubles
 from tests.connectors.hubspot_office import MINUTE, Office
 
 BOTH = (Kind.CONTACT, Kind.DEAL)
@@ -48,7 +48,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Office]:
 @pytest.fixture
 def office(opened: Office) -> Office:
     opened.crm.faults.clear()
-    opened.crm.forget()
+    opened.crm.reset_counters()
     return opened
 
 
@@ -218,7 +218,7 @@ EDITS = st.dictionaries(st.integers(0, 5), st.lists(st.sampled_from(["X", "Y", "
 )
 @given(edits=EDITS, held=st.lists(st.sampled_from(["", "B", "Z"]), min_size=6, max_size=6))
 def test_every_overwrite_is_told(office: Office, edits: dict[int, list[str]], held: list[str]) -> None:
-    office.crm.forget()
+    office.crm.reset_counters()
     refs = [create(office, Kind.CONTACT, CODE, value or None) for value in held]
     in_the_gap(office, *((refs[place], CODE, value) for place, values in edits.items() for value in values))
     changes = [Change(ref, CODE, before or None, "OURS", "") for ref, before in zip(refs, held, strict=True)]

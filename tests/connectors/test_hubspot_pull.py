@@ -18,7 +18,7 @@ from refloop.model import (
     Relation,
     Since,
 )
-from refloop.sandbox.hubspot import Allowance
+from refloop_sandbox.hubspot import Allowance
 from tests.connectors.hubspot_office import (
     DAY,
     EDGES,

@@ -10,8 +10,8 @@ import pytest
 from refloop.connectors.hubspot import HubSpot, HubSpotSettings
 from refloop.errors import AuthError, ConfigError, CrmUnavailable
 from refloop.model import Change, FieldSpec, FieldType, Finding, Kind, Level, Ref, Usage, Verdict, Wants
-from refloop.sandbox.hubspot import Allowance, LocalHubSpot
-from refloop.sandbox.server import Server
+from refloop_sandbox.hubspot import Allowance, LocalHubSpot
+from refloop_sandbox.server import Server
 
 BOTH = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Referral code", FieldType.TEXT, BOTH, "The code")

@@ -15,8 +15,8 @@ from refloop.connectors.salesforce.cursor import parse_cursor
 from refloop.connectors.salesforce.ids import record_id
 from refloop.errors import CrmUnavailable, LedgerError, TryLater
 from refloop.model import Between, Cursor, Everything, Kind, Page, Record, Ref, Relation, Since, Wants
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce.call import Answer, Call
 from tests.connectors.salesforce_connections import Connections, connections
 from tests.connectors.salesforce_world import inside, refuse_next
 

@@ -19,10 +19,10 @@ from refloop.connectors.salesforce.push import FEW, OLD_ENOUGH
 from refloop.connectors.salesforce.write import fate, http_date
 from refloop.errors import TryLater
 from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
-from refloop.sandbox.faults import Asked, meanwhile
-from refloop.sandbox.salesforce import troubles
-from refloop.sandbox.server import Server
 from refloop.testing import Draft, contract_fields
+from refloop_sandbox.faults import Asked, meanwhile
+from refloop_sandbox.salesforce import troubles
+from refloop_sandbox.server import Server
 from tests.connectors.salesforce_world import SECRET, SalesforceWorld, is_write, refuse_next
 
 CODE, STATUS = contract_fields(tuple(Kind))[:2]

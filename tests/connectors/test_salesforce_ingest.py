@@ -15,8 +15,8 @@ from refloop.connectors.salesforce.bulk_ingest import as_csv, fits, refusal
 from refloop.connectors.salesforce.write import Update
 from refloop.errors import CrmUnavailable, TryLater
 from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.salesforce.call import Call
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce.call import Call
 from tests.connectors.salesforce_connections import Connections, connections
 from tests.connectors.salesforce_world import inside, refuse_next
 

@@ -34,9 +34,9 @@ from refloop.model import (
     Verdict,
     Wants,
 )
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.salesforce.fields import remove_field
-from refloop.sandbox.server import Server
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce.fields import remove_field
+from refloop_sandbox.server import Server
 from tests.connectors.hubspot_world import Clock
 from tests.connectors.salesforce_connections import connections
 

@@ -24,7 +24,7 @@ from refloop.model import (
     Verdict,
     Wants,
 )
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import LocalSalesforce
 from tests.connectors.salesforce_connections import connections
 from tests.connectors.salesforce_world import refuse_next
 

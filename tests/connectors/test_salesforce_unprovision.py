@@ -13,8 +13,8 @@ from refloop.connectors.salesforce import Salesforce
 from refloop.connectors.salesforce.metadata import metadata_files
 from refloop.errors import AuthError
 from refloop.model import FieldSpec, FieldType, Finding, Kind, Level, Wants
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.salesforce.call import Answer, Call
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce.call import Answer, Call
 from tests.connectors.salesforce_connections import connections
 from tests.connectors.salesforce_world import inside, refuse_next
 

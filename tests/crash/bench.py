@@ -27,8 +27,8 @@ from refloop.ledger import open_ledger
 from refloop.ledger.backups import faults_of
 from refloop.mapping.fields import field_specs
 from refloop.model import Kind, Ref, canonical
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
 from tests.cli.conftest import CODES, CONFIG, NOON, fill
 
 HUBSPOT = {Kind.CONTACT: "contacts", Kind.DEAL: "deals"}
@@ -190,8 +190,8 @@ class Bench:
             store.version += 1  # what a search found before is not what it finds now
         with self.salesforce._org.store.lock:
             self.salesforce._org.store._connection.deserialize(state.salesforce)
-        self.hubspot.forget()  # a clock that is put back never leaves a rate window
-        self.salesforce.forget()
+        self.hubspot.reset_counters()  # a clock that is put back never leaves a rate window
+        self.salesforce.reset_counters()
         self.now = state.now
         self.writes = list(state.writes)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 from tests.cli.conftest import NOON
 from tests.crash.bench import SECRETS, Bench, Children
 from tests.sync.loop import MEMORY_DISK

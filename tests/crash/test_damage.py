@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from refloop.errors import Exit
-from refloop.ledger.seal import put_seal, seal_of
+from refloop.ledger.engine.checksum import checksum_file, write_checksum
 from tests.crash.bench import Bench, State
 from tests.crash.test_crash_points import planned
 
@@ -39,7 +39,7 @@ class Damaged:
         self.bench = bench
         planned(bench)
         self.path = bench.office / "refloop.db"
-        assert seal_of(self.path).exists(), "it was not sealed when it was closed"
+        assert checksum_file(self.path).exists(), "it was not sealed when it was closed"
         self.start: State = bench.state()
         self.whole = self.path.read_bytes()
 
@@ -48,9 +48,9 @@ class Damaged:
         die = random.Random(damage.__name__)  # noqa: S311 - a die, not a secret
         for _ in range(times):
             self.bench.put_back(self.start)
-            seal_of(self.path).unlink()
+            checksum_file(self.path).unlink()
             if sealed:
-                put_seal(self.path)  # what was put back is another file
+                write_checksum(self.path)  # what was put back is another file
             content = bytearray(self.whole)
             damage(die, content)
             self.path.write_bytes(content)

@@ -6,13 +6,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from refloop.ledger import Ledger
-from refloop.ledger.decisions import KeptReferral
+from refloop.ledger.history import Provenance
 from refloop.ledger.queue import Topic, dequeue, next_refs
 from refloop.ledger.records import keep_page
-from refloop.model import Cursor, FieldSpec, FieldType, Kind, Page, Record, Ref
+from refloop.model import Cursor, FieldSpec, FieldType, Kind, Page, Record, Ref, Referral
 
 DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 TEXT = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, tuple(Kind))
+
+
+def by(run: int) -> Provenance:
+    """A decision of that run."""
+    return Provenance(run, "rules", DAY)
 
 
 def lead(number: int | str) -> Ref:
@@ -46,7 +51,7 @@ def queued(ledger: Ledger, topic: Topic = Topic.MATCH) -> set[Ref]:
     return set(refs)
 
 
-def referral(name: str = "rf_1", **facts: Any) -> KeptReferral:
+def referral(name: str = "rf_1", **facts: Any) -> Referral:
     given: dict[str, Any] = {
         "id": name,
         "code": "anna7k2q",
@@ -60,4 +65,4 @@ def referral(name: str = "rf_1", **facts: Any) -> KeptReferral:
         "void": None,
         "void_reason": "",
     }
-    return KeptReferral(**{**given, **facts})
+    return Referral(**{**given, **facts})

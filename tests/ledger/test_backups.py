@@ -70,7 +70,7 @@ def test_what_was_kept_is_sound(full: Ledger) -> None:
     ],
 )
 def test_a_row_that_was_altered_is_named(full: Ledger, column: str, value: object) -> None:
-    full.db.execute(f"UPDATE records SET {column} = ? WHERE id = '1'", (value,))  # noqa: S608 - a table's column
+    full.execute(f"UPDATE records SET {column} = ? WHERE id = '1'", (value,))  # noqa: S608 - a table's column
     assert list(faults_of(full)) == ["crm:lead:1 is not what was kept"]
     with pytest.raises(LedgerError, match="crm:lead:1"):
         back_up(full, DAY)
@@ -79,8 +79,8 @@ def test_a_row_that_was_altered_is_named(full: Ledger, column: str, value: objec
 
 
 def test_a_row_that_names_nothing_is_named(full: Ledger) -> None:
-    full.db.execute("PRAGMA foreign_keys=OFF")
-    full.db.execute("INSERT INTO members VALUES ('crm', 'lead', '1', 'rf_none')")
+    full.execute("PRAGMA foreign_keys=OFF")
+    full.execute("INSERT INTO members VALUES ('crm', 'lead', '1', 'rf_none')")
     assert list(faults_of(full)) == ["a row of members names a row of referrals that is not there"]
 
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from refloop.ledger import Ledger
-from refloop.ledger.claims import earlier_claim, keep_claim
+from refloop.ledger.claims import keep_submitted, submitted_for
 from refloop.ledger.codes import (
     CodeTaken,
     Kept,
@@ -19,27 +19,48 @@ from refloop.ledger.codes import (
     reread_if_codes_changed,
 )
 from refloop.ledger.decisions import (
-    KeptStatus,
-    Question,
     credits_of,
     current_matches,
     ever_matched,
     keep_credits,
     keep_matches,
-    keep_questions,
+    keep_members,
     keep_referral,
     keep_status,
     members_of,
     referrals_around,
     referrals_holding,
-    status_of,
+    status_of_referral,
 )
 from refloop.ledger.queue import Topic, next_ids
-from refloop.model import Code, Credit, Match, Referrer, Role, Rule, Status
-from tests.ledger.samples import DAY, contact, deal, keep, lead, queued, record, referral
+from refloop.ledger.reviews import keep_review_items
+from refloop.model import (
+    Code,
+    Credit,
+    Match,
+    Ref,
+    Referral,
+    Referrer,
+    ReviewItem,
+    ReviewReason,
+    Role,
+    Rule,
+    Status,
+    StatusChange,
+)
+from tests.ledger.samples import DAY, by, contact, deal, keep, lead, queued, record, referral
 
 ANNA = Match("anna7k2q", Rule.EXACT, "Code", "ANNA-7K2Q", 100)
 BEN = Match("bens4f6t", Rule.TEXT, "Notes", "bens 4f6t", 90)
+
+
+READ = (ReviewReason.NEAR, ReviewReason.UNKNOWN)
+
+
+def hold(ledger: Ledger, run: int, what: Referral, members: set[Ref]) -> bool:
+    """Keeps a referral and what it holds; true when anything was new."""
+    changed = keep_referral(ledger, by(run), what)
+    return keep_members(ledger, by(run), what.id, frozenset(members)) or changed
 
 
 def count(ledger: Ledger, table: str) -> int:
@@ -50,42 +71,42 @@ def count(ledger: Ledger, table: str) -> int:
 
 def test_a_match_is_added_only_when_it_is_another(ledger: Ledger) -> None:
     for found in ({lead(1): ANNA, lead(2): None}, {lead(1): ANNA}, {lead(1): BEN}, {lead(1): BEN, lead(2): None}):
-        keep_matches(ledger, 1, "1", found)
+        keep_matches(ledger, by(1), found)
     assert count(ledger, "matches") == 2
     assert current_matches(ledger, [lead(1), lead(2)]) == {lead(1): BEN}
-    keep_matches(ledger, 2, "1", {lead(1): None})
+    keep_matches(ledger, by(2), {lead(1): None})
     assert current_matches(ledger, [lead(1)]) == {}
     assert ever_matched(ledger, [lead(1), lead(2)]) == {lead(1)}
-    keep_matches(ledger, 3, "1", {lead(1): None})
+    keep_matches(ledger, by(3), {lead(1): None})
     assert count(ledger, "matches") == 3
 
 
 def test_questions_of_a_stage_are_replaced_and_the_others_stay(ledger: Ledger) -> None:
-    near = Question(lead(1), "near", "Code", "ANNA-7K2X", ("anna7k2q",))
-    late = Question(lead(1), "closed-before-referral", "closed_at", "2026-01-01", ("rf_1",))
-    keep_questions(ledger, 1, [lead(1)], [near, near], ("near", "unknown"))
-    keep_questions(ledger, 1, [lead(1)], [late], ("closed-before-referral",))
-    keep_questions(ledger, 2, [lead(2)], [], ("near", "unknown"))
+    near = ReviewItem(lead(1), ReviewReason.NEAR, "Code", "ANNA-7K2X", ("anna7k2q",))
+    late = ReviewItem(lead(1), ReviewReason.CLOSED_BEFORE, "closed_at", "2026-01-01", ("rf_1",))
+    keep_review_items(ledger, by(1), [lead(1)], [near, near], READ)
+    keep_review_items(ledger, by(1), [lead(1)], [late], (ReviewReason.CLOSED_BEFORE,))
+    keep_review_items(ledger, by(2), [lead(2)], [], READ)
     assert count(ledger, "questions") == 2
-    keep_questions(ledger, 2, [lead(1)], [], ("near", "unknown"))
+    keep_review_items(ledger, by(2), [lead(1)], [], READ)
     assert [row["doubt"] for row in ledger.rows("SELECT doubt FROM questions")] == ["closed-before-referral"]
 
 
 def test_a_referral_says_whether_anything_was_new(ledger: Ledger) -> None:
     first = referral(claimed_at=DAY + timedelta(microseconds=5))
-    assert keep_referral(ledger, 1, first, {lead(1), contact(1)})
-    assert not keep_referral(ledger, 2, first, {lead(1), contact(1)})
-    assert keep_referral(ledger, 2, first, {lead(1)})
+    assert hold(ledger, 1, first, {lead(1), contact(1)})
+    assert not hold(ledger, 2, first, {lead(1), contact(1)})
+    assert hold(ledger, 2, first, {lead(1)})
     assert members_of(ledger, "rf_1") == {lead(1)}
     for change in (referral(void=Status.DUPLICATE), referral(why="other"), referral()):
-        assert keep_referral(ledger, 2, change, {lead(1)})
+        assert hold(ledger, 2, change, {lead(1)})
     assert referrals_holding(ledger, [lead(1), contact(1)]) == {lead(1): [referral(claimed_at=DAY)]}
 
 
 def test_referrals_are_around_their_origin_their_members_and_their_email(ledger: Ledger) -> None:
     keep(ledger, record(contact(1), email="bo@buyer.io"), record(contact(2), email="cy@buyer.io"))
-    keep_referral(ledger, 1, referral("rf_a", origin=lead(1)), {lead(2)})
-    keep_referral(ledger, 1, referral("rf_b", origin=None, submitted=True, email="bo@buyer.io"), set())
+    hold(ledger, 1, referral("rf_a", origin=lead(1)), {lead(2)})
+    hold(ledger, 1, referral("rf_b", origin=None, submitted=True, email="bo@buyer.io"), set())
     found = referrals_around(ledger, [lead(1), lead(2), contact(1)])
     around = {ref: {referral.id for referral in found.get(ref, ())} for ref in (lead(1), lead(2), contact(1))}
     assert around == {lead(1): {"rf_a"}, lead(2): {"rf_a"}, contact(1): {"rf_b"}}
@@ -97,25 +118,25 @@ def credit(name: str, share: str) -> Credit:
 
 
 def test_the_latest_decision_about_a_deal_counts_the_empty_one_too(ledger: Ledger) -> None:
-    keep_referral(ledger, 1, referral(), {lead(1)})
-    keep_credits(ledger, 1, deal(1), "linear", [credit("rf_1", "0.500000"), credit("rf_2", "0.500000")])
-    keep_credits(ledger, 1, deal(2), "first", [Credit(deal(2), "rf_1", Decimal(1), Role.INFLUENCED, "first")])
-    keep_credits(ledger, 2, deal(1), "first", [credit("rf_2", "1.000000")])
+    hold(ledger, 1, referral(), {lead(1)})
+    keep_credits(ledger, by(1), deal(1), "linear", [credit("rf_1", "0.500000"), credit("rf_2", "0.500000")])
+    keep_credits(ledger, by(1), deal(2), "first", [Credit(deal(2), "rf_1", Decimal(1), Role.INFLUENCED, "first")])
+    keep_credits(ledger, by(2), deal(1), "first", [credit("rf_2", "1.000000")])
     assert credits_of(ledger, [deal(1)]) == {deal(1): [credit("rf_2", "1.000000")]}
-    keep_credits(ledger, 3, deal(1), "first", [])
+    keep_credits(ledger, by(3), deal(1), "first", [])
     assert credits_of(ledger, [deal(1), deal(2), deal(3)]).keys() == {deal(2)}
-    keep_credits(ledger, 4, deal(1), "first", [credit("rf_1", "1.000000")])
+    keep_credits(ledger, by(4), deal(1), "first", [credit("rf_1", "1.000000")])
     assert credits_of(ledger, [deal(1)]) == {deal(1): [credit("rf_1", "1.000000")]}
     decisions = [row["decision"] for row in ledger.rows("SELECT DISTINCT decision FROM credits ORDER BY seq")]
     assert decisions == sorted(set(decisions)), "each decision has a number of its own, later ones a higher one"
 
 
 def test_the_latest_status_counts(ledger: Ledger) -> None:
-    keep_referral(ledger, 1, referral(), {lead(1)})
-    assert status_of(ledger, "rf_1") is None
+    hold(ledger, 1, referral(), {lead(1)})
+    assert status_of_referral(ledger, "rf_1") is None
     for status in (Status.SUBMITTED, Status.WON, Status.REVERSED):
-        keep_status(ledger, 1, KeptStatus("rf_1", status, DAY, "why", "Buyer"))
-    assert status_of(ledger, "rf_1") == KeptStatus("rf_1", Status.REVERSED, DAY, "why", "Buyer")
+        keep_status(ledger, by(1), StatusChange("rf_1", status, DAY, "why", "Buyer"))
+    assert status_of_referral(ledger, "rf_1") == StatusChange("rf_1", Status.REVERSED, DAY, "why", "Buyer")
 
 
 # codes and referrers
@@ -162,7 +183,7 @@ def test_changed_codes_have_all_text_read_again_even_when_the_import_dies_before
 
 def test_a_referrers_new_address_has_their_referrals_decided_anew(ledger: Ledger) -> None:
     keep_code(ledger, code(), Referrer("anna"), DAY)
-    keep_referral(ledger, 1, referral(), {lead(1)})
+    hold(ledger, 1, referral(), {lead(1)})
     keep_code(ledger, code(), Referrer("anna", "", "anna@partners.io"), DAY)
     assert queued(ledger, Topic.CLAIM) == {lead(1)}
     assert next_ids(ledger, Topic.TOTAL, 9) == ["anna"]
@@ -175,25 +196,19 @@ def test_a_claim_is_kept_once_and_waits_for_its_person(ledger: Ledger) -> None:
     keep(ledger, record(contact(1), email="bo@buyer.io"), record(deal(1), email="bo@buyer.io"))
     claim = referral("rf_c", submitted=True, origin=None, email="bo@buyer.io")
     with ledger.writing():
-        assert keep_claim(ledger, 1, claim, "from the fair") is Kept.NEW
-        assert keep_claim(ledger, 2, claim, "again") is Kept.UNCHANGED
+        assert keep_submitted(ledger, by(1), claim, [claim], "from the fair") is Kept.NEW
+        assert keep_submitted(ledger, by(2), claim, [claim], "again") is Kept.UNCHANGED
     assert queued(ledger, Topic.CLAIM) == {contact(1)}
     assert next_ids(ledger, Topic.STATUS, 9) == ["rf_c"]
     assert [row["note"] for row in ledger.rows("SELECT note FROM referrals")] == ["from the fair"]
 
 
-@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
-def test_of_two_claims_for_one_person_the_earlier_counts_whichever_came_in_first(
-    ledger: Ledger, order: tuple[int, int]
-) -> None:
-    with ledger.writing():
-        for day in order:
-            at = DAY + timedelta(days=day)
-            void = earlier_claim(ledger, "bo@buyer.io", code(program="program"), at)
-            keep_claim(
-                ledger,
-                1,
-                referral(f"rf_{day}", submitted=True, origin=None, email="bo@buyer.io", claimed_at=at, void=void),
-            )
-    rows = {row["referral"]: row["void"] for row in ledger.rows("SELECT referral, void FROM referrals")}
-    assert rows == {"rf_1": None, "rf_2": "duplicate"}
+def test_submitted_referrals_wait_or_hold_records(ledger: Ledger) -> None:
+    for name in ("rf_a", "rf_b", "rf_c"):
+        keep_referral(ledger, by(1), referral(name, submitted=True, origin=None, email="bo@buyer.io"))
+    keep_referral(ledger, by(1), referral("rf_d", submitted=True, origin=None, email="cy@buyer.io"))
+    keep_members(ledger, by(1), "rf_b", frozenset([contact(1)]))
+    waiting, holding = submitted_for(ledger, "bo@buyer.io")
+    assert [item.id for item in waiting] == ["rf_a", "rf_c"]
+    assert [item.id for item in holding] == ["rf_b"]
+    assert submitted_for(ledger, "nobody@buyer.io") == ([], [])

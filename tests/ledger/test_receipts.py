@@ -11,7 +11,6 @@ from sqlite_utils import Database
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.queue import Topic
 from refloop.ledger.receipts import (
-    Conflict,
     all_written,
     conflicts_of,
     forget_intent,
@@ -26,7 +25,7 @@ from refloop.ledger.records import record_of
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.ledger.undo import keep_undone, undoing, undone_values
-from refloop.model import Change, Link, Receipt, Ref, Relation, Verdict
+from refloop.model import Change, Conflict, Link, Receipt, Ref, Relation, Verdict
 from tests.ledger.samples import DAY, TEXT, keep, lead, queued, record
 
 SPECS = {TEXT.name: TEXT}
@@ -208,7 +207,7 @@ def test_a_ledger_from_before_overwrites_were_noticed(folder: Path) -> None:
         assert overwritten(ledger) == []
         assert [(one.before, one.after) for one in undoing(ledger, 1, SPECS)] == [("b", "a")]
         with pytest.raises(sqlite3.IntegrityError, match="never edited"):
-            ledger.db.execute("UPDATE receipts SET overwrote = 1")
+            ledger.execute("UPDATE receipts SET overwrote = 1")
         ledger.close()
 
 
@@ -273,9 +272,9 @@ def test_a_run_is_opened_and_closed(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 5000])
-def test_a_wave_may_be_of_any_size(ledger: Ledger, size: int) -> None:
+def test_a_selection_may_be_of_any_size(ledger: Ledger, size: int) -> None:
     refs = [lead(number) for number in range(size)]
-    ledger.wave(refs + refs[:3])
-    row = ledger.one("SELECT count(*) FROM wave")
+    ledger.select(refs + refs[:3])
+    row = ledger.one("SELECT count(*) FROM selection")
     assert row is not None
     assert row[0] == size

@@ -11,14 +11,12 @@ import pytest
 from refloop.mapping.claims import (
     Buyer,
     Evidence,
-    Holding,
-    KnownReferral,
     claim_id,
-    hold,
     is_referral_id,
     referral_id,
+    resolve_claims,
 )
-from refloop.model import Code, Kind, Ref, Rule, Status
+from refloop.model import Code, Kind, Ref, Referral, Rule, Status
 
 DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 CODES = {
@@ -41,28 +39,29 @@ def seen(code: str, day: int, number: int = 1, given: str | None = None) -> Evid
     return Evidence(ref(number), code, DAY + timedelta(days=day), Rule.EXACT, "Code", given)
 
 
-def known(name: str, code: str, day: int, *, submitted: bool = False, number: int = 1) -> KnownReferral:
+def known(name: str, code: str, day: int, *, submitted: bool = False, number: int = 1) -> Referral:
     origin = None if submitted else ref(number)
-    return KnownReferral(name, code, DAY + timedelta(days=day), submitted, origin)
+    program = CODES[code].program
+    return Referral(name, code, program, code, DAY + timedelta(days=day), submitted=submitted, origin=origin)
 
 
 def held(
     evidence: list[Evidence],
-    referrals: list[KnownReferral] | None = None,
+    referrals: list[Referral] | None = None,
     *,
     taken: set[str] | None = None,
     **more: str,
-) -> list[Holding]:
+) -> list[Referral]:
     buyer = Buyer(evidence, referrals or [], {"bo@buyer.io"})
-    return hold(buyer, CODES.get, more, taken=taken or set())
+    return resolve_claims(buyer, CODES.get, more, taken=taken or set())
 
 
-def verdicts(holdings: list[Holding]) -> dict[str, tuple[str, str | None]]:
-    return {item.id: (item.code.key, item.void.value if item.void else None) for item in holdings}
+def verdicts(referrals: list[Referral]) -> dict[str, tuple[str, str | None]]:
+    return {item.id: (item.code, item.void.value if item.void else None) for item in referrals}
 
 
-def voids(holdings: list[Holding]) -> list[tuple[str, str | None]]:
-    return sorted((item.code.key, item.void.value if item.void else None) for item in holdings)
+def voids(referrals: list[Referral]) -> list[tuple[str, str | None]]:
+    return sorted((item.code, item.void.value if item.void else None) for item in referrals)
 
 
 @pytest.mark.parametrize(
@@ -85,19 +84,19 @@ def test_the_first_claim_of_each_program_wins(evidence: list[Evidence], expected
 
 
 def test_a_referral_is_named_by_where_it_was_seen_first_and_dated_by_it() -> None:
-    (holding,) = held([seen("anna", 5, 1), seen("anna", 2, 2)])
-    assert (holding.id, holding.origin, holding.claimed_at) == (
+    (referral,) = held([seen("anna", 5, 1), seen("anna", 2, 2)])
+    assert (referral.id, referral.origin, referral.claimed_at) == (
         referral_id(ref(2), "anna"),
         ref(2),
         DAY + timedelta(days=2),
     )
-    assert holding.why == "Code ANNA in Code, 3 Mar 2026"
-    assert is_referral_id(holding.id)
+    assert referral.why == "Code ANNA in Code, 3 Mar 2026"
+    assert is_referral_id(referral.id)
 
 
 def test_a_known_referral_keeps_its_name_and_origin() -> None:
-    (holding,) = held([seen("anna", 2, 2)], [known("rf_known", "anna", 9)])
-    assert (holding.id, holding.origin, holding.claimed_at) == ("rf_known", ref(1), DAY + timedelta(days=2))
+    (referral,) = held([seen("anna", 2, 2)], [known("rf_known", "anna", 9)])
+    assert (referral.id, referral.origin, referral.claimed_at) == ("rf_known", ref(1), DAY + timedelta(days=2))
 
 
 def test_a_loser_says_to_whom_it_lost() -> None:
@@ -153,7 +152,7 @@ def test_nobody_refers_themselves_and_the_next_one_wins() -> None:
     ],
 )
 def test_a_submitted_referral_stands_beside_what_the_records_say(
-    evidence: list[Evidence], referrals: list[KnownReferral], expected: dict[str, str | None]
+    evidence: list[Evidence], referrals: list[Referral], expected: dict[str, str | None]
 ) -> None:
     found = {
         (item.id if item.id in ("c", "d", "r") else "new"): item.void.value if item.void else None
@@ -190,13 +189,13 @@ def test_a_submitted_referral_keeps_its_own_day() -> None:
     ],
 )
 def test_an_id_on_the_record_is_taken_over_if_it_is_one_and_free(given: str, taken: set[str], adopted: bool) -> None:
-    (holding,) = held([seen("anna", 1, given=given)], taken=taken)
-    assert (holding.id == given) is adopted
+    (referral,) = held([seen("anna", 1, given=given)], taken=taken)
+    assert (referral.id == given) is adopted
 
 
 def test_a_known_name_is_never_given_up_for_one_on_a_record() -> None:
-    (holding,) = held([seen("anna", 1, given=GIVEN)], [known("rf_known", "anna", 1)])
-    assert holding.id == "rf_known"
+    (referral,) = held([seen("anna", 1, given=GIVEN)], [known("rf_known", "anna", 1)])
+    assert referral.id == "rf_known"
 
 
 def test_one_id_is_taken_over_once() -> None:
@@ -208,10 +207,10 @@ def test_one_id_is_taken_over_once() -> None:
 
 def test_a_name_that_a_copy_took_over_first_is_not_used_again() -> None:
     own = referral_id(ref(1), "anna")
-    (holding,) = held([seen("anna", 1, given=own)], taken={own})
-    assert holding.id != own
-    assert is_referral_id(holding.id)
-    assert held([seen("anna", 1, given=own)], taken={own})[0].id == holding.id
+    (referral,) = held([seen("anna", 1, given=own)], taken={own})
+    assert referral.id != own
+    assert is_referral_id(referral.id)
+    assert held([seen("anna", 1, given=own)], taken={own})[0].id == referral.id
 
 
 def test_names_are_stable_and_their_own() -> None:
@@ -225,6 +224,6 @@ def test_every_known_referral_of_an_issued_code_gets_a_verdict() -> None:
     referrals = [known(f"r{n}", code, n, submitted=n % 2 == 0) for n, code in enumerate(["anna", "ben", "cy"] * 3)]
     found = held([seen("ben", 4)], referrals)
     assert {item.id for item in referrals} <= {item.id for item in found}
-    active = [item.code.program for item in found if item.void is None]
+    active = [item.program for item in found if item.void is None]
     assert sorted(active) == ["other", "p"]
     assert Status.DUPLICATE in {item.void for item in found}

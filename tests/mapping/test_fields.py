@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from refloop.mapping.fields import (
-    BuyerStory,
+    BuyerView,
     Names,
-    ReferrerStory,
-    buyer_wants,
+    ReferrerView,
     day,
+    desired_for_buyer,
+    desired_for_referrer,
     field_specs,
     news,
-    referrer_wants,
     role_sentence,
     why_sentence,
 )
@@ -27,27 +27,27 @@ AT = datetime(2026, 3, 12, 9, 30, 15, 999_999, tzinfo=UTC)
 SPECS = {spec.name: spec for spec in field_specs("ref")}
 
 
-def buyer(**facts: str) -> BuyerStory:
+def buyer(**facts: str) -> BuyerView:
     given: dict[str, str] = {"referral": "rf_1", "code": "ANNA", "referrer": "Anna", "why": "because", **facts}
-    return BuyerStory(given["referral"], given["code"], given["referrer"], Status.WON, AT, given["why"])
+    return BuyerView(given["referral"], given["code"], given["referrer"], Status.WON, AT, given["why"])
 
 
-def referrer(amount: Decimal | None = None) -> ReferrerStory:
-    return ReferrerStory(3, 1, 2, amount, "Acme: Won on 12 Mar 2026", AT)
+def referrer(amount: Decimal | None = None) -> ReferrerView:
+    return ReferrerView(3, 1, 2, amount, "Acme: Won on 12 Mar 2026", AT)
 
 
 def test_a_prefix_is_on_every_name() -> None:
     assert Names("acme")("status") == "acme_status"
     assert {spec.name for spec in field_specs("acme")} == {name.replace("ref_", "acme_", 1) for name in SPECS}
-    assert set(buyer_wants(buyer(), "acme")) | set(referrer_wants(referrer(), "acme")) == {
+    assert set(desired_for_buyer(buyer(), "acme")) | set(desired_for_referrer(referrer(), "acme")) == {
         spec.name for spec in field_specs("acme")
     }
 
 
 def test_six_fields_tell_the_buyer_and_six_the_referrer() -> None:
-    wants = buyer_wants(buyer(), "ref")
+    wants = desired_for_buyer(buyer(), "ref")
     assert all(set(SPECS[name].kinds) == set(Kind) for name in wants)
-    own = referrer_wants(referrer(), "ref")
+    own = desired_for_referrer(referrer(), "ref")
     assert all(SPECS[name].kinds == (Kind.CONTACT,) for name in own)
     assert len(wants) == len(own) == 6
 
@@ -55,13 +55,15 @@ def test_six_fields_tell_the_buyer_and_six_the_referrer() -> None:
 @pytest.mark.parametrize("story", [None, "one"])
 def test_without_a_story_the_fields_are_wanted_empty(story: str | None) -> None:
     empty = not story
-    assert all((want.value is None) is empty for want in buyer_wants(buyer() if story else None, "ref").values())
-    assert all((want.value is None) is empty for want in referrer_wants(referrer() if story else None, "ref").values())
+    assert all((want.value is None) is empty for want in desired_for_buyer(buyer() if story else None, "ref").values())
+    assert all(
+        (want.value is None) is empty for want in desired_for_referrer(referrer() if story else None, "ref").values()
+    )
 
 
 @given(st.text(), st.text(), st.text())
 def test_a_wanted_text_is_what_a_crm_gives_back(code: str, name: str, why: str) -> None:
-    for field, want in buyer_wants(buyer(code=code, referrer=name, why=why), "ref").items():
+    for field, want in desired_for_buyer(buyer(code=code, referrer=name, why=why), "ref").items():
         value, spec = want.value, SPECS[field]
         if value is not None:
             assert value == canonical(spec.type, value)
@@ -85,13 +87,13 @@ def test_a_wanted_text_is_what_a_crm_gives_back(code: str, name: str, why: str) 
     ids=["empty", "blank", "flat", "fits", "cut", "two bytes", "four bytes", "cut at a blank"],
 )
 def test_long_text_is_cut(text: str, value: str | None) -> None:
-    assert buyer_wants(buyer(why=text), "ref")["ref_why"].value == value
+    assert desired_for_buyer(buyer(why=text), "ref")["ref_why"].value == value
 
 
 def test_times_are_in_utc_and_whole_seconds() -> None:
     east = AT.astimezone(timezone(timedelta(hours=5)))
-    story = BuyerStory("rf_1", "ANNA", "Anna", Status.WON, east, "because")
-    assert buyer_wants(story, "ref")["ref_status_at"].value == "2026-03-12T09:30:15Z"
+    story = BuyerView("rf_1", "ANNA", "Anna", Status.WON, east, "because")
+    assert desired_for_buyer(story, "ref")["ref_status_at"].value == "2026-03-12T09:30:15Z"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_times_are_in_utc_and_whole_seconds() -> None:
     ],
 )
 def test_money_has_two_places_and_no_exponent(amount: Decimal | None, value: str) -> None:
-    assert referrer_wants(referrer(amount), "ref")["ref_won_amount"].value == value
+    assert desired_for_referrer(referrer(amount), "ref")["ref_won_amount"].value == value
 
 
 def test_every_status_can_be_chosen() -> None:

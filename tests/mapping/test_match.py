@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001 - characters that look alike are what is tested
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from random import Random
 
@@ -8,20 +9,30 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from refloop.mapping import match as matching
+from refloop.mapping.candidates import TEXT_LIMIT, is_code_field
 from refloop.mapping.codes import CodeBook, code_key, fold_key
 from refloop.mapping.match import (
     CANDIDATES_LIMIT,
     EVIDENCE_LIMIT,
-    QUESTIONS_LIMIT,
-    Doubt,
-    Question,
+    ITEMS_LIMIT,
+    CarriedTexts,
     Reading,
-    read_codes,
 )
-from refloop.mapping.sightings import TEXT_LIMIT, names_a_code
-from refloop.model import Code, Match, Rule
+from refloop.model import Code, Kind, Match, Ref, ReviewItem, ReviewReason, Rule
 
 DAY = date(2026, 3, 1)
+LEAD = Ref("crm", Kind.LEAD, "1")
+
+
+def read_codes(
+    texts: Mapping[str, str], on: date, book: CodeBook, *, typed: str | None = None, typed_field: str = ""
+) -> Reading:
+    return matching.read_codes(CarriedTexts(LEAD, texts, on, typed, typed_field), book)
+
+
+def item(reason: ReviewReason, field: str, evidence: str, candidates: tuple[str, ...]) -> ReviewItem:
+    return ReviewItem(LEAD, reason, field, evidence, candidates)
 
 
 def issued(text: str, valid_from: date | None = None, valid_to: date | None = None) -> Code:
@@ -119,7 +130,7 @@ def test_codes_that_are_found(text: str, key: str, rule: Rule) -> None:
     reading = read(text)
     assert reading.match is not None
     assert (reading.match.code, reading.match.rule, reading.match.field) == (key, rule, "Description")
-    assert reading.questions == ()
+    assert reading.items == ()
 
 
 NOTHING = [
@@ -158,27 +169,29 @@ def test_ordinary_text_gives_neither_match_nor_question(text: str) -> None:
 
 
 ASKED = [
-    ("JULIA11", Doubt.NEAR, "JULIA11", ("julia10",)),
-    ("JULAI10", Doubt.NEAR, "JULAI10", ("julia10",)),
-    ("JULI10", Doubt.NEAR, "JULI10", ("julia10",)),
-    ("JULIAA10", Doubt.NEAR, "JULIAA10", ("julia10",)),
-    ("Anna says her promo code is ACME7K2R", Doubt.NEAR, "ACME7K2R", ("acme7k2q",)),
-    ("your ref: BETA77Y", Doubt.NEAR, "BETA77Y", ("beta77x",)),
-    ("https://x.y/?ref=BETA77Y", Doubt.NEAR, "ref=BETA77Y", ("beta77x",)),
-    ("Anna says her promo code is XQZ99PW", Doubt.UNKNOWN, "XQZ99PW", ()),
-    ("https://x.y/?ref=XQZ99PW", Doubt.UNKNOWN, "ref=XQZ99PW", ()),
-    ("OLD2020", Doubt.EXPIRED, "OLD2020", ("old2020",)),
-    ("https://x.y/?ref=old2020", Doubt.EXPIRED, "ref=old2020", ("old2020",)),
-    ("code SOON2030", Doubt.NOT_YET_VALID, "SOON2030", ("soon2030",)),
-    ("Anna has code JULIA 11 or so, ref OLD2020", Doubt.EXPIRED, "OLD2020", ("old2020",)),
-    ("code JULIA10 or BETA77X", Doubt.AMBIGUOUS, "BETA77X", ("beta77x", "julia10")),
-    ("?ref=JULIA10&code=BETA77X", Doubt.AMBIGUOUS, "code=BETA77X", ("beta77x", "julia10")),
+    ("JULIA11", ReviewReason.NEAR, "JULIA11", ("julia10",)),
+    ("JULAI10", ReviewReason.NEAR, "JULAI10", ("julia10",)),
+    ("JULI10", ReviewReason.NEAR, "JULI10", ("julia10",)),
+    ("JULIAA10", ReviewReason.NEAR, "JULIAA10", ("julia10",)),
+    ("Anna says her promo code is ACME7K2R", ReviewReason.NEAR, "ACME7K2R", ("acme7k2q",)),
+    ("your ref: BETA77Y", ReviewReason.NEAR, "BETA77Y", ("beta77x",)),
+    ("https://x.y/?ref=BETA77Y", ReviewReason.NEAR, "ref=BETA77Y", ("beta77x",)),
+    ("Anna says her promo code is XQZ99PW", ReviewReason.UNKNOWN, "XQZ99PW", ()),
+    ("https://x.y/?ref=XQZ99PW", ReviewReason.UNKNOWN, "ref=XQZ99PW", ()),
+    ("OLD2020", ReviewReason.EXPIRED, "OLD2020", ("old2020",)),
+    ("https://x.y/?ref=old2020", ReviewReason.EXPIRED, "ref=old2020", ("old2020",)),
+    ("code SOON2030", ReviewReason.NOT_YET_VALID, "SOON2030", ("soon2030",)),
+    ("Anna has code JULIA 11 or so, ref OLD2020", ReviewReason.EXPIRED, "OLD2020", ("old2020",)),
+    ("code JULIA10 or BETA77X", ReviewReason.AMBIGUOUS, "BETA77X", ("beta77x", "julia10")),
+    ("?ref=JULIA10&code=BETA77X", ReviewReason.AMBIGUOUS, "code=BETA77X", ("beta77x", "julia10")),
 ]
 
 
 @pytest.mark.parametrize(("text", "doubt", "evidence", "candidates"), ASKED)
-def test_what_is_asked_instead_of_guessed(text: str, doubt: Doubt, evidence: str, candidates: tuple[str, ...]) -> None:
-    assert read(text) == Reading(None, (Question(doubt, "Description", evidence, candidates),))
+def test_what_is_asked_instead_of_guessed(
+    text: str, doubt: ReviewReason, evidence: str, candidates: tuple[str, ...]
+) -> None:
+    assert read(text) == Reading(None, (item(doubt, "Description", evidence, candidates),))
 
 
 def test_two_codes_that_look_alike_are_a_question() -> None:
@@ -188,7 +201,7 @@ def test_two_codes_that_look_alike_are_a_question() -> None:
     )
     alike = CodeBook([issued("AB1C0"), issued("ABLCO")])
     assert read_codes({"Note": "ABIC0"}, DAY, alike) == Reading(
-        None, (Question(Doubt.AMBIGUOUS, "Note", "ABIC0", ("ab1c0", "ablco")),)
+        None, (item(ReviewReason.AMBIGUOUS, "Note", "ABIC0", ("ab1c0", "ablco")),)
     )
 
 
@@ -232,39 +245,39 @@ def test_the_stronger_place_wins(texts: dict[str, str], key: str, field: str) ->
 
 def test_equally_strong_places_with_two_codes_are_a_question() -> None:
     reading = read_codes({"B": "JULIA10", "A": "BETA77X"}, DAY, BOOK)
-    assert reading == Reading(None, (Question(Doubt.AMBIGUOUS, "A", "BETA77X", ("beta77x", "julia10")),))
+    assert reading == Reading(None, (item(ReviewReason.AMBIGUOUS, "A", "BETA77X", ("beta77x", "julia10")),))
 
 
 def test_questions_that_are_weaker_than_the_match_are_dropped() -> None:
-    assert read_codes({"A": "JULIA10", "B": "?ref=XQZ99PW"}, DAY, BOOK).questions == ()
+    assert read_codes({"A": "JULIA10", "B": "?ref=XQZ99PW"}, DAY, BOOK).items == ()
 
 
 def test_questions_that_are_stronger_than_the_match_stay() -> None:
     reading = read_codes({"Promo_Code__c": "OLD2020", "B": "?ref=JULIA10"}, DAY, BOOK)
     assert reading.match is not None
-    assert [question.doubt for question in reading.questions] == [Doubt.EXPIRED]
+    assert [question.reason for question in reading.items] == [ReviewReason.EXPIRED]
 
 
 def test_a_near_miss_of_the_matched_code_is_no_question() -> None:
     reading = read_codes({"Promo_Code__c": "JULIA11", "B": "?ref=JULIA10"}, DAY, BOOK)
     assert reading.match is not None
-    assert reading.questions == ()
+    assert reading.items == ()
 
 
 @pytest.mark.parametrize(
     ("on", "doubt"),
     [
-        (date(2026, 3, 31), Doubt.NOT_YET_VALID),
+        (date(2026, 3, 31), ReviewReason.NOT_YET_VALID),
         (date(2026, 4, 1), None),
         (date(2026, 4, 30), None),
-        (date(2026, 5, 1), Doubt.EXPIRED),
+        (date(2026, 5, 1), ReviewReason.EXPIRED),
     ],
 )
-def test_a_code_is_valid_on_its_first_and_last_day(on: date, doubt: Doubt | None) -> None:
+def test_a_code_is_valid_on_its_first_and_last_day(on: date, doubt: ReviewReason | None) -> None:
     book = CodeBook([issued("APRIL26", date(2026, 4, 1), date(2026, 4, 30))])
     reading = read_codes({"Note": "APRIL26"}, on, book)
     assert (reading.match is not None) is (doubt is None)
-    assert [question.doubt for question in reading.questions] == ([doubt] if doubt else [])
+    assert [question.reason for question in reading.items] == ([doubt] if doubt else [])
 
 
 class TestTyped:
@@ -299,19 +312,19 @@ class TestTyped:
     @pytest.mark.parametrize(
         ("typed", "doubt"),
         [
-            ("JULIA11", Doubt.NEAR),
-            ("QQ", Doubt.UNKNOWN),
-            ("bob", Doubt.UNKNOWN),
-            ("from the newsletter of last week", Doubt.UNKNOWN),
-            ("x" * 1_000_000, Doubt.UNKNOWN),
-            ("OLD2020", Doubt.EXPIRED),
-            ("SOON2030", Doubt.NOT_YET_VALID),
+            ("JULIA11", ReviewReason.NEAR),
+            ("QQ", ReviewReason.UNKNOWN),
+            ("bob", ReviewReason.UNKNOWN),
+            ("from the newsletter of last week", ReviewReason.UNKNOWN),
+            ("x" * 1_000_000, ReviewReason.UNKNOWN),
+            ("OLD2020", ReviewReason.EXPIRED),
+            ("SOON2030", ReviewReason.NOT_YET_VALID),
         ],
     )
-    def test_it_decides_even_when_it_only_raises_a_question(self, typed: str, doubt: Doubt) -> None:
+    def test_it_decides_even_when_it_only_raises_a_question(self, typed: str, doubt: ReviewReason) -> None:
         reading = self.read(typed, Note="BETA77X")
         assert reading.match is None
-        assert [(question.doubt, question.field) for question in reading.questions] == [(doubt, "ref_code")]
+        assert [(question.reason, question.field) for question in reading.items] == [(doubt, "ref_code")]
 
     @pytest.mark.parametrize("typed", ["", "  ", "-", "n/a", "None", "\U0001f937", "k\u200beine"])
     def test_blank_or_none_leaves_the_word_to_other_fields(self, typed: str) -> None:
@@ -325,8 +338,8 @@ class TestTyped:
 
 
 def test_an_unknown_code_in_a_code_field_is_a_question() -> None:
-    assert read("XQZ99PW", "Promo_Code__c").questions == (Question(Doubt.UNKNOWN, "Promo_Code__c", "XQZ99PW", ()),)
-    assert read("XQZ99PW", "Description").questions == ()
+    assert read("XQZ99PW", "Promo_Code__c").items == (item(ReviewReason.UNKNOWN, "Promo_Code__c", "XQZ99PW", ()),)
+    assert read("XQZ99PW", "Description").items == ()
 
 
 @pytest.mark.parametrize(
@@ -344,7 +357,7 @@ def test_an_unknown_code_in_a_code_field_is_a_question() -> None:
     ],
 )
 def test_fields_that_name_a_code(field: str, names: bool) -> None:
-    assert names_a_code(field) is names
+    assert is_code_field(field) is names
 
 
 def test_own_url_parameters_replace_the_default_ones() -> None:
@@ -361,12 +374,12 @@ def test_no_url_parameters_at_all() -> None:
 
 def test_the_evidence_is_the_word_and_never_the_sentence() -> None:
     reading = read("Anna Schmidt, born 1980, told me: use promo code XQZ99PW")
-    assert [question.evidence for question in reading.questions] == ["XQZ99PW"]
+    assert [question.evidence for question in reading.items] == ["XQZ99PW"]
 
 
 def test_a_long_word_is_cut_in_the_evidence() -> None:
     reading = read_codes({}, DAY, BOOK, typed="x" * 150, typed_field="ref_code")
-    assert len(reading.questions[0].evidence) == EVIDENCE_LIMIT
+    assert len(reading.items[0].evidence) == EVIDENCE_LIMIT
 
 
 def test_a_code_that_straddles_the_limit_is_not_read_in_half() -> None:
@@ -412,8 +425,8 @@ def test_hostile_text_takes_bounded_time_and_space(unit: str, length: int) -> No
     text = (unit * length)[:length]
     for reading in (read(text), read(text, "Promo_Code__c"), read_codes({}, DAY, BOOK, typed=text)):
         assert reading.match is None
-        assert len(reading.questions) <= QUESTIONS_LIMIT
-        assert all(len(question.evidence) <= EVIDENCE_LIMIT for question in reading.questions)
+        assert len(reading.items) <= ITEMS_LIMIT
+        assert all(len(question.evidence) <= EVIDENCE_LIMIT for question in reading.items)
 
 
 def test_a_code_is_found_at_the_end_of_a_long_text() -> None:
@@ -423,7 +436,7 @@ def test_a_code_is_found_at_the_end_of_a_long_text() -> None:
 def test_candidates_are_capped() -> None:
     book = CodeBook(issued(f"WORD{number}") for number in range(100, 200))
     reading = read_codes({}, DAY, book, typed="WORD15", typed_field="ref_code")
-    assert len(reading.questions[0].candidates) == CANDIDATES_LIMIT
+    assert len(reading.items[0].candidates) == CANDIDATES_LIMIT
 
 
 TEXTS = st.text() | st.lists(
@@ -440,7 +453,7 @@ def test_it_never_raises_and_does_not_depend_on_order(texts: dict[str, str], typ
     reading = read_codes(texts, DAY, BOOK, typed=typed, typed_field="ref_code")
     backwards = dict(reversed(texts.items()))
     assert read_codes(backwards, DAY, BOOK, typed=typed, typed_field="ref_code") == reading
-    assert len(reading.questions) <= QUESTIONS_LIMIT
+    assert len(reading.items) <= ITEMS_LIMIT
     if reading.match is not None:
         assert reading.match.code in BOOK
         assert reading.match.field in {*texts, "ref_code"}

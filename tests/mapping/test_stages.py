@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 
@@ -10,13 +11,11 @@ import pytest
 from refloop.mapping.stages import (
     OPEN,
     STANDARD_STATUSES,
-    DealFacts,
-    PersonFacts,
     label_of,
-    standing,
+    status_of,
     status_words,
 )
-from refloop.model import Outcome, Status
+from refloop.model import Kind, Outcome, Record, Ref, Referral, Status, StatusChange
 
 CLAIMED = datetime(2026, 3, 1, 9, tzinfo=UTC)
 WORDS = status_words({"Warm": Status.QUALIFIED, "QUALIFIED": Status.ACCEPTED})
@@ -26,19 +25,35 @@ def day(number: int) -> datetime:
     return CLAIMED + timedelta(days=number)
 
 
-def won(closed: int, title: str = "Won", created: int = 0) -> DealFacts:
-    return DealFacts(Outcome.WON, day(created), day(closed), title)
+REFERRAL = Referral("rf_1", "anna", "program", "anna", CLAIMED)
 
 
-def lost(closed: int, title: str = "Lost", created: int = 0) -> DealFacts:
-    return DealFacts(Outcome.LOST, day(created), day(closed), title)
+def deal(outcome: Outcome | None, created: datetime, closed: datetime | None, title: str) -> Record:
+    ref = Ref("crm", Kind.DEAL, title)
+    return Record(ref, created, created, title=title, outcome=outcome, closed_at=closed)
 
 
-def opened(created: int, title: str = "Open") -> DealFacts:
-    return DealFacts(Outcome.OPEN, day(created), None, title)
+def person(stage: str | None, title: str) -> Record:
+    return Record(Ref("crm", Kind.LEAD, title), CLAIMED, CLAIMED, title=title, stage=stage)
 
 
-UNKNOWN = DealFacts(None, day(1), None, "Strange")
+def stood(status: Status | None) -> StatusChange | None:
+    return StatusChange("rf_1", status, CLAIMED, "why", "Buyer") if status else None
+
+
+def won(closed: int, title: str = "Won", created: int = 0) -> Record:
+    return deal(Outcome.WON, day(created), day(closed), title)
+
+
+def lost(closed: int, title: str = "Lost", created: int = 0) -> Record:
+    return deal(Outcome.LOST, day(created), day(closed), title)
+
+
+def opened(created: int, title: str = "Open") -> Record:
+    return deal(Outcome.OPEN, day(created), None, title)
+
+
+UNKNOWN = deal(None, day(1), None, "Strange")
 
 
 @pytest.mark.parametrize(
@@ -64,15 +79,15 @@ UNKNOWN = DealFacts(None, day(1), None, "Strange")
         ([UNKNOWN], None, Status.SUBMITTED, 0, "Buyer"),
         ([UNKNOWN, won(5)], None, Status.WON, 5, "Won"),
         ([UNKNOWN, lost(5)], None, Status.LOST, 5, "Lost"),
-        ([DealFacts(Outcome.WON, day(4), None, "No close date")], None, Status.WON, 4, "No close date"),
+        ([deal(Outcome.WON, day(4), None, "No close date")], None, Status.WON, 4, "No close date"),
         ([won(5, "")], None, Status.WON, 5, "Buyer"),
     ],
 )
 def test_deals_speak_before_people(
-    deals: list[DealFacts], before: Status | None, status: Status, at: int, label: str
+    deals: list[Record], before: Status | None, status: Status, at: int, label: str
 ) -> None:
     for order in permutations(deals):
-        found = standing(CLAIMED, order, [PersonFacts(None, "Buyer")], WORDS, before=before)
+        found = status_of(REFERRAL, order, [person(None, "Buyer")], WORDS, before=stood(before))
         assert (found.status, found.at, found.label) == (status, day(at), label)
         assert found.reason
 
@@ -94,16 +109,28 @@ def test_deals_speak_before_people(
 )
 def test_without_deals_the_persons_own_stage_speaks(stages: list[str | None], status: Status) -> None:
     for order in permutations(stages):
-        found = standing(CLAIMED, [], [PersonFacts(stage, "Buyer") for stage in order], WORDS)
+        found = status_of(REFERRAL, [], [person(stage, "Buyer") for stage in order], WORDS)
         assert (found.status, found.at) == (status, CLAIMED)
 
 
 def test_nobody_known_has_no_label() -> None:
-    assert standing(CLAIMED, [], [], WORDS).label == ""
-    assert standing(CLAIMED, [], [PersonFacts(None, ""), PersonFacts(None, "Two")], WORDS).label == "Two"
+    assert status_of(REFERRAL, [], [], WORDS).label == ""
+    assert status_of(REFERRAL, [], [person(None, ""), person(None, "Two")], WORDS).label == "Two"
 
 
 def test_every_status_has_a_word_and_is_open_or_not() -> None:
     assert len({label_of(status) for status in Status}) == len(Status)
     assert Status.WON not in OPEN
     assert all(word == word.casefold() for word in STANDARD_STATUSES)
+
+
+@pytest.mark.parametrize(("closed", "counts"), [(-1, False), (0, True), (1, True)])
+def test_what_had_ended_before_the_referral_does_not_count(closed: int, counts: bool) -> None:
+    found = status_of(REFERRAL, [won(closed, created=-9)], [], WORDS)
+    assert (found.status is Status.WON) is counts
+
+
+def test_a_void_referral_stands_where_it_was_voided_to() -> None:
+    void = replace(REFERRAL, void=Status.DUPLICATE, void_reason="code BEN came first")
+    found = status_of(void, [won(5)], [person("Contacted", "Two")], WORDS, before=stood(Status.WON))
+    assert found == StatusChange("rf_1", Status.DUPLICATE, CLAIMED, "code BEN came first", "Buyer")

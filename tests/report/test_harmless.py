@@ -8,7 +8,7 @@ import json
 import pytest
 from rich.console import Console
 
-from refloop import terminal
+from refloop.commands import console
 from refloop.model import Change, FieldSpec, FieldType, Kind, Ref
 from refloop.report import text
 
@@ -32,7 +32,7 @@ def test_lines_tables_and_changes_hold_nothing_that_acts(terminal_like: bool) ->
 
 
 def test_json_is_the_same_value_without_them(capsys: pytest.CaptureFixture[str]) -> None:
-    terminal.print_json({"title": HOSTILE})
+    console.print_json({"title": HOSTILE})
     printed = capsys.readouterr().out
     assert not set(ACTING) & set(printed)
     assert json.loads(printed) == {"title": HOSTILE}

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.server import Server
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.server import Server
 from tests.sandbox.hubspot_api import Api, Clock, Gate
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
 
+from refloop import model
 from refloop.mapping.codes import CodeBook, code_key
-from refloop.mapping.match import Doubt, Reading, read_codes
-from refloop.model import Code, Kind, Ref, parse_time
-from refloop.sandbox.company import Company, build
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop.mapping.match import READING_REASONS, CarriedTexts, Reading, read_codes
+from refloop.model import Code, parse_time
+from refloop_sandbox.company import Company, build
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.nouns import Kind, Ref
+from refloop_sandbox.salesforce import LocalSalesforce
 
 TODAY = date(2026, 11, 1)
 Crms = tuple[LocalSalesforce, LocalHubSpot, Company]
@@ -61,15 +63,19 @@ def test_every_record_reads_as_planned(crms: Crms) -> None:
     wrong = [
         (str(ref), text, reading)
         for ref, on, text in _texts(crms)
-        if not _as_planned(company, ref, reading := read_codes(text, on, book))
+        if not _as_planned(company, ref, reading := _read(text, on, book))
     ]
     assert wrong == []
+
+
+def _read(text: Mapping[str, str], on: date, book: CodeBook) -> Reading:
+    return read_codes(CarriedTexts(model.Ref("crm", model.Kind.LEAD, "1"), text, on), book)
 
 
 def _as_planned(company: Company, ref: Ref, reading: Reading) -> bool:
     code, doubt = company.expected.matches.get(ref), company.expected.questions.get(ref)
     found = reading.match.code if reading.match else None
-    asked = [question.doubt.value for question in reading.questions]
+    asked = [item.reason.value for item in reading.items]
     return found == (code_key(code) if code else None) and asked == ([doubt.value] if doubt else [])
 
 
@@ -80,7 +86,7 @@ def test_all_ways_of_writing_a_code_occur(crms: Crms) -> None:
         "exact", "sentence", "lower", "separated", "split", "confused", "expired", "early", "unknown", "near", "two",
         "trap", "self", "ref", "path", "content", "encoded", "ordinary",
     }  # fmt: skip
-    assert {doubt.value for doubt in expected.questions.values()} == {doubt.value for doubt in Doubt}
+    assert {doubt.value for doubt in expected.questions.values()} == {reason.value for reason in READING_REASONS}
     carrying = sum(number for manner, number in manners.items() if manner != "ordinary")
     assert 0.10 < carrying / sum(1 for _ in _texts(crms)) < 0.15
     for ref in expected.traps:
@@ -167,14 +173,14 @@ def _hubspot_email(hubspot: LocalHubSpot, ref: Ref) -> str:
 
 def test_late_deals_had_closed_before_the_person_came(crms: Crms) -> None:
     salesforce, hubspot, company = crms
-    assert {deal.connection for deal, _ in company.expected.late} == {"salesforce", "hubspot"}
+    assert {deal.crm for deal, _ in company.expected.late} == {"salesforce", "hubspot"}
     for deal, person in company.expected.late:
         assert _closed(salesforce, hubspot, deal) < _created(salesforce, hubspot, person)
         assert person in company.expected.matches
 
 
 def _closed(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> date:
-    if ref.connection == "hubspot":
+    if ref.crm == "hubspot":
         properties = hubspot.get("deals", ref.id)
         assert properties is not None
         return parse_time(properties["hs_closed_won_date"]).date()
@@ -185,7 +191,7 @@ def _closed(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> dat
 
 
 def _created(salesforce: LocalSalesforce, hubspot: LocalHubSpot, ref: Ref) -> date:
-    if ref.connection == "hubspot":
+    if ref.crm == "hubspot":
         return parse_time((hubspot.get("contacts", ref.id) or {})["createdate"]).date()
     return parse_time(str((salesforce.get("Contact", ref.id) or {})["CreatedDate"])).date()
 
@@ -203,7 +209,7 @@ def test_rivals_have_people_of_two_referrers(crms: Crms) -> None:
     codes = company.expected.matches
     for deal in company.expected.rivals:
         assert len({referrer[codes[person]] for person in people[deal] if person in codes}) > 1
-    assert {deal.connection for deal in company.expected.rivals} == {"salesforce", "hubspot"}
+    assert {deal.crm for deal in company.expected.rivals} == {"salesforce", "hubspot"}
     for deal in company.expected.unreferred_won:
         assert not any(person in codes for person in people[deal])
     assert len(company.expected.unreferred_won) > 50
@@ -273,4 +279,4 @@ def test_small_companies_work_too(seed: int, size: float) -> None:
         crms = salesforce, (hubspot := LocalHubSpot()), build(salesforce, hubspot, seed=seed, size=size, today=TODAY)
         company, book = crms[2], _book(crms[2])
         for ref, on, text in _texts(crms):
-            assert _as_planned(company, ref, read_codes(text, on, book)), (ref, text)
+            assert _as_planned(company, ref, _read(text, on, book)), (ref, text)

@@ -13,15 +13,15 @@ import pytest
 
 from refloop.ledger import Ledger
 from refloop.mapping.codes import code_key
-from refloop.mapping.match import Doubt
-from refloop.model import Kind, Ref
-from refloop.sandbox.company import Company, build
-from refloop.sandbox.hubspot import Allowance, LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
+from refloop.mapping.match import READING_REASONS
 from refloop.sync.intake import import_codes
 from refloop.sync.run import Task
 from refloop.sync.session import read_config, session, utc_now
+from refloop_sandbox.company import Company, build
+from refloop_sandbox.hubspot import Allowance, LocalHubSpot
+from refloop_sandbox.nouns import Kind, Ref
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 
 CONFIG = """
 version: 1
@@ -95,7 +95,7 @@ def test_matches_are_the_planned_ones(synced: Synced) -> None:
 def test_questions_are_the_planned_ones(synced: Synced) -> None:
     rows = synced.ledger.rows("SELECT connection, kind, id, doubt FROM questions")
     found = {(Ref(row["connection"], Kind(row["kind"]), row["id"]), row["doubt"]) for row in rows}
-    reading = {(ref, doubt) for ref, doubt in found if doubt in set(Doubt)}
+    reading = {(ref, doubt) for ref, doubt in found if doubt in READING_REASONS}
     assert reading == {(ref, doubt.value) for ref, doubt in synced.company.expected.questions.items()}
     late = {ref for ref, doubt in found if doubt == "closed-before-referral"}
     assert late >= {deal for deal, _ in synced.company.expected.late}
@@ -112,7 +112,7 @@ def test_late_people_get_no_credit(synced: Synced) -> None:
     for deal, person in synced.company.expected.late:
         credited = synced.refs(
             "SELECT m.* FROM members m JOIN current_credits c USING (referral) WHERE c.connection = ? AND c.id = ?",
-            deal.connection,
+            deal.crm,
             deal.id,
         )
         assert person not in credited
@@ -120,7 +120,7 @@ def test_late_people_get_no_credit(synced: Synced) -> None:
 
 def test_won_deals_without_a_referral_stay_without(synced: Synced) -> None:
     credited = synced.refs("SELECT * FROM credited_deals WHERE connection = 'salesforce'")
-    lonely = {ref for ref in synced.company.expected.unreferred_won if ref.connection == "salesforce"}
+    lonely = {ref for ref in synced.company.expected.unreferred_won if ref.crm == "salesforce"}
     shared = {there for there, _ in synced.company.expected.same_person}
     assert lonely
     people = {ref: _people(synced, ref) for ref in lonely & credited}

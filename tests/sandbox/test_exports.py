@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from refloop.errors import DataError
-from refloop.sandbox.export_files import ExportFile
-from refloop.sandbox.exports import CODE_FIELDS, FAULTS_LIMIT, LAYOUTS, LoadReport, load_exports
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.exports import CODE_FIELDS, FAULTS_LIMIT, LAYOUTS, LoadReport, load_exports
+from refloop_sandbox.exports.files import ExportError, ExportFile
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
 
 _NOT_A_TIME = "created_at is not a time; write it as 2026-03-31T14:05:00Z or 2026-03-31"
 _TWICE = "HubSpot refuses the row: two contacts have the same value of a unique property"
@@ -276,16 +275,16 @@ def test_a_file_that_cannot_be_used_is_a_data_error(
     tmp_path: Path, crms: Crms, name: str, content: bytes, message: str
 ) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=re.escape(message)) as caught:
+    with pytest.raises(ExportError, match=re.escape(message)) as caught:
         load_exports(tmp_path, *crms)
     assert caught.value.remedy
 
 
 def test_no_folder_is_a_data_error(tmp_path: Path, crms: Crms) -> None:
-    with pytest.raises(DataError, match="is not a folder"):
+    with pytest.raises(ExportError, match="is not a folder"):
         load_exports(tmp_path / "nowhere", *crms)
     (tmp_path / "leads.csv").mkdir()
-    with pytest.raises(DataError, match=r"cannot read leads\.csv: Is a directory"):
+    with pytest.raises(ExportError, match=r"cannot read leads\.csv: Is a directory"):
         load_exports(tmp_path, *crms)
 
 
@@ -306,7 +305,7 @@ def test_files_are_streamed(tmp_path: Path) -> None:
     path.write_bytes(b"id,created_at\n" + b"1,2026-01-01\n" * 100_000 + b"2,\xff\n")
     rows = iter(ExportFile(path, LAYOUTS[2]))
     assert next(rows).line == 2
-    with pytest.raises(DataError, match="not UTF-8"):
+    with pytest.raises(ExportError, match="not UTF-8"):
         for _ in rows:
             pass
 

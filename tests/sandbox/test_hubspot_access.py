@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from refloop.sandbox.hubspot import Allowance, LocalHubSpot
+from refloop_sandbox.hubspot import Allowance, LocalHubSpot
 from tests.sandbox.hubspot_api import Api, Clock, Gate
 
 LIST = "/crm/v3/objects/contacts"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from refloop.sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.hubspot import LocalHubSpot
 from tests.sandbox.hubspot_api import Api, Clock
 
 

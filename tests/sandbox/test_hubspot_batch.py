@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from refloop.sandbox.hubspot import LocalHubSpot, Quirks
+from refloop_sandbox.hubspot import LocalHubSpot, Quirks
 from tests.sandbox.hubspot_api import Api, Clock, Gate
 
 BATCH = "/crm/v3/objects/contacts/batch"

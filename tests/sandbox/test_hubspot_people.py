@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from refloop.sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.hubspot import LocalHubSpot
 
 START = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.hubspot.app import Desk
-from refloop.sandbox.hubspot.routes.table import ENDPOINTS
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.hubspot.app import Dispatcher
+from refloop_sandbox.hubspot.routes.table import ENDPOINTS
 
 START = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 PARTS = {"object": "deals", "to": "contacts", "id": "101", "to_id": "101", "name": "ref", "type": "3"}
@@ -114,7 +114,7 @@ def test_no_body_breaks_an_endpoint(name: str, version: str) -> None:
     if path.startswith("/crm/pipelines"):
         parts["id"] = "default"
     hubspot = account()
-    desk = Desk(hubspot._services, Counter())
+    dispatcher = Dispatcher(hubspot._services, Counter())
     statuses = []
     for body in [BODIES[name], *spoiled(BODIES[name])]:
         scope = {
@@ -129,7 +129,7 @@ def test_no_body_breaks_an_endpoint(name: str, version: str) -> None:
             "struck": False,
             "server": ("127.0.0.1", 80),
         }
-        answer = desk.serve(endpoint, Request(scope))
+        answer = dispatcher.serve(endpoint, Request(scope))
         statuses.append(answer.status_code)
     assert statuses[0] < 300 or version == "v3"
     assert max(statuses) < 500

@@ -13,8 +13,8 @@ from hubspot.crm.objects.models.batch_response_simple_public_object_with_errors 
 )
 from hubspot.hubspot import HubSpot
 
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.server import Server
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.server import Server
 
 
 @pytest.fixture

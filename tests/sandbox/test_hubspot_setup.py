@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from refloop.sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.hubspot import LocalHubSpot
 from tests.sandbox.hubspot_api import Api, Clock, Gate
 
 PROPERTIES = "/crm/properties/2026-03/contacts"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.hubspot.schema import CONTACTS
-from refloop.sandbox.hubspot.search import Search, parse
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.hubspot.schema import CONTACTS
+from refloop_sandbox.hubspot.search import Search, parse
 
 SMALL, LARGE = 2_000, 20_000
 START = 1_767_225_600_000

@@ -15,14 +15,14 @@ import pytest
 import requests
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from refloop.sandbox import faults, pages
-from refloop.sandbox.crm import LocalCrm
-from refloop.sandbox.faults import Asked, Fault, Plan
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.hubspot import troubles as hubspot_troubles
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.salesforce import troubles as salesforce_troubles
-from refloop.sandbox.server import Server
+from refloop_sandbox import faults, pages
+from refloop_sandbox.crm import LocalCrm
+from refloop_sandbox.faults import Asked, Fault, Plan
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.hubspot import troubles as hubspot_troubles
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import troubles as salesforce_troubles
+from refloop_sandbox.server import Server
 
 
 class Desk(NamedTuple):

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import requests
 
-from refloop.sandbox.fill import code, edit, fill_hubspot, fill_salesforce
-from refloop.sandbox.hubspot import LocalHubSpot
-from refloop.sandbox.launch import Crm, Setup, launch
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.fill import code, edit, fill_hubspot, fill_salesforce
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.launch import Crm, Setup, launch
+from refloop_sandbox.salesforce import LocalSalesforce
 
 SEARCH = "/crm/objects/2026-09/contacts/search"
 

@@ -9,11 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from refloop.sandbox.crm import LocalCrm
-from refloop.sandbox.hubspot import Allowance, LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
-from refloop.sandbox.traffic import Traffic, Window
+from refloop_sandbox.crm import LocalCrm
+from refloop_sandbox.hubspot import Allowance, LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
+from refloop_sandbox.traffic import Traffic, Window
 
 LIMITS = "/services/data/v67.0/limits"
 CONTACTS = "/crm/objects/2026-09/contacts"

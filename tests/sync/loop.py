@@ -8,26 +8,29 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from refloop.ledger import Ledger, open_ledger
+from refloop.ledger.history import Provenance
 from refloop.ledger.records import records_of
 from refloop.ledger.runs import imbalances
-from refloop.mapping.attribution import Model
 from refloop.mapping.codes import code_key
-from refloop.mapping.fields import Names, Want, field_specs
-from refloop.mapping.stages import status_words
+from refloop.mapping.fields import Desired
+from refloop.mapping.policy import Policy
 from refloop.model import Code, Kind, Ref, Referrer, Span
-from refloop.sync.decide import Decider
+from refloop.sync.context import RunContext
+from refloop.sync.desired import DesiredState
 from refloop.sync.intake import Enrolment, codes_changing, enrol
-from refloop.sync.planner import Planner
-from refloop.sync.policy import Policy
-from refloop.sync.run import Report, Runner, Task
-from refloop.sync.stories import Stories
+from refloop.sync.plan import Planner
+from refloop.sync.run import Runner, Task
+from refloop.sync.run_report import Report
+from refloop.sync.stages import Decider
 from refloop.testing import World
 
 NOW = datetime(2026, 6, 1, 9, tzinfo=UTC)
 MEMORY_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of our own is made in it
 """Where a test's ledger lies: each commit waits for the disk, and thousands of histories commit often."""
 
-POLICY = Policy(Names("ref"), field_specs("ref"), Model.FIRST, status_words({}))
+POLICY = Policy()
+BY = Provenance(0, "", NOW)
+"""A decision of no run."""
 
 
 @dataclass
@@ -42,6 +45,9 @@ class Loop:
     def reopen(self) -> None:
         """Opens whatever file is the ledger now."""
         self.ledger = open_ledger(self.ledger.path)
+
+    def context(self, run: int = 0) -> RunContext:
+        return RunContext(self.ledger, run, self.policy, lambda: NOW)
 
     def runner(self, *names: str) -> Runner:
         connections = {name: crm.connector for name, crm in self.crms.items() if not names or name in names}
@@ -71,22 +77,60 @@ class Loop:
 
     def planned(self) -> dict[tuple[Ref, str], str | None]:
         """What a decided ledger would still change, over all that it knows."""
-        Decider(self.ledger, 0, self.policy).decide()
+        Decider(self.context()).decide()
         everything = [
             Ref(row["connection"], Kind(row["kind"]), row["id"])
             for row in self.ledger.rows("SELECT connection, kind, id FROM records")
         ]
-        plans = Planner(self.ledger, self.policy).plan(everything)
+        plans = Planner(self.context()).plan(everything)
         return {(change.ref, change.field.name): change.after for plan in plans for change in plan.changes}
 
 
 def assert_balanced(ledger: Ledger, which: str = "") -> None:
-    """That the counts of runs add up, and are those of their receipts. A killed run has none."""
+    """That the counts of runs add up, and are those of their receipts (a killed run has none); and, unless only some
+    runs are looked at, that the history ends with what holds now."""
     for row in ledger.rows(f"SELECT run, counts FROM runs {which}"):  # noqa: S608 - a condition of a test
         counts = json.loads(row["counts"])
         assert imbalances(counts) == []
         for kept in ledger.rows(_RECEIPTS, (row["run"],)) if counts else ():
             assert counts[kept["connection"]].get(kept["verdict"], 0) == kept["n"], (counts, tuple(kept))
+    if not which:
+        assert_history(ledger)
+
+
+_HISTORY = (
+    (
+        "SELECT {columns} FROM claims h WHERE h.seq = (SELECT max(i.seq) FROM claims i WHERE i.referral = h.referral)",
+        "SELECT {columns} FROM referrals",
+        "referral, code_key, program, referrer, source, origin_connection, origin_kind, origin_id, email, claimed_at, "
+        "why, void, void_reason, policy",
+    ),
+    (
+        "SELECT {columns} FROM memberships h WHERE h.holds = 1 AND h.seq = (SELECT max(i.seq) FROM memberships i "
+        "WHERE (i.connection, i.kind, i.id, i.referral) = (h.connection, h.kind, h.id, h.referral))",
+        "SELECT {columns} FROM members",
+        "connection, kind, id, referral",
+    ),
+    (
+        "SELECT {columns} FROM code_definitions h WHERE h.seq = (SELECT max(i.seq) FROM code_definitions i "
+        "WHERE i.code_key = h.code_key)",
+        "SELECT {columns} FROM codes",
+        "code_key, code, referrer, program, valid_from, valid_to",
+    ),
+    (
+        "SELECT connection, kind, id, reason AS doubt, field, evidence, candidates FROM review_items h "
+        "WHERE h.open = 1 AND h.seq = (SELECT max(i.seq) FROM review_items i WHERE i.item = h.item)",
+        "SELECT {columns} FROM questions",
+        "connection, kind, id, doubt, field, evidence, candidates",
+    ),
+)
+
+
+def assert_history(ledger: Ledger) -> None:
+    """That the last row of each key in the history is what the ledger says now."""
+    for history, now, columns in _HISTORY:
+        was = sorted(map(repr, map(tuple, ledger.rows(history.format(columns=columns)))))
+        assert was == sorted(map(repr, map(tuple, ledger.rows(now.format(columns=columns))))), history
 
 
 _RECEIPTS = (
@@ -94,8 +138,8 @@ _RECEIPTS = (
 )
 
 
-def wanted(loop: Loop) -> dict[Ref, dict[str, Want]]:
+def wanted(loop: Loop) -> dict[Ref, dict[str, Desired]]:
     """What should stand on every record that is still there, by what the ledger says."""
     rows = loop.ledger.rows("SELECT connection, kind, id FROM records WHERE deleted = 0")
     refs = [Ref(row["connection"], Kind(row["kind"]), row["id"]) for row in rows]
-    return Stories(loop.ledger, loop.policy).wants(list(records_of(loop.ledger, refs)))
+    return DesiredState(loop.ledger, loop.policy).of(list(records_of(loop.ledger, refs)))

@@ -19,8 +19,8 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 from refloop.ledger import open_ledger
 from refloop.ledger.codes import reread_texts
 from refloop.ledger.receipts import written_values
+from refloop.mapping.policy import Policy
 from refloop.model import FieldSpec, Kind, Ref
-from refloop.sync.policy import Policy
 from refloop.testing import Draft, World
 from tests.sync.loop import MEMORY_DISK, POLICY, Loop, assert_balanced
 

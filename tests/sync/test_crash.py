@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 from refloop.ledger import Ledger, open_ledger, records
-from refloop.ledger.queue import dequeue, next_refs
 from refloop.ledger.runs import INTERRUPTED
 from refloop.model import Kind, Page, Ref
-from refloop.sync.decide import CHUNK, Decider
+from refloop.sync.context import RunContext
+from refloop.sync.stage import CHUNK, Stage
 from refloop.testing import Draft, MemoryCrm
 from tests.sync.loop import MEMORY_DISK, Loop, assert_balanced
 
@@ -136,8 +136,8 @@ class Life:
         return self.end()
 
     def sync(self) -> None:
-        real = self.loop.ledger.db.conn
-        self.loop.ledger.db.conn = CrashingConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
+        real = self.loop.ledger.engine.connection
+        self.loop.ledger.engine.connection = CrashingConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
         self.fate.armed = True
         try:
             self.loop.sync()
@@ -148,7 +148,7 @@ class Life:
             self.loop.sync()
         else:
             self.fate.armed = False
-            self.loop.ledger.db.conn = real
+            self.loop.ledger.engine.connection = real
 
     def create(self, crm: str, kind: Kind, draft: Draft) -> Ref:
         self.refs.append(self.crms[crm].create(kind, draft))
@@ -260,13 +260,15 @@ def cursor_first(ledger: Ledger, run: int, connection: str, page: Page, now: dat
     return records.keep_page(ledger, run, connection, page, now)
 
 
-def dequeue_first(self: Decider, topic: Any, stage: Any) -> None:
+def dequeue_first(self: Stage[Any], context: RunContext) -> int:
     """Takes work off the list before it is done."""
-    while refs := next_refs(self._ledger, topic, CHUNK):
-        with self._ledger.writing():
-            dequeue(self._ledger, topic, refs)
-        with self._ledger.writing():
-            stage(refs)
+    names = self.waiting.next(context.ledger, self.topic, CHUNK)
+    if names:
+        with context.ledger.writing():
+            self.waiting.drop(context.ledger, self.topic, names)
+        with context.ledger.writing():
+            self.decide(context, names).queue(context.ledger)
+    return len(names)
 
 
 @pytest.mark.parametrize(
@@ -274,7 +276,7 @@ def dequeue_first(self: Decider, topic: Any, stage: Any) -> None:
     [
         ("refloop.sync.push.intend", no_outbox, at_calls),
         ("refloop.sync.pull.keep_page", cursor_first, around_writes),
-        ("refloop.sync.decide.Decider._drain", dequeue_first, around_writes),
+        ("refloop.sync.stage.Stage.work", dequeue_first, around_writes),
     ],
     ids=["no outbox", "cursor before records", "off the list before it is done"],
 )

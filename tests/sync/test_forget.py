@@ -36,13 +36,13 @@ def refs(loop: Loop) -> dict[str, Ref]:
         "anna": sales.create(Kind.CONTACT, Draft(email="anna@partners.io")),
     }
     with loop.ledger.writing():
-        submit(loop.ledger, 1, Claim("ANNA-7K2Q", BO, NOW.date(), f"met {BO} at the fair"))
+        submit(loop.context(1), Claim("ANNA-7K2Q", BO, NOW.date(), f"met {BO} at the fair"))
     assert loop.sync().exit is Exit.OK
     return made
 
 
 def erased(loop: Loop, name: str) -> Erased:
-    return forget(loop.ledger, person_of(loop.ledger, name), NOW)
+    return forget(loop.ledger, person_of(loop.context(), name), NOW)
 
 
 def files_with(ledger: Ledger, text: str) -> list[Path]:
@@ -67,7 +67,7 @@ def test_no_byte_of_the_address_is_left_and_nothing_decided_changes(loop: Loop, 
     assert files_with(loop.ledger, BO)
     done = erased(loop, BO)
     assert files_with(loop.ledger, f"ro.{BO}")  # somebody else's
-    loop.ledger.db.execute("UPDATE records SET email = NULL WHERE email = 'ro.bo@buyer.io'")
+    loop.ledger.execute("UPDATE records SET email = NULL WHERE email = 'ro.bo@buyer.io'")
     assert dict(done.counts) == {
         "records": 2, "matches": 1, "questions": 0, "referrals": 1, "referrers": 0, "other values": 1
     }  # fmt: skip
@@ -78,7 +78,7 @@ def test_no_byte_of_the_address_is_left_and_nothing_decided_changes(loop: Loop, 
 
 def test_not_a_byte_in_any_file(loop: Loop, refs: dict[str, Ref]) -> None:
     loop.crms["sales"].delete(refs["rob"])
-    loop.ledger.db.execute("DELETE FROM records WHERE email = 'ro.bo@buyer.io'")
+    loop.ledger.execute("DELETE FROM records WHERE email = 'ro.bo@buyer.io'")
     kept = back_up(loop.ledger, NOW)
     path = loop.ledger.path
     loop.ledger.close()
@@ -135,7 +135,7 @@ def test_a_referrer_is_forgotten_with_name_and_address(loop: Loop, refs: dict[st
 def test_who_was_forgotten_is_not_submitted_again(loop: Loop, refs: dict[str, Ref]) -> None:
     erased(loop, "new@buyer.io")
     with pytest.raises(BadRow, match="was forgotten"), loop.ledger.writing():
-        submit(loop.ledger, 1, Claim("ANNA-7K2Q", "new@buyer.io", NOW.date(), ""))
+        submit(loop.context(1), Claim("ANNA-7K2Q", "new@buyer.io", NOW.date(), ""))
 
 
 def test_forgetting_twice_is_forgetting_once(loop: Loop, refs: dict[str, Ref]) -> None:
@@ -153,13 +153,13 @@ def test_the_guards_stand_before_and_after(loop: Loop, refs: dict[str, Ref]) -> 
     for table in ("matches", "statuses", "receipts"):
         for sql in (f"DELETE FROM {table}", f"UPDATE {table} SET run = 9"):  # noqa: S608 - tables' names
             with pytest.raises(Exception, match="never edited"):
-                loop.ledger.db.execute(sql)
+                loop.ledger.execute(sql)
 
 
 @pytest.mark.parametrize("name", ["nobody", "sales:lead:nobody", "sales:deal:nobody", ""])
 def test_a_name_that_is_nobodys_is_refused(loop: Loop, name: str) -> None:
     with pytest.raises(DataError):
-        person_of(loop.ledger, name)
+        person_of(loop.context(), name)
 
 
 def test_a_person_is_all_their_records_under_all_their_addresses(loop: Loop) -> None:
@@ -170,8 +170,8 @@ def test_a_person_is_all_their_records_under_all_their_addresses(loop: Loop) -> 
     other = crm.create(Kind.CONTACT, Draft(email="young@buyer.io"))
     crm.merge(contact, other)
     loop.sync()
-    named = person_of(loop.ledger, "young@buyer.io")
-    assert person_of(loop.ledger, str(lead)) == named
+    named = person_of(loop.context(), "young@buyer.io")
+    assert person_of(loop.context(), str(lead)) == named
     assert named.refs >= {lead, contact, other}
     assert named.emails == {"old@buyer.io", "young@buyer.io"}
     forget(loop.ledger, named, NOW)
@@ -183,7 +183,7 @@ def test_a_person_is_all_their_records_under_all_their_addresses(loop: Loop) -> 
 def test_killed_at_any_statement_it_is_finished_by_the_next_time(loop: Loop, refs: dict[str, Ref]) -> None:
     """The guards of the append-only tables stand after each kill; the second time erases every byte."""
     before, path = standing(loop.ledger), loop.ledger.path
-    loop.ledger.db.execute("DELETE FROM records WHERE email = 'ro.bo@buyer.io'")
+    loop.ledger.execute("DELETE FROM records WHERE email = 'ro.bo@buyer.io'")
     back_up(loop.ledger, NOW)
     loop.ledger.close()
     saved = path.read_bytes()
@@ -191,8 +191,8 @@ def test_killed_at_any_statement_it_is_finished_by_the_next_time(loop: Loop, ref
     while killed:
         path.write_bytes(saved)
         loop.reopen()
-        fate, real = Fate(deadly, armed=True), loop.ledger.db.conn
-        loop.ledger.db.conn = CrashingConnection(real, fate)  # type: ignore[assignment]  # quacks like one
+        fate, real = Fate(deadly, armed=True), loop.ledger.engine.connection
+        loop.ledger.engine.connection = CrashingConnection(real, fate)  # type: ignore[assignment]  # quacks like one
         with suppress(Killed):
             erased(loop, BO)
         killed = fate.kills == 1

@@ -21,7 +21,7 @@ from refloop.model import Change, Kind, Usage
 from refloop.report.health import alarms, health
 from refloop.report.prometheus import Metric, exposition, metrics, write_metrics
 from refloop.sync.lock import alone
-from refloop.sync.planner import Planner
+from refloop.sync.plan import Planner
 from refloop.sync.run import Runner, Task
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
 from refloop.testing.memory_api import MemoryApi
@@ -31,7 +31,7 @@ BOTH = ("sales", "marketing")
 
 
 def told(loop: Loop, after: timedelta = timedelta(), configured: tuple[str, ...] = BOTH) -> dict[str, Any]:
-    return health(loop.ledger, Planner(loop.ledger, loop.policy), configured, NOW + after)
+    return health(loop.ledger, Planner(loop.context()), configured, NOW + after)
 
 
 def of(found: dict[str, Any], name: str) -> dict[str, Any]:
@@ -115,7 +115,7 @@ def test_a_killed_run_is_an_alarm_until_the_next_one(loop: Loop) -> None:
 )
 def test_which_ends_are_failures(loop: Loop, exit_code: int, failed: bool) -> None:
     sync(loop, timedelta())
-    loop.ledger.db.execute("UPDATE runs SET exit = ?", (exit_code,))
+    loop.ledger.execute("UPDATE runs SET exit = ?", (exit_code,))
     assert told(loop)["last_sync"]["failed"] is failed
 
 

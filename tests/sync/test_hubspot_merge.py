@@ -11,9 +11,9 @@ import pytest
 
 from refloop.ledger import open_ledger
 from refloop.model import Kind, Ref
-from refloop.sandbox.hubspot import Quirks
-from refloop.sandbox.server import Server
 from refloop.testing import Draft
+from refloop_sandbox.hubspot import Quirks
+from refloop_sandbox.server import Server
 from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
 from tests.sync.loop import Loop
 

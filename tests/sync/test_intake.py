@@ -14,8 +14,9 @@ from refloop.ledger import Ledger
 from refloop.ledger.codes import codes
 from refloop.ledger.queue import Topic, pending
 from refloop.model import Kind
-from refloop.sync.decide import Decider
+from refloop.sync.context import RunContext
 from refloop.sync.intake import Claim, Intake, import_codes, import_referrals, submit
+from refloop.sync.stages import Decider
 from refloop.testing import Draft
 from tests.sync.loop import POLICY, Loop
 
@@ -205,8 +206,9 @@ def test_records_are_read_again_once_and_only_when_a_code_changed(loop: Loop, fo
 def referrals(ledger: Ledger, folder: Path, rows: str) -> Intake:
     path = folder / "referrals.csv"
     path.write_text(f"code,email,date,note\n{rows}")
-    done = import_referrals(ledger, path, 1, NOW)
-    Decider(ledger, 1, POLICY).decide()
+    context = RunContext(ledger, 1, POLICY, lambda: NOW)
+    done = import_referrals(context, path)
+    Decider(context).decide()
     return done
 
 
@@ -261,7 +263,7 @@ def test_a_submitted_referral_finds_its_person_when_she_appears_and_follows_her(
     sales, marketing = loop.crms["sales"], loop.crms["marketing"]
     loop.code("ANNA-7K2Q", "anna", "anna@partners.io")
     with loop.ledger.writing():
-        submit(loop.ledger, 1, Claim("ANNA-7K2Q", "bo@buyer.io", date(2026, 1, 5), ""))
+        submit(loop.context(1), Claim("ANNA-7K2Q", "bo@buyer.io", date(2026, 1, 5), ""))
     loop.sync()
     lead = sales.create(Kind.LEAD, Draft(email="Bo@buyer.io"))
     twin = marketing.create(Kind.CONTACT, Draft(email="bo@buyer.io"))
@@ -276,7 +278,7 @@ def test_two_people_behind_one_shared_mailbox_do_not_fight_over_a_referral(loop:
     loop.code("ANNA-7K2Q", "anna", "anna@partners.io")
     first, second = (sales.create(Kind.CONTACT, Draft(email="info@buyer.io")) for _ in range(2))
     with loop.ledger.writing():
-        submit(loop.ledger, 1, Claim("ANNA-7K2Q", "info@buyer.io", date(2026, 1, 5), ""))
+        submit(loop.context(1), Claim("ANNA-7K2Q", "info@buyer.io", date(2026, 1, 5), ""))
     loop.sync()
     assert (loop.fields(first).get("code"), loop.fields(second)) == ("ANNA-7K2Q", {})
     sales.delete(first)

@@ -160,8 +160,8 @@ def test_a_run_that_runs_out_of_time_counts_what_it_kept(breaking: Loop) -> None
 
 def test_an_older_copy_is_rejected(breaking: Loop) -> None:
     breaking.sync()
-    breaking.ledger.db.execute("UPDATE records SET modified_at = '2030-01-01T00:00:00.000000+00:00'")
-    breaking.ledger.db.execute("DELETE FROM cursors")
+    breaking.ledger.execute("UPDATE records SET modified_at = '2030-01-01T00:00:00.000000+00:00'")
+    breaking.ledger.execute("DELETE FROM cursors")
     counts = breaking.sync().counts["sales"]
     assert (counts["pulled"], counts["rejected"]) == (12, 12)
 
@@ -224,4 +224,4 @@ def test_the_check_would_notice(breaking: Loop, monkeypatch: pytest.MonkeyPatch)
         breaking.crms["sales"].break_next_write(done=True)
         with pytest.raises(AssertionError):
             breaking.sync()
-    breaking.ledger.db.execute("UPDATE runs SET counts = '{}'")
+    breaking.ledger.execute("UPDATE runs SET counts = '{}'")

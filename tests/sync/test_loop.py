@@ -254,7 +254,7 @@ def test_a_backfill_brings_its_window_and_moves_no_cursor(loop: Loop) -> None:
     record = loop.ledger.one("SELECT created_at FROM records WHERE id = ?", (old.id,))
     assert cursor is not None
     assert record is not None
-    loop.ledger.db.execute("DELETE FROM records")
+    loop.ledger.execute("DELETE FROM records")
     day = parse_time(record["created_at"])
     report = loop.sync(span=Between(day, day + timedelta(days=1)))
     assert report.counts["sales"]["new"] == 1

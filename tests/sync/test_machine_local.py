@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from refloop.sandbox.hubspot import Quirks
-from refloop.sandbox.server import Server
 from refloop.testing import World
+from refloop_sandbox.hubspot import Quirks
+from refloop_sandbox.server import Server
 from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
 from tests.connectors.salesforce_world import SECRET, SalesforceWorld
 from tests.sync.machine import Worlds, machine_of

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from refloop.mapping import changes as planning
 from refloop.model import Change, Ref
-from refloop.sync import plan as planning
 from refloop.testing import MemoryConnector, MemoryCrm, RecallingConnector, World
 from refloop.testing.memory_api import Held
 from tests.sync.machine import machine_of
@@ -49,14 +49,15 @@ def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytes
     """Negative control: without the three-way rule, the machine must fail."""
     careful = planning.plan_record
 
-    def careless(record, wants, known, specs, code_field):  # type: ignore[no-untyped-def]  # a saboteur
-        planned = careful(record, wants, known, specs, code_field)
+    def careless(record, desired, known, rules):  # type: ignore[no-untyped-def]  # a saboteur
+        planned = careful(record, desired, known, rules)
         forced = tuple(
-            Change(record.ref, clash.field, clash.found, clash.want.value, "forced") for clash in planned.clashes
+            Change(record.ref, rules.specs[conflict.field], conflict.found, conflict.want, "forced")
+            for conflict in planned.conflicts
         )
         return planning.RecordPlan(planned.ref, planned.changes + forced)
 
-    monkeypatch.setattr("refloop.sync.planner.plan_record", careless)
+    monkeypatch.setattr("refloop.sync.plan.plan_record", careless)
     with pytest.raises(AssertionError, match="a person's value"):
         run_state_machine_as_test(SOON(machine_of(in_memory)), settings=SOUGHT)
 

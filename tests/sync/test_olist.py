@@ -24,11 +24,12 @@ from refloop.errors import Exit
 from refloop.ledger import Ledger, open_ledger
 from refloop.mapping.codes import code_key
 from refloop.model import Code, Referrer
-from refloop.sandbox.hubspot import Allowance, LocalHubSpot
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
 from refloop.sync.intake import Enrolment, codes_changing, enrol
-from refloop.sync.run import Report, Runner, Task
+from refloop.sync.run import Runner, Task
+from refloop.sync.run_report import Report
+from refloop_sandbox.hubspot import Allowance, LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 from tests.sync.loop import MEMORY_DISK, POLICY
 
 OLIST = Path(__file__).parents[3] / "shared" / "data" / "olist"

@@ -165,7 +165,7 @@ class History:
 
     def _submit(self, loop: Loop, claim: Claim) -> None:
         with loop.ledger.writing():
-            submit(loop.ledger, 0, claim)
+            submit(loop.context(), claim)
 
     def _codes(self, loop: Loop, dates: Mapping[str, date]) -> None:
         for code, name in zip(CODES, ("anna", "ben", "anna"), strict=False):

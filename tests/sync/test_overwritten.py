@@ -15,14 +15,14 @@ from refloop.ledger.receipts import intend
 from refloop.ledger.undo import undoing
 from refloop.model import Change, Kind, Ref
 from refloop.report import figures
-from refloop.sandbox import faults
-from refloop.sandbox.hubspot import Quirks
-from refloop.sandbox.server import Server
 from refloop.sync.push import Pusher
-from refloop.sync.run import Report
+from refloop.sync.run_report import Report
 from refloop.testing import Draft, MemoryCrm, RecallingConnector, World
+from refloop_sandbox import faults
+from refloop_sandbox.hubspot import Quirks
+from refloop_sandbox.server import Server
 from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
-from tests.sync.loop import NOW, Loop
+from tests.sync.loop import Loop
 
 HOURS = timedelta(hours=2)
 
@@ -149,7 +149,7 @@ def test_it_is_told_of_a_write_that_nobody_heard_of(hub: Loop, crm: World, buyer
         intend(hub.ledger, 1, [change])
     crm.before_next_write(types(hub, buyer, "status", "lost"))
     list(crm.connector().push([change]))
-    counts = Pusher(hub.ledger, 2, hub.policy, lambda: NOW).settle("hub", crm.connector())
+    counts = Pusher(hub.context(2)).settle("hub", crm.connector())
     assert counts == {"settled": 1, "written": 1, "overwrote": 1}
     assert told(hub) == [("ref_status", "lost", "won", 2)]
 

@@ -15,7 +15,7 @@ from refloop.sync import push as pushing
 from refloop.sync.push import Pusher
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
 from refloop.testing.memory_api import MemoryApi
-from tests.sync.loop import NOW, Loop
+from tests.sync.loop import Loop
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def leads(crm: MemoryCrm, count: int = 12) -> list[Ref]:
 
 
 def pusher(loop: Loop, run: int = 1000) -> Pusher:
-    return Pusher(loop.ledger, run, loop.policy, lambda: NOW)
+    return Pusher(loop.context(run))
 
 
 def outbox(loop: Loop) -> int:

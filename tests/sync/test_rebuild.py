@@ -15,7 +15,7 @@ from refloop.ledger.rebuild import awaited, rebuild
 from refloop.model import Between, Kind, Ref
 from refloop.sync.run import Runner, Task
 from refloop.testing import Draft
-from tests.sync.loop import NOW, Loop
+from tests.sync.loop import BY, NOW, Loop
 
 BOTH = ("sales", "marketing")
 
@@ -45,7 +45,7 @@ def writes(reports: Iterable[object]) -> int:
 
 def test_after_a_rebuild_the_next_sync_decides_the_same_and_writes_nothing(loop: Loop, leads: list[Ref]) -> None:
     before = decided(loop.ledger)
-    assert rebuild(loop.ledger, BOTH) == 5
+    assert rebuild(loop.ledger, BOTH, BY) == 5
     assert awaited(loop.ledger) == sorted(BOTH)
     report = loop.sync()
     assert (report.exit, writes([report])) == (Exit.OK, 0)
@@ -55,7 +55,7 @@ def test_after_a_rebuild_the_next_sync_decides_the_same_and_writes_nothing(loop:
 
 def test_nothing_is_decided_before_all_connections_came_back(loop: Loop, leads: list[Ref]) -> None:
     before = decided(loop.ledger)
-    rebuild(loop.ledger, BOTH)
+    rebuild(loop.ledger, BOTH, BY)
 
     def down() -> Connector:
         raise CrmUnavailable("down")
@@ -71,16 +71,16 @@ def test_nothing_is_decided_before_all_connections_came_back(loop: Loop, leads: 
 
 
 def test_a_connection_that_is_configured_no_more_is_not_waited_for(loop: Loop, leads: list[Ref]) -> None:
-    rebuild(loop.ledger, BOTH)
-    rebuild(loop.ledger, ["sales"])
+    rebuild(loop.ledger, BOTH, BY)
+    rebuild(loop.ledger, ["sales"], BY)
     assert awaited(loop.ledger) == ["sales"]
     assert loop.sync("sales").exit is Exit.OK
 
 
 def test_a_crm_that_shows_far_less_is_not_believed_until_told_so(loop: Loop, leads: list[Ref]) -> None:
     before = decided(loop.ledger)
-    rebuild(loop.ledger, BOTH)
-    loop.ledger.db.execute("UPDATE meta SET value = '9' WHERE key = 'awaited:sales'")
+    rebuild(loop.ledger, BOTH, BY)
+    loop.ledger.execute("UPDATE meta SET value = '9' WHERE key = 'awaited:sales'")
     for _ in range(2):
         report = loop.sync()
         assert report.exit is Exit.DATA

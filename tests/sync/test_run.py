@@ -15,7 +15,8 @@ from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, LedgerE
 from refloop.ledger import Ledger
 from refloop.model import Kind
 from refloop.sync.lock import alone
-from refloop.sync.run import Report, Runner, Task, gravity
+from refloop.sync.run import Runner, Task
+from refloop.sync.run_report import Report, severity
 from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
 
@@ -99,7 +100,7 @@ def test_however_a_run_ends_it_is_closed_and_its_sockets_too(loop: Loop, error: 
 
 def test_a_cursor_that_is_no_cursor_is_its_connections_trouble(loop: Loop) -> None:
     loop.sync()
-    loop.ledger.db.execute("UPDATE cursors SET cursor = 'nonsense' WHERE connection = 'sales'")
+    loop.ledger.execute("UPDATE cursors SET cursor = 'nonsense' WHERE connection = 'sales'")
     report = loop.sync()
     assert [name for name, _ in report.problems] == ["sales"]
     assert report.exit is Exit.DATA
@@ -125,7 +126,7 @@ def test_the_worst_trouble_speaks_for_all() -> None:
     report = Report(1, problems=[("a", TryLater("")), ("b", ConfigError("")), ("c", AuthError(""))])
     assert report.exit is Exit.CONFIG
     ranked = [Exit.OK, Exit.ATTENTION, Exit.LATER, Exit.UNAVAILABLE, Exit.AUTH, Exit.CONFIG, Exit.DATA]
-    assert sorted(ranked, key=gravity) == ranked
+    assert sorted(ranked, key=severity) == ranked
     for word in ("conflicts", "refused", "parked", "unknown", "moved"):
         report = Report(1)
         report.add("sales", {word: 1, "written": 5})

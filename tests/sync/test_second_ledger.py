@@ -12,9 +12,10 @@ from refloop.ledger.backups import back_up, restore
 from refloop.ledger.rebuild import rebuild
 from refloop.mapping.claims import referral_id
 from refloop.model import Change, Kind, Ref
-from refloop.sync.run import Report, Task
+from refloop.sync.run import Task
+from refloop.sync.run_report import Report
 from refloop.testing import Draft
-from tests.sync.loop import NOW, Loop
+from tests.sync.loop import BY, NOW, Loop
 
 
 @pytest.fixture
@@ -99,7 +100,7 @@ def test_a_plan_of_its_own_is_not_applied(second: Loop, leads: list[Ref]) -> Non
 
 
 def test_the_first_ledger_goes_on_rebuilt_or_put_back(loop: Loop, leads: list[Ref]) -> None:
-    rebuild(loop.ledger, ("sales", "marketing"))
+    rebuild(loop.ledger, ("sales", "marketing"), BY)
     assert loop.sync().exit is Exit.OK
     back_up(loop.ledger, NOW)
     path = loop.ledger.path

@@ -11,7 +11,8 @@ import pytest
 from refloop.errors import Exit, TimeIsUp
 from refloop.ledger.rebuild import awaited
 from refloop.model import Between, Kind, Page, Ref, Span, Wants
-from refloop.sync.run import Report, Runner, Task
+from refloop.sync.run import Runner, Task
+from refloop.sync.run_report import Report
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
 from refloop.testing.memory_api import START, MemoryApi
 from tests.sync.loop import NOW, Loop
@@ -54,7 +55,7 @@ def seeing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> Loop:
 
 
 def lose_cursor(loop: Loop) -> None:
-    loop.ledger.db.execute("DELETE FROM cursors")
+    loop.ledger.execute("DELETE FROM cursors")
 
 
 def run(loop: Loop, **options: bool) -> Report:

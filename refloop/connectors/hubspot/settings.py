@@ -80,6 +80,9 @@ class HubSpotSettings(ConnectionSettings):
     def other_connections(self) -> Mapping[str, str]:
         return {"mirror_of": self.mirror_of} if self.mirror_of else {}
 
+    def reading(self) -> Mapping[str, object]:
+        return self.model_dump(mode="json", include={"currency", "code_fields", "mirror_of"})
+
     def secrets(self) -> tuple[SecretRef, ...]:
         """Where all that the login needs is kept."""
         if isinstance(self.auth, OAuth):

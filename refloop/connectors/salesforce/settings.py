@@ -123,6 +123,9 @@ class SalesforceSettings(ConnectionSettings):
         """The fields of `kind` that may hold a code: as configured, else what Salesforce has by itself."""
         return self.code_fields.get(kind, _CODE_FIELDS[kind])
 
+    def reading(self) -> Mapping[str, object]:
+        return self.model_dump(mode="json", include={"currency", "code_fields"})
+
     @property
     def host(self) -> str:
         """Host and, where it is not the usual one, port."""

@@ -10,8 +10,8 @@ import pytest
 import requests
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from refloop.sandbox.salesforce import LocalSalesforce
-from refloop.sandbox.server import Server
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
 
 
 class _Clock:

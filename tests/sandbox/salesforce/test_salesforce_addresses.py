@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import LocalSalesforce
 
 _WINDOW = "start=2026-10-01T10%3A00%3A00Z&end=2026-10-01T11%3A00%3A00Z"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import requests
 
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import LocalSalesforce
 
 
 def _leads(crm: LocalSalesforce, count: int) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import LocalSalesforce
 
 _TEXT = {"label": "Referral Code", "type": "Text", "length": 80}
 

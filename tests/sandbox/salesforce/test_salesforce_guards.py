@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from refloop.sandbox.salesforce import LocalSalesforce, RecordError
+from refloop_sandbox.salesforce import LocalSalesforce, RecordError
 
 Tick = Callable[[float], datetime]
 LOCKED = "UNABLE_TO_LOCK_ROW"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from refloop.sandbox.salesforce.ids import full_id, make_id
+from refloop_sandbox.salesforce.ids import full_id, make_id
 
 
 @pytest.mark.parametrize(

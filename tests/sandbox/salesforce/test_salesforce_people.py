@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from refloop.sandbox.salesforce import LocalSalesforce, RecordError
+from refloop_sandbox.salesforce import LocalSalesforce, RecordError
 
 Tick = Callable[[float], datetime]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import LocalSalesforce
 
 Tick = Callable[[float], datetime]
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import requests
 
-from refloop.sandbox import faults
-from refloop.sandbox.salesforce import LocalSalesforce, RecordError, troubles
+from refloop_sandbox import faults
+from refloop_sandbox.salesforce import LocalSalesforce, RecordError, troubles
 
 Tick = Callable[[float], datetime]
 

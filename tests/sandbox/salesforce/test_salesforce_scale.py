@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import requests
 
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import LocalSalesforce
 
 
 def _load(crm: LocalSalesforce, count: int) -> None:

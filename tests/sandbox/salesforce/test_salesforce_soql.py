@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import requests
 
-from refloop.sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.salesforce import LocalSalesforce
 
 Query = Callable[[str], list[dict[str, Any]]]
 

@@ -1,0 +1,132 @@
+"""What every command uses: the two streams, an opened session, a run in the journal, JSON and tables."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Annotated, Any, TextIO
+
+import typer
+from rich.console import Console
+
+from refloop import __version__
+from refloop.errors import Exit, RefloopError
+from refloop.ledger.runs import end_run, start_run
+from refloop.report import text
+from refloop.sync.lock import alone
+from refloop.sync.session import Session, read_config, session
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
+OnlyOption = Annotated[
+    str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")
+]
+
+
+@contextmanager
+def opened(context: typer.Context) -> Iterator[Session]:
+    """A session of the configuration that --config names."""
+    with session(read_config(context.obj)) as opened_session:
+        yield opened_session
+
+
+@contextmanager
+def working(context: typer.Context) -> Iterator[Session]:
+    """A session that holds the ledger alone, for commands that write to it."""
+    with opened(context) as work, alone(work.ledger, work.clock):
+        yield work
+
+
+@contextmanager
+def journalled(work: Session, command: str) -> Iterator[int]:
+    """A run in the journal around work that is not a sync."""
+    run, code = start_run(work.ledger, command, __version__, work.clock()), Exit.BUG
+    try:
+        yield run
+        code = Exit.OK
+    except (RefloopError, typer.Exit) as stop:
+        code = stop.exit if isinstance(stop, RefloopError) else Exit(stop.exit_code)
+        raise
+    finally:
+        end_run(work.ledger, run, code, {}, [], work.clock())
+
+
+@contextmanager
+def paged(*, if_so: bool = True) -> Iterator[Console]:
+    """Where long output goes: into a pager when that is a terminal (and `if_so`), else straight to standard output.
+
+    The pager is $PAGER, or less: it is started at the end, and shows at once what fits the screen. So hold nothing
+    open or locked around this that others wait for.
+    """
+    command = _pager()
+    if not (if_so and out.is_terminal and command):
+        yield out
+        return
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        page = Console(file=file, force_terminal=True, width=out.width, highlight=False)
+        page.no_color = out.no_color
+        try:
+            yield page
+        finally:
+            file.flush()
+            if file.tell():
+                file.seek(0)
+                _show(command, file)
+
+
+def _pager() -> list[str]:
+    """The command that $PAGER names; nothing where it names none."""
+    try:
+        return shlex.split(os.environ.get("PAGER", "less"))
+    except ValueError:  # an open quotation mark
+        return []
+
+
+def _show(command: Sequence[str], file: TextIO) -> None:
+    """Shows a file in a pager and waits until the person has seen it; without that pager, prints it."""
+    # as git does: leave when all fits the screen, keep colours, do not clear the screen
+    environment = {"LESS": "FRX", "LV": "-c", **os.environ}
+    try:
+        process = subprocess.Popen(command, stdin=file, env=environment)  # noqa: S603 - the person's own choice
+    except OSError:
+        shutil.copyfileobj(file, sys.stdout)
+        return
+    while True:
+        try:
+            process.wait()
+            return
+        except KeyboardInterrupt:  # it is the pager's: it stops a search, say
+            continue
+
+
+def print_json(value: Any) -> None:
+    """Prints a value for a script."""
+    print(text.harmless(json.dumps(value, ensure_ascii=False, indent=2, default=str)))  # noqa: T201 - this is the output
+
+
+def print_rows(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], as_json: bool, nothing: str) -> None:
+    """Prints rows as a table or as JSON; says `nothing` on the other stream when there are none."""
+    if as_json:
+        print_json(list(rows))
+        return
+    with paged() as page:
+        count = text.table(page, rows, columns)
+    if not count:
+        text.say(err, nothing)
+
+
+def agreed(question: str) -> bool:
+    """Asks on standard error. No answer, as in a script, is a no."""
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort:
+        return False

@@ -1,0 +1,163 @@
+"""The commands by which codes and referrals come in and are looked at."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from refloop.commands.console import JsonOption, err, journalled, opened, out, print_json, print_rows, working
+from refloop.errors import DataError, Exit
+from refloop.model import Status
+from refloop.report import figures, text
+from refloop.sync import intake
+
+codes_app = typer.Typer(no_args_is_help=True, help="The codes that referrers hand out.")
+referrals_app = typer.Typer(no_args_is_help=True, help="Referrals: found on records, or submitted by a person.")
+
+DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
+
+
+@codes_app.command("import")
+def codes_import(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help=f"CSV or JSON; columns: {', '.join(intake.CODE_COLUMNS)}.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Import codes with their referrers. Bad rows are named, the good ones kept, nothing is added twice."""
+    with working(context) as work:
+        _imported(intake.import_codes(work.ledger, file, work.clock()), "codes", as_json)
+
+
+@codes_app.command("add")
+def codes_add(
+    context: typer.Context,
+    code: Annotated[str, typer.Argument(help="The code as it is handed out.")],
+    referrer: Annotated[str, typer.Option(help="The referrer's id: your own name for them.")],
+    name: Annotated[str, typer.Option(help="The referrer's name, as the CRM should show it.")] = "",
+    email: Annotated[str, typer.Option(help="The referrer's e-mail: how their own contact is found.")] = "",
+    program: Annotated[str, typer.Option(help="The program the code belongs to.")] = intake.DEFAULT_PROGRAM,
+    valid_from: DayOption = None,
+    valid_to: DayOption = None,
+) -> None:
+    """Add one code."""
+    row = {
+        "code": code.strip(),
+        "referrer": referrer.strip(),
+        "referrer_name": name.strip(),
+        "referrer_email": email.strip(),
+        "program": program.strip(),
+        "valid_from": valid_from.date().isoformat() if valid_from else "",
+        "valid_to": valid_to.date().isoformat() if valid_to else "",
+    }
+    with working(context) as work, bad_row(), intake.codes_changing(work.ledger) as done, work.ledger.writing():
+        kept = intake.enrol(work.ledger, intake.enrolment(row), work.clock())
+        done.counts[kept] += 1
+    text.say(out, f"code {code}: {kept}")
+
+
+@codes_app.command("list")
+def codes_list(context: typer.Context, as_json: JsonOption = False) -> None:
+    """List the codes."""
+    with opened(context) as work:
+        print_rows(
+            figures.code_rows(work.ledger), intake.CODE_COLUMNS, as_json, "no codes: `refloop codes import FILE`"
+        )
+
+
+@codes_app.command("export")
+def codes_export(
+    context: typer.Context,
+    file: Annotated[Path | None, typer.Argument(help="Where to; by default standard output.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Export the codes as CSV (or JSON) that `codes import` reads."""
+    with opened(context) as work:
+        rows = figures.code_rows(work.ledger)
+        if file is None:
+            _write_codes(sys.stdout, rows, as_json)
+            return
+        try:
+            with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:  # noqa: PTH123 - Path cannot create privately
+                _write_codes(handle, rows, as_json)
+        except FileExistsError:
+            raise DataError(f"{file} is there already", remedy="Name another file.") from None
+
+
+def _write_codes(file: Any, rows: Iterable[Mapping[str, Any]], as_json: bool) -> None:
+    if as_json:
+        file.write(json.dumps(list(rows), ensure_ascii=False, indent=2) + "\n")
+        return
+    writer = csv.DictWriter(file, intake.CODE_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: text.inert(value) for name, value in row.items()} for row in rows)
+
+
+@referrals_app.command("import")
+def referrals_import(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help=f"CSV or JSON; columns: {', '.join(intake.REFERRAL_COLUMNS)}.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Import referrals that people submitted. Bad rows are named, the good ones kept, nothing is added twice."""
+    with working(context) as work, journalled(work, "referrals import") as run:
+        _imported(intake.import_referrals(work.context(run), file), "referrals", as_json)
+
+
+@referrals_app.command("add")
+def referrals_add(
+    context: typer.Context,
+    code: Annotated[str, typer.Argument(help="The referrer's code.")],
+    email: Annotated[str, typer.Argument(help="The e-mail of the person referred.")],
+    on: Annotated[datetime | None, typer.Option("--date", formats=["%Y-%m-%d"], help="When; by default today.")] = None,
+    note: Annotated[str, typer.Option(help="Anything worth knowing.")] = "",
+) -> None:
+    """Submit one referral: this person came with this code."""
+    row = {"code": code.strip(), "email": email, "date": on.date().isoformat() if on else "", "note": note.strip()}
+    with working(context) as work, journalled(work, "referrals add") as run, bad_row(), work.ledger.writing():
+        kept = intake.submit(work.context(run), intake.claim(row, work.clock().date()))
+    text.say(out, f"referral: {kept}; the next sync writes it to the CRM")
+
+
+@referrals_app.command("list")
+def referrals_list(
+    context: typer.Context,
+    status: Annotated[Status | None, typer.Option(help="Only those that stand so.")] = None,
+    referrer: Annotated[str | None, typer.Option(help="Only those of this referrer.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List referrals and where they stand."""
+    columns = ("referral", "code", "referrer", "program", "claimed_at", "status", "status_at", "label", "reason")
+    with opened(context) as work:
+        rows = figures.referrals(work.ledger, status.value if status else None, referrer)
+        print_rows(rows, columns, as_json, "no referrals")
+
+
+def _imported(done: intake.Intake, what: str, as_json: bool) -> None:
+    lines = done.lines()
+    if as_json:
+        print_json({**dict(done.counts), "bad_rows": lines})
+    else:
+        counts = ", ".join(f"{count:,} {word}" for word, count in sorted(done.counts.items())) or "none"
+        text.say(out, f"{what}: {counts}")
+        for line in lines:
+            text.say(err, line, "yellow")
+    if lines:
+        raise typer.Exit(Exit.DATA)
+
+
+@contextmanager
+def bad_row() -> Iterator[None]:
+    """Raises DataError for a row that a person gave and that is no good."""
+    try:
+        yield
+    except intake.BadRow as fault:
+        raise DataError(str(fault)) from None

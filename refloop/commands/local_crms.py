@@ -1,0 +1,239 @@
+"""The local Salesforce and HubSpot as a person meets them: the demo, which closes the loop, or served until stopped."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import secrets
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from refloop.errors import ConfigError, DataError, RefloopError
+from refloop.model import Level
+from refloop.report import figures, text
+from refloop.report.progress import progress_bars
+from refloop.sync.intake import CODE_COLUMNS, import_codes
+from refloop.sync.run import Task
+from refloop.sync.run_report import Report
+from refloop.sync.session import Session, read_config, session, utc_now
+from refloop_sandbox.company import build
+from refloop_sandbox.exports import CODE_FIELDS, LoadReport, load_exports
+from refloop_sandbox.exports.files import ExportError
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.salesforce import LocalSalesforce
+from refloop_sandbox.server import Server
+
+CONFIG = """\
+version: 1
+connections:
+  salesforce:
+    connector: salesforce
+    url: {salesforce}
+    currency: USD
+    code_fields: {salesforce_fields}
+    auth:
+      method: client_credentials
+      client_id: {client_id}
+      client_secret: env:REFLOOP_LOCAL_SALESFORCE_SECRET
+  hubspot:
+    connector: hubspot
+    url: {hubspot}
+    code_fields: {hubspot_fields}
+    auth:
+      method: service_key
+      token: env:REFLOOP_LOCAL_HUBSPOT_TOKEN
+"""
+
+
+@dataclass(frozen=True)
+class LocalCrms:
+    """The two local CRMs, serving. `codes` is a file that `codes import` reads, where there is one; `notes` is what
+    is to be said about how they were filled."""
+
+    salesforce: Server
+    hubspot: Server
+    codes: Path | None
+    notes: tuple[str, ...]
+
+    def config(self, client_id: str) -> str:
+        return CONFIG.format(
+            salesforce=self.salesforce.url,
+            hubspot=self.hubspot.url,
+            client_id=client_id,
+            salesforce_fields=json.dumps(CODE_FIELDS["salesforce"]),
+            hubspot_fields=json.dumps(CODE_FIELDS["hubspot"]),
+        )
+
+
+CLIENT_ID = "refloop-local"
+
+
+@contextmanager
+def local_crms(folder: Path, data: Path | None, ports: tuple[int, int] = (0, 0)) -> Iterator[LocalCrms]:
+    """Serves both CRMs, filled with the made-up company or with a person's exports.
+
+    Their secrets are new each time and stand in the environment, where the configuration refers to them.
+    """
+    os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"] = secrets.token_urlsafe(16)
+    os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"] = f"pat-na1-{secrets.token_hex(16)}"
+    salesforce = LocalSalesforce(client_id=CLIENT_ID, client_secret=os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"])
+    hubspot = LocalHubSpot(token=os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"])
+    codes, notes = _fill(salesforce, hubspot, folder, data)
+    with ExitStack() as stack:
+        try:
+            first = stack.enter_context(Server(salesforce.app, port=ports[0]))
+            second = stack.enter_context(Server(hubspot.app, port=ports[1]))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot listen on 127.0.0.1: {error.strerror}", remedy="Choose other ports, or 0 for free ones."
+            ) from error
+        yield LocalCrms(first, second, codes, notes)
+
+
+def _fill(
+    salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path, data: Path | None
+) -> tuple[Path | None, tuple[str, ...]]:
+    if data is not None:
+        notes = _notes(_loaded(data, salesforce, hubspot))
+        codes = data / "codes.csv"
+        if codes.exists():
+            return codes, notes
+        return None, (*notes, f"there is no {codes}: without codes, nothing is found (see `refloop codes --help`)")
+    company = build(salesforce, hubspot, today=utc_now().date())
+    codes = folder / "codes.csv"
+    with codes.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, CODE_COLUMNS)
+        writer.writeheader()
+        writer.writerows(company.codes)
+    return codes, ()
+
+
+def _loaded(data: Path, salesforce: LocalSalesforce, hubspot: LocalHubSpot) -> LoadReport:
+    """What the local CRMs, which do not know refloop, say of a file that cannot be used, as refloop says it."""
+    try:
+        return load_exports(data, salesforce, hubspot)
+    except ExportError as error:
+        raise DataError(error.message, remedy=error.remedy) from error
+
+
+def _notes(report: LoadReport) -> tuple[str, ...]:
+    loaded = ", ".join(f"{count:,} {file} into {crm}" for (file, crm), count in sorted(report.loaded.items()))
+    ignored = [f"{file}.csv: columns not used: {', '.join(names)}" for file, names in sorted(report.ignored.items())]
+    unsaid = report.bad_rows - len(report.faults)
+    return (
+        f"loaded {loaded or 'nothing'}",
+        *(note for note in ignored if not note.endswith(": ")),
+        *report.faults,
+        *([f"and {unsaid:,} more bad rows"] if unsaid else []),
+    )
+
+
+def run_demo(out: Console, err: Console, data: Path | None) -> None:
+    """Serves, provisions, syncs twice, and shows what came of it."""
+    with tempfile.TemporaryDirectory(prefix="refloop-demo-") as name:
+        folder = Path(name)
+        say = partial(text.say, out, style="bold")
+        with local_crms(folder, data) as crms:
+            say(f"A local Salesforce at {crms.salesforce.url} and a local HubSpot at {crms.hubspot.url}")
+            for note in crms.notes:
+                text.say(out, note)
+            config = folder / "config.yaml"
+            config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
+            with session(read_config(config)) as work:
+                _prepare(out, work, crms)
+                say("\nrefloop sync")
+                first = _sync(out, err, work)
+                _show(out, work, first)
+                say("\nThe summary")
+                text.totals(out, figures.summary(work.ledger))
+                say("\nrefloop sync, a second time")
+                second = _sync(out, err, work)
+                _judge(out, second)
+
+
+def _prepare(out: Console, work: Session, crms: LocalCrms) -> None:
+    created = 0
+    for connect in work.connections().values():
+        connector = connect()
+        try:
+            found = list(connector.provision(work.policy.fields))
+        finally:
+            connector.close()
+        text.findings(out, (finding for finding in found if finding.level is not Level.INFO))
+        created += len(found)
+    text.say(out, f"refloop provision: {created} fields, groups and permissions made sure of")
+    if crms.codes is not None:
+        done = import_codes(work.ledger, crms.codes, work.clock())
+        text.say(out, f"refloop codes import: {done.counts['new']} codes")
+        for line in done.lines():
+            text.say(out, line, "yellow")
+
+
+def _sync(out: Console, err: Console, work: Session) -> Report:
+    started = time.monotonic()
+    with progress_bars(err) as progress:
+        report = work.runner(progress=progress).run(Task("sync"))
+    text.run_counts(out, report.counts)
+    for name, error in report.problems:
+        text.problem(out, name, error)
+    text.say(out, f"in {time.monotonic() - started:.1f} s")
+    return report
+
+
+def _show(out: Console, work: Session, report: Report) -> None:
+    for title, row in figures.spotlight(work.ledger):
+        text.say(out, f"\n{title}: {row['record']['title'] or ''} ({row['name']})", "bold")
+        text.before_after(out, [receipt for receipt in row["written"] if receipt["run"] == report.run])
+
+
+def _judge(out: Console, second: Report) -> None:
+    written = sum(counts["written"] for counts in second.counts.values())
+    if written or second.problems:
+        raise RefloopError(f"the second sync wrote {written} fields and met {len(second.problems)} problems")
+    text.say(out, "Nothing written: the CRMs say what the ledger says. The loop is closed.", "green")
+
+
+def serve(out: Console, data: Path | None, salesforce_port: int, hubspot_port: int) -> None:
+    """Serves both CRMs until Ctrl-C, and says how to reach them."""
+    with tempfile.TemporaryDirectory(prefix="refloop-sandbox-") as name:
+        folder = Path(name)
+        with local_crms(folder, data, (salesforce_port, hubspot_port)) as crms:
+            config = folder / "config.yaml"
+            config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
+            try:
+                for line in (*crms.notes, *_how_to_reach(crms, config, os.environ)):
+                    text.say(out, line)
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                text.say(out, "stopped")
+
+
+def _how_to_reach(crms: LocalCrms, config: Path, environment: Mapping[str, str]) -> list[str]:
+    secret, token = environment["REFLOOP_LOCAL_SALESFORCE_SECRET"], environment["REFLOOP_LOCAL_HUBSPOT_TOKEN"]
+    codes = [f"  refloop -c {config} codes import {crms.codes}"] if crms.codes else []
+    return [
+        f"Salesforce  {crms.salesforce.url}",
+        f"HubSpot     {crms.hubspot.url}",
+        "",
+        "In another terminal:",
+        f"  export REFLOOP_LOCAL_SALESFORCE_SECRET={secret} REFLOOP_LOCAL_HUBSPOT_TOKEN={token}",
+        f"  refloop -c {config} check",
+        f"  refloop -c {config} provision",
+        *codes,
+        f"  refloop -c {config} sync",
+        "",
+        f"  curl -H 'Authorization: Bearer {token}' {crms.hubspot.url}/crm/v3/objects/contacts?limit=1",
+        f"  curl -d grant_type=client_credentials -d client_id={CLIENT_ID} -d client_secret={secret} "
+        f"{crms.salesforce.url}/services/oauth2/token",
+        "",
+        "Ctrl-C stops both; nothing is kept.",
+    ]

@@ -1,0 +1,132 @@
+"""The commands that come before the first sync: a configuration, what is wrong with it, our fields in the CRMs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
+from refloop.config import write_template
+from refloop.errors import Exit
+from refloop.model import Finding, Level, Wants
+from refloop.report import text
+from refloop.sync.run import CONNECTION_TROUBLE
+from refloop.sync.run_report import severity
+from refloop.sync.session import Session
+
+
+def init(
+    path: Annotated[Path | None, typer.Argument(help="Where to write it; by default what --config names.")] = None,
+    context: typer.Context = None,  # type: ignore[assignment]  # typer fills it in
+) -> None:
+    """Write a commented config.yaml to start from."""
+    target = path or context.obj
+    write_template(target)
+    text.say(out, f"wrote {target}")
+    text.say(out, f"Next: fill in your connections, then run `refloop --config {target} check`.")
+
+
+def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:
+    """Look for what would keep refloop from working: one finding a line, with what to do. Writes nothing."""
+    with opened(context) as work:
+        finish(
+            _each_connection(work, only, lambda crm: crm.check(Wants(work.policy.fields)), as_json),
+            "nothing to complain of",
+        )
+
+
+def provision(
+    context: typer.Context,
+    only: OnlyOption = None,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove what this command created, with the values in it.")
+    ] = False,
+    print_metadata: Annotated[
+        bool, typer.Option("--print-metadata", help="Print what an administrator would deploy; change nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --remove: show what would go, and stop.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Create refloop's fields in the CRMs. Safe to repeat: what is there already is left alone."""
+    if dry_run and not remove:
+        raise typer.BadParameter("goes with --remove; `refloop check` tells what provision would create")
+    with opened(context) as work:
+        if print_metadata:
+            finish(_print_metadata(work, only), "")
+        elif remove:
+            if dry_run or not yes:
+                preview = _each_connection(work, only, lambda crm: _unprovision(work, crm, preview=True), as_json)
+            if dry_run or not (yes or agreed("Remove this for good?")):
+                finish(preview if dry_run else None, "nothing was removed")
+                return
+            finish(_each_connection(work, only, lambda crm: _unprovision(work, crm), as_json), "done")
+        else:
+            finish(_each_connection(work, only, lambda crm: crm.provision(work.policy.fields), as_json), "done")
+
+
+def _unprovision(work: Session, crm: Any, *, preview: bool = False) -> Iterable[Finding]:
+    found: Iterable[Finding] = crm.unprovision(work.policy.fields, preview=preview)
+    return found
+
+
+def _print_metadata(work: Session, only: str | None) -> Exit:
+    """Prints the metadata of the connections whose CRM can be deployed to; says which cannot."""
+    printed = 0
+    for name, connect in work.connections(only).items():
+        describe = getattr(connect(), "metadata", None)
+        if describe is None:
+            text.say(err, f"{name} takes no metadata; use `refloop provision --only {name}`")
+        else:
+            print(describe(work.policy.fields), end="")  # noqa: T201 - this is the output
+            printed += 1
+    return Exit.OK if printed else Exit.CONFIG
+
+
+def _each_connection(
+    work: Session, only: str | None, ask: Callable[[Any], Iterable[Finding]], as_json: bool
+) -> Exit | None:
+    troubles: list[Exit] = []
+    rows: list[dict[str, str]] = []
+    for name, connect in work.connections(only).items():
+        found: list[Finding] = []
+        try:
+            connector = connect()
+            try:
+                found = list(ask(connector))
+            finally:
+                connector.close()
+        except CONNECTION_TROUBLE as error:
+            troubles.append(error.exit)
+            found.append(Finding(Level.ERROR, name, error.message, error.remedy))
+        if as_json:
+            rows += [{"connection": name, **_finding(finding)} for finding in found]
+        else:
+            text.findings(out, found)
+        if any(finding.level is not Level.INFO for finding in found):
+            troubles.append(Exit.ATTENTION)
+    worst = max(troubles, key=severity, default=None)
+    if as_json:
+        print_json(rows)
+        return worst or Exit.OK
+    return worst
+
+
+def _finding(finding: Finding) -> dict[str, str]:
+    return {
+        "level": finding.level.value,
+        "place": finding.place,
+        "message": finding.message,
+        "remedy": finding.remedy,
+    }
+
+
+def finish(code: Exit | None, words: str) -> None:
+    """Ends a command: None means that all is well, and that a person wants to read so."""
+    if code is None:
+        text.say(out, words)
+    elif code is not Exit.OK:
+        raise typer.Exit(code)

@@ -1,0 +1,214 @@
+"""The commands that pull, decide and write: a sync, a backfill, a plan, what a plan says, and taking a run back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from refloop.commands.console import JsonOption, OnlyOption, agreed, err, out, paged, print_json, working
+from refloop.commands.monitoring import writes_metrics
+from refloop.errors import Exit
+from refloop.ledger.backups import back_up_daily
+from refloop.ledger.undo import undoing
+from refloop.model import Between, Change
+from refloop.report import figures, text
+from refloop.report.progress import progress_bars
+from refloop.sync.plan import Planner
+from refloop.sync.planfile import as_row, load_plan, save_plan
+from refloop.sync.run import Task
+from refloop.sync.run_report import Report
+from refloop.sync.session import Session
+
+AllowShrinkOption = Annotated[
+    bool, typer.Option("--allow-shrink", help="Believe a full pull that brings far fewer records than before.")
+]
+
+TakeOverOption = Annotated[
+    bool, typer.Option("--take-over", help="Go on in the place of another ledger that wrote to this account.")
+]
+
+MaxChangesOption = Annotated[
+    int | None, typer.Option(min=1, help="Stop before writing anything if the plan holds more changes than this.")
+]
+
+
+def sync(
+    context: typer.Context,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Pull and decide, show the plan, write nothing.")] = False,
+    only: OnlyOption = None,
+    max_changes: MaxChangesOption = None,
+    allow_shrink: AllowShrinkOption = False,
+    take_over: TakeOverOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Pull what changed, match, and write outcomes back. What cron runs."""
+    with paged(if_so=dry_run and not as_json) as page, working(context) as work:
+        limit = max_changes or work.config.sync.max_changes
+        command = "sync --dry-run" if dry_run else "sync"
+        task = Task(command, push=not dry_run, max_changes=limit, allow_shrink=allow_shrink)
+        _run(work, replace(task, take_over=take_over), only, None if as_json else page)
+
+
+def backfill(
+    context: typer.Context,
+    start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day (UTC).")],
+    end: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="The last day (UTC), included.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, write nothing.")] = False,
+    only: OnlyOption = None,
+    max_changes: MaxChangesOption = None,
+    allow_shrink: AllowShrinkOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Pull all records created or changed in a period again, whatever is known, and write outcomes back."""
+    first = datetime.combine(start.date(), time(), UTC)
+    last = datetime.combine(end.date() + timedelta(days=1), time(), UTC)
+    if last <= first:
+        raise typer.BadParameter("is before --from", param_hint="--to")
+    with paged(if_so=dry_run and not as_json) as page, working(context) as work:
+        limit = max_changes or work.config.sync.max_changes
+        command = f"backfill {start:%Y-%m-%d} {end:%Y-%m-%d}"
+        task = Task(command, push=not dry_run, span=Between(first, last), max_changes=limit)
+        _run(work, replace(task, allow_shrink=allow_shrink), only, None if as_json else page)
+
+
+def _run(work: Session, task: Task, only: str | None, page: Console | None) -> None:
+    """Runs a task and shows what it did on a page, or as JSON where there is none."""
+    minutes = work.config.sync.max_runtime
+    task = replace(task, max_runtime=timedelta(minutes=minutes) if minutes else None)
+    with writes_metrics(work):
+        with progress_bars(err) as progress:
+            report = work.runner(only=only, progress=progress).run(task)
+        if not report.problems:
+            back_up_daily(work.ledger, work.clock())
+    summary = figures.summary(work.ledger)
+    if page is None:
+        print_json(_report_json(report, summary))
+    else:
+        if not task.push:
+            _show_plan(work, only, page)
+        text.run_counts(page, report.counts)
+        text.totals(page, summary)
+        for name, error in report.problems:
+            text.problem(err, name, error)
+    if report.exit:
+        raise typer.Exit(report.exit)
+
+
+def _report_json(report: Report, summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "run": report.run,
+        "exit": int(report.exit),
+        "connections": {name: dict(counts) for name, counts in report.counts.items() if name},
+        "decided": dict(report.counts.get("", {})),
+        "problems": [
+            {"connection": name, "message": error.message, "remedy": error.remedy, "exit": int(error.exit)}
+            for name, error in report.problems
+        ],
+        "summary": dict(summary),
+    }
+
+
+def plan(
+    context: typer.Context,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Save the plan for `refloop apply`.")] = None,
+    pull: Annotated[bool, typer.Option("--pull/--no-pull", help="Ask the CRMs first what is new.")] = True,
+    only: OnlyOption = None,
+    detailed_exitcode: Annotated[bool, typer.Option(help="Exit with 4 when there are changes.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show every change that a sync would write: before, after, and why. Writes nothing to the CRMs."""
+    # the page is shown when the ledger is let go: a person may look at it for long
+    with paged(if_so=not as_json and output is None) as page, working(context) as work:
+        with progress_bars(err) as progress:
+            report = work.runner(only=only, progress=progress).run(Task("plan", pull=pull, push=False))
+        if output is not None:
+            planned = save_plan(output, work.ledger, _changes(work, only))
+            text.say(out, f"saved {planned:,} changes to {output}; `refloop apply {output}` writes exactly these")
+        elif as_json:
+            rows = [as_row(change) for change in _changes(work, only)]
+            clashes = list(_conflicts(work, only))
+            print_json({"changes": rows, "conflicts": clashes, "review": figures.review(work.ledger)})
+            planned = len(rows)
+        else:
+            planned = _show_plan(work, only, page)
+        for name, error in report.problems:
+            text.problem(err, name, error)
+    if report.problems:
+        raise typer.Exit(report.exit)
+    if planned and detailed_exitcode:
+        raise typer.Exit(Exit.CHANGES)
+
+
+def _changes(work: Session, only: str | None) -> Iterator[Change]:
+    return (change for item in Planner(work.context()).plans(only) for change in item.changes)
+
+
+def _conflicts(work: Session, only: str | None) -> Iterator[Mapping[str, Any]]:
+    return figures.conflicts_to_come(work.ledger, Planner(work.context()).plans(only))
+
+
+def _show_plan(work: Session, only: str | None, page: Console) -> int:
+    counts = text.changes(page, _changes(work, only))
+    clashing = text.conflicts(page, _conflicts(work, only))
+    text.to_review(page, figures.review(work.ledger))
+    words = f"{counts['changes']:,} changes to {counts['records']:,} records, {clashing:,} conflicts"
+    text.say(page, words if counts["changes"] or clashing else "nothing to change", "bold")
+    return counts["changes"]
+
+
+def apply(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A plan saved by `refloop plan -o FILE`.")],
+    take_over: TakeOverOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write exactly a saved plan; refuse it when the ledger or a record has moved since."""
+    with working(context) as work:
+        specs = {spec.name: spec for spec in work.policy.fields}
+        saved = list(load_plan(file, work.ledger, specs))
+        with progress_bars(err) as progress:
+            report = work.runner(progress=progress).apply(saved, take_over=take_over)
+        if as_json:
+            print_json(_report_json(report, figures.summary(work.ledger)))
+        else:
+            text.run_counts(out, report.counts)
+            text.overwritten(out, figures.overwritten(work.ledger))
+            for name, error in report.problems:
+                text.problem(err, name, error)
+    if report.exit:
+        raise typer.Exit(report.exit)
+
+
+def undo(
+    context: typer.Context,
+    run: Annotated[int, typer.Argument(help="The run whose writes to take back; see `refloop runs`.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be taken back, write nothing.")] = False,
+    overwritten: Annotated[
+        bool, typer.Option("--overwritten", help="Only put back what people wrote and the run wrote over.")
+    ] = False,
+) -> None:
+    """Take back what a run wrote: every field that still holds it. Is itself a run that can be undone."""
+    with working(context) as work:
+        specs = {spec.name: spec for spec in work.policy.fields}
+        taken = list(undoing(work.ledger, run, specs, overwritten=overwritten))
+        with paged() as page:
+            counts = text.changes(page, taken)
+            text.say(page, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")
+        if dry_run or not taken:
+            return
+        if not yes and not agreed("Take these back?"):
+            return
+        report = work.runner().undo(taken)
+        text.run_counts(out, report.counts)
+        text.overwritten(out, figures.overwritten(work.ledger))
+        for name, error in report.problems:
+            text.problem(err, name, error)
+    if report.exit:
+        raise typer.Exit(report.exit)

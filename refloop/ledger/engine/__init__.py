@@ -1,0 +1,1 @@
+"""The database under the ledger: who opens, locks, begins, checks and backs up."""

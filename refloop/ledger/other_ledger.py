@@ -1,0 +1,55 @@
+"""Whether another ledger writes to an account: its referral ids stand on records that this one never wrote to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from refloop.ledger.store import Ledger, ref_of
+from refloop.model import Ref
+
+_TAKEN_OVER = "taken-over:"
+_FORM = "rf_" + 16 * "[0-9a-f]"
+
+
+@dataclass(frozen=True, slots=True)
+class OtherLedger:
+    """How many records hold an id of another ledger's, and the first of them."""
+
+    records: int
+    example: Ref
+
+
+def other_ledger_on(ledger: Ledger, connection: str, id_field: str) -> OtherLedger | None:
+    """What another ledger wrote to a connection that this one never wrote to and did not take over; else None.
+
+    An id that this ledger wrote to another connection does not count: HubSpot's own Salesforce integration may have
+    copied it.
+    """
+    if _ever_wrote(ledger, connection) or _is_taken_over(ledger, connection):
+        return None
+    row = ledger.one(
+        "SELECT count(*) AS n, connection, kind, min(id) AS id FROM records "
+        "WHERE connection = ? AND deleted = 0 AND json_extract(found, ?) GLOB ? AND json_extract(found, ?) NOT IN ("
+        "SELECT after FROM receipts WHERE field = ? AND verdict = 'written' AND after IS NOT NULL)",
+        (connection, _path(id_field), _FORM, _path(id_field), id_field),
+    )
+    return OtherLedger(row["n"], ref_of(row)) if row and row["n"] else None
+
+
+def take_over(ledger: Ledger, connection: str) -> None:
+    """Remembers that this ledger goes on in the place of the one that wrote to the connection before."""
+    with ledger.writing():
+        ledger.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, 'yes')", (_TAKEN_OVER + connection,))
+
+
+def _ever_wrote(ledger: Ledger, connection: str) -> bool:
+    found = ledger.one("SELECT 1 FROM receipts WHERE connection = ? AND verdict = 'written' LIMIT 1", (connection,))
+    return found is not None
+
+
+def _is_taken_over(ledger: Ledger, connection: str) -> bool:
+    return ledger.one("SELECT 1 FROM meta WHERE key = ?", (_TAKEN_OVER + connection,)) is not None
+
+
+def _path(field: str) -> str:
+    return f'$."{field}"'

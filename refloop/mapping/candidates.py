@@ -1,0 +1,325 @@
+"""Where in a text a code may stand: the whole field, a link, or a word of free text.
+
+A candidate is not yet a match: nobody has asked whether the code exists, or was valid on the day.
+
+Bounds: of a text the first `TEXT_LIMIT` characters are read (to the last blank before it), and of what is
+seen there the first `CANDIDATES_READ` different ones are kept. Time is linear in the text.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import islice, pairwise
+from urllib.parse import unquote
+
+from refloop.mapping.codes import CodeBook, code_key, stream_safe
+from refloop.mapping.vocabulary import CODE_FIELDS, CODE_WORDS, CUES, FILLERS, NOT_OURS
+from refloop.model import Rule
+
+TEXT_LIMIT = 131_072
+"""Salesforce's longest Long Text Area; HubSpot's longest property is half of it."""
+
+CANDIDATES_READ = 100
+
+_WHOLE_LIMIT = 200  # characters of a field that can be a code as a whole, separators included
+_WHOLE_PIECES = 3
+_SHORTEST_UNCUED = 4  # "B2B" and "A1" are words
+_SHORTEST_PART = 5
+_CUE_REACH = 4  # words
+
+# Kana, Han, Hangul and Thai put no blank between words, so a code in Latin letters ends where they begin.
+_UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+_PART = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+_UNIT = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+(?:[-_.]+[^\W_{_UNSPACED}]+)*")
+_GAP = re.compile(r"[ _.-]{1,3}")
+_CHUNK = re.compile(rf"[^\s<>\"'`|{{}}\\^{_UNSPACED}]+")
+_LINK_START = re.compile(r"https?://|www\.", re.IGNORECASE)
+_R_PATH = re.compile(r"(?<!reddit\.com)/r/([^/?#&;]+)", re.IGNORECASE)
+_BARE_LINK = re.compile(r"[\w.-]{1,253}\.\w{2,24}(?::\d{1,5})?[/?#]")
+_EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
+_NAME_PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_INVISIBLE = dict.fromkeys(
+    (0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)
+)  # soft hyphen, zero widths, byte order mark
+
+
+class Expects(IntEnum):
+    """What the place leads one to expect, and so what may be asked when nobody issued what stands there."""
+
+    NOTHING = 0  # any word may stand here
+    LIKELY = 1  # worth asking when one letter off a code
+    CODE = 2  # worth asking when nobody issued it
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A piece of text that may be a code. `rule` is URL, TEXT, or NORMALISED for the whole field.
+
+    `foldable`: it looks enough like a code to be read through confusable characters.
+    """
+
+    rule: Rule
+    key: str
+    evidence: str
+    expects: Expects
+    foldable: bool
+
+    def named(self, book: CodeBook) -> bool:
+        """Whether an issued code answers to it, as written or through confusable characters."""
+        return self.key in book or (self.foldable and bool(book.alike(self.key)))
+
+
+def is_code_field(field: str) -> bool:
+    """Whether a field's name says that codes of ours stand in it: `Promo_Code__c`, not `MailingPostalCode`."""
+    pieces = {piece.lower() for piece in _NAME_PIECE.findall(field)}
+    return not pieces.isdisjoint(CODE_FIELDS) and pieces.isdisjoint(NOT_OURS)
+
+
+def candidates_in(text: str, book: CodeBook, *, code_field: bool) -> list[Candidate]:
+    """What may be a code in one field's text, in reading order, different ones only.
+
+    `code_field`: codes are what this field is for. A field that is a code as a whole is nothing else; else
+    its links count, and the words outside of links and e-mail addresses.
+    """
+    whole = _whole(text, book, code_field=code_field)
+    if whole is not None and whole.named(book):
+        return [whole]
+    text = _readable(text)
+    linked, rest = _links(text, book)
+    found = list(islice(dict.fromkeys([*linked, *_words(rest, book, code_field=code_field)]), CANDIDATES_READ))
+    if whole is None or rest != text or any(candidate.named(book) for candidate in found):
+        return found
+    return [whole, *found]
+
+
+def _whole(text: str, book: CodeBook, *, code_field: bool) -> Candidate | None:
+    """The field as one code. Words that only make a code when put together must look like one."""
+    raw = text.strip()
+    key = code_key(raw) if len(raw) <= _WHOLE_LIMIT else ""
+    if not key:
+        return None
+    pieces, like_code = len(raw.split()), _mixed(key) or raw.isupper()
+    too_many = pieces > _WHOLE_PIECES and not _as_issued(raw, key, book)
+    if too_many or (pieces > 1 and not code_field and not like_code):
+        return None
+    if code_field:
+        expects = _unless_a_word(raw, key)
+    else:
+        expects = Expects.LIKELY if pieces == 1 and like_code else Expects.NOTHING
+    return Candidate(Rule.NORMALISED, key, raw, expects, code_field or like_code)
+
+
+def _unless_a_word(raw: str, key: str) -> Expects:
+    """Where codes are expected, lower-case words stand too (`?ref=newsletter`): nobody need look at them."""
+    return Expects.LIKELY if key.isalpha() and not raw.isupper() else Expects.CODE
+
+
+def _as_issued(raw: str, key: str, book: CodeBook) -> bool:
+    code = book.get(key)
+    return code is not None and code.code.strip().casefold() == raw.casefold()
+
+
+def _readable(text: str) -> str:
+    text = _cut(text)
+    if text.isascii():
+        return text
+    # Cut again: one character can normalise to eighteen.
+    return _cut(unicodedata.normalize("NFKC", stream_safe(text.translate(_INVISIBLE))))
+
+
+def _cut(text: str) -> str:
+    """Cut before the word that straddles the limit: half a word can be another one's code."""
+    if len(text) <= TEXT_LIMIT:
+        return text
+    end = TEXT_LIMIT
+    while end and not text[end].isspace():
+        end -= 1
+    return text[:end]
+
+
+def _links(text: str, book: CodeBook) -> tuple[list[Candidate], str]:
+    """The candidates in the links of a text, and the text without links and e-mail addresses."""
+    if "@" in text:
+        text = _EMAIL.sub(";", text)
+    if not ("/" in text or "=" in text or "www." in text.lower()):
+        return [], text
+    found: list[Candidate] = []
+
+    def read(chunk: re.Match[str]) -> str:
+        start = _link_start(chunk[0], book)
+        if start is None:
+            return chunk[0]
+        found.extend(_in_link(chunk[0][start:], book))
+        return chunk[0][:start] + ";"
+
+    return found, _CHUNK.sub(read, text)
+
+
+def _link_start(chunk: str, book: CodeBook) -> int | None:
+    """Where in a run of characters without blanks the link begins."""
+    if start := _LINK_START.search(chunk):
+        return start.start()
+    is_link = book.parameter.search(chunk) or _R_PATH.search(chunk) or _BARE_LINK.match(chunk)
+    return 0 if is_link else None
+
+
+def _in_link(link: str, book: CodeBook) -> Iterator[Candidate]:
+    """Parameters and `/r/` paths; also those of a link that another link carries percent-encoded (redirects)."""
+    carried = [unquote(link)] if "%3d" in link.lower() or "%2fr%2f" in link.lower() else []
+    for address in (link, *carried):
+        for match in book.parameter.finditer(address):
+            expects = Expects.NOTHING if match[1].lower().startswith("utm_") else Expects.CODE
+            yield from _link_value(match[2], match[1], expects)
+        for match in _R_PATH.finditer(address):
+            yield from _link_value(match[1], "/r/", Expects.LIKELY)
+
+
+def _link_value(value: str, name: str, expects: Expects) -> Iterator[Candidate]:
+    plain = unquote(value) if len(value) <= _WHOLE_LIMIT else ""
+    key = code_key(plain)
+    if key:
+        evidence = f"/r/{value}" if name == "/r/" else f"{name}={value}"
+        if expects is Expects.CODE:
+            expects = _unless_a_word(plain, key)
+        yield Candidate(Rule.URL, key, evidence, expects, expects > Expects.NOTHING or _mixed(key))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """A word, or words joined by hyphens, underscores or dots: `ACME-7K2Q`."""
+
+    text: str
+    key: str
+    start: int
+    end: int
+
+    @property
+    def joined(self) -> bool:
+        return len(self.text) > len(self.key)
+
+
+def _words(text: str, book: CodeBook, *, code_field: bool) -> list[Candidate]:
+    """The codes in free text, and what stands where free text announces one."""
+    if not code_field and not _promising(text, book):
+        return []
+    units = list(_units(text, book))
+    cued = _cued(units)
+    shouted = text.isupper()
+    found: list[Candidate] = []
+    skip = 0
+    for at, unit in enumerate(units):
+        if at < skip:
+            continue
+        split = _split_code(text, units[at : at + _WHOLE_PIECES], book) if code_field or cued[at] else None
+        if split is not None:
+            found.append(split[0])
+            skip = at + split[1]
+            continue
+        found.extend(_in_unit(unit, cued[at], book, shouted=shouted))
+    return found
+
+
+def _promising(text: str, book: CodeBook) -> bool:
+    """Whether a closer look can find anything: most free text names no code and announces none."""
+    for unit in _UNIT.findall(text):
+        key = code_key(unit)
+        if key in CUES or key in book or (_mixed(key) and book.alike(key)):
+            return True
+        if len(unit) > len(key) and any(part in book or part in CUES for part in map(code_key, _PART.findall(unit))):
+            return True
+    return False
+
+
+def _units(text: str, book: CodeBook) -> Iterator[_Unit]:
+    for match in _UNIT.finditer(text):
+        unit = _Unit(match[0], code_key(match[0]), match.start(), match.end())
+        first = _PART.match(unit.text)
+        if unit.joined and first and unit.key not in book and code_key(first[0]) in CUES:
+            rest = _PART.search(text, match.start() + first.end())
+            if rest is not None and rest.end() <= match.end():
+                yield _Unit(first[0], code_key(first[0]), match.start(), match.start() + first.end())
+                tail = text[rest.start() : match.end()]
+                yield _Unit(tail, code_key(tail), rest.start(), match.end())
+                continue
+        yield unit
+
+
+class _Cue(IntEnum):
+    """What the words around announce, weakest first."""
+
+    NONE = 0
+    NEAR = 1  # a cue stands a few words off
+    BEFORE = 2  # a cue stands right before
+    CODE = 3  # a word for "code" stands right before
+
+
+def _cued(units: Sequence[_Unit]) -> list[_Cue]:
+    cued = [_Cue.NONE] * len(units)
+    for at, unit in enumerate(units):
+        foreign = at > 0 and units[at - 1].key in NOT_OURS
+        if unit.key not in CUES or foreign:
+            continue
+        for near in range(max(0, at - _CUE_REACH), min(len(units), at + _CUE_REACH + 1)):
+            cued[near] = max(cued[near], _Cue.NEAR)
+        after = at + 1
+        while after < len(units) and after <= at + 2 and units[after].key in FILLERS:
+            after += 1
+        if after < len(units):
+            cued[after] = max(cued[after], _Cue.CODE if unit.key in CODE_WORDS else _Cue.BEFORE)
+    return cued
+
+
+def _split_code(text: str, units: Sequence[_Unit], book: CodeBook) -> tuple[Candidate, int] | None:
+    """The longest code that begins here and was written in pieces: `ACME 7K2Q`. It must hold a digit."""
+    if units[0].key in CUES:
+        return None
+    for size in range(len(units), 1, -1):
+        run = units[:size]
+        key = "".join(unit.key for unit in run)
+        gaps = all(_GAP.fullmatch(text, left.end, right.start) for left, right in pairwise(run))
+        if gaps and _mixed(key):
+            candidate = Candidate(Rule.TEXT, key, text[run[0].start : run[-1].end], Expects.LIKELY, True)
+            if candidate.named(book):
+                return candidate, size
+    return None
+
+
+def _in_unit(unit: _Unit, cue: _Cue, book: CodeBook, *, shouted: bool) -> Iterator[Candidate]:
+    mixed = _mixed(unit.key)
+    announced = cue >= _Cue.BEFORE and mixed
+    expects = Expects.CODE if cue is _Cue.CODE else Expects.LIKELY if cue else Expects.NOTHING
+    candidate = Candidate(Rule.TEXT, unit.key, unit.text, expects, mixed)
+    known = candidate.named(book) and _stands_alone(unit, cue, book, shouted=shouted)
+    if known or announced:
+        yield candidate
+    if unit.joined and not known:
+        yield from _in_parts(unit, book)
+
+
+def _stands_alone(unit: _Unit, cue: _Cue, book: CodeBook, *, shouted: bool) -> bool:
+    """Whether an issued code in free text was meant as one, and is not just a word that happens to be a code."""
+    if unit.joined:
+        return (cue > _Cue.NONE and _mixed(unit.key)) or _as_issued(unit.text, unit.key, book)
+    if _mixed(unit.key):
+        return cue > _Cue.NONE or len(unit.key) >= _SHORTEST_UNCUED
+    if unit.key.isdigit():
+        return cue >= _Cue.BEFORE
+    capital = unit.text.isupper() and not shouted and len(unit.key) >= _SHORTEST_UNCUED
+    return capital or cue is _Cue.CODE
+
+
+def _in_parts(unit: _Unit, book: CodeBook) -> Iterator[Candidate]:
+    """A code among joined words: `spring_ACME7K2Q_berlin`."""
+    for part in _PART.findall(unit.text):
+        key = code_key(part)
+        if len(key) >= _SHORTEST_PART and _mixed(key) and key in book:
+            yield Candidate(Rule.TEXT, key, part, Expects.NOTHING, False)
+
+
+def _mixed(key: str) -> bool:
+    """Letters and digits both: what a code is and a word is not."""
+    return key != "" and not key.isalpha() and not key.isdigit()

@@ -1,0 +1,156 @@
+"""The rule book: everything that decides something, as one frozen value with a digest for each of its parts.
+
+A decision keeps the digest of the part that made it. When the digest of a part has moved, because the configuration
+changed or refloop learned better, what that part decided is decided anew (`refloop.ledger.policies`). The functions
+that apply the rules stand beside this file, one topic a file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from functools import cached_property
+from typing import ClassVar
+
+from refloop.mapping.attribution import Model
+from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, MATCHER_VERSION
+from refloop.mapping.fields import Names, field_specs
+from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
+from refloop.mapping.stages import STANDARD_STATUSES
+from refloop.mapping.trust import LEAST_SHOWN
+from refloop.model import FieldSpec, Status
+
+
+class Part(StrEnum):
+    """The parts of the rule book, in the order in which they decide. Each is named like the queue of its stage."""
+
+    MATCH = "match"  # which code a record carries
+    CLAIM = "claim"  # whose records are one buyer's, and which referrals they hold
+    CREDIT = "credit"  # who gets which share of a deal
+    STATUS = "status"  # where a referral stands
+    PLAN = "plan"  # what our fields are called, what should stand in them, and when a change waits
+
+
+@dataclass(frozen=True)
+class Rules:
+    """One part. `version` goes up whenever the same values could decide otherwise than before."""
+
+    version: ClassVar[str] = "1"
+
+    def told(self) -> str:
+        """The rules as one line of JSON, the same for equal rules."""
+        values = {item.name: _plain(getattr(self, item.name)) for item in fields(self)}
+        return json.dumps({"version": self.version, **values}, sort_keys=True, ensure_ascii=False)
+
+    @cached_property
+    def digest(self) -> str:
+        return hashlib.blake2b(self.told().encode(), digest_size=8).hexdigest()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, frozenset | set):
+        return sorted(value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+@dataclass(frozen=True)
+class MatchRules(Rules):
+    """`url_parameters` are the names of the query parameters of links that may carry a code, in any case."""
+
+    version: ClassVar[str] = MATCHER_VERSION
+    url_parameters: frozenset[str] = DEFAULT_URL_PARAMETERS
+
+
+@dataclass(frozen=True)
+class ClaimRules(Rules):
+    """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
+
+    most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
+
+
+@dataclass(frozen=True)
+class CreditRules(Rules):
+    """How credit is shared among the referrals of a deal."""
+
+    model: Model = Model.FIRST
+
+
+@dataclass(frozen=True)
+class StatusRules(Rules):
+    """The status that each of the CRM's own words stands for; words are in lower case."""
+
+    words: Mapping[str, Status] = field(default_factory=lambda: STANDARD_STATUSES)
+
+
+@dataclass(frozen=True)
+class PlanRules(Rules):
+    """`currencies` by connection, where set. A change that a CRM refused `parked_after` times in a row waits until the
+    record or the wish changes."""
+
+    prefix: str = "ref"
+    currencies: Mapping[str, str | None] = field(default_factory=dict)
+    parked_after: int = 3
+
+    @cached_property
+    def names(self) -> Names:
+        return Names(self.prefix)
+
+    @cached_property
+    def specs(self) -> Mapping[str, FieldSpec]:
+        """Our fields by name."""
+        return {spec.name: spec for spec in field_specs(self.prefix)}
+
+
+@dataclass(frozen=True)
+class PullRules:
+    """What a pull is asked for and when it is believed. `readings` is, by connection, the settings that decide what
+    a record is read as; a full pull that brings less than the part `least_shown` of what was known is not believed."""
+
+    readings: Mapping[str, str] = field(default_factory=dict)
+    least_shown: float = LEAST_SHOWN
+
+
+@dataclass(frozen=True)
+class Policy:
+    """All rules of a company, as one value that the stages are handed."""
+
+    match: MatchRules = MatchRules()
+    claim: ClaimRules = ClaimRules()
+    credit: CreditRules = CreditRules()
+    status: StatusRules = StatusRules()
+    plan: PlanRules = PlanRules()
+    pull: PullRules = PullRules()
+
+    @property
+    def names(self) -> Names:
+        """What our fields are called."""
+        return self.plan.names
+
+    @cached_property
+    def fields(self) -> tuple[FieldSpec, ...]:
+        """The fields that are ours in the CRMs."""
+        return tuple(self.plan.specs.values())
+
+    def spec(self, name: str) -> FieldSpec:
+        """The field of that name. Raises KeyError for a name that is not ours."""
+        return self.plan.specs[name]
+
+    @property
+    def parts(self) -> Mapping[Part, Rules]:
+        """The parts that decide something, in their order."""
+        return {
+            Part.MATCH: self.match,
+            Part.CLAIM: self.claim,
+            Part.CREDIT: self.credit,
+            Part.STATUS: self.status,
+            Part.PLAN: self.plan,
+        }
+
+    def reading(self, connection: str) -> str:
+        """The digest of what decides how a connection's records are read: its settings, and which fields are ours."""
+        names = sorted(self.plan.specs)
+        told = json.dumps([self.pull.readings.get(connection, ""), names], ensure_ascii=False)
+        return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()

@@ -1,7 +1,0 @@
-"""A local HubSpot: the CRM's API on loopback, as its documentation and other people's recordings describe it."""
-
-from refloop.sandbox.hubspot.limits import Allowance
-from refloop.sandbox.hubspot.local import LocalHubSpot
-from refloop.sandbox.hubspot.portal import Quirks
-
-__all__ = ["Allowance", "LocalHubSpot", "Quirks"]

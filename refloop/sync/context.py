@@ -1,0 +1,71 @@
+"""What every step of a run is handed, and when the run has to stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from refloop.connectors.base import Clock
+from refloop.errors import TimeIsUp
+from refloop.ledger.codes import codes
+from refloop.ledger.forget import Forgotten
+from refloop.ledger.history import Provenance
+from refloop.ledger.store import Ledger
+from refloop.mapping.codes import CodeBook
+from refloop.mapping.policy import Part, Policy
+
+Progress = Callable[[str, str, int], None]
+"""Called with a stage, what it works on, and how many more it has done."""
+
+
+def no_progress(stage: str, about: str, done: int) -> None:
+    """Progress that nobody watches."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long a run may go on: until `end`, None for as long as it takes."""
+
+    end: datetime | None = None
+
+    def refuse_more(self, now: datetime) -> None:
+        """Raises TimeIsUp when the run has taken as long as it may."""
+        if self.end is not None and now >= self.end:
+            raise TimeIsUp(
+                "the run has taken as long as `sync: max_runtime` allows, and stopped; what was done is kept",
+                remedy="The next run goes on from there.",
+            )
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """The ledger that a run works on, the run's number in the journal (0: none, it only looks), the rules that decide,
+    the clock, how long the run may go on, and who watches it."""
+
+    ledger: Ledger
+    run: int
+    policy: Policy
+    clock: Clock
+    budget: Budget = Budget()
+    progress: Progress = no_progress
+
+    def kept(self, stage: str, about: str, done: int) -> None:
+        """To be called when a page, a chunk or a batch is kept: a good moment to stop. Raises TimeIsUp."""
+        self.progress(stage, about, done)
+        self.budget.refuse_more(self.clock())
+
+    def provenance(self, part: Part) -> Provenance:
+        """Where what this run decides by a part of the rules comes from."""
+        return Provenance(self.run, self.policy.parts[part].digest, self.clock())
+
+    @cached_property
+    def book(self) -> CodeBook:
+        """All codes as they are when they are first asked for."""
+        return CodeBook(codes(self.ledger), url_parameters=self.policy.match.url_parameters)
+
+    @cached_property
+    def forgotten(self) -> Forgotten:
+        """Who was forgotten when this was first asked for."""
+        return Forgotten(self.ledger)

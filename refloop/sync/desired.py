@@ -1,0 +1,107 @@
+"""What each record should say, read out of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import cache
+
+from refloop.ledger import summaries
+from refloop.ledger.identity import canonical_deals
+from refloop.ledger.records import records_of
+from refloop.ledger.store import Ledger
+from refloop.mapping.fields import (
+    BuyerView,
+    Desired,
+    ReferrerView,
+    deal_view,
+    desired_for_buyer,
+    desired_for_referrer,
+    news,
+    person_view,
+)
+from refloop.mapping.policy import Policy
+from refloop.mapping.stages import OPEN
+from refloop.model import Kind, Record, Ref, Status
+
+
+class DesiredState:
+    """Tells what should stand on records, for one policy."""
+
+    def __init__(self, ledger: Ledger, policy: Policy) -> None:
+        self._ledger = ledger
+        self._policy = policy
+        self._currency = cache(self._currency_of)
+
+    def of(self, records: Sequence[Record]) -> dict[Ref, dict[str, Desired]]:
+        """The desired fields of each record. A converted lead has none: its contact and deal speak for it."""
+        refs = [record.ref for record in records]
+        converted = summaries.converted_among(self._ledger, refs)
+        buyers = self._of_persons(refs) | self._of_deals([ref for ref in refs if ref.kind is Kind.DEAL])
+        referrers = self._of_referrers([record for record in records if record.ref.kind is Kind.CONTACT])
+        told: dict[Ref, dict[str, Desired]] = {}
+        for record in records:
+            if record.ref in converted:
+                continue
+            told[record.ref] = desired_for_buyer(buyers.get(record.ref), self._policy.names.prefix)
+            if record.ref.kind is Kind.CONTACT:
+                told[record.ref] |= desired_for_referrer(referrers.get(record.ref), self._policy.names.prefix)
+        return told
+
+    def _of_persons(self, refs: Iterable[Ref]) -> dict[Ref, BuyerView]:
+        """A person's record tells of the buyer's first referral that counts."""
+        views: dict[Ref, BuyerView] = {}
+        for held in summaries.held_by(self._ledger, [ref for ref in refs if ref.kind is not Kind.DEAL]):
+            views.setdefault(held.ref, person_view(held))
+        return views
+
+    def _of_deals(self, refs: Sequence[Ref]) -> dict[Ref, BuyerView]:
+        """A deal tells of the referral with the largest share in it; a mirrored deal what its original does."""
+        speaker = canonical_deals(self._ledger, refs)
+        originals = {speaker[ref] for ref in refs}
+        deals = {record.ref: record for record in records_of(self._ledger, originals)}
+        told: dict[Ref, BuyerView] = {}
+        for held in summaries.credited_on(self._ledger, originals):
+            told.setdefault(held.ref, deal_view(deals[held.ref], held))
+        return {ref: told[speaker[ref]] for ref in refs if speaker[ref] in told}
+
+    def _of_referrers(self, contacts: Sequence[Record]) -> dict[Ref, ReferrerView]:
+        emails = {record.email for record in contacts if record.email}
+        referrers = summaries.referrers_by_email(self._ledger, emails)
+        views = {}
+        for record in contacts:
+            names = referrers.get(record.email or "", [])
+            view = self._referrer_view(names, record.ref.connection)
+            if view is not None:
+                views[record.ref] = view
+        return views
+
+    def _referrer_view(self, names: Sequence[str], connection: str) -> ReferrerView | None:
+        counting = [item for name in names for item in summaries.standings_of(self._ledger, name)]
+        if not counting:
+            return None
+        latest = max(counting, key=lambda item: (item.at, item.referral))
+        currency = self._currency(connection)
+        won = [summaries.won_amounts(self._ledger, name) for name in names]
+        return ReferrerView(
+            sent=len(counting),
+            open=sum(item.status in OPEN for item in counting),
+            won=sum(item.status is Status.WON for item in counting),
+            amount=_in_currency(won, currency),
+            news=news(latest.label, latest.status, latest.at),
+            news_at=latest.at,
+        )
+
+    def _currency_of(self, connection: str) -> str | None:
+        return self._policy.plan.currencies.get(connection) or summaries.usual_currency(self._ledger, connection)
+
+
+def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None) -> Decimal | None:
+    """Amounts of different currencies are never added up; where nothing says which one counts, a single one does."""
+    sums: dict[str, Decimal] = {}
+    for by_currency in amounts:
+        for name, amount in by_currency.items():
+            sums[name] = sums.get(name, Decimal(0)) + amount
+    if currency is None and len(sums) == 1:
+        return next(iter(sums.values()))
+    return sums.get(currency or "")

@@ -1,0 +1,49 @@
+"""From what changed to what the ledger says, stage by stage. A new stage is a file and a line here."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from refloop.ledger.codes import reread_if_codes_changed
+from refloop.ledger.due import wake
+from refloop.ledger.policies import decide_anew
+from refloop.ledger.queue import Topic
+from refloop.sync.claim import claim
+from refloop.sync.context import RunContext
+from refloop.sync.credit import credit
+from refloop.sync.match import match
+from refloop.sync.stage import IDS, RECORDS, Stage
+from refloop.sync.status import status
+from refloop.sync.total import total
+
+STAGES: tuple[Stage[Any], ...] = (
+    Stage(Topic.MATCH, RECORDS, match),
+    Stage(Topic.CLAIM, RECORDS, claim),
+    Stage(Topic.CREDIT, RECORDS, credit),
+    Stage(Topic.STATUS, IDS, status),
+    Stage(Topic.TOTAL, IDS, total),
+)
+"""In the order in which they work: each leaves work for those behind it, or for itself."""
+
+
+class Decider:
+    """Works through the stages, for one run. `counts` holds how many of what were visited, also after something was
+    raised."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self.counts: Counter[str] = Counter()
+
+    def decide(self) -> Counter[str]:
+        """Works until every queue before the plan is empty. What has come due, and what was decided by rules that have
+        changed since, is looked at as well. Raises TimeIsUp between two chunks."""
+        context = self._context
+        wake(context.ledger, context.clock())
+        decide_anew(context.ledger, context.run, context.policy, context.clock())
+        reread_if_codes_changed(context.ledger)
+        for stage in STAGES:
+            while done := stage.work(context):
+                self.counts[stage.topic.value] += done
+                context.kept(stage.topic.value, "", done)
+        return self.counts

@@ -1,0 +1,164 @@
+"""What all parts of the made-up company share: its calendar, its people, and what is known of what they wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from random import Random
+
+from refloop_sandbox.company.codes import ORDINARY, PAGES, SITE, Doubt, Writers, Writing
+from refloop_sandbox.company.names import People, Person
+from refloop_sandbox.nouns import Outcome, Ref
+
+_CARRYING = 0.12
+_HISTORY = timedelta(days=730)
+
+
+@dataclass
+class Expected:
+    """What refloop must come to, known because it was planned.
+
+    `matches` (record: code as issued) and `questions` (record: doubt) are complete; a record in neither carries
+    nothing. `traps` are those of them that look otherwise. `late` are (deal, person) where the deal had closed
+    before the person came with a code; `rivals` deals with people of two referrers; `unreferred_won` won deals
+    none of whose people is known for a code; `same_person` (Salesforce, HubSpot) with one e-mail address.
+    """
+
+    matches: dict[Ref, str] = field(default_factory=dict)
+    questions: dict[Ref, Doubt] = field(default_factory=dict)
+    manners: dict[Ref, str] = field(default_factory=dict)
+    traps: list[Ref] = field(default_factory=list)
+    self_referrals: list[Ref] = field(default_factory=list)
+    late: list[tuple[Ref, Ref]] = field(default_factory=list)
+    rivals: list[Ref] = field(default_factory=list)
+    unreferred_won: list[Ref] = field(default_factory=list)
+    same_person: list[tuple[Ref, Ref]] = field(default_factory=list)
+
+
+@dataclass
+class Member:
+    """A person as one CRM knows them. `email` as it was typed there; `alone`: must stay out of the other CRM."""
+
+    person: Person
+    created: datetime
+    email: str | None
+    writing: Writing | None = None
+    alone: bool = False
+    ref: Ref | None = None
+
+    @property
+    def code(self) -> str | None:
+        """The code that the record carries, if it is good on its day."""
+        verdict = self.writing.verdict(self.created.date()) if self.writing else None
+        return verdict if isinstance(verdict, str) and not isinstance(verdict, Doubt) else None
+
+    @property
+    def referrer(self) -> str | None:
+        issued = self.writing.issued if self.writing and self.code else None
+        return issued.referrer.email if issued else None
+
+    @property
+    def name(self) -> Ref:
+        """The record's name. Raises ValueError before it has been loaded."""
+        if self.ref is None:
+            raise ValueError("not loaded yet")
+        return self.ref
+
+
+@dataclass
+class Deal:
+    """A deal as planned. `closes` is when it ended, or is hoped to end; `people` begins with the buyer."""
+
+    title: str
+    created: datetime
+    closes: datetime
+    outcome: Outcome
+    amount: Decimal | None
+    people: list[Member]
+    late: list[Member] = field(default_factory=list)
+    rival: bool = False
+
+    @property
+    def modified(self) -> datetime:
+        return self.created if self.outcome is Outcome.OPEN else self.closes
+
+
+@dataclass
+class Setting:
+    """The company on the morning of `now`."""
+
+    rng: Random
+    now: datetime
+    size: float
+    people: People
+    writers: Writers
+    expected: Expected = field(default_factory=Expected)
+
+    @property
+    def start(self) -> datetime:
+        return self.now - _HISTORY
+
+    def count(self, full: int) -> int:
+        """`full` of something, at this company's size."""
+        return max(1, round(full * self.size))
+
+    def between(self, first: datetime, last: datetime) -> datetime:
+        """Some whole second of that time; `last` when there is none."""
+        seconds = int((last - first).total_seconds())
+        return first + timedelta(seconds=self.rng.randrange(seconds)) if seconds > 0 else last
+
+    def after(self, moment: datetime, low: int, high: int) -> datetime:
+        """`low` to `high` days later, which may be in the future."""
+        return moment + timedelta(seconds=self.rng.randrange(low * 86_400, high * 86_400))
+
+    def description(self, person: Person, on: datetime) -> Writing | None:
+        if self.rng.random() < _CARRYING:
+            return self.writers.description(person, on.date())
+        return Writing(self.rng.choice(ORDINARY), "ordinary") if self.rng.random() < 0.35 else None
+
+    def first_page(self, person: Person, on: datetime) -> Writing | None:
+        if self.rng.random() < _CARRYING:
+            return self.writers.first_page(person, on.date())
+        return Writing(SITE + self.rng.choice(PAGES), "ordinary") if self.rng.random() < 0.6 else None
+
+    def note_member(self, member: Member) -> None:
+        """Writes down what the loaded record of a member must come to."""
+        if member.writing is None:
+            return
+        ref, verdict = member.name, member.writing.verdict(member.created.date())
+        self.expected.manners[ref] = member.writing.manner
+        if isinstance(verdict, Doubt):
+            self.expected.questions[ref] = verdict
+        elif verdict is not None:
+            self.expected.matches[ref] = verdict
+        elif member.writing.manner == "trap":
+            self.expected.traps.append(ref)
+        if member.referrer is not None and member.referrer == member.person.email:
+            self.expected.self_referrals.append(ref)
+
+    def note_deal(self, deal: Deal, ref: Ref, known: Sequence[Member]) -> None:
+        """Writes down what the loaded deal is an example of. `known` are all who come with it, under any record."""
+        self.expected.late += [(ref, member.name) for member in deal.late]
+        if deal.rival:
+            self.expected.rivals.append(ref)
+        if deal.outcome is Outcome.WON and not any(member.writing for member in known):
+            self.expected.unreferred_won.append(ref)
+
+
+def midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def stamp(moment: datetime) -> str:
+    """ISO 8601 in UTC, which both CRMs read."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def amount(rng: Random) -> Decimal | None:
+    """A price with cents, now and then round; for one deal in twelve nobody has said yet."""
+    if rng.random() < 1 / 12:
+        return None
+    cents = round(rng.lognormvariate(9.4, 0.9) * 100)
+    return Decimal(cents if rng.random() < 0.7 else cents // 100_000 * 100_000 + 100_000) / 100

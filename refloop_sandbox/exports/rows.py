@@ -1,0 +1,258 @@
+"""Our columns -> what the local CRMs keep. Raises BadRow for what they cannot hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from typing import NamedTuple
+
+from refloop_sandbox.exports.files import BadRow, Entry
+from refloop_sandbox.hubspot import LocalHubSpot
+from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
+from refloop_sandbox.nouns import Outcome
+from refloop_sandbox.salesforce import LocalSalesforce
+
+NOT_PROVIDED = "[not provided]"
+"""What Salesforce's own importers put where a last name or company is demanded and there is none."""
+
+_EMAIL = re.compile(r"[^@\s,;<>()\"]+@[^@\s,;<>()\".]+(\.[^@\s,;<>()\".]+)+")
+_CURRENCY = re.compile(r"[A-Za-z]{3}")
+_LEAD_STATUSES = frozenset(
+    ("NEW", "OPEN", "IN_PROGRESS", "OPEN_DEAL", "UNQUALIFIED", "ATTEMPTED_TO_CONTACT", "CONNECTED", "BAD_TIMING")
+)
+_LIFECYCLE = frozenset(LIFECYCLE_STAGES)
+_STAGES_LIMIT = 100  # a column of free text is not a column of stages
+_LARGEST = Decimal(10) ** 15
+Row = dict[str, object]
+
+
+class Times(NamedTuple):
+    """When a record was made and last changed."""
+
+    created: datetime
+    modified: datetime
+
+
+def times(entry: Entry) -> Times:
+    created, changed = moment("created_at", entry.need("created_at")), entry.cells.get("modified_at")
+    return Times(created, max(created, moment("modified_at", changed)) if changed else created)
+
+
+def _email(entry: Entry) -> str | None:
+    email = entry.cells.get("email")
+    if email is not None and not _EMAIL.fullmatch(email):
+        raise BadRow("email is not an e-mail address")
+    return email
+
+
+def moment(column: str, text: str) -> datetime:
+    """A time as people's exports have it: ISO 8601; without a zone it is UTC, without a time of day midnight."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRow(f"{column} is not a time; write it as 2026-03-31T14:05:00Z or 2026-03-31") from None
+    try:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError:
+        raise BadRow(f"{column} is out of range") from None
+
+
+def salesforce_contact(entry: Entry, account: str | None) -> Row:
+    """`account` is the id of the person's company."""
+    return {**_salesforce_person(entry), "AccountId": account}
+
+
+def salesforce_lead(entry: Entry) -> Row:
+    """A lead that is not converted. Without a status it is a new one."""
+    said = entry.cells.get
+    status = {"Status": entry.cells["status"]} if "status" in entry.cells else {}
+    return {**_salesforce_person(entry), "Company": said("company") or NOT_PROVIDED, **status}
+
+
+def _salesforce_person(entry: Entry) -> Row:
+    said = entry.cells.get
+    return {
+        "FirstName": said("first_name"), "LastName": said("last_name") or NOT_PROVIDED, "Email": _email(entry),
+        "Title": said("title"), "Description": _description(entry), **_stamps(times(entry)),
+    }  # fmt: skip
+
+
+def _description(entry: Entry) -> str | None:
+    """Salesforce has no field for the first page: its link stands below the text."""
+    parts = [entry.cells[name] for name in ("code_text", "first_page_url") if name in entry.cells]
+    return "\n".join(parts) or None
+
+
+def _stamps(known: Times) -> Row:
+    return {"CreatedDate": known.created, "LastModifiedDate": known.modified, "SystemModstamp": known.modified}
+
+
+def hubspot_person(entry: Entry) -> Row:
+    """In HubSpot a lead is a contact."""
+    said, known = entry.cells.get, times(entry)
+    status = _option("status", said("status"), _LEAD_STATUSES, lambda text: text.upper().replace(" ", "_"))
+    stage = _option("stage", said("stage"), _LIFECYCLE, lambda text: text.lower().replace(" ", ""))
+    return {
+        "email": _email(entry), "firstname": said("first_name"), "lastname": said("last_name"),
+        "company": said("company"), "jobtitle": said("title"), "hs_lead_status": status, "lifecyclestage": stage,
+        "message": said("code_text"), "hs_analytics_first_url": said("first_page_url"),
+        "createdate": known.created, "lastmodifieddate": known.modified,
+    }  # fmt: skip
+
+
+def _option(column: str, text: str | None, options: frozenset[str], form: Callable[[str], str]) -> str | None:
+    if text is None:
+        return None
+    if form(text) not in options:
+        raise BadRow(f"{column} must be one of: {', '.join(sorted(options))}")
+    return form(text)
+
+
+@dataclass(frozen=True, slots=True)
+class DealFacts:
+    """What both CRMs need of a deal."""
+
+    name: str
+    amount: Decimal | None
+    currency: str | None
+    stage: str | None
+    outcome: Outcome | None
+    times: Times
+    closed: datetime | None
+
+
+def deal_facts(entry: Entry) -> DealFacts:
+    said = entry.cells.get
+    closed, outcome = said("closed_at"), said("outcome")
+    if outcome is not None and outcome.casefold() not in set(Outcome):
+        raise BadRow(f"outcome must be one of: {', '.join(Outcome)}")
+    return DealFacts(
+        said("name") or NOT_PROVIDED,
+        _amount(said("amount")),
+        _currency(said("currency")),
+        said("stage"),
+        Outcome(outcome.casefold()) if outcome else None,
+        times(entry),
+        moment("closed_at", closed) if closed else None,
+    )
+
+
+def _amount(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise BadRow("amount is not a number; write it as 1234.56") from None
+    if not number.is_finite() or abs(number) >= _LARGEST:
+        raise BadRow("amount is out of range")
+    return number
+
+
+def _currency(text: str | None) -> str | None:
+    if text is not None and not _CURRENCY.fullmatch(text):
+        raise BadRow("currency is not a code of three letters, such as EUR")
+    return text.upper() if text else None
+
+
+@dataclass
+class SalesforceDeals:
+    """Opportunities, with stages of the person's own."""
+
+    crm: LocalSalesforce
+    _stages: dict[str, tuple[str, Outcome]] = field(default_factory=dict)
+    _currency: str = ""
+
+    def __post_init__(self) -> None:
+        self._currency = str(next(self.crm.rows("Organization"))["DefaultCurrencyIsoCode"])
+        for row in self.crm.rows("OpportunityStage"):
+            outcome = Outcome.WON if row["IsWon"] else Outcome.LOST if row["IsClosed"] else Outcome.OPEN
+            self._stages[str(row["MasterLabel"]).casefold()] = (str(row["MasterLabel"]), outcome)
+
+    def row(self, entry: Entry, account: str | None) -> Row:
+        deal = deal_facts(entry)
+        if deal.currency not in (None, self._currency):
+            raise BadRow(f"currency differs from the org's, {self._currency}; a Salesforce org here has one")
+        stage, outcome = self._stage(deal)
+        ended = deal.closed or deal.times.modified
+        return {
+            "Name": deal.name[:120], "StageName": stage, "Amount": None if deal.amount is None else str(deal.amount),
+            "CloseDate": ended.date().isoformat(), "AccountId": account,
+            "Description": entry.cells.get("code_text"),
+            "LastStageChangeDate": None if outcome is Outcome.OPEN else ended,
+            **_stamps(deal.times),
+        }  # fmt: skip
+
+    def _stage(self, deal: DealFacts) -> tuple[str, Outcome]:
+        if deal.stage is None:
+            plain = {Outcome.WON: "closed won", Outcome.LOST: "closed lost"}
+            return self._stages[plain.get(deal.outcome or Outcome.OPEN, "prospecting")]
+        known = self._stages.get(deal.stage.casefold())
+        if known is None:
+            outcome = _new_stage(deal, len(self._stages))
+            self.crm.add_stage(deal.stage, outcome is not Outcome.OPEN, outcome is Outcome.WON)
+            known = self._stages[deal.stage.casefold()] = (deal.stage, outcome)
+        return _agreed(deal, known)
+
+
+@dataclass
+class HubSpotDeals:
+    """Deals; stages of the person's own are in a pipeline `Imported`."""
+
+    crm: LocalHubSpot
+    _stages: dict[str, tuple[str, Outcome]] = field(default_factory=dict)
+    _pipeline: str | None = None
+
+    def __post_init__(self) -> None:
+        labels = {
+            "Appointment Scheduled": Outcome.OPEN, "Qualified To Buy": Outcome.OPEN,
+            "Presentation Scheduled": Outcome.OPEN, "Decision Maker Bought-In": Outcome.OPEN,
+            "Contract Sent": Outcome.OPEN, "Closed Won": Outcome.WON, "Closed Lost": Outcome.LOST,
+        }  # fmt: skip
+        for label, outcome in labels.items():
+            stage = re.sub("[^a-z]", "", label.lower())
+            self._stages[label.casefold()] = self._stages[stage] = (stage, outcome)
+
+    def row(self, entry: Entry) -> Row:
+        deal = deal_facts(entry)
+        stage, outcome = self._stage(deal)
+        ended = deal.closed or (None if outcome is Outcome.OPEN else deal.times.modified)
+        return {
+            "dealname": deal.name, "amount": deal.amount, "deal_currency_code": deal.currency, "dealstage": stage,
+            "pipeline": self._pipeline if stage.isdigit() else "default", "closedate": ended,
+            "description": entry.cells.get("code_text"), "createdate": deal.times.created,
+            "hs_lastmodifieddate": deal.times.modified,
+        }  # fmt: skip
+
+    def _stage(self, deal: DealFacts) -> tuple[str, Outcome]:
+        if deal.stage is None:
+            plain = {Outcome.WON: "closedwon", Outcome.LOST: "closedlost"}
+            return self._stages[plain.get(deal.outcome or Outcome.OPEN, "appointmentscheduled")]
+        known = self._stages.get(deal.stage.casefold())
+        if known is None:
+            outcome = _new_stage(deal, len(self._stages))
+            known = self._stages[deal.stage.casefold()] = (self._add(deal.stage, outcome), outcome)
+        return _agreed(deal, known)
+
+    def _add(self, label: str, outcome: Outcome) -> str:
+        if self._pipeline is None:
+            self._pipeline = self.crm.add_pipeline("Imported", [])
+        chance = {Outcome.OPEN: "0.5", Outcome.WON: "1.0", Outcome.LOST: "0.0"}[outcome]
+        return self.crm.add_stage(self._pipeline, label, probability=chance)
+
+
+def _new_stage(deal: DealFacts, known: int) -> Outcome:
+    if deal.outcome is None:
+        raise BadRow("stage is none that the CRM knows; say in outcome whether it is open, won or lost")
+    if known >= _STAGES_LIMIT:
+        raise BadRow(f"stage is one more than the {_STAGES_LIMIT} that there can be")
+    return deal.outcome
+
+
+def _agreed(deal: DealFacts, known: tuple[str, Outcome]) -> tuple[str, Outcome]:
+    if deal.outcome not in (None, known[1]):
+        raise BadRow(f"outcome is {deal.outcome}, but this stage is one of {known[1]} deals")
+    return known

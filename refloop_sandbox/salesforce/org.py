@@ -1,0 +1,99 @@
+"""One org: its records, schema, queries, jobs and meters, as the API's resources share them."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+from refloop_sandbox.salesforce.bulk_job import Job
+from refloop_sandbox.salesforce.bulk_v1_shapes import AsyncJob
+from refloop_sandbox.salesforce.call import Call
+from refloop_sandbox.salesforce.query import Queries
+from refloop_sandbox.salesforce.records import Records
+from refloop_sandbox.salesforce.schema import Schema
+from refloop_sandbox.salesforce.seed import furnish
+from refloop_sandbox.salesforce.soql_sql import View
+from refloop_sandbox.salesforce.standard import standard_objects
+from refloop_sandbox.salesforce.store import Store
+from refloop_sandbox.salesforce.values import read_time, time_text
+
+_DAY = timedelta(days=1)
+
+
+class Org:
+    """Everything behind the API. Use it under `store.lock`."""
+
+    def __init__(
+        self, clock: Callable[[], datetime], *, currency: str, multi_currency: bool, page_size: int, daily_limit: int
+    ) -> None:
+        self.clock = clock
+        self.store = Store()
+        self.schema = Schema(standard_objects(multi_currency=multi_currency))
+        self.records = Records(self.store, self.schema, clock)
+        self.queries = Queries(self.store, self.schema, page_size)
+        self.jobs: dict[str, Job] = {}
+        self.async_jobs: dict[str, AsyncJob] = {}
+        self.bulk_polls = 2
+        self.ingest_fails_after: int | None = None
+        self.daily_limit = daily_limit
+        self._used: deque[datetime] = deque()
+        self._open: list[str] = []
+        for sobject in self.schema:
+            self.store.add_object(sobject)
+        self.admin, self.integration = furnish(self.records, currency)
+        self.id = str(next(self.store.where(self.schema.named("Organization"), {}))["Id"])
+        self._described = (self.schema.version, self.now())
+
+    def now(self) -> datetime:
+        """The org's clock, to the second."""
+        return self.clock().astimezone(UTC).replace(microsecond=0)
+
+    def view(self, call: Call, *, deleted: bool = False, tooling: bool = False) -> View:
+        """Through whose eyes this call reads."""
+        return View(self.schema, call.user, self.now(), tooling, deleted)
+
+    def schema_changed(self) -> datetime:
+        """When a field or a grant last changed."""
+        if self._described[0] != self.schema.version:
+            self._described = (self.schema.version, self.now())
+        return self._described[1]
+
+    def last_modified(self) -> str:
+        """`schema_changed` as an HTTP date."""
+        return format_datetime(self.schema_changed(), usegmt=True)
+
+    def begin(self) -> str:
+        """Opens a transaction: gives its start, which is what `covered` may not pass until `end`."""
+        start = self.records.stamp()
+        self._open.append(start)
+        return start
+
+    def end(self, start: str) -> None:
+        self._open.remove(start)
+
+    def covered(self, until: datetime) -> str:
+        """`latestDateCovered`: all that was stamped before this can be seen (SOAP API, GetUpdatedResult)."""
+        return min(time_text(until), self.records.stamp(), *self._open)
+
+    def count_request(self) -> bool:
+        """Counts one API request; False when the daily limit is used up. The window rolls over 24 hours."""
+        if self.used() >= self.daily_limit:
+            return False
+        self._used.append(self.now())
+        return True
+
+    def used(self) -> int:
+        """API requests in the last 24 hours."""
+        since = self.now() - _DAY
+        while self._used and self._used[0] <= since:
+            self._used.popleft()
+        return len(self._used)
+
+    def forget_requests(self) -> None:
+        self._used.clear()
+
+    def modified(self, stamp: object) -> datetime:
+        """A kept time as a datetime."""
+        return read_time(str(stamp))

@@ -1,0 +1,7 @@
+"""The commands, each over the same two local CRMs as the command line as a whole."""
+
+from __future__ import annotations
+
+from tests.cli.conftest import office, quick
+
+__all__ = ["office", "quick"]
