@@ -10,7 +10,6 @@ import gc
 import importlib
 import json
 import os
-import pkgutil
 import select
 import signal
 import socket
@@ -23,10 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from hubspot import Client as Sdk
-
-import refloop
-import refloop_sandbox
+from hubspot.client import Client as Sdk
 
 ROOT = Path(__file__).parents[1]
 OF_EACH = ("refloop.__main__", "refloop.cli", "refloop.commands")
@@ -56,10 +52,11 @@ def warm_start() -> Iterator[list[str]]:
 
 def warm_up() -> None:
     """Imports all rooms but the command line, and what they import late."""
-    for package in (refloop, refloop_sandbox):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.startswith(OF_EACH):
-                importlib.import_module(module.name)
+    for package in ("refloop", "refloop_sandbox"):
+        for path in (ROOT / package).rglob("*.py"):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            if not name.startswith(OF_EACH):
+                importlib.import_module(name)
     assert Sdk().crm.objects.batch_api
     assert not [name for name in sys.modules if name.startswith(OF_EACH)]
 

@@ -27,7 +27,7 @@ from typing import IO, Any
 
 import requests
 import typer.main
-from hubspot import Client as Sdk
+from hubspot.client import Client as Sdk
 from requests.adapters import HTTPAdapter
 from sqlite_utils import Database
 
