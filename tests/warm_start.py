@@ -10,7 +10,6 @@ import gc
 import importlib
 import json
 import os
-import pkgutil
 import select
 import signal
 import socket
@@ -24,8 +23,6 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from hubspot.client import Client as Sdk
-
-import refloop
 
 ROOT = Path(__file__).parents[1]
 OF_EACH = ("refloop.__main__", "refloop.cli", "refloop.commands")
@@ -55,9 +52,11 @@ def warm_start() -> Iterator[list[str]]:
 
 def warm_up() -> None:
     """Imports all rooms but the command line, and what they import late."""
-    for module in pkgutil.walk_packages(refloop.__path__, "refloop."):
-        if not module.name.startswith(OF_EACH):
-            importlib.import_module(module.name)
+    for package in ("refloop", "refloop_sandbox"):
+        for path in (ROOT / package).rglob("*.py"):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+            if not name.startswith(OF_EACH):
+                importlib.import_module(name)
     assert Sdk().crm.objects.batch_api
     assert not [name for name in sys.modules if name.startswith(OF_EACH)]
 
