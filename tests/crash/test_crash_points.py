@@ -104,7 +104,6 @@ PARTS = [(name, part) for name in SCENARIOS for part in range(3 if "sync" in nam
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("name", "part"), PARTS)
 def test_a_command_that_is_killed_is_made_good_at_every_point(bench: Bench, name: str, part: int) -> None:
     parts = sum(name == other for other, _ in PARTS)
@@ -122,7 +121,6 @@ def test_a_command_that_is_killed_twice_in_a_row_is_made_good(bench: Bench) -> N
 
 @pytest.mark.slow
 @pytest.mark.thorough
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_command_that_is_killed_twice_in_a_row_is_made_good_wherever_it_differs(bench: Bench, name: str) -> None:
     crashes = CrashPoints(bench, SCENARIOS[name])
@@ -134,7 +132,6 @@ def test_a_command_that_is_killed_twice_in_a_row_is_made_good_wherever_it_differ
 
 @pytest.mark.slow
 @pytest.mark.thorough
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", ["apply", "undo"])
 def test_all_pairs_of_requests_at_which_a_command_and_its_repetition_are_killed(bench: Bench, name: str) -> None:
     tally = CrashPoints(bench, SCENARIOS[name]).die(requests, again=-1)

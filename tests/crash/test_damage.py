@@ -68,7 +68,6 @@ def test_a_damaged_ledger_is_refused_before_anything_is_written(bench: Bench) ->
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("damage", "times"), [(flipped, 600), (zeroed, 300), (truncated, 300)])
 def test_a_damaged_ledger_is_refused_at_many_places(bench: Bench, damage: Damage, times: int) -> None:
     found = Counter(Damaged(bench).ends(damage, times))

@@ -104,7 +104,6 @@ SCENARIOS_OF_DISKS = ["first sync", *(pytest.param(name, marks=pytest.mark.thoro
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("fault", [FULL, BROKEN], ids=["full", "broken"])
 @pytest.mark.parametrize(
     "name", ["first sync", *(pytest.param(name, marks=pytest.mark.thorough) for name in [*EVERY][1:])]

@@ -90,7 +90,6 @@ def test_a_process_without_a_fence_is_noticed(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_process_that_is_frozen_at_any_request_writes_nothing_after_it_was_replaced(bench: Bench) -> None:
     gate = Gate(bench)
     bench.ready()

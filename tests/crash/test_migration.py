@@ -98,7 +98,6 @@ def test_a_ledger_is_made_or_migrated_whole(bench: Bench, version: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("version", range(LATEST + 1))
 def test_a_ledger_is_made_or_migrated_whole_at_every_point(bench: Bench, version: int) -> None:
     opening = Opening(bench, version)

@@ -242,7 +242,6 @@ def test_a_sync_that_dies_anywhere_is_made_good_by_the_next() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 def test_a_sync_that_dies_anywhere_is_made_good_by_the_next_at_every_point() -> None:
     assert die_everywhere(every_point) > 1000
 

@@ -19,9 +19,8 @@ QUICK = settings(
     phases=[Phase.generate],
     max_examples=60,
     stateful_step_count=25,
-    deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.filter_too_much],
 )
 
 
@@ -39,7 +38,6 @@ def test_people_clocks_and_faults() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_people_clocks_and_faults_at_length() -> None:
     longer = settings(QUICK, max_examples=600, stateful_step_count=40)
     run_state_machine_as_test(machine_of(in_memory), settings=longer)
