@@ -402,3 +402,10 @@ def history(db: Database) -> None:
         )
     for table in ("claims", "memberships", "code_definitions", "review_items"):
         _guard(db, table)
+
+
+@migrations()
+def owners(db: Database) -> None:
+    """Who looks after a record in its CRM; NULL where nobody does, or where it was last read before this was kept."""
+    for column in ("owner_id", "owner_name"):
+        db.execute(f"ALTER TABLE records ADD COLUMN {column} TEXT")

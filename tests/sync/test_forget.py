@@ -18,7 +18,7 @@ from refloop.sync.forget import Erased, forget, person_of
 from refloop.sync.intake import BadRow, Claim, submit
 from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
-from tests.sync.test_crash import Fate, Killed, MortalConnection
+from tests.sync.test_crash import CrashingConnection, Fate, Killed
 
 BO = "bo@buyer.io"
 
@@ -42,7 +42,7 @@ def refs(loop: Loop) -> dict[str, Ref]:
 
 
 def erased(loop: Loop, name: str) -> Erased:
-    return forget(loop.ledger, person_of(loop.ledger, name), NOW)
+    return forget(loop.ledger, person_of(loop.context(), name), NOW)
 
 
 def files_with(ledger: Ledger, text: str) -> list[Path]:
@@ -159,7 +159,7 @@ def test_the_guards_stand_before_and_after(loop: Loop, refs: dict[str, Ref]) -> 
 @pytest.mark.parametrize("name", ["nobody", "sales:lead:nobody", "sales:deal:nobody", ""])
 def test_a_name_that_is_nobodys_is_refused(loop: Loop, name: str) -> None:
     with pytest.raises(DataError):
-        person_of(loop.ledger, name)
+        person_of(loop.context(), name)
 
 
 def test_a_person_is_all_their_records_under_all_their_addresses(loop: Loop) -> None:
@@ -170,8 +170,8 @@ def test_a_person_is_all_their_records_under_all_their_addresses(loop: Loop) -> 
     other = crm.create(Kind.CONTACT, Draft(email="young@buyer.io"))
     crm.merge(contact, other)
     loop.sync()
-    named = person_of(loop.ledger, "young@buyer.io")
-    assert person_of(loop.ledger, str(lead)) == named
+    named = person_of(loop.context(), "young@buyer.io")
+    assert person_of(loop.context(), str(lead)) == named
     assert named.refs >= {lead, contact, other}
     assert named.emails == {"old@buyer.io", "young@buyer.io"}
     forget(loop.ledger, named, NOW)
@@ -192,7 +192,7 @@ def test_killed_at_any_statement_it_is_finished_by_the_next_time(loop: Loop, ref
         path.write_bytes(saved)
         loop.reopen()
         fate, real = Fate(deadly, armed=True), loop.ledger.engine.connection
-        loop.ledger.engine.connection = MortalConnection(real, fate)  # type: ignore[assignment]  # quacks like one
+        loop.ledger.engine.connection = CrashingConnection(real, fate)  # type: ignore[assignment]  # quacks like one
         with suppress(Killed):
             erased(loop, BO)
         killed = fate.kills == 1
