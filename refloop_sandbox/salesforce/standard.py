@@ -7,6 +7,8 @@ Flags: `!` required, `r` read-only, `c` create-only, `f` formula-like (calculate
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import cache
 
 from refloop_sandbox.salesforce.schema import Field, SObject
 
@@ -236,7 +238,7 @@ _LINE = re.compile(r"(\w+) (\w+)(?:\((\d+)\))?((?: [!rcfnd]+)?)(?: =([^>]+?))?(?
 
 def standard_objects(*, multi_currency: bool) -> list[SObject]:
     """Fresh copies of the standard objects; `CurrencyIsoCode` exists only in an org with several currencies."""
-    objects = [_object(*table) for table in _TABLES]
+    objects = [replace(item, fields=dict(item.fields)) for item in map(_object, _TABLES)]
     if multi_currency:
         for item in objects:
             if item.name in ("Lead", "Contact", "Account", "Opportunity", "Campaign", "CampaignMember"):
@@ -244,7 +246,9 @@ def standard_objects(*, multi_currency: bool) -> list[SObject]:
     return objects
 
 
-def _object(name: str, label: str, plural: str, traits: str, lines: str) -> SObject:
+@cache
+def _object(table: tuple[str, str, str, str, str]) -> SObject:
+    name, label, plural, traits, lines = table
     prefix, *words = traits.split()
     item = SObject(name, label, plural, prefix, mergeable="mergeable" in words, setup="setup" in words)
     item.createable = item.updateable = "readonly" not in words
