@@ -11,8 +11,6 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from starlette.types import ASGIApp
-
 from refloop_sandbox.crm import LocalCrm
 from refloop_sandbox.hubspot.access import Access
 from refloop_sandbox.hubspot.app import application
@@ -89,7 +87,7 @@ class LocalHubSpot(LocalCrm):
         limits.strict = strict
         self._services = Services(self._portal, Search(self._portal), limits, self._access)
         inner = application(self._services, self.calls)
-        self.app: ASGIApp = Middleware(inner, self.traffic, self.faults, lambda: moment(self._portal.now()))
+        self.app = Middleware(inner, self.traffic, self.faults, lambda: moment(self._portal.now()))
 
     # -- seeding
 
