@@ -12,7 +12,7 @@ from refloop_sandbox.hubspot.schema import CONTACTS
 from refloop_sandbox.hubspot.search import Search, parse
 from tests.sandbox.sqlite_steps import steps_of
 
-SMALL, LARGE = 2_000, 20_000
+SMALL, LARGE = 1_000, 10_000
 START = 1_767_225_600_000
 
 
