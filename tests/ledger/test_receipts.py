@@ -25,7 +25,7 @@ from refloop.ledger.records import record_of
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.ledger.undo import keep_undone, undoing, undone_values
-from refloop.model import Change, Conflict, Link, Receipt, Ref, Relation, Verdict
+from refloop.model import Change, Conflict, Link, Problem, Receipt, Ref, Relation, Verdict
 from tests.ledger.samples import DAY, TEXT, keep, lead, queued, record
 
 SPECS = {TEXT.name: TEXT}
@@ -266,9 +266,9 @@ def test_a_conflict_keeps_the_run_that_found_it_first(ledger: Ledger) -> None:
 def test_a_run_is_opened_and_closed(ledger: Ledger) -> None:
     run = start_run(ledger, "sync", "0.1", DAY)
     assert start_run(ledger, "plan", "0.1", DAY) == run + 1
-    end_run(ledger, run, 3, {"crm": {"pulled": 2}}, ["crm: tired"], DAY)
+    end_run(ledger, run, 3, {"crm": {"pulled": 2}}, [Problem("crm", "tired")], DAY)
     rows = [(row["exit"], row["counts"], row["problems"]) for row in ledger.rows("SELECT * FROM runs ORDER BY run")]
-    assert rows == [(3, '{"crm": {"pulled": 2}}', '["crm: tired"]'), (None, "{}", "[]")]
+    assert rows == [(3, '{"crm": {"pulled": 2}}', '[{"connection": "crm", "message": "tired"}]'), (None, "{}", "[]")]
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 5000])
