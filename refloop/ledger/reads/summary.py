@@ -53,11 +53,11 @@ def summary(ledger: Ledger) -> Summary:
         by_status=_counts(
             ledger,
             "SELECT s.status, count(*) AS n FROM referrals f JOIN current_statuses s ON s.referral = f.referral "
-            "WHERE f.void IS NULL GROUP BY 1 ORDER BY 1",
+            "WHERE f.void IS NULL GROUP BY 1",
         ),
         not_counted=_counts(
             ledger,
-            "SELECT void AS status, count(*) AS n FROM referrals WHERE void IS NOT NULL GROUP BY 1 ORDER BY 1",
+            "SELECT void AS status, count(*) AS n FROM referrals WHERE void IS NOT NULL GROUP BY 1",
         ),
         won_amount=_credited(ledger, Outcome.WON),
         open_amount=_credited(ledger, Outcome.OPEN),
@@ -70,7 +70,7 @@ def summary(ledger: Ledger) -> Summary:
 
 
 def _counts(ledger: Ledger, sql: str) -> dict[Status, int]:
-    return {Status(row["status"]): row["n"] for row in ledger.rows(sql)}
+    return dict(sorted((Status(row["status"]), row["n"]) for row in ledger.rows(sql)))
 
 
 def _credited(ledger: Ledger, outcome: Outcome) -> dict[str, Decimal]:
