@@ -16,7 +16,7 @@ from refloop.sync.session import Session
 
 def health_report(work: Session) -> Health:
     """What `refloop status` tells."""
-    return health(work.ledger, Planner(work.ledger, work.policy), work.config.connections, work.clock())
+    return health(work.ledger, Planner(work.context()), work.config.connections, work.clock())
 
 
 @contextmanager

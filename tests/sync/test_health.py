@@ -31,7 +31,7 @@ BOTH = ("sales", "marketing")
 
 
 def told(loop: Loop, after: timedelta = timedelta(), configured: tuple[str, ...] = BOTH) -> Health:
-    return health(loop.ledger, Planner(loop.ledger, loop.policy), configured, NOW + after)
+    return health(loop.ledger, Planner(loop.context()), configured, NOW + after)
 
 
 def of(found: Health, name: str) -> ConnectionHealth:
