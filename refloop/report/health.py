@@ -12,7 +12,7 @@ from pathlib import Path
 from refloop.errors import Exit
 from refloop.ledger.reads import Ledger
 from refloop.ledger.reads.conflicts import FoundConflict, conflicts
-from refloop.ledger.reads.connections import Holding, holdings
+from refloop.ledger.reads.connections import Pulled, pulled_by_connection
 from refloop.ledger.reads.journal import Run, latest_runs, runs_at_the_crms
 from refloop.ledger.reads.receipts import Refusal, refused, unsettled
 from refloop.ledger.reads.summary import Summary, summary
@@ -42,7 +42,7 @@ class ConnectionHealth:
     """What is held of a connection, how long ago it was last pulled, and how it went; None for what never happened.
     `configured`: it stands in the configuration."""
 
-    held: Holding
+    pulled: Pulled
     age_seconds: int | None
     configured: bool
     last_success: datetime | None
@@ -157,9 +157,9 @@ def alarms(found: Health, max_age: timedelta) -> list[str]:
 
 
 def _lateness(one: ConnectionHealth) -> str:
-    if one.age_seconds is None or one.held.pulled_at is None:
-        return f"{one.held.connection}: never pulled"
-    return f"{one.held.connection}: last pulled {ago(one.age_seconds)}, at {format_time(one.held.pulled_at)}"
+    if one.age_seconds is None or one.pulled.at is None:
+        return f"{one.pulled.connection}: never pulled"
+    return f"{one.pulled.connection}: last pulled {ago(one.age_seconds)}, at {format_time(one.pulled.at)}"
 
 
 def _failure(run: Run) -> str:
@@ -217,11 +217,11 @@ def _synced(run: Run) -> bool:
 
 
 def _connections(ledger: Ledger, past: _Past, configured: Collection[str], now: datetime) -> Iterator[ConnectionHealth]:
-    known = {held.connection: held for held in holdings(ledger)}
+    known = {pulled.connection: pulled for pulled in pulled_by_connection(ledger)}
     for name in sorted({*known, *configured}):
-        held = known.get(name, Holding(name))
-        age = _age(held.pulled_at, now)
-        yield ConnectionHealth(held, age, name in configured, past.success.get(name), past.error.get(name))
+        pulled = known.get(name, Pulled(name))
+        age = _age(pulled.at, now)
+        yield ConnectionHealth(pulled, age, name in configured, past.success.get(name), past.error.get(name))
 
 
 def quarantine(ledger: Ledger, planner: Planner) -> Iterator[Quarantined]:

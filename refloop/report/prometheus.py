@@ -108,12 +108,12 @@ def _quoted(text: str) -> str:
 
 
 def _times(health: Health, of: Callable[[ConnectionHealth], datetime | None]) -> Samples:
-    moments = [(found.held.connection, of(found)) for found in health.connections]
+    moments = [(found.pulled.connection, of(found)) for found in health.connections]
     return tuple(({"connection": name}, moment.timestamp()) for name, moment in moments if moment)
 
 
 def _pulled_at(found: ConnectionHealth) -> datetime | None:
-    return found.held.pulled_at
+    return found.pulled.at
 
 
 def _succeeded_at(found: ConnectionHealth) -> datetime | None:
@@ -143,19 +143,19 @@ def _single(value: float | None) -> Samples:
 
 
 def _records(connections: Iterable[ConnectionHealth]) -> Iterator[tuple[Labels, float]]:
-    for held in (found.held for found in connections):
-        for kind, count in (("lead", held.leads), ("contact", held.contacts), ("deal", held.deals)):
-            yield {"connection": held.connection, "kind": kind}, float(count)
+    for pulled in (found.pulled for found in connections):
+        for kind, count in (("lead", pulled.leads), ("contact", pulled.contacts), ("deal", pulled.deals)):
+            yield {"connection": pulled.connection, "kind": kind}, float(count)
 
 
 def _counts(health: Health, refs: Iterable[Ref]) -> Samples:
     """How many of the records each connection has, 0 included: an alert needs to see that it is over."""
-    counts = {found.held.connection: 0 for found in health.connections}
+    counts = {found.pulled.connection: 0 for found in health.connections}
     return _by("connection", {**counts, **Counter(ref.connection for ref in refs)}.items())
 
 
 def _unsettled(health: Health) -> Samples:
-    counts = {found.held.connection: 0 for found in health.connections}
+    counts = {found.pulled.connection: 0 for found in health.connections}
     return _by("connection", {**counts, **health.unsettled}.items())
 
 

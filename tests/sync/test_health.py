@@ -35,7 +35,7 @@ def told(loop: Loop, after: timedelta = timedelta(), configured: tuple[str, ...]
 
 
 def of(found: Health, name: str) -> ConnectionHealth:
-    return next(one for one in found.connections if one.held.connection == name)
+    return next(one for one in found.connections if one.pulled.connection == name)
 
 
 def down() -> Connector:
@@ -49,7 +49,7 @@ def sync(loop: Loop, at: timedelta, **connections: Any) -> None:
 
 def test_a_ledger_that_saw_nothing_yet(loop: Loop) -> None:
     found = told(loop)
-    assert [(one.held.connection, one.age_seconds, one.last_success) for one in found.connections] == [
+    assert [(one.pulled.connection, one.age_seconds, one.last_success) for one in found.connections] == [
         ("marketing", None, None),
         ("sales", None, None),
     ]

@@ -1,4 +1,4 @@
-"""What the ledger holds of each connection."""
+"""What was pulled of each connection."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from refloop.model import parse_time
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
-    """How many records of a connection are there, by kind, and when it was last pulled."""
+class Pulled:
+    """How many records of a connection are there, by kind, and when it was pulled last."""
 
     connection: str
     leads: int = 0
     contacts: int = 0
     deals: int = 0
-    pulled_at: datetime | None = None
+    at: datetime | None = None
 
 
-def holdings(ledger: Ledger) -> list[Holding]:
+def pulled_by_connection(ledger: Ledger) -> list[Pulled]:
     """Of each connection that was ever pulled, in the order of their names. What is deleted does not count."""
     rows = ledger.rows(
         "SELECT connection, count(*) FILTER (WHERE kind = 'lead') AS leads, "
@@ -30,6 +30,6 @@ def holdings(ledger: Ledger) -> list[Holding]:
     counts = {row["connection"]: (row["leads"], row["contacts"], row["deals"]) for row in rows}
     pulled = {row["connection"]: parse_time(row["at"]) for row in ledger.rows("SELECT connection, at FROM cursors")}
     return [
-        Holding(name, *counts.get(name, (0, 0, 0)), pulled_at=pulled.get(name))
+        Pulled(name, *counts.get(name, (0, 0, 0)), at=pulled.get(name))
         for name in sorted(counts.keys() | pulled.keys())
     ]

@@ -28,14 +28,14 @@ def health_json(health: Health, alarms: Iterable[str]) -> Json:
 
 
 def _connection(found: ConnectionHealth) -> Json:
-    held, error = found.held, found.last_error
+    pulled, error = found.pulled, found.last_error
     return {
-        "leads": held.leads,
-        "contacts": held.contacts,
-        "deals": held.deals,
-        "pulled_at": time_or_none(held.pulled_at),
+        "leads": pulled.leads,
+        "contacts": pulled.contacts,
+        "deals": pulled.deals,
+        "pulled_at": time_or_none(pulled.at),
         "age_seconds": found.age_seconds,
-        "connection": held.connection,
+        "connection": pulled.connection,
         "configured": found.configured,
         "last_success": time_or_none(found.last_success),
         "last_error": {"message": error.message, "at": format_time(error.at), "run": error.run, "over": error.over}

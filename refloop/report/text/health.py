@@ -34,8 +34,8 @@ def print_health(console: Console, health: Health) -> None:
 
 
 def _connection_cells(found: ConnectionHealth) -> tuple[object, ...]:
-    held = found.held
-    return (held.connection, held.pulled_at, found.last_success, held.leads, held.contacts, held.deals)
+    pulled = found.pulled
+    return (pulled.connection, pulled.at, found.last_success, pulled.leads, pulled.contacts, pulled.deals)
 
 
 def _quarantined_cells(change: Quarantined) -> tuple[object, ...]:
@@ -44,7 +44,7 @@ def _quarantined_cells(change: Quarantined) -> tuple[object, ...]:
 
 
 def _print_connection(console: Console, found: ConnectionHealth) -> None:
-    name, error = found.held.connection, found.last_error
+    name, error = found.pulled.connection, found.last_error
     age = "never pulled" if found.age_seconds is None else f"last pulled {ago(found.age_seconds)}"
     say(console, f"{name}: {age}" + ("" if found.configured else ", not in the configuration any more"))
     if error:
