@@ -107,6 +107,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("sync/__init__.py", "import refloop.connectors.hubspot"),
         ("sync/__init__.py", "import refloop_sandbox"),
         ("connectors/salesforce/__init__.py", "import refloop.connectors.hubspot"),
+        ("connectors/salesforce/batch.py", "import refloop.connectors.salesforce.write"),
+        ("connectors/hubspot/names.py", "import refloop.connectors.hubspot.client"),
+        ("connectors/http/errors.py", "import refloop.connectors.http.transport"),
+        ("connectors/http/retry.py", "import refloop.connectors.base"),
         ("stray.py", ""),
     ],
 )

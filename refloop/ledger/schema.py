@@ -408,6 +408,13 @@ def history(db: Database) -> None:
 
 
 @migrations()
+def owners(db: Database) -> None:
+    """Who looks after a record in its CRM; NULL where nobody does, or where it was last read before this was kept."""
+    for column in ("owner_id", "owner_name"):
+        db.execute(f"ALTER TABLE records ADD COLUMN {column} TEXT")
+
+
+@migrations()
 def problems(db: Database) -> None:
     """Whose problem each one of a run is. It was known by how the sentence began."""
     pulled = {row["connection"] for row in db.query("SELECT connection FROM cursors")}
