@@ -16,7 +16,7 @@ from refloop.commands.monitoring import writes_metrics
 from refloop.errors import Exit
 from refloop.ledger.backups import back_up_daily
 from refloop.ledger.undo import undoing
-from refloop.model import Between, Change
+from refloop.model import Between, FieldChange
 from refloop.report import figures, text
 from refloop.report.progress import progress_bars
 from refloop.sync.plan import Planner
@@ -145,7 +145,7 @@ def plan(
         raise typer.Exit(Exit.CHANGES)
 
 
-def _changes(work: Session, only: str | None) -> Iterator[Change]:
+def _changes(work: Session, only: str | None) -> Iterator[FieldChange]:
     return (change for item in Planner(work.context()).plans(only) for change in item.changes)
 
 

@@ -15,7 +15,7 @@ from rich.text import Text
 
 from refloop.errors import RefloopError
 from refloop.mapping.stages import label_of
-from refloop.model import Change, Finding, Level, Status
+from refloop.model import FieldChange, Finding, Level, Status
 
 Row = Mapping[str, Any]
 
@@ -113,7 +113,7 @@ def findings(console: Console, found: Iterable[Finding]) -> Counter[Level]:
     return counts
 
 
-def changes(console: Console, planned: Iterable[Change]) -> Counter[str]:
+def changes(console: Console, planned: Iterable[FieldChange]) -> Counter[str]:
     """Prints changes as a diff grouped by record, with the reasons, and counts records and changes."""
     counts: Counter[str] = Counter()
     for ref, group in groupby(planned, key=lambda change: change.ref):

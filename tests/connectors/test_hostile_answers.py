@@ -21,9 +21,9 @@ from refloop.connectors.base import Connector
 from refloop.connectors.hubspot import HubSpot
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
 from refloop.model import (
-    Change,
     Cursor,
     Everything,
+    FieldChange,
     FieldSpec,
     FieldType,
     Kind,
@@ -110,7 +110,7 @@ def pushed(desk: Desk, connector: Connector) -> Outcome:
     """Writes a new value to each target. What is WRITTEN or PRESENT has to be there."""
     value = f"V-{next(desk.values)}"
     before = connector.read(desk.targets, [CODE])
-    changes = [Change(ref, CODE, before.get(ref, {}).get(CODE.name), value, "") for ref in desk.targets]
+    changes = [FieldChange(ref, CODE, before.get(ref, {}).get(CODE.name), value, "") for ref in desk.targets]
     receipts: list[Receipt] = []
     for receipt in connector.push(changes):
         receipts.append(receipt)  # noqa: PERF402 - what came before an exception counts

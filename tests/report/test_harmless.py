@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from refloop.commands import console
-from refloop.model import Change, FieldSpec, FieldType, Kind, Ref
+from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Ref
 from refloop.report import text
 
 ACTING = [chr(code) for code in (*range(9), *range(11, 32), 127, *range(128, 160), 0x61C, 0x200E, 0x200F)]
@@ -24,7 +24,7 @@ def test_lines_tables_and_changes_hold_nothing_that_acts(terminal_like: bool) ->
     console = Console(file=page, force_terminal=terminal_like, color_system=None, width=10_000)
     text.say(console, HOSTILE)
     text.table(console, [{"code": HOSTILE}], ("code",))
-    text.changes(console, [Change(Ref("sf", Kind.LEAD, "1"), FIELD, HOSTILE, f"x\n  + {HOSTILE}", HOSTILE)])
+    text.changes(console, [FieldChange(Ref("sf", Kind.LEAD, "1"), FIELD, HOSTILE, f"x\n  + {HOSTILE}", HOSTILE)])
     printed = page.getvalue()
     assert not set(ACTING) & set(printed)
     assert "\\u001b" in printed

@@ -18,7 +18,7 @@ from refloop.connectors.salesforce.push import Pusher
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.unprovision import Remover
 from refloop.connectors.salesforce.write import Writer
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage
+from refloop.model import FieldChange, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage
 
 
 class Salesforce:
@@ -60,7 +60,7 @@ class Salesforce:
     def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         return self._puller.pages(fields, span)
 
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         return self._pusher.receipts(changes)
 
     def unconditional(self) -> int:
