@@ -11,6 +11,7 @@ from typing import ClassVar
 from refloop.config import ConnectionSettings
 from refloop.errors import LedgerError
 from refloop.model import (
+    LINKED,
     Between,
     Cursor,
     Everything,
@@ -18,6 +19,7 @@ from refloop.model import (
     FieldSpec,
     Finding,
     Level,
+    LinkChange,
     Named,
     Page,
     Receipt,
@@ -119,6 +121,19 @@ class MemoryConnector:
             fates |= {id(receipt.change): receipt for receipt in self._settle(batch)}
         for change in changes:
             yield fates[id(change)]
+
+    def push_links(self, changes: Sequence[LinkChange]) -> Iterator[Receipt]:
+        for change in changes:
+            there = change.target in self._crm.api_links(self._token.value, [change.ref])[change.ref]
+            found = LINKED if there else None
+            if found == change.after:
+                yield Receipt(change, Verdict.PRESENT, found)
+            elif found != change.before:
+                yield Receipt(change, Verdict.MOVED, found)
+            else:
+                linked = change.after is not None
+                error = self._crm.api_link(self._token.value, change.ref, change.target, linked=linked)
+                yield Receipt(change, Verdict.REFUSED if error else Verdict.WRITTEN, reason=error)
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Values:
         names = {field.name for field in fields}
