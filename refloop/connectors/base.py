@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -168,7 +169,7 @@ def connector_class(name: str) -> type[Connector]:
 
     Only installed entry points count, never a path. Raises ConfigError when there is none.
     """
-    found = {point.name: point for point in entry_points(group="refloop.connectors")}
+    found = _installed()
     if name not in found:
         raise ConfigError(
             f"there is no connector {name!r}",
@@ -176,3 +177,9 @@ def connector_class(name: str) -> type[Connector]:
         )
     loaded: type[Connector] = found[name].load()
     return loaded
+
+
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    """The connectors of all installed packages, by name: to find them is to read every package's metadata."""
+    return {point.name: point for point in entry_points(group="refloop.connectors")}

@@ -18,7 +18,7 @@ from refloop.sync.forget import Erased, forget, person_of
 from refloop.sync.intake import BadRow, Claim, submit
 from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
-from tests.sync.test_crash import Fate, Killed, MortalConnection
+from tests.sync.test_crash import CrashingConnection, Fate, Killed
 
 BO = "bo@buyer.io"
 
@@ -192,7 +192,7 @@ def test_killed_at_any_statement_it_is_finished_by_the_next_time(loop: Loop, ref
         path.write_bytes(saved)
         loop.reopen()
         fate, real = Fate(deadly, armed=True), loop.ledger.engine.connection
-        loop.ledger.engine.connection = MortalConnection(real, fate)  # type: ignore[assignment]  # quacks like one
+        loop.ledger.engine.connection = CrashingConnection(real, fate)  # type: ignore[assignment]  # quacks like one
         with suppress(Killed):
             erased(loop, BO)
         killed = fate.kills == 1

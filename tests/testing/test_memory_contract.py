@@ -210,7 +210,8 @@ class _Plugin:
 def test_the_contract_catches(pytester: pytest.Pytester, connector: type[MemoryConnector], test: str) -> None:
     pytester.makepyfile("from refloop.testing import ConnectorContract\nclass TestIt(ConnectorContract): pass")
     plugin = _Plugin(lambda: MemoryCrm(connector_class=connector))
-    result = pytester.inline_run("-k", test, "-p", "no:cacheprovider", plugins=[plugin])
+    # without the plugin of Hypothesis, which the inner run would import anew
+    result = pytester.inline_run("-k", test, "-p", "no:cacheprovider", "-p", "no:hypothesispytest", plugins=[plugin])
     _, _, failed = result.listoutcomes()
     assert failed
     assert all("AssertionError" in str(report.longrepr) or "DID NOT RAISE" in str(report.longrepr) for report in failed)

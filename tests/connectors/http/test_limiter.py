@@ -67,7 +67,7 @@ def arrivals(window: Window, calls: int, workers: int, ways: list[tuple[float, f
 ways = st.lists(st.tuples(st.floats(0.001, 2.0), st.floats(0.001, 2.0)), min_size=1, max_size=20)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(ways, st.integers(1, 8), st.integers(1, 30), st.sampled_from([1.0, 10.0]))
 def test_no_window_of_the_crms_ever_holds_more_than_allowed(
     ways: list[tuple[float, float]], workers: int, most: int, seconds: float

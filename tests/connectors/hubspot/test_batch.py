@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 import responses
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from refloop.connectors.http.transport import Transport
@@ -85,7 +85,6 @@ def test_split(problem: BatchError, groups: list[list[str]]) -> None:
     assert [list(group) for group in split(batch, problem)] == groups
 
 
-@settings(deadline=None)  # the promise is about batches, not about a busy machine
 @given(st.integers(2, 100), st.integers(0, 2**100 - 1))
 def test_a_split_loses_nothing_and_always_gets_smaller(size: int, bits: int) -> None:
     batch = {str(one): [(one, change(one))] for one in range(1, size + 1)}

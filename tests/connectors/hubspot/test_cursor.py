@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Phase, Progress, read_cursor
@@ -14,14 +14,12 @@ ids = st.integers(1, 10**18)
 ranges = st.builds(IdRange, st.sampled_from(Kind), ids, st.none() | ids)
 
 
-@settings(deadline=None)  # the promise is about cursors, not about a busy machine
 @given(times, times, st.integers(1, 10**14), st.lists(st.sampled_from(TICK + SWEEP)), st.integers(0, 10**18))
 def test_a_cursor_reads_back_as_it_was(mark: int, swept: int, until: int, todo: list[Phase], last: int) -> None:
     progress = Progress(mark, swept, until, tuple(todo), last)
     assert read_cursor(progress.cursor()) == progress
 
 
-@settings(deadline=None)
 @given(st.integers(1, 10**14), st.lists(ranges, min_size=1))
 def test_the_cursor_of_a_full_pull_reads_back_as_it_was(until: int, left: list[IdRange]) -> None:
     progress = Progress(until=until, todo=FULL, left=tuple(left))

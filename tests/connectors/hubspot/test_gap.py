@@ -214,9 +214,8 @@ EDITS = st.dictionaries(st.integers(0, 5), st.lists(st.sampled_from(["X", "Y", "
 
 @settings(
     max_examples=40,
-    deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.function_scoped_fixture],
 )
 @given(edits=EDITS, held=st.lists(st.sampled_from(["", "B", "Z"]), min_size=6, max_size=6))
 def test_every_overwrite_is_told(account: Account, edits: dict[int, list[str]], held: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from refloop.connectors.hubspot.id_ranges import ALL, IdRange, IndexCount, Reading, without
@@ -22,7 +22,6 @@ def ids(*ranges: IdRange) -> set[tuple[Kind, int]]:
     }
 
 
-@settings(deadline=None)
 @given(st.lists(some, max_size=12))
 def test_what_is_left_is_what_was_not_done(done: list[IdRange]) -> None:
     left: tuple[IdRange, ...] = ALL

@@ -32,7 +32,7 @@ def start(path: Path, gate: int, leave: int) -> int:
     os._exit(Exit.OK)
 
 
-def storm(path: Path, count: int, *, die: bool) -> list[int]:
+def start_many(path: Path, count: int, *, die: bool) -> list[int]:
     open_ledger(path).close()
     gate, opening = os.pipe()
     leave, leaving = os.pipe()
@@ -59,4 +59,4 @@ def _next(children: set[int]) -> int:
 
 
 if __name__ == "__main__":
-    print(*storm(Path(sys.argv[1]), int(sys.argv[2]), die=sys.argv[3] == "die"))  # noqa: T201 - read by the test
+    print(*start_many(Path(sys.argv[1]), int(sys.argv[2]), die=sys.argv[3] == "die"))  # noqa: T201 - read by the test

@@ -26,23 +26,24 @@ from pathlib import Path
 from typing import IO, Any
 
 import requests
+import typer.main
+from hubspot.client import Client as Sdk
 from requests.adapters import HTTPAdapter
 from sqlite_utils import Database
 
 import refloop.sync.push
-from refloop.cli import main
+from refloop.cli import app, main
+from refloop.connectors.base import connector_class
 from refloop.connectors.http.call_log import endpoint_of
 from refloop.connectors.http.deadline import DeadlineAdapter
-from refloop.connectors.hubspot import HubSpot
-from refloop.connectors.salesforce import Salesforce
 from refloop.errors import RefloopError
 from refloop.ledger import open_ledger
 from refloop.ledger.schema import migrations
 from refloop.model import FieldChange, Receipt, Ref, Verdict
 from refloop.sync.push import Pusher
+from tests.command_tree import build_once
 from tests.crash.bench import WRITE
 
-CONNECTORS = (HubSpot, Salesforce)  # imported before the first fork: a child finds all modules there
 _FOLDER_EVENTS = frozenset({"os.rename", "os.remove", "os.mkdir", "os.link", "os.chmod", "os.truncate", "os.rmdir"})
 
 
@@ -61,7 +62,7 @@ class Fate:
                 os.kill(os.getpid(), signal.SIGKILL)
 
 
-class MortalConnection(sqlite3.Connection):
+class CrashingConnection(sqlite3.Connection):
     """An SQLite connection whose process may die before any statement."""
 
     fate = Fate(None)
@@ -84,8 +85,8 @@ class MortalConnection(sqlite3.Connection):
 
 
 def watch_sql(fate: Fate) -> None:
-    MortalConnection.fate = fate
-    sqlite3.connect = partial(sqlite3.connect, factory=MortalConnection)  # type: ignore[assignment]  # of this process
+    CrashingConnection.fate = fate
+    sqlite3.connect = partial(sqlite3.connect, factory=CrashingConnection)  # type: ignore[assignment]  # of this process
 
 
 def watch_http(fate: Fate) -> None:
@@ -240,7 +241,17 @@ def run(task: Mapping[str, Any]) -> dict[str, Any]:
     return {"status": os.waitstatus_to_exitcode(status), "printed": text, **told_by_child}
 
 
+def warm_up() -> None:
+    """Does once what each child would do anew: finds the connectors, imports what they import late, builds the tree."""
+    for name in ("hubspot", "salesforce"):
+        connector_class(name)
+    assert Sdk().crm.objects.batch_api
+    build_once()
+    typer.main.get_command(app)
+
+
 if __name__ == "__main__":
+    warm_up()
     gc.freeze()
     assert Path(refloop.__file__ or "").is_file()
     for line in sys.stdin:

@@ -10,7 +10,7 @@ import pytest
 
 from refloop.model import Kind, Ref
 from tests.crash.bench import WRITE, Bench
-from tests.crash.deaths import Deaths, Scenario, Tally, Typed, around_writes, requests, where_it_differs
+from tests.crash.crash_points import CrashPoints, Scenario, Tally, Typed, around_writes, requests, where_it_differs
 
 SYNC = ("sync",)
 PLAN = ("plan", "-o", "plan.jsonl")
@@ -94,9 +94,9 @@ def few(number: int, what: str) -> bool:
 
 @pytest.mark.parametrize("name", ["first sync", "undo"])
 def test_a_command_that_is_killed_is_made_good(bench: Bench, name: str) -> None:
-    deaths = Deaths(bench, SCENARIOS[name])
-    tally = deaths.die(few)
-    assert tally.kills == sum(few(number, what) for number, what in enumerate(deaths.points)) > 2
+    crashes = CrashPoints(bench, SCENARIOS[name])
+    tally = crashes.die(few)
+    assert tally.kills == sum(few(number, what) for number, what in enumerate(crashes.points)) > 2
     said(name, tally)
 
 
@@ -104,40 +104,37 @@ PARTS = [(name, part) for name in SCENARIOS for part in range(3 if "sync" in nam
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("name", "part"), PARTS)
 def test_a_command_that_is_killed_is_made_good_at_every_point(bench: Bench, name: str, part: int) -> None:
     parts = sum(name == other for other, _ in PARTS)
-    deaths = Deaths(bench, SCENARIOS[name])
-    tally = deaths.die(lambda number, _: number % parts == part)
+    crashes = CrashPoints(bench, SCENARIOS[name])
+    tally = crashes.die(lambda number, _: number % parts == part)
     assert tally.kills == len(range(part, tally.points, parts))
     said(f"{name}, part {part + 1} of {parts}", tally)
 
 
 def test_a_command_that_is_killed_twice_in_a_row_is_made_good(bench: Bench) -> None:
-    tally = Deaths(bench, SCENARIOS["undo"]).die(is_answer, again=-1)
+    tally = CrashPoints(bench, SCENARIOS["undo"]).die(is_answer, again=-1)
     assert tally.pairs > tally.kills > 0
     said("undo, twice", tally)
 
 
 @pytest.mark.slow
 @pytest.mark.thorough
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_command_that_is_killed_twice_in_a_row_is_made_good_wherever_it_differs(bench: Bench, name: str) -> None:
-    deaths = Deaths(bench, SCENARIOS[name])
-    tally = deaths.die(where_it_differs, again=3)
-    assert tally.kills == sum(where_it_differs(number, what) for number, what in enumerate(deaths.points))
+    crashes = CrashPoints(bench, SCENARIOS[name])
+    tally = crashes.die(where_it_differs, again=3)
+    assert tally.kills == sum(where_it_differs(number, what) for number, what in enumerate(crashes.points))
     assert tally.pairs == tally.kills * 3
     said(f"{name}, twice", tally)
 
 
 @pytest.mark.slow
 @pytest.mark.thorough
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", ["apply", "undo"])
 def test_all_pairs_of_requests_at_which_a_command_and_its_repetition_are_killed(bench: Bench, name: str) -> None:
-    tally = Deaths(bench, SCENARIOS[name]).die(requests, again=-1)
+    tally = CrashPoints(bench, SCENARIOS[name]).die(requests, again=-1)
     assert tally.pairs >= tally.kills > 0
     said(f"{name}, all pairs of requests", tally)
 
@@ -147,6 +144,6 @@ def test_all_pairs_of_requests_at_which_a_command_and_its_repetition_are_killed(
 )
 def test_a_naive_sync_is_noticed(bench: Bench, sabotage: str) -> None:
     """Negative controls: each is right when nothing happens, and loses something when it dies at the wrong moment."""
-    deaths = Deaths(bench, SCENARIOS["first sync"], sabotage)
+    crashes = CrashPoints(bench, SCENARIOS["first sync"], sabotage)
     with pytest.raises(AssertionError, match="dying at point"):
-        deaths.die(around_writes)
+        crashes.die(around_writes)

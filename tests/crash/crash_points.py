@@ -51,8 +51,8 @@ class Outcome:
     writes: Counter[tuple[Ref, str]]
 
 
-class Deaths:
-    """One scenario on a bench, lived undisturbed once, and then with deaths."""
+class CrashPoints:
+    """One scenario on a bench, lived undisturbed once, and then with crashes."""
 
     def __init__(self, bench: Bench, scenario: Scenario, sabotage: str = "") -> None:
         self.bench = bench
@@ -70,7 +70,7 @@ class Deaths:
         assert self.undisturbed.writes, "nothing is at stake"
 
     def die(self, choose: Choice, *, again: int = 0) -> Tally:
-        """Dies at each chosen point. From each of these deaths, dies in the recovery too, at `again` points of it, or,
+        """Dies at each chosen point. From each of these crashes, dies in the recovery too, at `again` points of it, or,
         when that is negative, at each of its requests."""
         for number, what in enumerate(self.points):
             if choose(number, what):
