@@ -52,8 +52,8 @@ def _runs(store: LinkStore, changes: Sequence[LinkChange]) -> Iterator[Sequence[
     """Changes that one call may write: of one direction, and of each link one."""
     run: list[LinkChange] = []
     for change in changes:
-        is_full = len(run) == store.most
-        if run and (is_full or run[0].after != change.after or any(one.key == change.key for one in run)):
+        is_there = (change.ref, change.target) in {(one.ref, one.target) for one in run}
+        if run and (is_there or run[0].after != change.after or len(run) == store.most):
             yield run
             run = []
         run.append(change)
