@@ -59,7 +59,8 @@ class Connector(Protocol):
 
         `Named` records come once each, those of a kind in the order of the refs, with the links that leave them. One
         that was deleted comes as a deleted record where the CRM still shows it; else its name is in `Page.gone`, as is
-        a name that the CRM cannot have given. Names of other connections are left out.
+        a name that the CRM cannot have given; the record that it was merged into may come along. Names of other
+        connections are left out.
         """
         ...
 

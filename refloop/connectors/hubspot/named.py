@@ -5,12 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from refloop.connectors.hubspot.answers import BatchRead, nonsense
 from refloop.connectors.hubspot.client import BATCH, Client, chunks
 from refloop.connectors.hubspot.look import is_usable
 from refloop.connectors.hubspot.names import OBJECTS
 from refloop.connectors.hubspot.page import archived_records, linked_contacts, page_of
-from refloop.connectors.hubspot.records import Reader
+from refloop.connectors.hubspot.records import Reader, merged_ids
 from refloop.model import Kind, Page, Ref
+
+
+def missing_of(batch: BatchRead, ids: Sequence[str], what: str) -> list[str]:
+    """Those of the ids that an answer does not show, in their order.
+
+    Raises CrmUnavailable where it shows a record that was not asked for, and that none of them was merged into; or
+    passes over one that was without a word.
+    """
+    there = {row.id for row in batch.rows}
+    missing = [record for record in ids if record not in there]
+    merged = {row.id: merged_ids(row) & set(missing) for row in batch.rows}
+    if any(record not in ids and not losers for record, losers in merged.items()):
+        raise nonsense(what, "it has a record that was not asked for")
+    if set(missing).difference(*merged.values()) and not batch.errors:
+        raise nonsense(what, "it says nothing of a record that was asked for")
+    return missing
 
 
 class NamedRecords:
@@ -39,9 +56,12 @@ class NamedRecords:
         """Records that were merged away are gone; where HubSpot shows what they were merged into, that comes too."""
         place = {record: number for number, record in enumerate(ids)}
         properties = self._reader.properties(kind)
-        rows = self._client.batch_read(kind, ids, properties).rows
-        missing = [record for record in ids if record not in {row.id for row in rows}]
+        what = f"the batch read of {OBJECTS[kind]}"
+        batch = self._client.batch_read(kind, ids, properties)
+        rows, missing = batch.rows, missing_of(batch, ids, what)
         archived = self._client.batch_read(kind, missing, properties, archived=True).rows if missing else ()
+        if not {row.id for row in archived} <= set(missing):
+            raise nonsense(what, "it has an archived record that was not asked for")
         page = page_of(self._reader, kind, rows, linked_contacts(self._client, kind, rows))
         records = (*page.records, *archived_records(self._reader, kind, archived))
         gone = [record for record in missing if record not in {row.id for row in archived}]
