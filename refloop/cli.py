@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,7 +14,6 @@ from refloop import __version__, log
 from refloop.commands import demo, inspect, intake, ledger, setup, sync
 from refloop.commands.console import err, out
 from refloop.errors import Exit, RefloopError
-from refloop.ledger.engine.sqlite import translated
 from refloop.report import text
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -114,9 +112,6 @@ def _reported(error: Exception) -> Exit:
     if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in _OF_THE_LOCAL_CRMS:
         text.say(err, 'refloop: the local CRMs are not installed: pip install "refloop[sandbox]"', "red")
         return Exit.USAGE
-    if isinstance(error, sqlite3.DatabaseError):
-        translation = translated(error, Path("(see `ledger:` in the configuration)"))
-        error = translation if isinstance(translation, RefloopError) else error
     if isinstance(error, RefloopError):
         log.error("command failed", exit=int(error.exit), problem=error.message)
         text.say(err, f"refloop: {error}", "red")

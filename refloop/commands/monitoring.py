@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from refloop import __version__
 from refloop.errors import RefloopError
+from refloop.ledger.engine.base import StatementError
 from refloop.report.health import health
 from refloop.report.prometheus import exposition, metrics, write_metrics
 from refloop.sync.plan import Planner
@@ -27,7 +27,7 @@ def writes_metrics(work: Session) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(RefloopError, sqlite3.Error):
+        with suppress(RefloopError, StatementError):
             _write_metrics(work)
         raise
     _write_metrics(work)

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from refloop.ledger import Ledger, open_ledger, records
+from refloop.ledger.engine.sqlite import SqliteEngine
 from refloop.ledger.runs import INTERRUPTED
 from refloop.model import Kind, Page, Ref
 from refloop.sync.context import RunContext
@@ -74,6 +75,12 @@ class MortalConnection:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
+
+
+def engine_of(ledger: Ledger) -> SqliteEngine:
+    """The engine under a ledger, of which a test may replace the connection."""
+    assert isinstance(ledger.engine, SqliteEngine)
+    return ledger.engine
 
 
 class MortalCrm(MemoryCrm):
@@ -136,8 +143,9 @@ class Life:
         return self.end()
 
     def sync(self) -> None:
-        real = self.loop.ledger.engine.connection
-        self.loop.ledger.engine.connection = MortalConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
+        engine = engine_of(self.loop.ledger)
+        real = engine.connection
+        engine.connection = MortalConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
         self.fate.armed = True
         try:
             self.loop.sync()
@@ -148,7 +156,7 @@ class Life:
             self.loop.sync()
         else:
             self.fate.armed = False
-            self.loop.ledger.engine.connection = real
+            engine.connection = real
 
     def create(self, crm: str, kind: Kind, draft: Draft) -> Ref:
         self.refs.append(self.crms[crm].create(kind, draft))
