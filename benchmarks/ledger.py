@@ -26,12 +26,12 @@ from refloop.ledger.records import keep_page
 from refloop.mapping.codes import code_key
 from refloop.mapping.policy import Policy
 from refloop.model import Code, Kind, Link, Outcome, Page, Record, Ref, Referrer, Relation
+from refloop.sync.context import RunContext
 from refloop.sync.intake import Enrolment, enrol
 from refloop.sync.plan import Planner
 from refloop.sync.stages import Decider
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-POLICY = Policy()
 PAGE = 500
 CODES = 1000
 
@@ -93,14 +93,15 @@ def measure(size: int) -> dict[str, float]:
         for page in pages(size):
             keep_page(ledger, 1, "crm", page, START)
         figures["pull"] = time.process_time() - begun
+        context = RunContext(ledger, 1, Policy(), lambda: START)
         begun = time.process_time()
-        Decider(ledger, 1, POLICY).decide()
+        Decider(context).decide()
         figures["decide"] = time.process_time() - begun
         begun = time.process_time()
-        figures["changes"] = sum(len(plan.changes) for plan in Planner(ledger, POLICY).plans())
+        figures["changes"] = sum(len(plan.changes) for plan in Planner(context).plans())
         figures["plan"] = time.process_time() - begun
         begun = time.process_time()
-        Decider(ledger, 2, POLICY).decide()
+        Decider(RunContext(ledger, 2, Policy(), lambda: START)).decide()
         figures["nothing new"] = time.process_time() - begun
         ledger.close()
     figures["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -3,7 +3,7 @@
     python benchmarks/matching.py [--codes 100000] [--texts 200000] [--seed 1]
 
 For each way of making codes, texts are generated whose true code is known. Counted are right, wrong and missed
-matches and the questions raised, by kind of text; "spelt" is a wrong match too, of a typo that is, letter by letter,
+matches and the items raised, by kind of text; "spelt" is a wrong match too, of a typo that is, letter by letter,
 a code issued to somebody else, which no matcher can tell. Times are ratios: the whole cascade against one dictionary
 lookup of the whole field, on the same texts in the same process. Codes and texts are synthetic.
 """
@@ -21,10 +21,11 @@ from datetime import date
 from random import Random
 
 from refloop.mapping.codes import CodeBook, code_key
-from refloop.mapping.match import Reading, read_codes
-from refloop.model import Code
+from refloop.mapping.match import CarriedTexts, Reading, read_codes
+from refloop.model import Code, Kind, Ref
 
 DAY = date(2026, 3, 1)
+LEAD = Ref("crm", Kind.LEAD, "1")
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 NAMES = "ANNA JULIA OLIVER LILLY BOB CARLO ILONA SOFIA MIKE NOOR EMIL RUTH HUGO ZOE IVAN LOLA".split()  # noqa: SIM905 - a table
 THINGS = "SUN LION ROAD COFFEE TRAIL OCEAN PIXEL CLOUD BLOOM LIGHT".split()  # noqa: SIM905 - a table
@@ -142,7 +143,7 @@ def timed(work: Callable[[], object]) -> float:
 
 def verdict(text: Text, reading: Reading) -> str:
     if reading.match is None:
-        return "asked" if reading.questions else ("missed" if text.key else "right")
+        return "asked" if reading.items else ("missed" if text.key else "right")
     if reading.match.code == text.key:
         return "right"
     return "spelt" if text.kind == "typo" and code_key(text.text) == reading.match.code else "wrong"
@@ -157,7 +158,7 @@ def report(regime: str, codes: list[str], texts: list[Text]) -> Iterator[str]:
     tracemalloc.stop()
     gc.collect()
     build = timed(lambda: CodeBook(issued))
-    cascade = timed(lambda: [read_codes({"Note": text.text}, DAY, book) for text in texts])
+    cascade = timed(lambda: [read_codes(CarriedTexts(LEAD, {"Note": text.text}, DAY), book) for text in texts])
     lookup = timed(lambda: [plain.get(code_key(text.text)) for text in texts])
     yield f"\n{regime}: {len(codes):,} codes, {len(texts):,} texts"
     yield f"  book: {build:.2f} s of processor, {megabytes:.1f} MB beside the codes themselves"
@@ -167,7 +168,7 @@ def report(regime: str, codes: list[str], texts: list[Text]) -> Iterator[str]:
     )
     counts: dict[str, Counter[str]] = {}
     for text in texts:
-        found = verdict(text, read_codes({"Note": text.text}, DAY, book))
+        found = verdict(text, read_codes(CarriedTexts(LEAD, {"Note": text.text}, DAY), book))
         counts.setdefault(text.kind, Counter())[found] += 1
     yield from table(counts, sum(text.key is not None and code_key(text.text) == text.key for text in texts))
 

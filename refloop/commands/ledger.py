@@ -90,7 +90,7 @@ def forget_person(
     Referrals, credits and totals stay. The CRMs are left alone.
     """
     with working(context) as work:
-        found = person_of(work.ledger, person)
+        found = person_of(work.context(), person)
         for ref in sorted(found.refs):
             text.say(out, f"{ref}")
         if not yes and not typer.confirm(f"Erase this person ({len(found.refs)} records)? It cannot be taken back."):

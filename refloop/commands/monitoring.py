@@ -17,7 +17,7 @@ from refloop.sync.session import Session
 
 def health_report(work: Session) -> dict[str, Any]:
     """What `refloop status` tells."""
-    return health(work.ledger, Planner(work.ledger, work.policy), work.config.connections, work.clock())
+    return health(work.ledger, Planner(work.context()), work.config.connections, work.clock())
 
 
 @contextmanager

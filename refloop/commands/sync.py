@@ -146,11 +146,11 @@ def plan(
 
 
 def _changes(work: Session, only: str | None) -> Iterator[Change]:
-    return (change for item in Planner(work.ledger, work.policy).plans(only) for change in item.changes)
+    return (change for item in Planner(work.context()).plans(only) for change in item.changes)
 
 
 def _conflicts(work: Session, only: str | None) -> Iterator[Mapping[str, Any]]:
-    return figures.conflicts_to_come(work.ledger, Planner(work.ledger, work.policy).plans(only))
+    return figures.conflicts_to_come(work.ledger, Planner(work.context()).plans(only))
 
 
 def _show_plan(work: Session, only: str | None, page: Console) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from refloop import log
@@ -13,44 +14,38 @@ from refloop.model import Everything, Since, Span, format_time
 _DECIDED_BY = "policy:"
 _READ_BY = "reading:"
 
-_MATCHED = """
-    SELECT connection, kind, id FROM records WHERE texts <> '{}' OR found <> '{}'
-    UNION SELECT connection, kind, id FROM current_matches
-    UNION SELECT connection, kind, id FROM questions"""
+_RECORDS = "SELECT connection, kind, id FROM "
 
-_CLAIMED = """
-    SELECT connection, kind, id FROM members
-    UNION SELECT connection, kind, id FROM current_matches"""
-
-_CREDITED = """
-    SELECT connection, kind, id FROM credits
-    UNION SELECT connection, kind, id FROM members WHERE kind = 'deal'
-    UNION SELECT l.source_connection, l.source_kind, l.source_id FROM members m JOIN links l
+_DECIDED: Mapping[Part, tuple[str, ...]] = {
+    Part.MATCH: (
+        _RECORDS + "records WHERE texts <> '{}' OR found <> '{}'",
+        _RECORDS + "current_matches",
+        _RECORDS + "questions",
+    ),
+    Part.CLAIM: (_RECORDS + "members", _RECORDS + "current_matches"),
+    Part.CREDIT: (
+        _RECORDS + "credits",
+        _RECORDS + "members WHERE kind = 'deal'",
+        """SELECT l.source_connection, l.source_kind, l.source_id FROM members m JOIN links l
         ON l.target_connection = m.connection AND l.target_kind = m.kind AND l.target_id = m.id
-        WHERE l.source_kind = 'deal'
-    UNION SELECT l.target_connection, l.target_kind, l.target_id FROM members m JOIN links l
+        WHERE l.source_kind = 'deal'""",
+        """SELECT l.target_connection, l.target_kind, l.target_id FROM members m JOIN links l
         ON l.source_connection = m.connection AND l.source_kind = m.kind AND l.source_id = m.id
-        WHERE l.target_kind = 'deal'"""
-
-_STOOD = "SELECT '' AS connection, '' AS kind, referral AS id FROM referrals"
-
-_PLANNED = """
-    SELECT connection, kind, id FROM members
-    UNION SELECT connection, kind, id FROM credits
-    UNION SELECT connection, kind, id FROM receipts
-    UNION SELECT connection, kind, id FROM conflicts
-    UNION SELECT source_connection, source_kind, source_id FROM links WHERE relation = 'same-deal'
-    UNION SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
-        WHERE r.kind = 'contact'"""
-
-_DECIDED = {
-    Part.MATCH: _MATCHED,
-    Part.CLAIM: _CLAIMED,
-    Part.CREDIT: _CREDITED,
-    Part.STATUS: _STOOD,
-    Part.PLAN: _PLANNED,
+        WHERE l.target_kind = 'deal'""",
+    ),
+    Part.STATUS: ("SELECT '', '', referral FROM referrals",),
+    Part.PLAN: (
+        _RECORDS + "members",
+        _RECORDS + "credits",
+        _RECORDS + "receipts",
+        _RECORDS + "conflicts",
+        "SELECT source_connection, source_kind, source_id FROM links WHERE relation = 'same-deal'",
+        """SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
+        WHERE r.kind = 'contact'""",
+    ),
 }
-"""What each part of the rules decided about: names for the queue of its stage."""
+"""What each part of the rules decided about: names for the queue of its stage. A statement each, because their union
+would be held in memory."""
 
 
 def decide_anew(ledger: Ledger, run: int, policy: Policy, now: datetime) -> list[Part]:
@@ -62,11 +57,13 @@ def decide_anew(ledger: Ledger, run: int, policy: Policy, now: datetime) -> list
     if moved:
         with ledger.writing():
             for part in moved:
-                ledger.execute(
-                    "INSERT INTO queue (topic, connection, kind, id) "
-                    f"SELECT '{part.value}', connection, kind, id FROM ({_DECIDED[part]}) AS decided WHERE true "
-                    "ON CONFLICT DO NOTHING"
-                )
+                for names in _DECIDED[part]:
+                    # without "WHERE true", SQLite takes ON CONFLICT for the ON of a join
+                    ledger.execute(
+                        f"INSERT INTO queue (topic, connection, kind, id) SELECT ?, d.* FROM ({names}) AS d "
+                        "WHERE true ON CONFLICT DO NOTHING",
+                        (part.value,),
+                    )
                 rules = policy.parts[part]
                 _keep(ledger, _DECIDED_BY + part, rules.digest)
                 ledger.execute(

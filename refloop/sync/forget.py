@@ -15,9 +15,9 @@ from refloop.ledger.forget import Forgotten, bare, erase, scrub
 from refloop.ledger.identity import buyers, holders_of
 from refloop.ledger.records import record_of, records_of
 from refloop.ledger.store import Ledger
-from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
 from refloop.mapping.people import email_key, is_shared_mailbox
 from refloop.model import Kind, Page, Record, Ref
+from refloop.sync.context import RunContext
 
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"/?&=#']{1,64}@[\w.-]{1,253}")
 
@@ -39,23 +39,24 @@ class Erased:
     backup: Path
 
 
-def person_of(ledger: Ledger, name: str) -> Person:
+def person_of(context: RunContext, name: str) -> Person:
     """The person that an e-mail address or a record (connection:kind:id) names, with all records that are the same
     buyer: converted, merged, or with the same address.
 
     Raises DataError for what is neither, and for a record that was never seen or is nobody's.
     """
+    ledger, most = context.ledger, context.policy.claim.most_records_of_one_person
     email = email_key(name)
     if email is None:
-        return _buyer(ledger, [_person_record(ledger, _ref(name))], frozenset())
+        return _buyer(ledger, most, [_person_record(ledger, _ref(name))], frozenset())
     holders = holders_of(ledger, email)
     if is_shared_mailbox(email):  # its records are several people's: what else they have is their own
         return Person(frozenset([email]), frozenset(holders))
-    return _buyer(ledger, holders, frozenset([email]))
+    return _buyer(ledger, most, holders, frozenset([email]))
 
 
-def _buyer(ledger: Ledger, seeds: Collection[Ref], named: frozenset[str]) -> Person:
-    refs = frozenset(seeds).union(*buyers(ledger, seeds, is_shared_mailbox, MOST_RECORDS_OF_ONE_PERSON))
+def _buyer(ledger: Ledger, most: int, seeds: Collection[Ref], named: frozenset[str]) -> Person:
+    refs = frozenset(seeds).union(*buyers(ledger, seeds, is_shared_mailbox, most))
     found = {record.email for record in records_of(ledger, refs) if record.email and email_key(record.email)}
     return Person(named.union(email for email in found if not is_shared_mailbox(email)), refs)
 

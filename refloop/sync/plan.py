@@ -7,23 +7,22 @@ from collections.abc import Iterator, Sequence
 from refloop.ledger.queue import Topic, next_refs
 from refloop.ledger.receipts import all_written, refusals
 from refloop.ledger.records import records_of
-from refloop.ledger.store import Ledger
 from refloop.ledger.undo import undone_values
 from refloop.mapping.changes import Known, RecordPlan, plan_record
-from refloop.mapping.policy import Policy
 from refloop.model import Ref
+from refloop.sync.context import RunContext
 from refloop.sync.desired import DesiredState
 
 CHUNK = 2000
 
 
 class Planner:
-    """Makes plans for one policy."""
+    """Makes plans by the rules of a run."""
 
-    def __init__(self, ledger: Ledger, policy: Policy) -> None:
-        self._ledger = ledger
-        self._rules = policy.plan
-        self._desired = DesiredState(ledger, policy)
+    def __init__(self, context: RunContext) -> None:
+        self._ledger = context.ledger
+        self._rules = context.policy.plan
+        self._desired = DesiredState(context.ledger, context.policy)
 
     def chunks(self, connection: str | None = None) -> Iterator[list[RecordPlan]]:
         """The plans of the queued records of one connection or of all, in chunks, in the order of their names.

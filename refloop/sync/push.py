@@ -50,7 +50,7 @@ class Pusher:
 
     def push(self, name: str, connector: Connector) -> Counter[str]:
         """Sends what the plan for this connection says, chunk by chunk. Counts verdicts and conflicts."""
-        for plans in Planner(self._ledger, self._context.policy).chunks(name):
+        for plans in Planner(self._context).chunks(name):
             changes = [change for plan in plans for change in plan.changes]
             with self._ledger.writing():
                 conflicts = self._keep_conflicts(plans)

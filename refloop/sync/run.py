@@ -269,7 +269,7 @@ class _Run:
         if task.max_changes is None:
             return
         by_connection: Counter[str] = Counter()
-        for plan in Planner(self._ledger, self._context.policy).plans():
+        for plan in Planner(self._context).plans():
             by_connection[plan.ref.connection] += len(plan.changes)
         planned = by_connection.total()
         if planned > task.max_changes:

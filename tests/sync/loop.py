@@ -82,17 +82,55 @@ class Loop:
             Ref(row["connection"], Kind(row["kind"]), row["id"])
             for row in self.ledger.rows("SELECT connection, kind, id FROM records")
         ]
-        plans = Planner(self.ledger, self.policy).plan(everything)
+        plans = Planner(self.context()).plan(everything)
         return {(change.ref, change.field.name): change.after for plan in plans for change in plan.changes}
 
 
 def assert_balanced(ledger: Ledger, which: str = "") -> None:
-    """That the counts of runs add up, and are those of their receipts. A killed run has none."""
+    """That the counts of runs add up, and are those of their receipts (a killed run has none); and, unless only some
+    runs are looked at, that the history ends with what holds now."""
     for row in ledger.rows(f"SELECT run, counts FROM runs {which}"):  # noqa: S608 - a condition of a test
         counts = json.loads(row["counts"])
         assert imbalances(counts) == []
         for kept in ledger.rows(_RECEIPTS, (row["run"],)) if counts else ():
             assert counts[kept["connection"]].get(kept["verdict"], 0) == kept["n"], (counts, tuple(kept))
+    if not which:
+        assert_history(ledger)
+
+
+_HISTORY = (
+    (
+        "SELECT {columns} FROM claims h WHERE h.seq = (SELECT max(i.seq) FROM claims i WHERE i.referral = h.referral)",
+        "SELECT {columns} FROM referrals",
+        "referral, code_key, program, referrer, source, origin_connection, origin_kind, origin_id, email, claimed_at, "
+        "why, void, void_reason, policy",
+    ),
+    (
+        "SELECT {columns} FROM memberships h WHERE h.holds = 1 AND h.seq = (SELECT max(i.seq) FROM memberships i "
+        "WHERE (i.connection, i.kind, i.id, i.referral) = (h.connection, h.kind, h.id, h.referral))",
+        "SELECT {columns} FROM members",
+        "connection, kind, id, referral",
+    ),
+    (
+        "SELECT {columns} FROM code_definitions h WHERE h.seq = (SELECT max(i.seq) FROM code_definitions i "
+        "WHERE i.code_key = h.code_key)",
+        "SELECT {columns} FROM codes",
+        "code_key, code, referrer, program, valid_from, valid_to",
+    ),
+    (
+        "SELECT connection, kind, id, reason AS doubt, field, evidence, candidates FROM review_items h "
+        "WHERE h.open = 1 AND h.seq = (SELECT max(i.seq) FROM review_items i WHERE i.item = h.item)",
+        "SELECT {columns} FROM questions",
+        "connection, kind, id, doubt, field, evidence, candidates",
+    ),
+)
+
+
+def assert_history(ledger: Ledger) -> None:
+    """That the last row of each key in the history is what the ledger says now."""
+    for history, now, columns in _HISTORY:
+        was = sorted(map(repr, map(tuple, ledger.rows(history.format(columns=columns)))))
+        assert was == sorted(map(repr, map(tuple, ledger.rows(now.format(columns=columns))))), history
 
 
 _RECEIPTS = (

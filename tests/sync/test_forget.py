@@ -42,7 +42,7 @@ def refs(loop: Loop) -> dict[str, Ref]:
 
 
 def erased(loop: Loop, name: str) -> Erased:
-    return forget(loop.ledger, person_of(loop.ledger, name), NOW)
+    return forget(loop.ledger, person_of(loop.context(), name), NOW)
 
 
 def files_with(ledger: Ledger, text: str) -> list[Path]:
@@ -159,7 +159,7 @@ def test_the_guards_stand_before_and_after(loop: Loop, refs: dict[str, Ref]) -> 
 @pytest.mark.parametrize("name", ["nobody", "sales:lead:nobody", "sales:deal:nobody", ""])
 def test_a_name_that_is_nobodys_is_refused(loop: Loop, name: str) -> None:
     with pytest.raises(DataError):
-        person_of(loop.ledger, name)
+        person_of(loop.context(), name)
 
 
 def test_a_person_is_all_their_records_under_all_their_addresses(loop: Loop) -> None:
@@ -170,8 +170,8 @@ def test_a_person_is_all_their_records_under_all_their_addresses(loop: Loop) -> 
     other = crm.create(Kind.CONTACT, Draft(email="young@buyer.io"))
     crm.merge(contact, other)
     loop.sync()
-    named = person_of(loop.ledger, "young@buyer.io")
-    assert person_of(loop.ledger, str(lead)) == named
+    named = person_of(loop.context(), "young@buyer.io")
+    assert person_of(loop.context(), str(lead)) == named
     assert named.refs >= {lead, contact, other}
     assert named.emails == {"old@buyer.io", "young@buyer.io"}
     forget(loop.ledger, named, NOW)

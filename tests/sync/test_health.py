@@ -31,7 +31,7 @@ BOTH = ("sales", "marketing")
 
 
 def told(loop: Loop, after: timedelta = timedelta(), configured: tuple[str, ...] = BOTH) -> dict[str, Any]:
-    return health(loop.ledger, Planner(loop.ledger, loop.policy), configured, NOW + after)
+    return health(loop.ledger, Planner(loop.context()), configured, NOW + after)
 
 
 def of(found: dict[str, Any], name: str) -> dict[str, Any]:

@@ -188,7 +188,7 @@ def planned(loop: Loop, path: Path, count: int = 3) -> list[Ref]:
     loop.sync(push=False)
     from refloop.sync.plan import Planner
 
-    plans = Planner(loop.ledger, loop.policy).plans()
+    plans = Planner(loop.context()).plans()
     save_plan(path, loop.ledger, (change for item in plans for change in item.changes))
     return leads
 

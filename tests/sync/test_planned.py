@@ -109,7 +109,7 @@ def test_plans_come_in_the_order_of_names_and_planning_writes_nothing(loop: Loop
             loop.crms[name].create(Kind.LEAD, Draft(email=f"{name}{number}@buyer.io", code="ANNA-7K2Q"))
     loop.sync(push=False)
     position = loop.ledger.position()
-    planner = Planner(loop.ledger, loop.policy)
+    planner = Planner(loop.context())
     made = [item.ref for item in planner.plans()]
     assert made == sorted(made)
     assert len(made) == 14
