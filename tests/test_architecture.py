@@ -101,6 +101,11 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("sync/__init__.py", "import refloop.connectors.hubspot"),
         ("sync/__init__.py", "import refloop_sandbox"),
         ("connectors/salesforce/__init__.py", "import refloop.connectors.hubspot"),
+        ("ledger/store.py", "import sqlite3"),
+        ("report/health.py", "import sqlite_utils"),
+        ("ledger/queue.py", "import refloop.ledger.due"),
+        ("ledger/engine/dialect.py", "import refloop.ledger.engine.base"),
+        ("sync/context.py", "import refloop.sync.run"),
         ("stray.py", ""),
     ],
 )
