@@ -17,7 +17,7 @@ from typing import Any
 from _meter import metered
 from crm import Used
 
-from refloop.connectors.salesforce.schema import ROLE_FIELDS, STANDARD
+from refloop.connectors.salesforce.fields import ROLE_FIELDS, STANDARD
 from refloop_sandbox.launch import Process
 
 ENVIRONMENTS = Path(".bench-peers")

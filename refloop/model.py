@@ -143,6 +143,14 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """Who looks after a record in the CRM: a person there, or a queue. `name` is "" where the CRM does not tell it."""
+
+    id: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A lead, contact or deal as its CRM last showed it.
 
@@ -151,7 +159,7 @@ class Record:
     `title` is what a person calls it: a deal's name, a person's company. `stage` is the CRM's own word
     (a deal's stage, a lead's status, a contact's lifecycle stage); `outcome` is set for deals only, and is
     None there when the CRM's stage metadata does not know the stage. `closed_at` is when a won or lost deal
-    ended, by the CRM.
+    ended, by the CRM. `owner` is None where nobody looks after the record, or the CRM does not say who.
     """
 
     ref: Ref
@@ -167,6 +175,7 @@ class Record:
     currency: str | None = None
     closed_at: datetime | None = None
     deleted: bool = False
+    owner: Owner | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,13 +202,15 @@ class Page:
     """What one step of a pull brought. The ledger keeps all of it, cursor included, in one transaction.
 
     `whole` names the (source, relation) pairs for which `links` is the complete truth: edges of theirs that
-    are not in `links` are gone. `cursor` None means: nothing to remember yet.
+    are not in `links` are gone. `gone` are records that were asked for by name and of which the CRM shows nothing any
+    more. `cursor` None means: nothing to remember yet.
     """
 
     records: tuple[Record, ...] = ()
     links: tuple[Link, ...] = ()
     whole: tuple[tuple[Ref, Relation], ...] = ()
     cursor: Cursor | None = None
+    gone: tuple[Ref, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,14 +233,14 @@ class Between:
     end: datetime
 
 
-Span = Everything | Since | Between
-
-
 @dataclass(frozen=True, slots=True)
-class Wants:
-    """What a pull should bring beside the facts that every record has: our own fields."""
+class Named:
+    """Pull these records, whatever their modification times. Its pages carry no cursor."""
 
-    fields: tuple[FieldSpec, ...]
+    refs: tuple[Ref, ...]
+
+
+Span = Everything | Since | Between | Named
 
 
 class Level(StrEnum):

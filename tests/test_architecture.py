@@ -106,6 +106,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("ledger/queue.py", "import refloop.ledger.due"),
         ("ledger/engine/dialect.py", "import refloop.ledger.engine.base"),
         ("sync/context.py", "import refloop.sync.run"),
+        ("connectors/salesforce/batch.py", "import refloop.connectors.salesforce.write"),
+        ("connectors/hubspot/names.py", "import refloop.connectors.hubspot.client"),
+        ("connectors/http/errors.py", "import refloop.connectors.http.transport"),
+        ("connectors/http/retry.py", "import refloop.connectors.base"),
         ("stray.py", ""),
     ],
 )

@@ -11,7 +11,7 @@ import typer
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.config import write_template
 from refloop.errors import Exit
-from refloop.model import Finding, Level, Wants
+from refloop.model import Finding, Level
 from refloop.report import text
 from refloop.sync.run import CONNECTION_TROUBLE
 from refloop.sync.run_report import severity
@@ -33,7 +33,7 @@ def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption =
     """Look for what would keep refloop from working: one finding a line, with what to do. Writes nothing."""
     with opened(context) as work:
         finish(
-            _each_connection(work, only, lambda crm: crm.check(Wants(work.policy.fields)), as_json),
+            _each_connection(work, only, lambda crm: crm.check(work.policy.fields), as_json),
             "nothing to complain of",
         )
 

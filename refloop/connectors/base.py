@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from refloop.config import ConnectionSettings
 from refloop.errors import ConfigError
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage
 
 Clock = Callable[[], datetime]
 """Gives the present as an aware UTC time. Only for deadlines and logs: a watermark is the server's clock."""
@@ -33,7 +34,7 @@ class Connector(Protocol):
 
     def __init__(self, connection: str, settings: Any, *, clock: Clock) -> None: ...
 
-    def check(self, wants: Wants) -> Iterator[Finding]:
+    def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """Says what would keep pull or push from working. Writes nothing."""
         ...
 
@@ -49,11 +50,15 @@ class Connector(Protocol):
         """
         ...
 
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         """Brings all kinds together, in pages. May bring a record twice; never misses one.
 
         The cursor of a page stands for that page and all before it, so that a pull that stops after any page
         goes on from there. A page is yielded only when it is whole: a cut or foreign answer raises.
+
+        `Named` records come once each, those of a kind in the order of the refs, with the links that leave them. One
+        that was deleted comes as a deleted record where the CRM still shows it; else its name is in `Page.gone`, as is
+        a name that the CRM cannot have given. Names of other connections are left out.
         """
         ...
 
@@ -116,7 +121,7 @@ def connector_class(name: str) -> type[Connector]:
 
     Only installed entry points count, never a path. Raises ConfigError when there is none.
     """
-    found = {point.name: point for point in entry_points(group="refloop.connectors")}
+    found = _installed()
     if name not in found:
         raise ConfigError(
             f"there is no connector {name!r}",
@@ -124,3 +129,9 @@ def connector_class(name: str) -> type[Connector]:
         )
     loaded: type[Connector] = found[name].load()
     return loaded
+
+
+@cache
+def _installed() -> Mapping[str, EntryPoint]:
+    """The connectors of all installed packages, by name: to find them is to read every package's metadata."""
+    return {point.name: point for point in entry_points(group="refloop.connectors")}

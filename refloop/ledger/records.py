@@ -15,18 +15,18 @@ from refloop.ledger.engine.base import Row
 from refloop.ledger.full_pull import count_brought
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.store import Ledger, ref_of
-from refloop.model import Cursor, Kind, Link, Outcome, Page, Record, Ref, Relation, format_time, parse_time
+from refloop.model import Cursor, Kind, Link, Outcome, Owner, Page, Record, Ref, Relation, format_time, parse_time
 
 _UPSERT = """
     INSERT INTO records (connection, kind, id, created_at, modified_at, email, title, texts, found, stage, outcome,
-                         amount, currency, closed_at, deleted, hash, changed_run)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                         amount, currency, closed_at, deleted, owner_id, owner_name, hash, changed_run)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (connection, kind, id) DO UPDATE SET
         created_at = excluded.created_at, modified_at = excluded.modified_at, email = excluded.email,
         title = excluded.title, texts = excluded.texts, found = excluded.found, stage = excluded.stage,
         outcome = excluded.outcome, amount = excluded.amount, currency = excluded.currency,
-        closed_at = excluded.closed_at, deleted = excluded.deleted, hash = excluded.hash,
-        changed_run = excluded.changed_run"""
+        closed_at = excluded.closed_at, deleted = excluded.deleted, owner_id = excluded.owner_id,
+        owner_name = excluded.owner_name, hash = excluded.hash, changed_run = excluded.changed_run"""
 
 _CONTENT_COLUMNS = (
     "created_at",
@@ -63,7 +63,7 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
         counts["rejected"] += len(page.records) - len(records)
         fresh = _changed(ledger, records, counts)
         ledger.execute_many(_UPSERT, [(*_columns(record), run) for record in fresh])
-        touched = {record.ref for record in fresh} | _keep_links(ledger, run, page)
+        touched = {record.ref for record in fresh} | _keep_links(ledger, run, page) | _keep_gone(ledger, run, page)
         enqueue(ledger, Topic.MATCH, touched)
         if touched:
             ledger.moved()
@@ -176,11 +176,18 @@ def _drop_by_key(ledger: Ledger, link: Link, *, but: tuple[str, ...] = ()) -> se
     return _drop(ledger, [tuple(row) for row in known if tuple(row) != but])
 
 
-def _bury(ledger: Ledger, run: int, ref: Ref) -> None:
-    """A record that was merged away is gone, whether or not its CRM ever shows it as deleted."""
+def _keep_gone(ledger: Ledger, run: int, page: Page) -> set[Ref]:
+    """Marks as deleted what the CRM does not show any more. Returns the records that were not so before."""
+    return {ref for ref in page.gone if _bury(ledger, run, ref)}
+
+
+def _bury(ledger: Ledger, run: int, ref: Ref) -> bool:
+    """A record that was merged away is gone, whether or not its CRM ever shows it as deleted. Whether it was there."""
     record = record_of(ledger, ref)
-    if record is not None and not record.deleted:
-        ledger.execute(_UPSERT, (*_columns(replace(record, deleted=True)), run))
+    if record is None or record.deleted:
+        return False
+    ledger.execute(_UPSERT, (*_columns(replace(record, deleted=True)), run))
+    return True
 
 
 def _edge(link: Link) -> tuple[str, ...]:
@@ -233,6 +240,11 @@ def _fields(record: Record) -> tuple[object, ...]:
     )
 
 
+def _owner(record: Record) -> tuple[object, ...]:
+    """What is kept of the owner; nothing where there is none, so that such a record has the hash that it always had."""
+    return tuple(map(_storable, (record.owner.id, record.owner.name))) if record.owner else ()
+
+
 def _json(values: Mapping[str, str]) -> str:
     return _ENCODER.encode(dict(values)) if values else "{}"
 
@@ -244,7 +256,7 @@ def _values(text: str) -> dict[str, str]:
 
 def hash_of(record: Record) -> str:
     """What a row of `records` keeps beside its content, which shows whether either was altered."""
-    return _digest(_content(record))
+    return _digest((*_content(record), *_owner(record)))
 
 
 def _digest(content: tuple[object, ...]) -> str:
@@ -252,14 +264,16 @@ def _digest(content: tuple[object, ...]) -> str:
 
 
 def _columns(record: Record) -> tuple[object, ...]:
-    content = _content(record)
+    content, owner = _content(record), _owner(record)
     ref, (created, *rest) = record.ref, content
-    return (ref.connection, ref.kind.value, ref.id, created, stamp(record.modified_at), *rest, _digest(content))
+    name, hashed = (ref.connection, ref.kind.value, ref.id), _digest((*content, *owner))
+    return (*name, created, stamp(record.modified_at), *rest, *(owner or (None, None)), hashed)
 
 
 def stored_hash_of(row: Row) -> str:
     """`hash_of` the record that a row of `records` holds, without reading it: the content is kept as it is hashed."""
-    return _digest(tuple(row[name] for name in _CONTENT_COLUMNS))
+    owner = () if row["owner_id"] is None else (row["owner_id"], row["owner_name"])
+    return _digest((*(row[name] for name in _CONTENT_COLUMNS), *owner))
 
 
 def record_from(row: Row) -> Record:
@@ -278,6 +292,7 @@ def record_from(row: Row) -> Record:
         currency=row["currency"],
         closed_at=parse_time(row["closed_at"]) if row["closed_at"] else None,
         deleted=bool(row["deleted"]),
+        owner=Owner(row["owner_id"], row["owner_name"]) if row["owner_id"] is not None else None,
     )
 
 

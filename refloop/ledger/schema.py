@@ -400,3 +400,10 @@ def history(db: Engine) -> None:
         )
     for table in ("claims", "memberships", "code_definitions", "review_items"):
         _guard(db, table)
+
+
+@migrations()
+def owners(db: Engine) -> None:
+    """Who looks after a record in its CRM; NULL where nobody does, or where it was last read before this was kept."""
+    for column in ("owner_id", "owner_name"):
+        db.execute(f"ALTER TABLE records ADD COLUMN {column} TEXT")

@@ -12,7 +12,7 @@ from refloop.ledger.rebuild import arrived, expect, known_between, refuse
 from refloop.ledger.records import keep_page
 from refloop.mapping.people import email_key
 from refloop.mapping.trust import is_shrunk
-from refloop.model import Between, Everything, Page, Span, Wants
+from refloop.model import Between, Everything, Page, Span
 from refloop.sync.context import RunContext
 from refloop.sync.forget import without_forgotten
 
@@ -43,7 +43,7 @@ class Puller:
         Raises what the connector raises; the pages before are kept.
         """
         context = self._context
-        for page in connector.pull(Wants(context.policy.fields), span):
+        for page in connector.pull(context.policy.fields, span):
             known = without_forgotten(tidy(page), context.forgotten)
             self.counts += keep_page(self._ledger, context.run, name, known, context.clock())
             self.records_seen += sum(not record.deleted for record in known.records)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from refloop.connectors.base import Connector, Recalls
-from refloop.connectors.fence import fenced
+from refloop.connectors.http.fence import fenced
 from refloop.ledger.queue import Topic, dequeue, enqueue
 from refloop.ledger.receipts import forget_intent, intend, keep_conflicts, keep_receipts, unsettled
 from refloop.mapping.changes import RecordPlan

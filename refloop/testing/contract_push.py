@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from refloop.connectors.base import Connector, Recalls
-from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Since, Verdict, Wants
+from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Since, Verdict
 from refloop.testing.contract_pull import HOUR, ODD_TEXTS, everything, going_on
 from refloop.testing.contract_setup import ContractBase
 from refloop.testing.seen import Seen
@@ -55,15 +57,15 @@ class PushContract(ContractBase):
 
     @pytest.mark.parametrize(("type_", "value"), ODD_VALUES)
     def test_values_go_round(
-        self, world: World, connector: Connector, wants: Wants, type_: FieldType, value: str
+        self, world: World, connector: Connector, ours: Sequence[FieldSpec], type_: FieldType, value: str
     ) -> None:
-        field = next(field for field in wants.fields if field.type is type_)
+        field = next(field for field in ours if field.type is type_)
         (ref,) = _people(world, 1)
         (receipt,) = connector.push([_change(ref, field, value)])
         assert receipt.verdict is Verdict.WRITTEN, receipt.reason
         assert world.stored(ref, field) == value
-        assert connector.read([ref], wants.fields) == {ref: {field.name: value}}
-        assert everything(world, wants).records[ref].found == {field.name: value}
+        assert connector.read([ref], ours) == {ref: {field.name: value}}
+        assert everything(world, ours).records[ref].found == {field.name: value}
 
     def test_none_clears(self, world: World, connector: Connector, fields: Fields) -> None:
         values = ("ANNA-10", "won", "0.5", "99.9", "2026-02-28T23:59:59Z")
@@ -236,26 +238,30 @@ class PushContract(ContractBase):
         world.write(ref, fields[2], "0.5")
         assert connector.read([ref], fields[:2]) == {ref: {fields[0].name: "ANNA"}}
 
-    def test_our_own_write_comes_back_as_our_own(self, world: World, connector: Connector, wants: Wants) -> None:
-        code = wants.fields[0]
+    def test_our_own_write_comes_back_as_our_own(
+        self, world: World, connector: Connector, ours: Sequence[FieldSpec]
+    ) -> None:
+        code = ours[0]
         ref = world.create(Kind.CONTACT, Draft(email="anna@example.com", title="Acme", code="ANNA-10"))
-        seen = everything(world, wants)
+        seen = everything(world, ours)
         before = seen.records[ref]
         world.pass_time(HOUR)
         assert _verdicts(list(connector.push([_change(ref, code, "ANNA")]))) == [Verdict.WRITTEN]
         world.pass_time(HOUR)
-        after = going_on(world, wants, seen).records[ref]
+        after = going_on(world, ours, seen).records[ref]
         assert after.found == {code.name: "ANNA"}
         assert (after.created_at, after.email, after.title) == (before.created_at, before.email, before.title)
         assert (after.texts, after.stage) == (before.texts, before.stage)
 
-    def test_a_push_does_not_hide_a_persons_edit(self, world: World, connector: Connector, wants: Wants) -> None:
+    def test_a_push_does_not_hide_a_persons_edit(
+        self, world: World, connector: Connector, ours: Sequence[FieldSpec]
+    ) -> None:
         ref = world.create(Kind.CONTACT, Draft(email="anna@example.com", code="OLD-1"))
-        cursor = everything(world, wants).cursor
+        cursor = everything(world, ours).cursor
         assert cursor
         world.pass_time(HOUR)
         world.edit(ref, "NEW-1")
-        list(connector.push([_change(ref, wants.fields[0], "ANNA")]))
+        list(connector.push([_change(ref, ours[0], "ANNA")]))
         world.pass_time(HOUR)
-        news = Seen(world.connection).take(world.connector().pull(wants, Since(cursor)))
+        news = Seen(world.connection).take(world.connector().pull(ours, Since(cursor)))
         assert "NEW-1" in news.records[ref].texts.values()

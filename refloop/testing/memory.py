@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from refloop.connectors.base import Connector
-from refloop.model import FieldSpec, Kind, Outcome, Record, Ref, Relation, canonical
+from refloop.model import FieldSpec, Kind, Outcome, Owner, Record, Ref, Relation, canonical
 from refloop.testing.memory_api import START, TOKEN, MemoryApi, Row
 from refloop.testing.memory_connector import MemoryConnector, RecallingConnector
 from refloop.testing.world import Draft, World
@@ -96,6 +96,11 @@ class MemoryCrm(MemoryApi, World):
         self._link(loser, Relation.MERGED_INTO, survivor)
         self._update(survivor)
         return survivor
+
+    def hand_over(self, ref: Ref, name: str) -> str:
+        owner = Owner(f"user of {name}", name)
+        self._update(ref, owner=owner)
+        return owner.id
 
     def associate(self, deal: Ref, person: Ref) -> None:
         self._link(deal, Relation.ASSOCIATED_WITH, person)

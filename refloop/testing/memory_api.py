@@ -85,6 +85,16 @@ class MemoryApi:
         refs = {record.ref for record in found}
         return found, [link for link in self._links.values() if link.source in refs]
 
+    def api_records(self, token: str, refs: Sequence[Ref]) -> tuple[Sequence[Record], Sequence[Link]]:
+        """The records of those names, the deleted ones too, with the links that leave them; at most a page of them."""
+        self._admit(token, "records")
+        if len(refs) > self.page_size:
+            raise ValueError("more than a page is asked for")
+        if self._garbled:
+            raise CrmUnavailable(f"{self.connection}: the answer was cut short", remedy="Run again.")
+        found = [replace(row.record, found=dict(row.own)) for ref in refs if (row := self._rows.get(ref))]
+        return found, [link for link in self._links.values() if link.source in refs]
+
     def api_read(self, token: str, refs: Sequence[Ref]) -> Mapping[Ref, Mapping[str, str]]:
         """Our fields of the records that are not gone."""
         self._admit(token, "read")

@@ -18,6 +18,7 @@ from refloop.model import (
     FieldSpec,
     Finding,
     Level,
+    Named,
     Page,
     Receipt,
     Record,
@@ -27,7 +28,6 @@ from refloop.model import (
     Span,
     Usage,
     Verdict,
-    Wants,
 )
 from refloop.testing.memory_api import CHANGED, TOKEN, Broken, Held, MemoryApi
 
@@ -74,9 +74,9 @@ class MemoryConnector:
         self._crm = crm
         self._token = _Hidden(token)
 
-    def check(self, wants: Wants) -> Iterator[Finding]:
+    def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         there = set(self._crm.api_fields(self._token.value))
-        for field in wants.fields:
+        for field in fields:
             for kind in field.kinds:
                 if (kind, field.name) not in there:
                     remedy = "Run `refloop provision`."
@@ -103,8 +103,8 @@ class MemoryConnector:
     def usage(self) -> Usage | None:
         return None
 
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        names = {field.name for field in wants.fields}
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        names = {field.name for field in fields}
         for page in self._span(span):
             yield replace(page, records=tuple(_with_found(record, names) for record in page.records))
 
@@ -132,7 +132,15 @@ class MemoryConnector:
         """There are no sockets."""
 
     def _span(self, span: Span) -> Iterator[Page]:
-        now = self._crm.api_time(self._token.value)
+        match span:
+            case Between(start, end):
+                yield from self._window(start, end)
+            case Named(refs):
+                yield from self._named([ref for ref in dict.fromkeys(refs) if ref.connection == self._crm.connection])
+            case Everything() | Since():
+                yield from self._run(span, self._crm.api_time(self._token.value))
+
+    def _run(self, span: Everything | Since, now: datetime) -> Iterator[Page]:
         match span:
             case Everything():
                 yield from self._walk(_Position(None, now, ""))
@@ -141,8 +149,6 @@ class MemoryConnector:
                 if position.after:
                     yield from self._walk(position)
                 yield from self._walk(_Position(position.until, now, ""))
-            case Between(start, end):
-                yield from self._window(start, end)
 
     def _walk(self, position: _Position) -> Iterator[Page]:
         floor = position.since and position.since - self._crm.look_back
@@ -160,6 +166,14 @@ class MemoryConnector:
 
         for page, _ in self._pages(wanted, ""):
             yield page
+
+    def _named(self, refs: Sequence[Ref]) -> Iterator[Page]:
+        for start in range(0, len(refs), self._crm.page_size):
+            some = refs[start : start + self._crm.page_size]
+            records, links = self._crm.api_records(self._token.value, some)
+            there = [record.ref for record in records]
+            whole = tuple((ref, Relation.ASSOCIATED_WITH) for ref in there)
+            yield Page(tuple(records), tuple(links), whole, gone=tuple(ref for ref in some if ref not in there))
 
     def _pages(self, wanted: Wanted, after: str) -> Iterator[tuple[Page, str]]:
         """Pages with the id they end at; "" for the last one."""

@@ -18,6 +18,7 @@ class Seen:
         self.connection = connection
         self.records: dict[Ref, Record] = {}
         self.links: dict[tuple[Ref, Relation, Ref, str], Link] = {}
+        self.gone: set[Ref] = set()
         self.cursor: Cursor | None = None
         self.pages = 0
 
@@ -36,6 +37,8 @@ class Seen:
         for record in page.records:
             _look_over(record, self.connection)
             self.records[record.ref] = record
+        assert not {record.ref for record in page.records} & set(page.gone), "what is gone is not shown"
+        self.gone |= set(page.gone)
         for name in [name for name in self.links if (name[0], name[1]) in set(page.whole)]:
             del self.links[name]
         for link in page.links:
@@ -52,5 +55,6 @@ def _look_over(record: Record, connection: str) -> None:
     assert record.ref.id
     for moment in (record.created_at, record.modified_at, *([record.closed_at] if record.closed_at else [])):
         assert moment.tzinfo is UTC or moment.utcoffset() == timedelta(), "times are aware and in UTC"
+    assert record.owner is None or record.owner.id
     assert all(record.texts.values()), "empty texts are left out"
     assert all(record.found.values()), "empty fields of ours are left out"

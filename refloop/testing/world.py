@@ -44,6 +44,8 @@ class World(ABC):
     """How long it may take at most until deletes, merges and changed links are seen."""
     converts: bool = True
     merges: tuple[Kind, ...] = (Kind.LEAD, Kind.CONTACT)
+    owners: bool = True
+    """Whether somebody looks after a record in this CRM, and the CRM says who."""
     overwrites_unseen: bool = False
     """Whether the connector goes over what a person writes between look and write, and nobody hears of it. Its
     documentation must say so."""
@@ -95,6 +97,10 @@ class World(ABC):
     @abstractmethod
     def merge(self, loser: Ref, survivor: Ref) -> Ref:
         """Merges two records; gives the one that remains, which may be a new one."""
+
+    @abstractmethod
+    def hand_over(self, ref: Ref, name: str) -> str:
+        """Gives a record to somebody who is called so, a new user of the CRM; gives the id of the owner."""
 
     @abstractmethod
     def associate(self, deal: Ref, person: Ref) -> None:

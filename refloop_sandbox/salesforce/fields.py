@@ -103,7 +103,10 @@ def add_field(records: Records, full_name: str, metadata: Mapping[str, object], 
 def _install(records: Records, sobject: SObject, made: Field) -> None:
     sobject.fields[made.name.casefold()] = made
     records.schema.changed()
-    refresh_catalogue(records)
+    with records.store.transaction():
+        _leave_catalogue(records, sobject, made.name)
+        row = _definition(records, sobject, made)
+        records.store.insert(records.schema.named("FieldDefinition"), [row], list(row))
 
 
 def _split(records: Records, full_name: str) -> tuple[SObject, str]:
@@ -144,7 +147,13 @@ def remove_field(records: Records, row: Row) -> None:
         records.store.remove(records.schema.named("CustomField", tooling=True), str(row["Id"]))
     del sobject.fields[name.casefold()]
     records.schema.changed()
-    refresh_catalogue(records)
+    _leave_catalogue(records, sobject, name)
+
+
+def _leave_catalogue(records: Records, sobject: SObject, name: str) -> None:
+    definition = records.schema.named("FieldDefinition")
+    for held in list(records.store.where(definition, {"DurableId": f"{sobject.name}.{name}"})):
+        records.store.remove(definition, str(held["Id"]))
 
 
 def refresh_catalogue(records: Records) -> None:
@@ -174,13 +183,17 @@ def _entities(records: Records) -> Iterator[Row]:
 def _definitions(records: Records) -> Iterator[Row]:
     for sobject in records.schema:
         for item in () if sobject.tooling else sobject.fields.values():
-            yield {
-                "Id": records.store.next_id("4if"), "DurableId": f"{sobject.name}.{item.name}",
-                "QualifiedApiName": item.name, "DeveloperName": item.name.removesuffix("__c"), "Label": item.label,
-                "MasterLabel": item.label, "DataType": _data_type(item), "Length": item.length,
-                "Precision": item.precision, "Scale": item.scale, "IsNillable": int(item.nillable),
-                "EntityDefinitionId": sobject.name, "IsCalculated": int(item.calculated),
-            }  # fmt: skip
+            yield _definition(records, sobject, item)
+
+
+def _definition(records: Records, sobject: SObject, item: Field) -> Row:
+    return {
+        "Id": records.store.next_id("4if"), "DurableId": f"{sobject.name}.{item.name}",
+        "QualifiedApiName": item.name, "DeveloperName": item.name.removesuffix("__c"), "Label": item.label,
+        "MasterLabel": item.label, "DataType": _data_type(item), "Length": item.length,
+        "Precision": item.precision, "Scale": item.scale, "IsNillable": int(item.nillable),
+        "EntityDefinitionId": sobject.name, "IsCalculated": int(item.calculated),
+    }  # fmt: skip
 
 
 def _data_type(item: Field) -> str:

@@ -17,6 +17,7 @@ from refloop.cli import main
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.server import Server
+from tests.warm_start import warm_start
 
 NOON = datetime(2026, 3, 12, 12, tzinfo=UTC)
 CONFIG = """\
@@ -159,6 +160,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr("time.sleep", sleep)
     monkeypatch.setattr("threading.Event.wait", wait)
     return slept
+
+
+@pytest.fixture(scope="session")
+def refloop() -> Iterator[list[str]]:
+    """What a command line begins with that is to be a process of its own; forked, where nothing is said about it."""
+    with warm_start() as words:
+        yield words
 
 
 @pytest.fixture

@@ -22,7 +22,6 @@ import requests
 from refloop.connectors.hubspot import HubSpot
 from refloop.connectors.salesforce import Salesforce
 from refloop.errors import Exit
-from refloop.model import Wants
 from refloop.sync.session import read_config, session
 from refloop_sandbox.faults import Asked
 from tests.cli.canaries import (
@@ -281,7 +280,7 @@ def test_no_object_shows_a_secret(office: Office) -> None:
         with session(read_config(Path("config.yaml"))) as work:
             connectors = [connect() for connect in work.connections().values()]
             for connector in connectors:
-                list(connector.check(Wants(work.policy.fields)))
+                list(connector.check(work.policy.fields))
             ours = [one for one in gc.get_objects() if re.match(r"refloop\.", str(type(one).__module__))]
             assert {HubSpot, Salesforce} <= {type(one) for one in ours}
             shown = " ".join(f"{one!r} {one!s}" for one in ours) + work.config.model_dump_json()
@@ -311,8 +310,8 @@ def test_each_form_of_each_canary_is_found(sort: Sort) -> None:
 
 
 def leaky_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("refloop.connectors.hubspot.answers.unquoted", str)
-    monkeypatch.setattr("refloop.connectors.salesforce.answers.unquoted", str)
+    monkeypatch.setattr("refloop.connectors.hubspot.answers.without_quotes", str)
+    monkeypatch.setattr("refloop.connectors.salesforce.answers.without_quotes", str)
 
 
 def leaky_frames(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,7 +151,7 @@ def test_a_bug_is_told_by_its_place_alone(office: Office) -> None:
     (line,) = events("bug")
     assert "KeyError" in line["frames"]
     assert line["frames"][-1] == "RuntimeError"
-    assert any(frame.startswith("refloop.connectors.transport:") for frame in line["frames"])
+    assert any(frame.startswith("refloop.connectors.http.transport:") for frame in line["frames"])
     shown = answer.err + answer.out + json.dumps(lines())
     assert "Anna" not in shown
     assert "anna" not in shown

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import configparser
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -183,13 +181,12 @@ def drilled(office: Office) -> Office:
     return office
 
 
-def test_the_drill_works_as_it_stands(drilled: Office) -> None:
+def test_the_drill_works_as_it_stands(drilled: Office, refloop: list[str]) -> None:
     (drill,) = [block for block in blocks("sh") if block.startswith("mkdir -m 0700 drill")]
-    program = f'refloop() {{ {sys.executable} -m refloop.cli "$@"; }}\nset -e\n'
+    program = f'refloop() {{ {shlex.join(refloop)} "$@"; }}\nset -e\n'
     before = Path("refloop.db").read_bytes()
     calls = dict(drilled.hubspot.calls)
-    environment = {**os.environ, "PYTHONPATH": str(PAGE.parents[1])}
-    done = subprocess.run(["bash", "-c", program + drill], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(["bash", "-c", program + drill], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "the ledger is sound" in done.stdout
     assert "BENS-4F6T" in done.stdout

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.cli.conftest import office, quick
+from tests.cli.conftest import office, quick, refloop
 
-__all__ = ["office", "quick"]
+__all__ = ["office", "quick", "refloop"]

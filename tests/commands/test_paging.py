@@ -7,7 +7,6 @@ import os
 import pty
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -22,15 +21,15 @@ FREE = (
 
 
 def on_terminal(*words: str, **environment: str) -> tuple[int, str]:
-    """Runs a command on a terminal of its own; gives its exit code and what stood on the screen."""
+    """Runs a command line on a terminal of its own; gives its exit code and what stood on the screen."""
     ours, theirs = pty.openpty()
     known = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "PAGER", "LESS")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "refloop.cli", *words],
+        words,
         stdin=theirs,
         stdout=theirs,
         stderr=subprocess.DEVNULL,
-        env={**known, "TERM": "xterm", "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+        env={**known, "TERM": "xterm", **environment},
     )
     os.close(theirs)
     seen = b""
@@ -40,7 +39,7 @@ def on_terminal(*words: str, **environment: str) -> tuple[int, str]:
     except OSError:  # Linux's word for the end of a terminal
         pass
     os.close(ours)
-    return process.wait(timeout=60), seen.decode().replace("\r\n", "\n")
+    return process.wait(), seen.decode().replace("\r\n", "\n")
 
 
 @pytest.fixture
@@ -55,8 +54,8 @@ PLAN = ("plan", "--no-pull")
 
 
 @pytest.mark.usefixtures("planned")
-def test_a_plan_is_paged_on_a_terminal_and_keeps_its_exit_code() -> None:
-    code, seen = on_terminal(*PLAN, "--detailed-exitcode", PAGER=MARK)
+def test_a_plan_is_paged_on_a_terminal_and_keeps_its_exit_code(refloop: list[str]) -> None:
+    code, seen = on_terminal(*refloop, *PLAN, "--detailed-exitcode", PAGER=MARK)
     assert code == Exit.CHANGES
     lines = seen.splitlines()
     assert all(line.startswith("paged>") for line in lines)
@@ -68,29 +67,29 @@ def test_a_plan_is_paged_on_a_terminal_and_keeps_its_exit_code() -> None:
     ("words", "environment"), [((*PLAN,), {"NO_COLOR": "1"}), (("--no-color", *PLAN), {})], ids=["variable", "option"]
 )
 @pytest.mark.usefixtures("planned")
-def test_colours_can_be_switched_off(words: tuple[str, ...], environment: dict[str, str]) -> None:
-    _, seen = on_terminal(*words, PAGER=MARK, **environment)
+def test_colours_can_be_switched_off(refloop: list[str], words: tuple[str, ...], environment: dict[str, str]) -> None:
+    _, seen = on_terminal(*refloop, *words, PAGER=MARK, **environment)
     assert "  + ref_code: BENS-4F6T" in seen
     assert "\x1b[3" not in seen
 
 
 @pytest.mark.usefixtures("planned")
-def test_nobody_waits_for_a_person_who_reads() -> None:
-    assert on_terminal(*PLAN, PAGER=FREE)[1] == "the lock is free\n"
+def test_nobody_waits_for_a_person_who_reads(refloop: list[str]) -> None:
+    assert on_terminal(*refloop, *PLAN, PAGER=FREE)[1] == "the lock is free\n"
 
 
 @pytest.mark.parametrize("pager", ["less", "cat", "", "no-such-pager", 'an open "quotation mark'])
 @pytest.mark.usefixtures("planned")
-def test_what_fits_the_screen_is_shown_at_once_with_any_pager_or_none(pager: str) -> None:
-    code, seen = on_terminal("codes", "list", PAGER=pager)
+def test_what_fits_the_screen_is_shown_at_once_with_any_pager_or_none(refloop: list[str], pager: str) -> None:
+    code, seen = on_terminal(*refloop, "codes", "list", PAGER=pager)
     assert code == Exit.OK
     assert "ANNA-7K2Q" in seen
 
 
 @pytest.mark.usefixtures("planned")
-def test_json_is_never_paged() -> None:
+def test_json_is_never_paged(refloop: list[str]) -> None:
     for words in (("codes", "list", "--json"), (*PLAN, "--json")):
-        assert json.loads(on_terminal(*words, PAGER=MARK)[1])
+        assert json.loads(on_terminal(*refloop, *words, PAGER=MARK)[1])
 
 
 def test_a_pipe_is_never_paged(planned: Office) -> None:

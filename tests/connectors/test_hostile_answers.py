@@ -33,17 +33,16 @@ from refloop.model import (
     Since,
     Span,
     Verdict,
-    Wants,
 )  # fmt: skip
 from refloop.testing import Draft
 from refloop_sandbox.crm import LocalCrm
 from refloop_sandbox.faults import Asked, Fault, gzip_bomb
 from tests.connectors import hostile
-from tests.connectors.hubspot_office import START, Office
-from tests.connectors.salesforce_world import SECRET, SalesforceWorld, is_write
+from tests.connectors.hubspot.account import START, Account
+from tests.connectors.salesforce.world import SECRET, SalesforceWorld, is_write
 
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD, Kind.CONTACT, Kind.DEAL))
-WANTS = Wants((CODE,))
+FIELDS = (CODE,)
 TOKEN = "pat-local"
 CLASSIFIED = (AuthError, ConfigError, CrmUnavailable, TryLater)
 MOST_CALLS, MOST_SECONDS = 60, 10.0
@@ -88,7 +87,7 @@ class Desk:
 def pulled(span: Callable[[Desk], Span], desk: Desk, connector: Connector) -> Outcome:
     pages: list[Page] = []
     try:
-        for page in connector.pull(WANTS, span(desk)):
+        for page in connector.pull(FIELDS, span(desk)):
             pages.append(page)  # noqa: PERF402 - what came before an exception counts
     except RefloopError as error:
         error.pages = pages  # type: ignore[attr-defined]  # looked at by the test
@@ -122,7 +121,7 @@ def pushed(desk: Desk, connector: Connector) -> Outcome:
 
 
 def checked(_desk: Desk, connector: Connector) -> Outcome:
-    return {"findings": [f"{one.level} {one.place} {one.message}" for one in connector.check(WANTS)]}
+    return {"findings": [f"{one.level} {one.place} {one.message}" for one in connector.check(FIELDS)]}
 
 
 def everything(_desk: Desk) -> Span:
@@ -227,17 +226,17 @@ def secrets() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def hubspot(secrets: None) -> Iterator[Desk]:
-    office = Office()
-    ids = office.contacts(250, at=START - timedelta(days=2))
-    deals = office.deals(3, at=START - timedelta(days=2))
-    (page, *_, last) = office.hubspot().pull(WANTS, Everything())
+    account = Account()
+    ids = account.contacts(250, at=START - timedelta(days=2))
+    deals = account.deals(3, at=START - timedelta(days=2))
+    (page, *_, last) = account.hubspot().pull(FIELDS, Everything())
     assert page.records
     assert last.cursor
     for deal in deals:
-        office.crm.associate("deals", deal, "contacts", ids[0])
-        office.crm.update("deals", deal, {"amount": "20"})
+        account.crm.associate("deals", deal, "contacts", ids[0])
+        account.crm.update("deals", deal, {"amount": "20"})
     for contact in ids[:5]:
-        office.crm.update("contacts", contact, {"company": "Changed"})
+        account.crm.update("contacts", contact, {"company": "Changed"})
     targets = [Ref("hub", Kind.CONTACT, one) for one in ids[-3:]]
 
     def connect(endpoint: str) -> HubSpot:
@@ -245,25 +244,25 @@ def hubspot(secrets: None) -> Iterator[Desk]:
             "method": "oauth", "client_id": "local-client", "client_secret": "env:HUBSPOT_SECRET",
             "refresh_token": "env:HUBSPOT_REFRESH",
         }  # fmt: skip
-        return office.hubspot(**({"auth": auth} if endpoint == "log-in" else {}))
+        return account.hubspot(**({"auth": auth} if endpoint == "log-in" else {}))
 
     yield Desk(
-        office.crm,
+        account.crm,
         connect,
         last.cursor,
         targets,
-        lambda ref: (office.crm.get("contacts", ref.id) or {}).get("ref_code"),
+        lambda ref: (account.crm.get("contacts", ref.id) or {}).get("ref_code"),
     )
-    for close in office.closing:
+    for close in account.closing:
         close()
 
 
 def salesforce_desk(world: SalesforceWorld) -> Desk:
-    list(world.connector().provision(WANTS.fields))
+    list(world.connector().provision(FIELDS))
     refs = {kind: [world.create(kind, Draft()) for _ in range(8)] for kind in (Kind.LEAD, Kind.CONTACT)}
     deal = world.create(Kind.DEAL, Draft(amount=Decimal(10)))
     world.associate(deal, refs[Kind.CONTACT][0])
-    *_, last = world.connector().pull(WANTS, Everything())
+    *_, last = world.connector().pull(FIELDS, Everything())
     assert last.cursor
     world.pass_time(timedelta(minutes=1))
     for ref in refs[Kind.LEAD][:6]:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from refloop.connectors.hubspot import HubSpotSettings
-from refloop.connectors.hubspot.search import OBJECTS, highest, holding
+from refloop.connectors.hubspot.names import OBJECTS
+from refloop.connectors.hubspot.search import highest, holding
 from refloop.connectors.salesforce import SalesforceSettings
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.soql import Window, filled_query, page_query, quoted_id, quoted_name, whole_query
@@ -35,7 +36,7 @@ _SINCE = " WHERE SystemModstamp >= 2026-01-01T00:00:00Z"
 WINDOW = Window(datetime(2026, 1, 1, tzinfo=UTC))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(TEXTS)
 def test_soql_takes_identifiers_and_ids_alone(text: str) -> None:
     queries: tuple[Callable[[], str], ...] = (
@@ -53,7 +54,7 @@ def test_soql_takes_identifiers_and_ids_alone(text: str) -> None:
         assert text in (record_id(text), record_id(text)[:15])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TEXTS)
 def test_a_configuration_names_fields_and_nothing_else(text: str) -> None:
     """What `code_fields` lets through goes into queries, addresses and filters."""

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -85,6 +85,47 @@ class End:
     standing: frozenset[tuple[str, ...]]
 
 
+class Children:
+    """Runs commands, each in a process of its own, on any bench: a program beside the tests, so that it may fork.
+
+    `preload` is a library that they load before all others.
+    """
+
+    def __init__(self, preload: str = "") -> None:
+        self._preload = preload
+        self._program: subprocess.Popen[str] | None = None
+
+    def run(self, task: Mapping[str, Any]) -> Ended:
+        """Runs a command to its end; `task` as tests/crash/crash_child.py reads it."""
+        program = self._program = self._program or self._started()
+        assert program.stdin
+        assert program.stdout
+        try:
+            program.stdin.write(json.dumps(task) + "\n")
+            program.stdin.flush()
+            return Ended(**json.loads(program.stdout.readline()))
+        except BaseException:
+            program.kill()  # an answer that nobody waited for would be taken for the next one's
+            self.close()
+            raise
+
+    def _started(self) -> subprocess.Popen[str]:
+        own = {"COLUMNS": "200", "PYTHONPATH": str(ROOT), "LD_PRELOAD": self._preload}
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.crash.crash_child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **SECRETS, **own},
+        )
+
+    def close(self) -> None:
+        if program := self._program:
+            self._program = None
+            program.communicate()
+
+
 @dataclass
 class Bench:
     """One configured refloop in `folder / "office"`."""
@@ -93,7 +134,7 @@ class Bench:
     salesforce: LocalSalesforce
     hubspot: LocalHubSpot
     urls: tuple[str, str]
-    preload: str = ""
+    children: Children
     now: datetime = NOON
     writes: list[Write] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
@@ -108,32 +149,13 @@ class Bench:
         self._witness_salesforce()
         front: Any = self.hubspot.app
         front._inner = _Witness(front._inner, self)
-        self._server = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.mortal"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={**os.environ, **SECRETS, "COLUMNS": "200", "PYTHONPATH": str(ROOT), "LD_PRELOAD": self.preload},
-        )
-
-    def close(self) -> None:
-        assert self._server.stdin
-        assert self._server.stdout
-        self._server.stdin.close()
-        self._server.wait(30)
-        self._server.stdout.close()
 
     # processes
 
     def run(self, *words: str, **how: Any) -> Ended:
-        """Runs a command in a process of its own; `how` as tests/crash/mortal.py reads it."""
-        assert self._server.stdin
-        assert self._server.stdout
+        """Runs a command in a process of its own; `how` as tests/crash/crash_child.py reads it."""
         self.now += MEANWHILE
-        self._server.stdin.write(json.dumps({"words": words, "folder": str(self.office), **how}) + "\n")
-        self._server.stdin.flush()
-        return Ended(**json.loads(self._server.stdout.readline()))
+        return self.children.run({"words": words, "folder": str(self.office), **how})
 
     def done(self, *words: str, codes: Sequence[int] = (0,), **how: Any) -> Ended:
         """The same, for a command that has to end well."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,12 +13,12 @@ from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.server import Server
 from tests.cli.conftest import NOON
-from tests.crash.bench import SECRETS, Bench
+from tests.crash.bench import SECRETS, Bench, Children
 from tests.sync.loop import MEMORY_DISK
 
 
 @contextmanager
-def bench_of(preload: str = "") -> Iterator[Bench]:
+def bench_of(children: Children) -> Iterator[Bench]:
     made: list[Bench] = []
     clock = lambda: made[0].now if made else NOON  # noqa: E731 - furnishing an org asks before there is a bench
     hubspot = LocalHubSpot(clock=clock, token=SECRETS["OFFICE_HS"])
@@ -28,14 +28,17 @@ def bench_of(preload: str = "") -> Iterator[Bench]:
         Server(salesforce.app) as first,
         Server(hubspot.app) as second,
     ):
-        made.append(Bench(Path(folder), salesforce, hubspot, (first.url, second.url), preload))
-        try:
-            yield made[0]
-        finally:
-            made[0].close()
+        made.append(Bench(Path(folder), salesforce, hubspot, (first.url, second.url), children))
+        yield made[0]
+
+
+@pytest.fixture(scope="session")
+def children() -> Iterator[Children]:
+    with closing(Children()) as made:
+        yield made
 
 
 @pytest.fixture
-def bench() -> Iterator[Bench]:
-    with bench_of() as made:
+def bench(children: Children) -> Iterator[Bench]:
+    with bench_of(children) as made:
         yield made

@@ -14,7 +14,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tests.crash.bench import MEANWHILE, ROOT, SECRETS, WRITE, Bench
-from tests.crash.mortal import is_write
+from tests.crash.crash_child import is_write
 
 
 class Gate:

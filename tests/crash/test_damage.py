@@ -11,7 +11,7 @@ import pytest
 from refloop.errors import Exit
 from refloop.ledger.engine.checksum import checksum_file, write_checksum
 from tests.crash.bench import Bench, State
-from tests.crash.test_deaths import planned
+from tests.crash.test_crash_points import planned
 
 Damage = Callable[[random.Random, bytearray], None]
 
@@ -68,7 +68,6 @@ def test_a_damaged_ledger_is_refused_before_anything_is_written(bench: Bench) ->
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("damage", "times"), [(flipped, 600), (zeroed, 300), (truncated, 300)])
 def test_a_damaged_ledger_is_refused_at_many_places(bench: Bench, damage: Damage, times: int) -> None:
     found = Counter(Damaged(bench).ends(damage, times))

@@ -11,16 +11,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from refloop.errors import Exit
 from refloop.ledger.backups import backups_of
-from tests.crash.bench import Bench, Ended
+from tests.crash.bench import Bench, Children, Ended
 from tests.crash.conftest import bench_of
-from tests.crash.deaths import FINE, Deaths, Scenario
-from tests.crash.test_deaths import APPLY, PLAN, SCENARIOS
+from tests.crash.crash_points import FINE, CrashPoints, Scenario
+from tests.crash.test_crash_points import APPLY, PLAN, SCENARIOS
 
 FULL = (errno.ENOSPC, False)
 BROKEN = (errno.EIO, True)
@@ -34,17 +35,23 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> str:
         pytest.skip("needs a C compiler and LD_PRELOAD")
     made = tmp_path_factory.mktemp("disk") / "disk.so"
     source = Path(__file__).with_name("disk.c")
-    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", made, source, "-ldl"], check=True, timeout=60)
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", made, source, "-ldl"], check=True)
     return str(made)
 
 
-@pytest.fixture
-def failing(library: str) -> Iterator[Bench]:
-    with bench_of(library) as made:
+@pytest.fixture(scope="session")
+def children_on_bad_disks(library: str) -> Iterator[Children]:
+    with closing(Children(library)) as made:
         yield made
 
 
-class DiskFailures(Deaths):
+@pytest.fixture
+def failing(children_on_bad_disks: Children) -> Iterator[Bench]:
+    with bench_of(children_on_bad_disks) as made:
+        yield made
+
+
+class DiskFailures(CrashPoints):
     """A command whose disk fails at one write, and at all that come after."""
 
     def __init__(self, bench: Bench, scenario: Scenario) -> None:
@@ -97,7 +104,6 @@ SCENARIOS_OF_DISKS = ["first sync", *(pytest.param(name, marks=pytest.mark.thoro
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("fault", [FULL, BROKEN], ids=["full", "broken"])
 @pytest.mark.parametrize(
     "name", ["first sync", *(pytest.param(name, marks=pytest.mark.thorough) for name in [*EVERY][1:])]

@@ -11,9 +11,9 @@ import pytest
 
 from refloop.errors import Exit
 from tests.crash.bench import KILLED, WRITE, Bench
-from tests.crash.deaths import Deaths
+from tests.crash.crash_points import CrashPoints
 from tests.crash.gate import Gate, process
-from tests.crash.test_deaths import SCENARIOS
+from tests.crash.test_crash_points import SCENARIOS
 
 PATIENCE = 60
 LATER = int(Exit.LATER)
@@ -84,13 +84,12 @@ def test_a_process_without_a_fence_is_noticed(bench: Bench) -> None:
     bench.ready()
     requests = requests_of(bench, gate)
     write = next(number for number, request in enumerate(requests) if "/batch/update" in request)
-    unfenced = "import refloop.connectors.transport as transport; transport.make_sure = lambda: None"
+    unfenced = "import refloop.connectors.http.transport as transport; transport.check_lease = lambda: None"
     with pytest.raises(AssertionError, match="after it was replaced"):
         frozen_and_replaced(bench, gate, write - 1, answer=True, sabotage=unfenced)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_a_process_that_is_frozen_at_any_request_writes_nothing_after_it_was_replaced(bench: Bench) -> None:
     gate = Gate(bench)
     bench.ready()
@@ -106,25 +105,25 @@ def test_a_process_that_is_frozen_at_any_request_writes_nothing_after_it_was_rep
     print(f"\nfrozen at {len(ended)} moments of {len(requests)} requests")  # noqa: T201 - a figure
 
 
-def killed_at(deaths: Deaths, gate: Gate, number: int, *, answer: bool) -> None:
+def killed_at(crashes: CrashPoints, gate: Gate, number: int, *, answer: bool) -> None:
     """A sync is killed while a CRM holds its request, and made good."""
-    deaths.bench.put_back(deaths.start)
+    crashes.bench.put_back(crashes.start)
     gate.hold(number, answer=answer)
-    with process(deaths.bench, *deaths.scenario.command) as killed, gate.opened_at_last():
+    with process(crashes.bench, *crashes.scenario.command) as killed, gate.opened_at_last():
         assert gate.reached.wait(PATIENCE), "the request never came"
         killed.kill()
         assert killed.wait(PATIENCE) == KILLED
         gate.released.set()
         assert gate.done.wait(PATIENCE)  # what had left before the kill arrives before the next run looks
-    deaths.made_good_after(f"killed at request {number}")
+    crashes.made_good_after(f"killed at request {number}")
 
 
 def test_a_process_that_is_killed_at_a_request_is_made_good(bench: Bench) -> None:
     gate = Gate(bench)
-    deaths = Deaths(bench, SCENARIOS["first sync"])
-    bench.put_back(deaths.start)
+    crashes = CrashPoints(bench, SCENARIOS["first sync"])
+    bench.put_back(crashes.start)
     requests = requests_of(bench, gate)
     writes = [number for number, request in enumerate(requests) if is_write(request)]
     assert len(writes) > 1
-    killed_at(deaths, gate, writes[0], answer=True)
-    killed_at(deaths, gate, writes[-1], answer=False)
+    killed_at(crashes, gate, writes[0], answer=True)
+    killed_at(crashes, gate, writes[-1], answer=False)

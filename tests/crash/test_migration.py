@@ -15,7 +15,7 @@ import pytest
 from refloop.errors import Exit
 from refloop.ledger.schema import migrations
 from tests.crash.bench import KILLED, Bench
-from tests.crash.deaths import spread
+from tests.crash.crash_points import spread
 
 LATEST = len(migrations.steps)
 OPEN = ("open",)
@@ -98,7 +98,6 @@ def test_a_ledger_is_made_or_migrated_whole(bench: Bench, version: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("version", range(LATEST + 1))
 def test_a_ledger_is_made_or_migrated_whole_at_every_point(bench: Bench, version: int) -> None:
     opening = Opening(bench, version)

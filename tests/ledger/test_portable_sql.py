@@ -127,18 +127,17 @@ ANNA-7K2Q,kim@lumen.io,2026-03-02,
 
 def holes(node: ast.JoinedStr) -> str:
     """An f-string as a pattern."""
-    parts = (re.escape(part.value) if isinstance(part, ast.Constant) else ".*" for part in node.values)
-    return "".join(map(str, parts))
+    return "".join(re.escape(str(part.value)) if isinstance(part, ast.Constant) else ".*" for part in node.values)
 
 
 def literals(path: Path) -> Iterator[tuple[str, str, bool]]:
     """(where, text, whole) of each literal of a file that looks like SQL. What is no whole text is a pattern."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     formatted = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
-    pieces = {id(piece) for node in formatted for piece in node.values}
-    for node in formatted:
-        if id(node) not in pieces and isinstance(node.values[0], ast.Constant) and SQL.match(str(node.values[0].value)):
-            yield f"{path.name}:{node.lineno}", holes(node), False
+    pieces = {id(piece) for joined in formatted for piece in joined.values}
+    for joined in formatted:
+        if SQL.match(str(getattr(joined.values[0], "value", ""))):
+            yield f"{path.name}:{joined.lineno}", holes(joined), False
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and id(node) not in pieces and SQL.match(str(node.value)):
             yield f"{path.name}:{node.lineno}", str(node.value), True

@@ -190,4 +190,4 @@ class Crm(RuleBasedStateMachine):
 
 
 TestCrm = Crm.TestCase
-TestCrm.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestCrm.settings = settings(max_examples=30, stateful_step_count=20)

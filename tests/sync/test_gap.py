@@ -11,7 +11,7 @@ from refloop.ledger import open_ledger
 from refloop.ledger.codes import reread_texts
 from refloop.model import Kind, Ref
 from refloop.testing import Draft
-from tests.connectors.salesforce_world import LONG_ENOUGH, SECRET, SalesforceWorld
+from tests.connectors.salesforce.world import LONG_ENOUGH, SECRET, SalesforceWorld
 from tests.sync.loop import POLICY, Loop
 
 CODE = POLICY.spec("ref_code")

@@ -14,7 +14,7 @@ from refloop.model import Kind, Ref
 from refloop.testing import Draft
 from refloop_sandbox.hubspot import Quirks
 from refloop_sandbox.server import Server
-from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
+from tests.connectors.hubspot.world import TOKEN, Front, HubSpotWorld
 from tests.sync.loop import Loop
 
 HOURS = timedelta(hours=2)

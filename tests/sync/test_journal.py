@@ -12,7 +12,7 @@ import pytest
 from refloop.connectors.base import Connector
 from refloop.errors import CrmUnavailable, DiskError, Exit, RefloopError, StalePlan
 from refloop.ledger.runs import INTERRUPTED, imbalances, start_run
-from refloop.model import Change, Kind, Page, Receipt, Ref, Span, Wants
+from refloop.model import Change, FieldSpec, Kind, Page, Receipt, Ref, Span
 from refloop.sync import push as pushing
 from refloop.sync.run import Runner, Task
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
@@ -61,8 +61,8 @@ class Breaking(MemoryConnector):
     receipts: int | None = None
     error: BaseException = CrmUnavailable("it went down")
 
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        for number, page in enumerate(super().pull(wants, span)):
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        for number, page in enumerate(super().pull(fields, span)):
             if number == Breaking.pages:
                 raise Breaking.error
             yield page

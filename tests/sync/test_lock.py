@@ -1,4 +1,4 @@
-"""One run at a time: a storm of starts, a killed holder, and one that stands still and wakes up too late."""
+"""One run at a time: many that start at once, a killed holder, and one that stands still and wakes up too late."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ def other(loop: Loop) -> Iterator[Ledger]:
     ledger.close()
 
 
-def stormed(path: Path, count: int, end: str = "leave") -> list[int]:
-    words = [sys.executable, "-m", "tests.sync.storm", str(path), str(count), end]
+def started_at_once(path: Path, count: int, end: str = "leave") -> list[int]:
+    words = [sys.executable, "-m", "tests.sync.concurrency", str(path), str(count), end]
     done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
     return [int(word) for word in done.stdout.split()]
 
 
 @pytest.mark.parametrize("count", [2, 40])
 def test_of_many_that_start_at_once_one_works(folder: Path, count: int) -> None:
-    assert stormed(folder / "refloop.db", count) == [Exit.LATER] * (count - 1) + [Exit.OK]
+    assert started_at_once(folder / "refloop.db", count) == [Exit.LATER] * (count - 1) + [Exit.OK]
 
 
 def test_a_holder_that_was_killed_blocks_nobody(folder: Path) -> None:
-    assert stormed(folder / "refloop.db", 2, "die") == [Exit.LATER, -9, Exit.OK]
+    assert started_at_once(folder / "refloop.db", 2, "die") == [Exit.LATER, -9, Exit.OK]
 
 
 def test_the_fence_grows_with_each_holder(loop: Loop, wall: Wall) -> None:

@@ -12,17 +12,16 @@ from hypothesis.stateful import run_state_machine_as_test
 from refloop.testing import World
 from refloop_sandbox.hubspot import Quirks
 from refloop_sandbox.server import Server
-from tests.connectors.hubspot_world import TOKEN, Front, HubSpotWorld
-from tests.connectors.salesforce_world import SECRET, SalesforceWorld
+from tests.connectors.hubspot.world import TOKEN, Front, HubSpotWorld
+from tests.connectors.salesforce.world import SECRET, SalesforceWorld
 from tests.sync.machine import Worlds, machine_of
 
 QUICK = settings(
     max_examples=12,
     stateful_step_count=20,
-    deadline=None,
     derandomize=True,
     phases=[Phase.generate],  # to shrink a history over HTTP takes longer than to read it
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    suppress_health_check=[*settings().suppress_health_check, HealthCheck.filter_too_much],
 )
 
 
@@ -43,13 +42,11 @@ def local(monkeypatch: pytest.MonkeyPatch) -> Iterator[Worlds]:
         yield worlds
 
 
-@pytest.mark.timeout(300)
 def test_people_clocks_and_faults_on_local_crms(local: Worlds) -> None:
     run_state_machine_as_test(machine_of(local), settings=QUICK)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 def test_people_clocks_and_faults_on_local_crms_at_length(local: Worlds) -> None:
     longer = settings(QUICK, max_examples=25, stateful_step_count=30)
     run_state_machine_as_test(machine_of(local), settings=longer)

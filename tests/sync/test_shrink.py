@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -10,7 +10,7 @@ import pytest
 
 from refloop.errors import Exit, TimeIsUp
 from refloop.ledger.rebuild import awaited
-from refloop.model import Between, Kind, Page, Ref, Span, Wants
+from refloop.model import Between, FieldSpec, Kind, Page, Ref, Span
 from refloop.sync.run import Runner, Task
 from refloop.sync.run_report import Report
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
@@ -26,9 +26,9 @@ class Seeing(MemoryConnector):
 
     sees: int | None = None
 
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         left = Seeing.sees
-        for page in super().pull(wants, span):
+        for page in super().pull(fields, span):
             if left is None:
                 yield page
                 continue

@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 
 from refloop.errors import CrmUnavailable, LedgerError
-from refloop.model import Change, Everything, FieldSpec, Finding, Page, Receipt, Ref, Since, Span, Verdict, Wants
+from refloop.model import Change, Everything, FieldSpec, Finding, Page, Receipt, Ref, Since, Span, Verdict
 from refloop.testing import ConnectorContract, MemoryConnector, MemoryCrm, RecallingConnector, World
 from refloop.testing.memory_api import Held
 
@@ -31,61 +31,61 @@ class TestMemoryWithoutConditions(ConnectorContract):
 
 
 class DropsTheLastPage(MemoryConnector):
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        pages = list(super().pull(wants, span))
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        pages = list(super().pull(fields, span))
         yield from pages[:-1] or pages
 
 
 class MissesTies(MemoryConnector):
     """Asks for what is strictly later than its watermark, and does not look back."""
 
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         mark = datetime.fromisoformat(json.loads(span.cursor.text)["until"]) if isinstance(span, Since) else None
-        for page in super().pull(wants, span):
+        for page in super().pull(fields, span):
             yield replace(page, records=tuple(r for r in page.records if mark is None or r.modified_at > mark))
 
 
 class ForgetsThePageItStoppedAt(MemoryConnector):
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        pages = list(super().pull(wants, span))
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        pages = list(super().pull(fields, span))
         for page in pages:
             yield replace(page, cursor=pages[-1].cursor)
 
 
 class TakesAnyCursor(MemoryConnector):
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         try:
-            yield from super().pull(wants, span)
+            yield from super().pull(fields, span)
         except LedgerError:
-            yield from super().pull(wants, Everything())
+            yield from super().pull(fields, Everything())
 
 
 class TakesACutAnswerForTheEnd(MemoryConnector):
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         with contextlib.suppress(CrmUnavailable):
-            yield from super().pull(wants, span)
+            yield from super().pull(fields, span)
 
 
 class ForgetsDeletes(MemoryConnector):
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        for page in super().pull(wants, span):
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        for page in super().pull(fields, span):
             yield replace(page, records=tuple(record for record in page.records if not record.deleted))
 
 
 class NeverTakesALinkBack(MemoryConnector):
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        for page in super().pull(wants, span):
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        for page in super().pull(fields, span):
             yield replace(page, whole=())
 
 
 class BringsFieldsNobodyWants(MemoryConnector):
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        return self._span(span) if wants.fields else iter(())
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        return self._span(span) if fields else iter(())
 
 
 class CallsNaiveTimesUtc(MemoryConnector):
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
-        for page in super().pull(wants, span):
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        for page in super().pull(fields, span):
             naive = (replace(record, modified_at=record.modified_at.replace(tzinfo=None)) for record in page.records)
             yield replace(page, records=tuple(naive))
 
@@ -162,9 +162,9 @@ class ShowsItsToken(MemoryConnector):
 
 
 class CreatesWhileItChecks(MemoryConnector):
-    def check(self, wants: Wants) -> Iterator[Finding]:
-        findings = list(super().check(wants))
-        list(self.provision(wants.fields))
+    def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
+        findings = list(super().check(fields))
+        list(self.provision(fields))
         yield from findings
 
 
@@ -210,7 +210,8 @@ class _Plugin:
 def test_the_contract_catches(pytester: pytest.Pytester, connector: type[MemoryConnector], test: str) -> None:
     pytester.makepyfile("from refloop.testing import ConnectorContract\nclass TestIt(ConnectorContract): pass")
     plugin = _Plugin(lambda: MemoryCrm(connector_class=connector))
-    result = pytester.inline_run("-k", test, "-p", "no:cacheprovider", plugins=[plugin])
+    # without the plugin of Hypothesis, which the inner run would import anew
+    result = pytester.inline_run("-k", test, "-p", "no:cacheprovider", "-p", "no:hypothesispytest", plugins=[plugin])
     _, _, failed = result.listoutcomes()
     assert failed
     assert all("AssertionError" in str(report.longrepr) or "DID NOT RAISE" in str(report.longrepr) for report in failed)

@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, cast
 
-from refloop.connectors.words import bare, unquoted
+from refloop.connectors.http.crm_message import identifier_or_empty, without_quotes
+from refloop.connectors.hubspot.names import is_record_id
 from refloop.errors import CrmUnavailable
 from refloop.model import parse_time
-
-_ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +72,7 @@ class BatchError:
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class BatchRead:
     """The answer of a batch read."""
 
     rows: tuple[Row, ...]
@@ -115,7 +114,7 @@ def read_listing(answer: Any, what: str, *, limit: int) -> Listing:
     token = _token(answer, what)
     if token is None:
         return Listing(rows, None)
-    if not _ID.fullmatch(token):
+    if not is_record_id(token):
         raise nonsense(what, "the token of the next page is not a record id")
     return Listing(rows, int(token))
 
@@ -128,8 +127,8 @@ def read_found(answer: Any, what: str, *, limit: int) -> Found:
     return Found(rows, total)
 
 
-def read_batch(answer: Any, what: str, *, limit: int) -> Batch:
-    return Batch(_rows(answer, what, limit), tuple(read_errors(answer, what)))
+def read_batch(answer: Any, what: str, *, limit: int) -> BatchRead:
+    return BatchRead(_rows(answer, what, limit), tuple(read_errors(answer, what)))
 
 
 def read_updated(answer: Any, what: str) -> Updated:
@@ -150,11 +149,16 @@ def read_error(entry: Mapping[str, Any]) -> BatchError:
     contexts = [context, *(_mapping(detail.get("context")) for detail in details)]
     message = str(entry.get("message") or "")
     ids = (text for one in contexts for key in ("ids", "id", "objectWriteTraceId") for text in _texts(one.get(key)))
-    names = {bare(text) for one in contexts for key in ("propertyName", "name") for text in _texts(one.get(key))}
-    codes = {bare(detail.get("code")) for detail in details}
+    names = {
+        identifier_or_empty(text)
+        for one in contexts
+        for key in ("propertyName", "name")
+        for text in _texts(one.get(key))
+    }
+    codes = {identifier_or_empty(detail.get("code")) for detail in details}
     return BatchError(
-        category=bare(entry.get("category") or entry.get("errorType")),
-        message=unquoted(message.partition(": [{")[0]),
+        category=identifier_or_empty(entry.get("category") or entry.get("errorType")),
+        message=without_quotes(message.partition(": [{")[0]),
         ids=frozenset(ids),
         properties=frozenset(names | set(_NAME_IN_MESSAGE.findall(message))) - {""},
         codes=frozenset(codes | set(_CODE_IN_MESSAGE.findall(message))) - {""},
@@ -187,7 +191,7 @@ def read_edges(answer: Any, what: str, asked: frozenset[str]) -> Edges:
 def record_id(value: Any, what: str) -> str:
     """Accepts the number and the text of an id: the docs show one, the specification the other."""
     text = str(value) if type(value) is int else value
-    if not isinstance(text, str) or not _ID.fullmatch(text):
+    if not isinstance(text, str) or not is_record_id(text):
         raise nonsense(what, "a record has no readable id")
     return text
 
@@ -254,6 +258,11 @@ def _linked(associations: Any, what: str) -> frozenset[str] | None:
 
 def _target_ids(entries: Any, what: str, key: str) -> frozenset[str]:
     return frozenset(record_id(_object(entry, what, key).get(key), what) for entry in _list(entries, what, key))
+
+
+def next_token(answer: Any, what: str) -> str | None:
+    """The token of the next page of an answer that lists something; None after the last one."""
+    return _token(_whole(answer, what), what)
 
 
 def _token(holder: Mapping[str, Any], what: str) -> str | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from refloop.connectors.bearer import Authenticate
+from refloop.connectors.http.bearer import Authenticate
+from refloop.connectors.http.retry import error_code
+from refloop.connectors.http.strict_json import parsed_json
+from refloop.connectors.http.transport import Transport
 from refloop.connectors.hubspot.settings import HubSpotSettings, OAuth
-from refloop.connectors.retry import error_code
-from refloop.connectors.transport import Transport
-from refloop.connectors.wire import parsed_json
 from refloop.errors import AuthError, CrmUnavailable
 from refloop.redaction import conceal
 

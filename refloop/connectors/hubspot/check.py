@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from refloop.connectors.hubspot.auth import OAuthTokens
 from refloop.connectors.hubspot.client import Client
-from refloop.connectors.hubspot.faults import Forbidden
-from refloop.connectors.hubspot.properties import Property, faults
-from refloop.connectors.hubspot.provision import defined, place
+from refloop.connectors.hubspot.errors import Forbidden
+from refloop.connectors.hubspot.fields import Property, defined, faults, place
+from refloop.connectors.hubspot.names import OBJECTS
 from refloop.connectors.hubspot.records import MIRRORS
-from refloop.connectors.hubspot.search import OBJECTS
 from refloop.connectors.hubspot.settings import HubSpotSettings, OAuth
 from refloop.errors import ConfigError
-from refloop.model import FieldSpec, Finding, Kind, Level, Wants
+from refloop.model import FieldSpec, Finding, Kind, Level
 
 _NEARLY_USED = 0.8
 _PROVISION = "Run `refloop provision`."
 
 
-class Check:
+class Checker:
     """One check of one account. What is wrong with it is a finding.
 
     Raises ConfigError when a secret is missing and AuthError when the token is refused, for then nothing more can be
@@ -33,14 +32,14 @@ class Check:
         self._connection = connection
         self._settings = settings
 
-    def findings(self, wants: Wants) -> Iterator[Finding]:
+    def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         for secret in self._settings.secrets():
             secret.reveal()
         yield from self._refused(self._client.account)
         yield from self._rotation()
         for kind in OBJECTS:
             yield from self._refused(partial(self._client.listing, kind, {"properties": "hs_object_id"}))
-            yield from self._properties(kind, wants)
+            yield from self._properties(kind, fields)
         yield from self._refused(self._client.pipelines)
         if not isinstance(self._settings.auth, OAuth):  # HubSpot counts the day's calls of keys only
             yield from self._usage()
@@ -61,13 +60,13 @@ class Check:
                 "Write the refresh token into a file (`file:`) or the keyring (`keyring:`), where refloop renews it.",
             )
 
-    def _properties(self, kind: Kind, wants: Wants) -> Iterator[Finding]:
+    def _properties(self, kind: Kind, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         try:
             there = defined(self._client, kind)
         except (Forbidden, ConfigError) as error:
             yield Finding(Level.ERROR, self._connection, error.message, error.remedy)
             return
-        for field in wants.fields:
+        for field in fields:
             if kind in field.kinds:
                 yield from self._our_field(kind, field, there.get(field.name))
         yield from self._code_fields(kind, there)

@@ -15,16 +15,17 @@ from typing import Any, TypeVar
 from hubspot.client import Client as Sdk
 
 import refloop
+from refloop.connectors.http.limiter import Limiter, Timer
+from refloop.connectors.http.transport import Answer, FateUnknown, Transport
 from refloop.connectors.hubspot import answers
-from refloop.connectors.hubspot.answers import Batch, BatchError, Edges, Found, Listing, Updated
+from refloop.connectors.hubspot.answers import BatchError, BatchRead, Edges, Found, Listing, Updated
 from refloop.connectors.hubspot.auth import authenticator
-from refloop.connectors.hubspot.faults import disposition, failure
+from refloop.connectors.hubspot.errors import disposition, failure
+from refloop.connectors.hubspot.id_ranges import IndexCount
 from refloop.connectors.hubspot.limits import CALLS, limiter, seconds_to_midnight
-from refloop.connectors.hubspot.search import LIMIT, OBJECTS, highest, holding
+from refloop.connectors.hubspot.names import OBJECTS
+from refloop.connectors.hubspot.search import LIMIT, highest, holding
 from refloop.connectors.hubspot.settings import HubSpotSettings
-from refloop.connectors.hubspot.stretches import Census
-from refloop.connectors.limiter import Limiter, Timer
-from refloop.connectors.transport import Answer, FateUnknown, Transport
 from refloop.errors import CrmUnavailable
 from refloop.model import Kind
 
@@ -34,7 +35,9 @@ PAGE = 100
 BATCH = 100
 BATCH_WITH_HISTORY = 50
 EDGES = 1_000
-"""HubSpot docs: records a list page, inputs a batch, the same with history, inputs an associations batch read."""
+OWNERS = 500
+"""HubSpot docs: records a list page, inputs a batch, the same with history, inputs an associations batch read, owners a
+page."""
 
 _DONE = (200, 201, 204, 207)
 _REFUSED = (400, 401, 403, 404, 409, 414)
@@ -57,7 +60,7 @@ class Client:
         self._connection = connection
         self._version = version
         self.transport = transport
-        transport.telling.connection = connection
+        transport.call_log.connection = connection
         self._front = _sdk_front(transport)
 
     def server_time(self) -> datetime:
@@ -81,10 +84,10 @@ class Client:
         limiter = self.transport.limiter
         return limiter.callers(CALLS, most) if isinstance(limiter, Limiter) else 2
 
-    def count_above(self, kind: Kind, last: int) -> Census:
+    def count_above(self, kind: Kind, last: int) -> IndexCount:
         """How many records of a kind have a higher id than `last`, and the highest id: by the late index."""
         found = self.search(kind, highest(last))
-        return Census(found.total, max((int(row.id) for row in found.rows), default=last))
+        return IndexCount(found.total, max((int(row.id) for row in found.rows), default=last))
 
     def search(self, kind: Kind, body: Mapping[str, Any]) -> Found:
         what = f"the search of {OBJECTS[kind]}"
@@ -97,17 +100,26 @@ class Client:
             limiter.make_room(f"POST {self._objects(kind, 'batch/read')}", calls)
 
     def batch_read(
-        self, kind: Kind, ids: Collection[str], properties: Sequence[str], *, history: bool = False
-    ) -> Batch:
-        """At most BATCH ids; with the `history` of the properties, at most BATCH_WITH_HISTORY.
+        self,
+        kind: Kind,
+        ids: Collection[str],
+        properties: Sequence[str],
+        *,
+        history: bool = False,
+        archived: bool = False,
+    ) -> BatchRead:
+        """At most BATCH ids; with the `history` of the properties, at most BATCH_WITH_HISTORY. `archived`: of the
+        records in the recycle bin, and of no others.
 
         One that is gone is missing; one that was merged may come back as its survivor.
         """
         what = f"the batch read of {OBJECTS[kind]}"
         body = {"inputs": [{"id": one} for one in ids], "properties": list(properties)}
         body |= {"propertiesWithHistory": list(properties)} if history else {}
-        batch = answers.read_batch(self._post(self._objects(kind, "batch/read"), what, body), what, limit=BATCH)
-        if ids and not batch.rows and not batch.errors:
+        params = {"archived": "true"} if archived else None
+        answer = self._post(self._objects(kind, "batch/read"), what, body, params)
+        batch = answers.read_batch(answer, what, limit=BATCH)
+        if ids and not batch.rows and not batch.errors and not archived:
             raise answers.nonsense(what, "it says nothing of any record that was asked for")
         for error in batch.errors:
             if error.category != "OBJECT_NOT_FOUND":
@@ -148,6 +160,23 @@ class Client:
     def pipelines(self) -> list[Mapping[str, Any]]:
         what = "the deal pipelines"
         return list(answers.results(self._get(f"/crm/pipelines/{self._version}/deals", what), what))
+
+    def owners(self, *, archived: bool = False) -> list[Mapping[str, Any]]:
+        """The users who may own records; with `archived`, those who were removed and no others."""
+        what = "the owners"
+        params = {"limit": str(OWNERS)} | ({"archived": "true"} if archived else {})
+        owners: list[Mapping[str, Any]] = []
+        seen: set[str] = set()
+        while True:
+            answer = self._get(f"/crm/owners/{self._version}", what, params)
+            owners += answers.results(answer, what)
+            token = answers.next_token(answer, what)
+            if token is None:
+                return owners
+            if token in seen:
+                raise answers.nonsense(what, "the token of the next page was there before")
+            seen.add(token)
+            params = {**params, "after": token}
 
     def account(self) -> Mapping[str, Any]:
         what = "the account's details"
@@ -228,8 +257,8 @@ class Client:
     def _get(self, path: str, what: str, params: Mapping[str, str] | None = None) -> Any:
         return answers.faultless(self._done(self._call("GET", path, params=params), what), what)
 
-    def _post(self, path: str, what: str, body: Mapping[str, Any]) -> Any:
-        return self._done(self._call("POST", path, body=body), what)
+    def _post(self, path: str, what: str, body: Mapping[str, Any], params: Mapping[str, str] | None = None) -> Any:
+        return self._done(self._call("POST", path, params=params, body=body), what)
 
     def _call(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: Mapping[str, Any] | None = None

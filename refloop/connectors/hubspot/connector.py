@@ -7,18 +7,18 @@ from typing import ClassVar
 
 from refloop.config import ConnectionSettings
 from refloop.connectors.base import Clock
-from refloop.connectors.hubspot import push
-from refloop.connectors.hubspot.account import Account
-from refloop.connectors.hubspot.check import Check
+from refloop.connectors.http.limiter import Limiter, Timer
+from refloop.connectors.hubspot import look, push
+from refloop.connectors.hubspot.account import Account, OwnerNames
+from refloop.connectors.hubspot.check import Checker
 from refloop.connectors.hubspot.client import Client, open_transport
+from refloop.connectors.hubspot.fields import Schema
 from refloop.connectors.hubspot.provision import provision
-from refloop.connectors.hubspot.pull import Pull
+from refloop.connectors.hubspot.pull import Puller
 from refloop.connectors.hubspot.records import Reader
-from refloop.connectors.hubspot.schema import Schema
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.unprovision import unprovision
-from refloop.connectors.limiter import Limiter, Timer
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage, Wants
+from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage
 
 
 class HubSpot:
@@ -38,10 +38,11 @@ class HubSpot:
         self._settings = settings
         self._client = Client(connection, settings.api_version, open_transport(settings, timer))
         self._schema = Schema(self._client, connection)
+        self._owners = OwnerNames(self._client)
 
-    def check(self, wants: Wants) -> Iterator[Finding]:
+    def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """A bad token, missing scopes, missing or unfit properties, unknown code fields, a used-up day."""
-        return Check(self._client, self._connection, self._settings).findings(wants)
+        return Checker(self._client, self._connection, self._settings).findings(fields)
 
     def provision(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """Creates a property group and our properties, on contacts and deals."""
@@ -51,15 +52,15 @@ class HubSpot:
         """Archives the properties that `provision` made, and their group if nothing else is in it."""
         return unprovision(self._client, self._connection, fields, preview=preview)
 
-    def pull(self, wants: Wants, span: Span) -> Iterator[Page]:
+    def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         """Everything is read by several readers at once, as fast as the rate limits allow: a call a hundred records.
 
         A tick with nothing new is two calls. Once a day, `Since` also reads the contacts of all open deals anew,
         because a change of links leaves no trace on a deal, and the archived records.
         """
-        account = Account(self._client, self._settings.currency)
-        reader = Reader(self._connection, self._settings, wants, account.stages, account.currency)
-        return Pull(self._client, reader).pages(span)
+        account = Account(self._client, self._settings.currency, self._owners)
+        reader = Reader(self._connection, self._settings, fields, account)
+        return Puller(self._client, reader).pages(span)
 
     def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
         """Reads 100 records, writes those 100 at once, and reads back what was overwritten in between: HubSpot has no
@@ -76,7 +77,7 @@ class HubSpot:
         return push.recall(self._client, changes)
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
-        return push.read(self._client, self._connection, refs, fields)
+        return look.read(self._client, self._connection, refs, fields)
 
     def calls(self) -> Mapping[str, int]:
         return self._client.transport.calls

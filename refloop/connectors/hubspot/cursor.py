@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-from refloop.connectors.hubspot.stretches import Stretch, without
+from refloop.connectors.hubspot.id_ranges import IdRange, without
 from refloop.errors import LedgerError
 from refloop.model import Cursor, Kind
 
 _FORMAT = 2
 
 
-class Walk(StrEnum):
+class Phase(StrEnum):
     """One pass over one kind of thing, in ascending order of record id; ALL is over contacts and deals at once."""
 
     ALL = "all"
@@ -25,9 +25,9 @@ class Walk(StrEnum):
     GONE_DEALS = "gone-deals"
 
 
-FULL = (Walk.ALL,)
-TICK = (Walk.CONTACTS, Walk.DEALS)
-SWEEP = (Walk.OPEN_LINKS, Walk.GONE_CONTACTS, Walk.GONE_DEALS)
+FULL = (Phase.ALL,)
+TICK = (Phase.CONTACTS, Phase.DEALS)
+SWEEP = (Phase.OPEN_LINKS, Phase.GONE_CONTACTS, Phase.GONE_DEALS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +36,32 @@ class Progress:
 
     `mark` is the watermark: everything modified before it was read. `swept` is when open links and archived
     records were last read whole. While a pull is under way, `until` is the watermark that it will leave
-    behind, `todo` its walks from the present one on, and `last` the last record id of that one. Of the walk over
+    behind, `todo` its phases from the present one on, and `last` the last record id of that one. Of the phase over
     everything, `left` is what is still to read.
     """
 
     mark: int = 0
     swept: int = 0
     until: int = 0
-    todo: tuple[Walk, ...] = ()
+    todo: tuple[Phase, ...] = ()
     last: int = 0
-    left: tuple[Stretch, ...] = ()
+    left: tuple[IdRange, ...] = ()
 
     @property
     def under_way(self) -> bool:
         return bool(self.todo)
 
     def at(self, last: int) -> Progress:
-        """The same walk, gone on to the record id `last`."""
+        """The progress after the present phase has read up to the record id `last`."""
         return replace(self, last=last)
 
-    def covered(self, stretch: Stretch) -> Progress:
-        """The walk over everything, gone on by a stretch; the next walk when that was the last."""
-        gone_on = replace(self, left=without(self.left, stretch))
-        return gone_on if gone_on.left else gone_on.next_walk()
+    def covered(self, id_range: IdRange) -> Progress:
+        """The progress after the phase over everything has read a range; after the last range, at the next phase."""
+        gone_on = replace(self, left=without(self.left, id_range))
+        return gone_on if gone_on.left else gone_on.next_phase()
 
-    def next_walk(self) -> Progress:
-        """The walk done: the next one from its start, or, after the last, the new watermark."""
+    def next_phase(self) -> Progress:
+        """The progress after the present phase: at the start of the next one or, after the last, the new watermark."""
         done, *rest = self.todo
         if rest:
             return replace(self, todo=tuple(rest), last=0, left=())
@@ -78,8 +78,8 @@ def read_cursor(cursor: Cursor) -> Progress:
     try:
         form, mark, swept, until, todo, last, left = json.loads(cursor.text)
         numbers = (_natural(mark), _natural(swept), _natural(until))
-        walks = tuple(Walk(walk) for walk in todo)
-        progress = Progress(*numbers, walks, _natural(last), tuple(_stretch(*one) for one in left))
+        phases = tuple(Phase(phase) for phase in todo)
+        progress = Progress(*numbers, phases, _natural(last), tuple(_id_range(*one) for one in left))
     except (ValueError, TypeError) as error:
         raise _foreign() from error
     is_full = progress.todo[:1] == FULL
@@ -88,8 +88,8 @@ def read_cursor(cursor: Cursor) -> Progress:
     return progress
 
 
-def _stretch(kind: Any, start: Any, end: Any) -> Stretch:
-    return Stretch(Kind(kind), _natural(start), None if end is None else _natural(end))
+def _id_range(kind: Any, start: Any, end: Any) -> IdRange:
+    return IdRange(Kind(kind), _natural(start), None if end is None else _natural(end))
 
 
 def _natural(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""Reads all contacts and deals by the list calls, several readers at once, each in a stretch of ids of its own.
+"""Reads all contacts and deals by the list calls, several readers at once, each in a range of ids of its own.
 
 Readers take the calls off the main thread, and nothing else: what is read, and who reads on where, is decided here,
 on the thread that asks for pages. It starts the next calls before it hands a page out, and holds a few pages at most.
@@ -12,29 +12,29 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
 
-from refloop.connectors.crew import Crew
+from refloop.connectors.http.threads import ThreadPool
 from refloop.connectors.hubspot.answers import Row
 from refloop.connectors.hubspot.client import PAGE, Client
+from refloop.connectors.hubspot.id_ranges import IdRange, IndexCount, Reading
 from refloop.connectors.hubspot.paging import list_page
-from refloop.connectors.hubspot.stretches import Census, Reading, Stretch
 from refloop.errors import RefloopError
 from refloop.model import Kind
 
 MOST_READERS = 6
 _MOST_READY = 2 * MOST_READERS
 _WORTH_A_READER = 8 * PAGE
-"""Records left in a stretch; a second reader costs about one call."""
+"""Records left in a range; a second reader costs about one call."""
 _WORTH_A_COUNT = 3 * PAGE
-"""Records read of a stretch, and more to come; before, the count would be a call for nothing."""
+"""Records read of a range, and more to come; before, the count would be a call for nothing."""
 
 Links = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """A page: all records of `stretch`. `linked` are the contacts of its deals."""
+    """A page: all records of `id_range`. `linked` are the contacts of its deals."""
 
-    stretch: Stretch
+    id_range: IdRange
     rows: tuple[Row, ...]
     linked: Links
 
@@ -54,62 +54,62 @@ class FullPull:
         self._queries = queries
         self._waiting: deque[Reading] = deque()
         self._under_way: dict[Future[Any], Reading | Kind] = {}  # the call of a reading, or the count of a kind
-        self._census: dict[Kind, Census | None] = {}
+        self._counts: dict[Kind, IndexCount | None] = {}
         self._ready: deque[Covered] = deque()
         self._failure: RefloopError | None = None
 
-    def pages(self, left: Sequence[Stretch]) -> Iterator[Covered]:
-        """Everything in `left`, page by page, in no order between stretches.
+    def pages(self, left: Sequence[IdRange]) -> Iterator[Covered]:
+        """Everything in `left`, page by page, in no order between ranges.
 
         Raises what `Client` raises, after the pages that are there already.
         """
         self._waiting.extend(map(Reading.of, left))
-        with Crew(MOST_READERS) as crew:
-            while self._start(crew) or self._ready:
+        with ThreadPool(MOST_READERS) as threads:
+            while self._start(threads) or self._ready:
                 if not self._ready and self._failure is None:
                     wait(self._under_way, return_when=FIRST_COMPLETED)
                 self._collect()
-                self._start(crew)
+                self._start(threads)
                 if self._ready:
                     yield self._ready.popleft()
                 elif self._failure is not None:
                     raise self._failure
 
-    def _start(self, crew: Crew) -> bool:
+    def _start(self, threads: ThreadPool) -> bool:
         """Sets idle readers to work. Whether anything is under way, or failed."""
         while self._failure is None and len(self._ready) < _MOST_READY and self._has_room:
-            if not self._waiting and not self._share_out(crew):
+            if not self._waiting and not self._share_out(threads):
                 break
             if self._waiting:
                 reading = self._waiting.popleft()
-                self._under_way[crew.submit(self._fetch, reading.kind, reading.at)] = reading
+                self._under_way[threads.submit(self._fetch, reading.kind, reading.at)] = reading
         return bool(self._under_way or self._failure)
 
     @property
     def _has_room(self) -> bool:
         return len(self._under_way) < self._client.readers(MOST_READERS)
 
-    def _share_out(self, crew: Crew) -> bool:
-        """Gives an idle reader the later half of the longest stretch, or asks how long the stretches are."""
+    def _share_out(self, threads: ThreadPool) -> bool:
+        """Gives an idle reader the later half of the longest range, or asks how long the ranges are."""
         readings = [one for one in self._under_way.values() if isinstance(one, Reading)]
         for reading in readings:
-            if reading.kind not in self._census and reading.rows >= _WORTH_A_COUNT:
-                self._census[reading.kind] = None
-                self._under_way[crew.submit(self._client.count_above, reading.kind, reading.at - 1)] = reading.kind
+            if reading.kind not in self._counts and reading.rows >= _WORTH_A_COUNT:
+                self._counts[reading.kind] = None
+                self._under_way[threads.submit(self._client.count_above, reading.kind, reading.at - 1)] = reading.kind
                 return True
         longest = max(readings, key=self._rows_left, default=None)
         if longest is None or self._rows_left(longest) < _WORTH_A_READER:
             return False
-        census = self._census[longest.kind]
-        later = longest.split(census) if census is not None else None
+        count = self._counts[longest.kind]
+        later = longest.split(count) if count is not None else None
         if later is None:
             return False
         self._waiting.append(later)
         return True
 
     def _rows_left(self, reading: Reading) -> float:
-        census = self._census.get(reading.kind)
-        return reading.rows_left(census) if census is not None else 0.0
+        count = self._counts.get(reading.kind)
+        return reading.rows_left(count) if count is not None else 0.0
 
     def _collect(self) -> None:
         """Takes in what has come. The first failure is the one to tell, after what is there already."""
@@ -123,24 +123,24 @@ class FullPull:
             if isinstance(whose, Reading):
                 self._cover(result, whose)
             else:
-                self._census[whose] = result
+                self._counts[whose] = result
 
     def _cover(self, page: _Fetched, reading: Reading) -> None:
         rows = tuple(row for row in page.rows if reading.end is None or int(row.id) < reading.end)
-        stretch = reading.went_on([int(row.id) for row in rows], page.following)
-        census = self._census.get(reading.kind)
-        if census is not None:
-            census.left = max(0, census.left - len(rows))
+        id_range = reading.went_on([int(row.id) for row in rows], page.following)
+        count = self._counts.get(reading.kind)
+        if count is not None:
+            count.left = max(0, count.left - len(rows))
         ids = {row.id for row in rows}
-        self._ready.append(Covered(stretch, rows, {deal: page.linked[deal] for deal in page.linked if deal in ids}))
+        self._ready.append(Covered(id_range, rows, {deal: page.linked[deal] for deal in page.linked if deal in ids}))
         if not reading.is_done:
             self._waiting.append(reading)
 
     def _fetch(self, kind: Kind, at: int) -> _Fetched:
         """One page, with the contacts of its deals: those that the list names, or a batch read where it was cut."""
-        sheet, following = list_page(self._client, kind, self._queries[kind], at)
+        page, following = list_page(self._client, kind, self._queries[kind], at)
         if kind is not Kind.DEAL:
-            return _Fetched(sheet.rows, following, {})
-        linked = {row.id: row.linked for row in sheet.rows if row.linked is not None}
-        cut = [row.id for row in sheet.rows if row.linked is None]
-        return _Fetched(sheet.rows, following, {**linked, **(self._client.contacts_of(cut) if cut else {})})
+            return _Fetched(page.rows, following, {})
+        linked = {row.id: row.linked for row in page.rows if row.linked is not None}
+        cut = [row.id for row in page.rows if row.linked is None]
+        return _Fetched(page.rows, following, {**linked, **(self._client.contacts_of(cut) if cut else {})})

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from refloop.connectors.hubspot.answers import Row
-from refloop.connectors.hubspot.parts import GONE, Fates, Numbered, fates, held_value
+from refloop.connectors.hubspot.batch import GONE, Numbered, Receipts, all_alike
+from refloop.connectors.hubspot.look import held_value
 from refloop.connectors.hubspot.records import canonical_value
 from refloop.model import Change, Receipt, Verdict
 
@@ -33,29 +34,33 @@ class Sent:
     otherwise: tuple[Verdict, str] | None = None
 
 
-def told_all(sent: Mapping[str, Sent], rows: Mapping[str, Row]) -> Fates:
+def receipts_by_history(sent: Mapping[str, Sent], rows: Mapping[str, Row]) -> Receipts:
     """The fate of all changes, by the records as they are now, with the history of what was sent."""
-    settled: Fates = {}
+    settled: Receipts = {}
     for record, one in sent.items():
         row = rows.get(record)
         if row is None:
             verdict, reason = (Verdict.WRITTEN, LEFT) if one.otherwise is None else (Verdict.REFUSED, GONE)
-            settled |= fates(one.changes, verdict, reason)
+            settled |= all_alike(one.changes, verdict, reason)
         else:
-            settled |= {number: told(change, row, one.looked, one.otherwise) for number, change in one.changes}
+            settled |= {
+                number: receipt_by_history(change, row, one.looked, one.otherwise) for number, change in one.changes
+            }
     return settled
 
 
-def unread(sent: Mapping[str, Sent], why: str) -> Fates:
-    """The same when the records cannot be read: what HubSpot said it wrote stays written."""
-    settled: Fates = {}
+def unread_receipts(sent: Mapping[str, Sent], why: str) -> Receipts:
+    """The receipts of changes whose records cannot be read back: what HubSpot said it wrote stays written."""
+    settled: Receipts = {}
     for one in sent.values():
         verdict, reason = (Verdict.WRITTEN, UNREAD) if one.otherwise is None else (Verdict.UNKNOWN, one.otherwise[1])
-        settled |= fates(one.changes, verdict, f"{reason}: {why}")
+        settled |= all_alike(one.changes, verdict, f"{reason}: {why}")
     return settled
 
 
-def told(change: Change, row: Row, looked: datetime | None, otherwise: tuple[Verdict, str] | None = None) -> Receipt:
+def receipt_by_history(
+    change: Change, row: Row, looked: datetime | None, otherwise: tuple[Verdict, str] | None = None
+) -> Receipt:
     """What became of one change.
 
     WRITTEN when the value arrived, also when somebody wrote another one after it; `overwrote` when something else

@@ -12,9 +12,9 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from refloop.connectors.hubspot.faults import disposition
-from refloop.connectors.limiter import Limiter, Rule, Timer, Told
-from refloop.connectors.retry import Step
+from refloop.connectors.http.limiter import Limiter, LimitInfo, Rule, Timer
+from refloop.connectors.http.retry import Step
+from refloop.connectors.hubspot.errors import disposition
 
 CALLS, SEARCHES, ASSOCIATIONS = "calls", "searches", "associations"
 
@@ -29,14 +29,14 @@ def limiter(share: float, timer: Timer) -> Limiter:
         Rule(SEARCHES, 4, 1.0, _is_search),
         Rule(ASSOCIATIONS, 100, 10.0, _is_association),
     )
-    return Limiter(rules, told, share=share, timer=timer)
+    return Limiter(rules, limit_info, share=share, timer=timer)
 
 
-def told(endpoint: str, status: int, headers: Mapping[str, str], error: Any) -> Told:
+def limit_info(endpoint: str, status: int, headers: Mapping[str, str], error: Any) -> LimitInfo:
     """What an answer says. Answers to searches carry no such headers, those to OAuth apps none of the day."""
     milliseconds = _whole(headers, "Interval-Milliseconds")
     refused, wait, day_over = _refusal(endpoint, status, headers, error)
-    return Told(
+    return LimitInfo(
         window=CALLS,
         most=_whole(headers, "Max"),
         seconds=milliseconds / 1000 if milliseconds else None,

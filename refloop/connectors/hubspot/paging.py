@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from refloop.connectors.hubspot.answers import Found, Row, nonsense
 from refloop.connectors.hubspot.client import Client
-from refloop.connectors.hubspot.search import LIMIT, OBJECTS, Query
+from refloop.connectors.hubspot.names import OBJECTS
+from refloop.connectors.hubspot.search import LIMIT, Query
 from refloop.model import Kind
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class ResultPage:
     """One page. `last` is the highest record id so far; `done` says that no page follows."""
 
     rows: tuple[Row, ...]
@@ -20,15 +21,15 @@ class Sheet:
     done: bool
 
 
-def list_pages(client: Client, kind: Kind, query: Mapping[str, str], last: int) -> Iterator[Sheet]:
+def list_pages(client: Client, kind: Kind, query: Mapping[str, str], last: int) -> Iterator[ResultPage]:
     """All records above `last`, by the list call: not delayed by an index. Raises as `list_page`."""
     at: int | None = last + 1
     while at is not None:
-        sheet, at = list_page(client, kind, query, at)
-        yield sheet
+        page, at = list_page(client, kind, query, at)
+        yield page
 
 
-def list_page(client: Client, kind: Kind, query: Mapping[str, str], at: int) -> tuple[Sheet, int | None]:
+def list_page(client: Client, kind: Kind, query: Mapping[str, str], at: int) -> tuple[ResultPage, int | None]:
     """The first records of an id of at least `at`, and where the next page begins: its token is its first record id.
 
     Raises CrmUnavailable when the order or the token would make us skip or repeat.
@@ -38,10 +39,10 @@ def list_page(client: Client, kind: Kind, query: Mapping[str, str], at: int) -> 
     last = _ascending(listing.rows, at - 1, what)
     if listing.after is not None and listing.after <= max(last, at):
         raise nonsense(what, "the token of the next page points back")
-    return Sheet(listing.rows, last, listing.after is None), listing.after
+    return ResultPage(listing.rows, last, listing.after is None), listing.after
 
 
-def search_pages(client: Client, query: Query, last: int, first: Found | None = None) -> Iterator[Sheet]:
+def search_pages(client: Client, query: Query, last: int, first: Found | None = None) -> Iterator[ResultPage]:
     """All that match above `last`, until fewer come back than a page holds. `first` is the first answer, if known.
 
     Raises CrmUnavailable when the order, or the count, says that something is missing.
@@ -56,7 +57,7 @@ def search_pages(client: Client, query: Query, last: int, first: Found | None = 
             raise nonsense(what, f"it counts {found.total} records and shows none")
         last = _ascending(found.rows, last, what)
         done = len(found.rows) < LIMIT and found.total == len(found.rows)
-        yield Sheet(found.rows, last, done)
+        yield ResultPage(found.rows, last, done)
         if done:
             return
 

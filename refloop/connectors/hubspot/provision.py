@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from refloop.connectors.hubspot.client import BATCH, Client, chunks
-from refloop.connectors.hubspot.properties import (
+from refloop.connectors.hubspot.fields import (
     Property,
+    defined,
     definition,
     group,
     group_name,
     misfits,
     missing_options,
     more_options,
-    read_property,
+    place,
 )
-from refloop.connectors.hubspot.search import OBJECTS
+from refloop.connectors.hubspot.names import OBJECTS
 from refloop.model import FieldSpec, Finding, Kind, Level
 
 _EXISTS = "OBJECT_ALREADY_EXISTS"
@@ -38,18 +39,6 @@ def provision(client: Client, connection: str, fields: Sequence[FieldSpec]) -> I
             client.create_group(kind, group(name))
             for some in chunks(missing, BATCH):
                 yield from _created(client, connection, kind, [(field, definition(field, name)) for field in some])
-
-
-def defined(client: Client, kind: Kind) -> dict[str, Property]:
-    """The properties that the account has, by name."""
-    what = f"the properties of {OBJECTS[kind]}"
-    properties = (read_property(entry, what) for entry in client.properties(kind))
-    return {one.name: one for one in properties}
-
-
-def place(connection: str, kind: Kind, name: str) -> str:
-    """Where a finding is: `hubspot: contacts.ref_code`."""
-    return f"{connection}: {OBJECTS[kind]}.{name}"
 
 
 def _reviewed(

@@ -1,4 +1,4 @@
-"""Pulls contacts, deals and their links: walks in ascending order of record id, each step a page with its cursor."""
+"""Pulls contacts, deals and their links: phases in ascending order of record id, each step a page with its cursor."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from datetime import datetime, timedelta
 from refloop.connectors.hubspot import search
 from refloop.connectors.hubspot.answers import Found, Row
 from refloop.connectors.hubspot.client import BATCH, EDGES, Client, chunks
-from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Progress, Walk, read_cursor
+from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Phase, Progress, read_cursor
 from refloop.connectors.hubspot.full import FullPull, Links
-from refloop.connectors.hubspot.paging import Sheet, list_pages, search_pages
+from refloop.connectors.hubspot.id_ranges import ALL, IdRange
+from refloop.connectors.hubspot.look import is_usable
+from refloop.connectors.hubspot.names import OBJECTS
+from refloop.connectors.hubspot.paging import ResultPage, list_pages, search_pages
 from refloop.connectors.hubspot.records import Reader
-from refloop.connectors.hubspot.search import OBJECTS, Filter, Query, milliseconds
-from refloop.connectors.hubspot.stretches import ALL, Stretch
+from refloop.connectors.hubspot.search import Filter, Query, milliseconds
 from refloop.errors import LedgerError
-from refloop.model import Between, Cursor, Everything, Kind, Link, Page, Record, Ref, Relation, Since, Span
+from refloop.model import Between, Cursor, Everything, Kind, Link, Named, Page, Record, Ref, Relation, Since, Span
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
@@ -25,20 +27,18 @@ _MINUTE = 60_000
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One page of a walk. `place` is how far it got: a stretch of ids, or a page in ascending order of them."""
+    """One page of a phase. `place` is how far it got: a range of ids, or a page in ascending order of them."""
 
-    place: Sheet | Stretch
-    records: tuple[Record, ...] = ()
-    links: tuple[Link, ...] = ()
-    whole: tuple[tuple[Ref, Relation], ...] = ()
+    place: ResultPage | IdRange
+    page: Page
 
     def after(self, progress: Progress) -> Progress:
-        if isinstance(self.place, Stretch):
+        if isinstance(self.place, IdRange):
             return progress.covered(self.place)
-        return progress.next_walk() if self.place.done else progress.at(self.place.last)
+        return progress.next_phase() if self.place.done else progress.at(self.place.last)
 
 
-class Pull:
+class Puller:
     """One pull of one account. Raises what `Client` raises, and LedgerError for a cursor that cannot be."""
 
     def __init__(self, client: Client, reader: Reader) -> None:
@@ -54,9 +54,11 @@ class Pull:
                 yield from self._since(cursor)
             case Between(start, end):
                 yield from self._between(start, end)
+            case Named(refs):
+                yield from self._named(refs)
 
     def _everything(self) -> Iterator[Page]:
-        self._reader.stages()  # any first answer tells the server's time; this one is needed anyway
+        self._reader.account.stages()  # any first answer tells the server's time; this one is needed anyway
         yield from self._run(Progress(until=self._now(), todo=FULL, left=ALL))
 
     def _since(self, cursor: Cursor) -> Iterator[Page]:
@@ -82,45 +84,44 @@ class Pull:
         for kind in OBJECTS:
             query = self._query(kind, search.modified(kind, low, high), search.created(low, high))
             for step in self._matching(query, 0):
-                yield Page(step.records, step.links, step.whole)
+                yield step.page
 
     def _run(self, progress: Progress, first: Found | None = None) -> Generator[Page, None, Progress]:
-        """Walks to the end of `todo`. `first` is the first walk's first answer, where it is there already."""
+        """Walks to the end of `todo`. `first` is the first phase's first answer, where it is there already."""
         while progress.under_way:
-            for step in self._walk(progress, first):
+            for step in self._phase(progress, first):
                 progress = step.after(progress)
-                yield Page(step.records, step.links, step.whole, progress.cursor())
+                yield replace(step.page, cursor=progress.cursor())
             first = None
         return progress
 
-    def _walk(self, progress: Progress, first: Found | None) -> Iterator[_Step]:
+    def _phase(self, progress: Progress, first: Found | None) -> Iterator[_Step]:
         last = progress.last
         match progress.todo[0]:
-            case Walk.ALL:
+            case Phase.ALL:
                 return self._all(progress.left)
-            case Walk.CONTACTS:
+            case Phase.CONTACTS:
                 return self._changed(Kind.CONTACT, progress, first)
-            case Walk.DEALS:
+            case Phase.DEALS:
                 return self._changed(Kind.DEAL, progress, first)
-            case Walk.OPEN_LINKS:
+            case Phase.OPEN_LINKS:
                 return self._open_links(last)
-            case Walk.GONE_CONTACTS:
+            case Phase.GONE_CONTACTS:
                 return self._gone(Kind.CONTACT, last)
-            case Walk.GONE_DEALS:
+            case Phase.GONE_DEALS:
                 return self._gone(Kind.DEAL, last)
 
-    def _all(self, left: Sequence[Stretch]) -> Iterator[_Step]:
+    def _all(self, left: Sequence[IdRange]) -> Iterator[_Step]:
         queries = {kind: {"properties": ",".join(self._reader.properties(kind))} for kind in OBJECTS}
         queries[Kind.DEAL]["associations"] = "contacts"  # asked on the side of the deals alone: there are fewer
         for page in FullPull(self._client, queries).pages(left):
-            yield self._step(page.stretch.kind, page.rows, page.linked, page.stretch)
+            yield _Step(page.id_range, self._page(page.id_range.kind, page.rows, page.linked))
 
     def _gone(self, kind: Kind, last: int) -> Iterator[_Step]:
         """Archived records: HubSpot keeps them for about 90 days, and shows them only here."""
         query = {"properties": ",".join(self._reader.properties(kind)), "archived": "true"}
         for listed in list_pages(self._client, kind, query, last):
-            records = tuple(self._reader.record(kind, replace(row, archived=True)) for row in listed.rows)
-            yield _Step(listed, records)
+            yield _Step(listed, Page(self._archived(kind, listed.rows)))
 
     def _changed(self, kind: Kind, progress: Progress, first: Found | None) -> Iterator[_Step]:
         # The Date header cuts to whole seconds: what was modified within that second is there already.
@@ -130,9 +131,7 @@ class Pull:
     def _matching(self, query: Query, last: int, first: Found | None = None) -> Iterator[_Step]:
         for found in search_pages(self._client, query, last, first):
             rows = self._completed(query, found.rows)
-            is_deal = query.kind is Kind.DEAL
-            linked = self._client.contacts_of([row.id for row in rows]) if is_deal and rows else {}
-            yield self._step(query.kind, rows, linked, found)
+            yield _Step(found, self._page(query.kind, rows, self._linked(query.kind, rows)))
 
     def _open_links(self, last: int) -> Iterator[_Step]:
         """The contacts of every open deal: a change of links alone does not touch a deal's modified date."""
@@ -142,10 +141,43 @@ class Pull:
             deals.extend(row.id for row in found.rows)
             if found.done or len(deals) + search.LIMIT > EDGES:
                 linked = self._client.contacts_of(deals) if deals else {}
-                yield self._step(Kind.DEAL, (), linked, found)
+                yield _Step(found, self._page(Kind.DEAL, (), linked))
                 deals = []
 
-    def _step(self, kind: Kind, rows: Sequence[Row], linked: Links, place: Sheet | Stretch) -> _Step:
+    def _named(self, refs: Sequence[Ref]) -> Iterator[Page]:
+        """A page for each batch of ids of a kind, its records in the order of `refs`."""
+        own = [ref for ref in dict.fromkeys(refs) if ref.connection == self._reader.connection]
+        if gone := tuple(ref for ref in own if not is_usable(ref, self._reader.connection)):
+            yield Page(gone=gone)
+        for kind in OBJECTS:
+            ids = [ref.id for ref in own if ref.kind is kind and is_usable(ref, ref.connection)]
+            for some in chunks(ids, BATCH):
+                yield self._named_page(kind, some)
+
+    def _named_page(self, kind: Kind, ids: Sequence[str]) -> Page:
+        """Records that were merged away are gone; where HubSpot shows what they were merged into, that comes too."""
+        place = {record: number for number, record in enumerate(ids)}
+        properties = self._reader.properties(kind)
+        rows = self._client.batch_read(kind, ids, properties).rows
+        missing = [record for record in ids if record not in {row.id for row in rows}]
+        archived = self._client.batch_read(kind, missing, properties, archived=True).rows if missing else ()
+        page = self._page(kind, rows, self._linked(kind, rows))
+        records = (*page.records, *self._archived(kind, archived))
+        gone = [record for record in missing if record not in {row.id for row in archived}]
+        return replace(
+            page,
+            records=tuple(sorted(records, key=lambda record: place.get(record.ref.id, len(place)))),
+            gone=tuple(Ref(self._reader.connection, kind, record) for record in gone),
+        )
+
+    def _linked(self, kind: Kind, rows: Sequence[Row]) -> Links:
+        """The contacts of deals."""
+        return self._client.contacts_of([row.id for row in rows]) if kind is Kind.DEAL and rows else {}
+
+    def _archived(self, kind: Kind, rows: Sequence[Row]) -> tuple[Record, ...]:
+        return tuple(self._reader.record(kind, replace(row, archived=True)) for row in rows)
+
+    def _page(self, kind: Kind, rows: Sequence[Row], linked: Links) -> Page:
         links = [link for row in rows for link in self._reader.links(kind, row)]
         connection = self._reader.connection
         whole = tuple((Ref(connection, Kind.DEAL, deal), Relation.ASSOCIATED_WITH) for deal in linked)
@@ -153,7 +185,7 @@ class Pull:
             people = sorted(linked[source.id], key=int)
             links.extend(Link(source, relation, Ref(connection, Kind.CONTACT, person)) for person in people)
         records = tuple(self._reader.record(kind, row) for row in rows)
-        return _Step(place, records, tuple(links), whole)
+        return Page(records, tuple(links), whole)
 
     def _query(self, kind: Kind, *alternatives: Filter) -> Query:
         """Without properties where a search body has no room for all: `_completed` brings them."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Protocol
 
 from refloop.connectors.hubspot.answers import Row
+from refloop.connectors.hubspot.names import is_record_id
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.model import (
     NO_CURRENCY,
@@ -17,10 +19,10 @@ from refloop.model import (
     Kind,
     Link,
     Outcome,
+    Owner,
     Record,
     Ref,
     Relation,
-    Wants,
     canonical,
     parse_time,
 )
@@ -29,6 +31,7 @@ _FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.CONTACT: (
         "email",
         "company",
+        "hubspot_owner_id",
         "lifecyclestage",
         "hs_lead_status",
         "hs_merged_object_ids",
@@ -37,6 +40,7 @@ _FACTS: Mapping[Kind, tuple[str, ...]] = {
     ),
     Kind.DEAL: (
         "dealname",
+        "hubspot_owner_id",
         "pipeline",
         "dealstage",
         "amount",
@@ -61,7 +65,6 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 _EPOCH_MS = re.compile(r"-?[0-9]{6,}")
 _SALESFORCE_ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
 _CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-_RECORD_ID = re.compile(r"[1-9][0-9]{0,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,24 +79,37 @@ Stages = Mapping[tuple[str, str], Stage]
 """By the ids of pipeline and stage."""
 
 
+class AccountFacts(Protocol):
+    """What an account says about itself: each is asked for only when a record needs it."""
+
+    def stages(self) -> Stages: ...
+
+    def currency(self) -> str | None:
+        """For amounts whose deal names none; None when the account has no currency of three letters."""
+        ...
+
+    def owner_name(self, owner: str) -> str:
+        """The name of the user who has that owner id; "" where it is not to be known."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Turns rows of one account into records. `stages` and `currency` are asked for only when a deal needs them."""
+    """Turns rows of one account into records."""
 
     connection: str
     settings: HubSpotSettings
-    wants: Wants
-    stages: Callable[[], Stages]
-    currency: Callable[[], str | None]
+    fields: Sequence[FieldSpec]
+    account: AccountFacts
 
     def properties(self, kind: Kind) -> tuple[str, ...]:
         """All that a read must ask for."""
         mirrors = MIRRORS[kind] if self.settings.mirror_of else ()
-        ours = (field.name for field in self.fields(kind))
+        ours = (field.name for field in self.fields_of(kind))
         return tuple(dict.fromkeys((*_FACTS[kind], *mirrors, *self.code_fields(kind), *ours)))
 
-    def fields(self, kind: Kind) -> Iterator[FieldSpec]:
-        return (field for field in self.wants.fields if kind in field.kinds)
+    def fields_of(self, kind: Kind) -> Iterator[FieldSpec]:
+        return (field for field in self.fields if kind in field.kinds)
 
     def code_fields(self, kind: Kind) -> tuple[str, ...]:
         return self.settings.code_fields.deal if kind is Kind.DEAL else self.settings.code_fields.contact
@@ -107,13 +123,14 @@ class Reader:
             email=facts.email,
             title=facts.title,
             texts={name: text for name in self.code_fields(kind) if (text := row.properties.get(name))},
-            found=found_values(row, self.fields(kind)),
+            found=found_values(row, self.fields_of(kind)),
             stage=facts.stage,
             outcome=facts.outcome,
             amount=facts.amount,
             currency=facts.currency,
             closed_at=facts.closed_at,
             deleted=row.archived,
+            owner=self._owner(row),
         )
 
     def links(self, kind: Kind, row: Row) -> Iterator[Link]:
@@ -128,10 +145,14 @@ class Reader:
             if original is not None:
                 yield Link(here, relation, Ref(self.settings.mirror_of, other, original))
 
+    def _owner(self, row: Row) -> Owner | None:
+        owner = row.properties.get("hubspot_owner_id")
+        return Owner(owner, self.account.owner_name(owner)) if owner else None
+
     def _deal(self, row: Row) -> _Facts:
         said = row.properties.get
         key = (said("pipeline") or "", said("dealstage") or "")
-        stage = self.stages().get(key) if key[1] else None
+        stage = self.account.stages().get(key) if key[1] else None
         outcome = stage.outcome if stage and stage.outcome else _outcome_by_flags(row)
         amount = _amount(said("amount"))
         return _Facts(
@@ -145,7 +166,7 @@ class Reader:
 
     def _currency(self, row: Row) -> str:
         code = (row.properties.get("deal_currency_code") or "").upper()
-        return code if _CURRENCY.fullmatch(code) else self.currency() or NO_CURRENCY
+        return code if _CURRENCY.fullmatch(code) else self.account.currency() or NO_CURRENCY
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +201,7 @@ def merged_ids(row: Row) -> set[str]:
     """The ids that were merged into this record ("id;id", and "id:ms;id:ms" on contacts)."""
     names = ("hs_merged_object_ids", "hs_calculated_merged_vids", "hs_all_contact_vids")
     parts = (part.partition(":")[0].strip() for name in names for part in (row.properties.get(name) or "").split(";"))
-    return {part for part in parts if _RECORD_ID.fullmatch(part)}
+    return {part for part in parts if is_record_id(part)}
 
 
 def long_salesforce_id(text: str) -> str | None:

@@ -18,7 +18,6 @@ _MOST_CHARACTERS = 3_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 
-OBJECTS: Mapping[Kind, str] = {Kind.CONTACT: "contacts", Kind.DEAL: "deals"}
 MODIFIED: Mapping[Kind, str] = {Kind.CONTACT: "lastmodifieddate", Kind.DEAL: "hs_lastmodifieddate"}
 """Contacts have `hs_lastmodifieddate` too, but a search on it finds nothing."""
 

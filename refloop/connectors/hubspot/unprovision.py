@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from refloop.connectors.hubspot.client import BATCH, Client, chunks
-from refloop.connectors.hubspot.properties import group_name, is_ours
-from refloop.connectors.hubspot.provision import defined, place
-from refloop.connectors.hubspot.search import OBJECTS
+from refloop.connectors.hubspot.fields import defined, group_name, is_ours, place
+from refloop.connectors.hubspot.names import OBJECTS
 from refloop.model import FieldSpec, Finding, Level
 
 

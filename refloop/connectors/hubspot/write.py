@@ -6,22 +6,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from refloop.connectors.http.transport import FateUnknown
 from refloop.connectors.hubspot.answers import BatchError, Row, Updated
-from refloop.connectors.hubspot.client import BATCH_WITH_HISTORY, Client, chunks
-from refloop.connectors.hubspot.history import Sent, told_all, unread
-from refloop.connectors.hubspot.parts import (
-    Fates,
-    Part,
+from refloop.connectors.hubspot.batch import (
+    Batch,
+    Receipts,
+    all_alike,
     everything,
-    fates,
     inputs,
-    look,
     missing_properties,
     reason_of,
     split,
     without,
 )
-from refloop.connectors.transport import FateUnknown
+from refloop.connectors.hubspot.client import BATCH_WITH_HISTORY, Client, chunks
+from refloop.connectors.hubspot.history import Sent, receipts_by_history, unread_receipts
+from refloop.connectors.hubspot.look import look
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, TryLater
 from refloop.model import Kind, Verdict
 
@@ -41,17 +41,17 @@ _TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
 class _Looked:
     """Changes that wait to be sent: when each record had last been modified when we looked, and after which call."""
 
-    part: Part
+    batch: Batch
     at: Mapping[str, datetime]
     call: int = 0
 
 
 @dataclass(slots=True)
-class _Batch:
+class _Progress:
     """What became of one batch so far: fates that are known, and what HubSpot took and is to be read back."""
 
     kind: Kind
-    settled: Fates = field(default_factory=dict)
+    settled: Receipts = field(default_factory=dict)
     sent: dict[str, Sent] = field(default_factory=dict)
     sends: int = 0
     calls: int = 0
@@ -69,120 +69,120 @@ class Writer:
     def _is_held(self) -> bool:
         return self._setbacks >= _MOST_SETBACKS
 
-    def settle(self, kind: Kind, part: Part) -> Fates:
+    def settle(self, kind: Kind, batch: Batch) -> Receipts:
         """The fate of every change of at most 100 records. Raises what `Client` raises for a whole call."""
         if self._is_held:
-            return fates(everything(part), Verdict.DEFERRED, _HELD)
-        batch = _Batch(kind)
+            return all_alike(everything(batch), Verdict.DEFERRED, _HELD)
+        progress = _Progress(kind)
         try:
-            looked = self._look(batch, part)
+            looked = self._look(progress, batch)
         except TryLater as error:
-            return self._deferred(part, error)
-        self._send_all(batch, looked)
-        return batch.settled | self._read_back(batch)
+            return self._deferred(batch, error)
+        self._send_all(progress, looked)
+        return progress.settled | self._read_back(progress)
 
-    def _look(self, batch: _Batch, part: Part) -> _Looked:
+    def _look(self, progress: _Progress, batch: Batch) -> _Looked:
         """What is to be written. There is room for the write to follow at once."""
-        self._client.make_room(batch.kind, 2)
-        rows = self._rows(batch.kind, part)
-        to_write, settled = look(part, rows)
-        batch.settled |= settled
-        batch.calls += 1
-        return _Looked(to_write, {record: rows[record].updated for record in to_write}, batch.calls)
+        self._client.make_room(progress.kind, 2)
+        rows = self._rows(progress.kind, batch)
+        to_write, settled = look(batch, rows)
+        progress.settled |= settled
+        progress.calls += 1
+        return _Looked(to_write, {record: rows[record].updated for record in to_write}, progress.calls)
 
-    def _send_all(self, batch: _Batch, first: _Looked) -> None:
+    def _send_all(self, progress: _Progress, first: _Looked) -> None:
         waiting = [first]
         while waiting:
             looked = waiting.pop()
-            present, refused = without(looked.part, self._missing[batch.kind])
-            batch.settled |= refused
+            present, refused = without(looked.batch, self._missing[progress.kind])
+            progress.settled |= refused
             if not present:
                 continue
-            if batch.sends == _MOST_SENDS or self._is_held:
+            if progress.sends == _MOST_SENDS or self._is_held:
                 reason = _HELD if self._is_held else _TOO_MANY
-                batch.settled |= fates(everything(present), Verdict.DEFERRED, reason)
-            elif batch.calls - looked.call > MOST_BETWEEN:
-                waiting.append(self._look_again(batch, present))
+                progress.settled |= all_alike(everything(present), Verdict.DEFERRED, reason)
+            elif progress.calls - looked.call > MOST_BETWEEN:
+                waiting.append(self._look_again(progress, present))
             else:
-                again = self._send(batch, replace(looked, part=present))
-                waiting.extend(replace(looked, part=one) for one in again)
+                again = self._send(progress, replace(looked, batch=present))
+                waiting.extend(replace(looked, batch=one) for one in again)
 
-    def _look_again(self, batch: _Batch, part: Part) -> _Looked:
+    def _look_again(self, progress: _Progress, batch: Batch) -> _Looked:
         try:
-            return self._look(batch, part)
+            return self._look(progress, batch)
         except (CrmUnavailable, TryLater) as error:
-            batch.settled |= fates(everything(part), Verdict.DEFERRED, error.message)
-            return _Looked({}, {}, batch.calls)
+            progress.settled |= all_alike(everything(batch), Verdict.DEFERRED, error.message)
+            return _Looked({}, {}, progress.calls)
 
-    def _send(self, batch: _Batch, looked: _Looked) -> list[Part]:
+    def _send(self, progress: _Progress, looked: _Looked) -> list[Batch]:
         """What to send next."""
-        part = looked.part
-        batch.sends += 1
-        batch.calls += 1
+        batch = looked.batch
+        progress.sends += 1
+        progress.calls += 1
         try:
-            answer = self._client.batch_update(batch.kind, inputs(part))
+            answer = self._client.batch_update(progress.kind, inputs(batch))
         except FateUnknown as error:
-            batch.settled |= fates(everything(part), Verdict.UNKNOWN, error.message)
+            progress.settled |= all_alike(everything(batch), Verdict.UNKNOWN, error.message)
             return []
         except TryLater as error:
-            batch.settled |= self._deferred(part, error)
+            progress.settled |= self._deferred(batch, error)
             return []
         self._setbacks = 0
         if isinstance(answer, BatchError):
-            return self._sent_back(batch, part, answer)
-        return self._answered(batch, looked, answer)
+            return self._sent_back(progress, batch, answer)
+        return self._answered(progress, looked, answer)
 
-    def _sent_back(self, batch: _Batch, part: Part, error: BatchError) -> list[Part]:
-        """Nothing of the part was written."""
-        missing = missing_properties(error, part)
+    def _sent_back(self, progress: _Progress, batch: Batch, error: BatchError) -> list[Batch]:
+        """Nothing of the batch was written."""
+        missing = missing_properties(error, batch)
         if missing:
-            self._missing[batch.kind] |= missing
-            return [part]
-        if len(part) == 1:
-            batch.settled |= fates(everything(part), Verdict.REFUSED, reason_of(error))
+            self._missing[progress.kind] |= missing
+            return [batch]
+        if len(batch) == 1:
+            progress.settled |= all_alike(everything(batch), Verdict.REFUSED, reason_of(error))
             return []
-        return split(part, error)
+        return split(batch, error)
 
-    def _answered(self, batch: _Batch, looked: _Looked, answer: Updated) -> list[Part]:
-        part = looked.part
-        refused = {record: error for error in answer.errors for record in error.ids if record in part}
-        again: dict[str, Part] = {}
+    def _answered(self, progress: _Progress, looked: _Looked, answer: Updated) -> list[Batch]:
+        batch = looked.batch
+        refused = {record: error for error in answer.errors for record in error.ids if record in batch}
+        again: dict[str, Batch] = {}
         for record, error in refused.items():
-            own = _some(part, [record])
+            own = _some(batch, [record])
             missing = missing_properties(error, own)
-            self._missing[batch.kind] |= missing
+            self._missing[progress.kind] |= missing
             if missing:
                 again[record] = own
             else:
-                batch.settled |= fates(everything(own), Verdict.REFUSED, reason_of(error))
+                progress.settled |= all_alike(everything(own), Verdict.REFUSED, reason_of(error))
         nameless = [error for error in answer.errors if not error.ids]
         silent = (Verdict.REFUSED, reason_of(nameless[0])) if nameless else (Verdict.DEFERRED, _SILENT)
-        for record in part.keys() - refused.keys():
+        for record in batch.keys() - refused.keys():
             otherwise = None if record in answer.ids else silent
-            batch.sent[record] = Sent(part[record], looked.at[record], otherwise)
-        return [_some(part, again)] if again else []
+            progress.sent[record] = Sent(batch[record], looked.at[record], otherwise)
+        return [_some(batch, again)] if again else []
 
-    def _read_back(self, batch: _Batch) -> Fates:
+    def _read_back(self, progress: _Progress) -> Receipts:
         """HubSpot's word is not enough: only the record can tell what it holds, and what it held before."""
-        settled: Fates = {}
-        for ids in chunks(list(batch.sent), BATCH_WITH_HISTORY):
-            sent = {record: batch.sent[record] for record in ids}
-            part = {record: one.changes for record, one in sent.items()}
+        settled: Receipts = {}
+        for ids in chunks(list(progress.sent), BATCH_WITH_HISTORY):
+            sent = {record: progress.sent[record] for record in ids}
+            batch = {record: one.changes for record, one in sent.items()}
             try:
-                settled |= told_all(sent, self._rows(batch.kind, part, history=True))
+                settled |= receipts_by_history(sent, self._rows(progress.kind, batch, history=True))
             except _TROUBLE as error:
-                settled |= unread(sent, error.message)
+                settled |= unread_receipts(sent, error.message)
         return settled
 
-    def _rows(self, kind: Kind, part: Part, *, history: bool = False) -> Mapping[str, Row]:
+    def _rows(self, kind: Kind, batch: Batch, *, history: bool = False) -> Mapping[str, Row]:
         """The records as they are now, by id; one that was merged away is missing, its survivor is not asked for."""
-        names = sorted({change.field.name for _number, change in everything(part)})
-        return {row.id: row for row in self._client.batch_read(kind, list(part), names, history=history).rows}
+        names = sorted({change.field.name for _number, change in everything(batch)})
+        return {row.id: row for row in self._client.batch_read(kind, list(batch), names, history=history).rows}
 
-    def _deferred(self, part: Part, error: TryLater) -> Fates:
+    def _deferred(self, batch: Batch, error: TryLater) -> Receipts:
         self._setbacks += 1
-        return fates(everything(part), Verdict.DEFERRED, error.message)
+        return all_alike(everything(batch), Verdict.DEFERRED, error.message)
 
 
-def _some(part: Part, records: Iterable[str]) -> Part:
-    return {record: part[record] for record in records if record in part}
+def _some(batch: Batch, records: Iterable[str]) -> Batch:
+    return {record: batch[record] for record in records if record in batch}

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from refloop.connectors.http.crm_message import identifier_or_empty, without_quotes
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.soql import PAGE
-from refloop.connectors.words import bare, unquoted
 
 Row = Mapping[str, Any]
 
@@ -105,7 +105,9 @@ def refused(errors: object) -> Saved:
     """What an error list says of the record that it is about."""
     first = errors[0] if isinstance(errors, list) and errors else errors
     fields = first.get("fields") if isinstance(first, dict) else None
-    return Saved(*first_error(errors), tuple(filter(None, map(bare, fields))) if isinstance(fields, list) else ())
+    return Saved(
+        *first_error(errors), tuple(filter(None, map(identifier_or_empty, fields))) if isinstance(fields, list) else ()
+    )
 
 
 def first_error(errors: object) -> tuple[str, str]:
@@ -116,5 +118,5 @@ def first_error(errors: object) -> tuple[str, str]:
     first = errors[0] if isinstance(errors, list) and errors else errors
     if not isinstance(first, dict):
         return "UNKNOWN_EXCEPTION", ""
-    code = bare(first.get("statusCode") or first.get("errorCode")) or "UNKNOWN_EXCEPTION"
-    return code, unquoted(first.get("message"))
+    code = identifier_or_empty(first.get("statusCode") or first.get("errorCode")) or "UNKNOWN_EXCEPTION"
+    return code, without_quotes(first.get("message"))

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 import jwt
 
 from refloop.connectors.base import Clock
-from refloop.connectors.retry import error_code
+from refloop.connectors.http.retry import error_code
+from refloop.connectors.http.strict_json import NONSENSE, parsed_json
+from refloop.connectors.http.transport import Transport
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.settings import (
     LOOPBACK,
@@ -21,8 +23,6 @@ from refloop.connectors.salesforce.settings import (
     Jwt,
     SalesforceSettings,
 )
-from refloop.connectors.transport import Transport
-from refloop.connectors.wire import NONSENSE, parsed_json
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address

@@ -6,18 +6,15 @@ import csv
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-from refloop.connectors.faults import FateUnknown
-from refloop.connectors.salesforce import catalogue
+from refloop.connectors.http.crm_message import identifier_or_empty, without_quotes
+from refloop.connectors.http.errors import FateUnknown
+from refloop.connectors.salesforce import error_codes
 from refloop.connectors.salesforce.answers import Saved
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.batch import Update
+from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part
 from refloop.connectors.salesforce.jobs import JobLost, created, delete, ended, look, result_set
-from refloop.connectors.words import bare, unquoted
 from refloop.errors import RefloopError, TryLater
-
-if TYPE_CHECKING:
-    from refloop.connectors.salesforce.write import Update
 
 NULL = "#N/A"
 """Bulk API 2.0 docs, "Valid CSV Record Rows": this clears a field, an empty cell leaves it as it is."""
@@ -25,19 +22,19 @@ NULL = "#N/A"
 MOST_DATA = 90 * 1024 * 1024
 """Bulk API 2.0 docs, "Upload Job Data": 150 MB after base64, so at most 100 MB as they are."""
 
-NOT_PROCESSED = Saved(catalogue.NOT_SENT, "the job ended before its turn")
+NOT_PROCESSED = Saved(error_codes.NOT_SENT, "the job ended before its turn")
 
-Fates = dict[str, Saved | None]
+Results = dict[str, Saved | None]
 """What became of records, by id; None where nobody knows."""
 
 
 class IngestJobs:
     """Ingest jobs of one org."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
-    def write(self, updates: Sequence[Update]) -> tuple[Fates, RefloopError | None] | None:
+    def write(self, updates: Sequence[Update]) -> tuple[Results, RefloopError | None] | None:
         """Writes updates of one object, in their order: 10,000 that follow each other make a batch.
 
         Gives what became of each and the failure that ended the writing, if one did; None, with nothing done, where
@@ -46,29 +43,29 @@ class IngestJobs:
         data = as_csv(updates)
         if len(data) > MOST_DATA and len(updates) > 1:
             return self._halved(updates)
-        job = created(self._api, "jobs/ingest", {"object": updates[0].object, "operation": "update"})
+        job = created(self._client, "jobs/ingest", {"object": updates[0].object, "operation": "update"})
         if job is None:
             return None
         path = f"jobs/ingest/{job}"
         try:
-            self._api.upload(f"{path}/batches", data)
+            self._client.upload(f"{path}/batches", data)
         except RefloopError as error:
             self._abort(path)
             return dict.fromkeys((update.id for update in updates), NOT_PROCESSED), error
         failure = self._run(path)
-        fates: Fates = dict.fromkeys(update.id for update in updates)
+        results: Results = dict.fromkeys(update.id for update in updates)
         try:
             for found in self._results(path):
-                fates.update((record, saved) for record, saved in found.items() if record in fates)
+                results.update((record, saved) for record, saved in found.items() if record in results)
         except JobLost:
             pass  # what it did has to be read back
         except RefloopError as error:
             failure = failure or error
         else:
-            delete(self._api, path)
-        return fates, failure
+            delete(self._client, path)
+        return results, failure
 
-    def _halved(self, updates: Sequence[Update]) -> tuple[Fates, RefloopError | None] | None:
+    def _halved(self, updates: Sequence[Update]) -> tuple[Results, RefloopError | None] | None:
         middle = len(updates) // 2
         first = self.write(updates[:middle])
         if first is None or first[1] is not None:
@@ -83,7 +80,7 @@ class IngestJobs:
         """Closes the job and waits for its end; one that does not get on is stopped. Gives what went wrong."""
         try:
             self._close(path)
-            ended(self._api, path)
+            ended(self._client, path)
         except JobLost:
             return None
         except TryLater as error:
@@ -97,23 +94,23 @@ class IngestJobs:
         """Lets the job begin. Whether it was told so is seen, and to tell it again does no harm."""
         close = Part("job", "PATCH", path, body={"state": "UploadComplete"})
         try:
-            self._api.call(close)
+            self._client.call(close)
         except FateUnknown:
-            if look(self._api, path)["state"] == "Open":
-                self._api.call(close)
+            if look(self._client, path)["state"] == "Open":
+                self._client.call(close)
 
     def _abort(self, path: str) -> None:
         with suppress(RefloopError):
-            self._api.call(Part("job", "PATCH", path, body={"state": "Aborted"}))
+            self._client.call(Part("job", "PATCH", path, body={"state": "Aborted"}))
 
-    def _results(self, path: str) -> Iterator[Fates]:
+    def _results(self, path: str) -> Iterator[Results]:
         """The three sets that a job's records end up in: one that has failed has done a part of them all the same."""
         yield {row["Id"]: Saved() for row in self._rows(f"{path}/successfulResults")}
         yield {row["Id"]: refusal(row["sf__Error"]) for row in self._rows(f"{path}/failedResults")}
         yield {row["Id"]: NOT_PROCESSED for row in self._rows(f"{path}/unprocessedrecords")}
 
     def _rows(self, path: str) -> Iterator[Mapping[str, str]]:
-        with result_set(self._api, path, {}) as (headers, table):
+        with result_set(self._client, path, {}) as (headers, table):
             said = headers.get("Sforce-NumberOfRecords")
             if said is not None and said != str(table.count()):
                 raise ForeignAnswer(f"GET {path}", "it has not as many rows as it says")
@@ -150,6 +147,6 @@ def refusal(text: str) -> Saved:
     """What `sf__Error` says: `CODE:message:fields`."""
     code, _, rest = text.partition(":")
     message, _, names = rest.rpartition(":")
-    fields = [name for part in names.split(",") if (name := bare(part.removesuffix("--").strip()))]
-    known = bare(code.strip()) or "UNKNOWN_EXCEPTION"
-    return Saved(known, unquoted(message or rest), tuple(fields) if message else ())
+    fields = [name for part in names.split(",") if (name := identifier_or_empty(part.removesuffix("--").strip()))]
+    known = identifier_or_empty(code.strip()) or "UNKNOWN_EXCEPTION"
+    return Saved(known, without_quotes(message or rest), tuple(fields) if message else ())

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from refloop.connectors.salesforce.answers import Row
-from refloop.connectors.salesforce.api import Api, ForeignAnswer
+from refloop.connectors.salesforce.client import Client, ForeignAnswer
 from refloop.connectors.salesforce.cursor import Job
 from refloop.connectors.salesforce.jobs import COMPLETE, JobLost, Table, created, delete, ended, result_set
 from refloop.connectors.salesforce.soql import PAGE, Window, whole_query
@@ -27,8 +27,8 @@ _TRUTH = {"true": True, "false": False, "": None}
 class QueryJobs:
     """Query jobs of one org."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, client: Client) -> None:
+        self._client = client
 
     def start(self, layout: Mapping[str, Sequence[str]], names: Sequence[str], window: Window) -> Mapping[str, Job]:
         """Starts a job for each object, all at once. Those that the org refuses are left out."""
@@ -36,7 +36,7 @@ class QueryJobs:
         try:
             for name in names:
                 body = {"operation": "queryAll", "query": whole_query(name, layout[name], window)}
-                if made := created(self._api, "jobs/query", body):
+                if made := created(self._client, "jobs/query", body):
                     jobs[name] = Job(made)
         except RefloopError:
             for job in jobs.values():
@@ -50,7 +50,7 @@ class QueryJobs:
         Waits for the job's end first. The last page comes with None. Raises JobLost for a job that failed or is
         gone, and for one whose rows are not as many as it says; TryLater for one that does not get on.
         """
-        info = ended(self._api, f"jobs/query/{job.id}")
+        info = ended(self._client, f"jobs/query/{job.id}")
         if info["state"] != COMPLETE:
             raise JobLost(anew=False)
         if info.get("object") != name:
@@ -63,12 +63,12 @@ class QueryJobs:
 
     def delete(self, job: Job) -> None:
         """Removes a job: what people wrote in the CRM shall not lie about."""
-        delete(self._api, f"jobs/query/{job.id}")
+        delete(self._client, f"jobs/query/{job.id}")
 
     def _page(self, job: Job, info: Mapping[str, Any]) -> Iterator[tuple[Sequence[Row], Job | None]]:
         params = {"maxRecords": str(RESULT_PAGE), **({"locator": job.locator} if job.locator else {})}
         path = f"jobs/query/{job.id}/results"
-        with result_set(self._api, path, params) as (headers, table):
+        with result_set(self._client, path, params) as (headers, table):
             end = job.start + _counted(path, headers, table)
             following = _following(path, headers, job)
             behind = replace(job, locator=following, start=end, taken=end) if following else None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from refloop.connectors.faults import Rejected
-from refloop.connectors.salesforce.api import Api
+from refloop.connectors.http.errors import Rejected
+from refloop.connectors.salesforce.account import describe, read_schema
+from refloop.connectors.salesforce.client import Client
+from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.look import unfit
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, crm_name
-from refloop.connectors.salesforce.org import describe, read_schema
-from refloop.connectors.salesforce.schema import ObjectSchema
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.errors import ConfigError
-from refloop.model import FieldSpec, Finding, Kind, Level, Wants
+from refloop.model import FieldSpec, Finding, Kind, Level
 
 NEARLY_ALL = 0.8
 """Of the org's API calls a day. Past all of them, every integration of the org stands still."""
@@ -23,12 +23,12 @@ _PROVISION = "Run `refloop provision`."
 class Checker:
     """Checks one connection."""
 
-    def __init__(self, connection: str, settings: SalesforceSettings, api: Api) -> None:
+    def __init__(self, connection: str, settings: SalesforceSettings, client: Client) -> None:
         self._connection = connection
         self._settings = settings
-        self._api = api
+        self._client = client
 
-    def findings(self, wants: Wants) -> Iterator[Finding]:
+    def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """One finding for each thing that is wrong, with its remedy; none when all is well."""
         version = self._version()
         if version is not None:
@@ -40,11 +40,11 @@ class Checker:
                 yield self._error(name, "the run user does not see this object", f"Let the user read and edit {name}.")
         for kind, name in OBJECTS.items():
             if schema := schemas[name]:
-                yield from self._fields(kind, schema, wants)
+                yield from self._fields(kind, schema, fields)
         yield from self._usage()
 
     def _version(self) -> Finding | None:
-        listed = self._api.versions()
+        listed = self._client.versions()
         rows = listed if isinstance(listed, list) else []
         versions = [str(row["version"]) for row in rows if isinstance(row, dict) and "version" in row]
         if self._settings.api_version in versions:
@@ -58,15 +58,15 @@ class Checker:
 
     def _schema(self, name: str) -> ObjectSchema | None:
         try:
-            return read_schema(name, self._api.call(describe(name)))
+            return read_schema(name, self._client.call(describe(name)))
         except (ConfigError, Rejected):
             return None
 
-    def _fields(self, kind: Kind, schema: ObjectSchema, wants: Wants) -> Iterator[Finding]:
+    def _fields(self, kind: Kind, schema: ObjectSchema, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         if not schema.updateable:
             yield self._error(schema.name, "the run user may not edit this object", f"Let the user edit {schema.name}.")
         yield from self._code_fields(kind, schema)
-        for field in wants.fields:
+        for field in fields:
             if kind in field.kinds and (finding := self._own_field(schema, field)):
                 yield finding
 
@@ -94,7 +94,7 @@ class Checker:
         return None
 
     def _usage(self) -> Iterator[Finding]:
-        usage = self._api.usage()
+        usage = self._client.usage()
         if usage and usage.used >= NEARLY_ALL * usage.limit:
             what = f"the org has used {usage.used} of the {usage.limit} API calls that it may make in 24 hours"
             remedy = "Find the integration that calls so often (Setup > API Usage), or run refloop less often."

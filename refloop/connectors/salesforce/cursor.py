@@ -9,9 +9,9 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from refloop.connectors.salesforce.fields import Layout
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, api_name
-from refloop.connectors.salesforce.schema import Layout
 from refloop.model import Cursor, format_time, parse_time
 
 VERSION = 2

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
-from refloop.connectors.salesforce.catalogue import failure
+from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part
+from refloop.connectors.salesforce.errors import failure
 from refloop.connectors.salesforce.ids import record_id
 from refloop.errors import DiskError, RefloopError, TryLater
 
@@ -40,9 +40,9 @@ class JobLost(Exception):  # noqa: N818 - a signal between the classes of a job
         self.anew = anew
 
 
-def created(api: Api, path: str, body: Mapping[str, Any]) -> str | None:
+def created(client: Client, path: str, body: Mapping[str, Any]) -> str | None:
     """The id of a new job; None when the org refuses it: there are ways without one."""
-    answer = api.ask(Part("job", "POST", path, body={**FORMAT, **body}))
+    answer = client.ask(Part("job", "POST", path, body={**FORMAT, **body}))
     if 400 <= answer.status < 500:
         return None
     if not answer.is_good:
@@ -53,14 +53,14 @@ def created(api: Api, path: str, body: Mapping[str, Any]) -> str | None:
         raise ForeignAnswer(f"POST {path}", "it names no job") from None
 
 
-def ended(api: Api, path: str) -> Mapping[str, Any]:
+def ended(client: Client, path: str) -> Mapping[str, Any]:
     """What a job says of itself once it has ended, whichever way.
 
     Looks less and less often. Raises JobLost for one that is gone, TryLater for one that shows no progress.
     """
     pause, quiet, news = FIRST_PAUSE, 0.0, None
     while True:
-        info = look(api, path)
+        info = look(client, path)
         if info["state"] in _ENDED:
             return info
         now = info["state"], info.get("numberRecordsProcessed")
@@ -71,13 +71,13 @@ def ended(api: Api, path: str) -> Mapping[str, Any]:
                 remedy="Run later: it goes on from here.",
                 seconds=COME_BACK,
             )
-        api.transport.wait(pause)
+        client.transport.wait(pause)
         pause, news = min(2 * pause, LONGEST_PAUSE), now
 
 
-def look(api: Api, path: str) -> Mapping[str, Any]:
+def look(client: Client, path: str) -> Mapping[str, Any]:
     """What a job says of itself. Raises JobLost for one that is gone."""
-    answer = api.ask(Part("job", "GET", path))
+    answer = client.ask(Part("job", "GET", path))
     if answer.status in _GONE:
         raise JobLost(anew=True)
     if not answer.is_good:
@@ -87,14 +87,14 @@ def look(api: Api, path: str) -> Mapping[str, Any]:
     return answer.body
 
 
-def delete(api: Api, path: str) -> None:
+def delete(client: Client, path: str) -> None:
     """Removes a job and its results; when that fails, Salesforce does it by itself after seven days."""
     with suppress(RefloopError):
-        api.call(Part("job", "DELETE", path))
+        client.call(Part("job", "DELETE", path))
 
 
 @contextmanager
-def result_set(api: Api, path: str, params: Mapping[str, str]) -> Iterator[tuple[Mapping[str, str], Table]]:
+def result_set(client: Client, path: str, params: Mapping[str, str]) -> Iterator[tuple[Mapping[str, str], Table]]:
     """One page of results, in a file without a name, so that it is whole before any of it is used, however large.
 
     Gives the headers and the rows. Raises JobLost when the results are not to be had any more.
@@ -104,7 +104,7 @@ def result_set(api: Api, path: str, params: Mapping[str, str]) -> Iterator[tuple
     except OSError:
         raise DiskError("no temporary file can be made", remedy="Free some disk space for temporary files.") from None
     with file:
-        answer = api.download(path, params, file)
+        answer = client.download(path, params, file)
         if answer.status in _NO_RESULTS:
             raise JobLost(anew=True)
         if answer.status != 200:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from refloop.connectors.salesforce.account import Account
 from refloop.connectors.salesforce.answers import Row, retrieved
-from refloop.connectors.salesforce.api import MOST_PARTS, Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.client import MOST_PARTS, Client, ForeignAnswer, Part
+from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.org import Org
-from refloop.connectors.salesforce.rows import found
-from refloop.connectors.salesforce.schema import ObjectSchema
+from refloop.connectors.salesforce.records import found
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Kind, Ref
 
@@ -29,10 +29,10 @@ _BESIDE: Mapping[Kind, tuple[str, ...]] = {
 class Looker:
     """Looks at records by id. Strongly consistent: Salesforce reads its database, not an index."""
 
-    def __init__(self, connection: str, api: Api, org: Org) -> None:
+    def __init__(self, connection: str, client: Client, account: Account) -> None:
         self._connection = connection
-        self._api = api
-        self._org = org
+        self._client = client
+        self._account = account
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Mapping[Ref, Mapping[str, str]]:
         """What our fields hold, by record; records that are gone, or none of ours, are left out."""
@@ -56,20 +56,20 @@ class Looker:
         for start in range(0, len(chunks), MOST_PARTS):
             asked = chunks[start : start + MOST_PARTS]
             parts = [self._part(place, kind, some, fields[kind]) for place, (kind, some) in enumerate(asked)]
-            for (kind, some), body in zip(asked, self._api.each(parts), strict=True):
+            for (kind, some), body in zip(asked, self._client.each(parts), strict=True):
                 rows.update(_by_id(kind, some, body))
         return rows
 
     def began(self) -> datetime:
         """The server's clock when the last call of `rows` was sent, or a little before."""
-        return self._api.clock_at_start()
+        return self._client.clock_at_start()
 
     def _refuse_unfit(self, fields: Mapping[Kind, Sequence[FieldSpec]], *, to_write: bool) -> None:
         faults = [
             fault
             for kind, some in fields.items()
             for field in some
-            if (fault := _fault(self._org.schemas()[OBJECTS[kind]], field, to_write=to_write))
+            if (fault := _fault(self._account.schemas()[OBJECTS[kind]], field, to_write=to_write))
         ]
         if faults:
             raise ConfigError(
@@ -80,7 +80,7 @@ class Looker:
 
     def _part(self, place: int, kind: Kind, ids: Sequence[str], fields: Sequence[FieldSpec]) -> Part:
         name = OBJECTS[kind]
-        schema = self._org.schemas()[name]
+        schema = self._account.schemas()[name]
         beside = (field.name for text in _BESIDE[kind] if (field := schema.find(text)))
         columns = ["Id", *beside, *map(crm_name, fields)]
         body = {"ids": list(ids), "fields": columns}

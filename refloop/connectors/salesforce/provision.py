@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from refloop.connectors.salesforce import catalogue
+from refloop.connectors.salesforce import errors
+from refloop.connectors.salesforce.account import Account
 from refloop.connectors.salesforce.answers import first_error
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.batch import COLLECTION
+from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part
+from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.look import unfit
 from refloop.connectors.salesforce.metadata import (
@@ -19,11 +22,8 @@ from refloop.connectors.salesforce.metadata import (
     own_fields,
 )
 from refloop.connectors.salesforce.names import crm_name
-from refloop.connectors.salesforce.org import Org
-from refloop.connectors.salesforce.schema import ObjectSchema
 from refloop.connectors.salesforce.setup import Setup, only_id
 from refloop.connectors.salesforce.soql import quoted_id, quoted_name
-from refloop.connectors.salesforce.write import COLLECTION
 from refloop.errors import AuthError, ConfigError
 from refloop.model import FieldSpec, Finding, Level
 
@@ -37,16 +37,16 @@ class Provisioner:
     the Tooling API (Salesforce object reference, FieldPermissions), hence the permission set.
     """
 
-    def __init__(self, connection: str, api: Api, org: Org) -> None:
+    def __init__(self, connection: str, client: Client, account: Account) -> None:
         self._connection = connection
-        self._api = api
-        self._org = org
-        self._setup = Setup(connection, api)
+        self._client = client
+        self._account = account
+        self._setup = Setup(connection, client)
 
     def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """One finding for each thing that was created, was there already, or could not be created."""
-        schemas = self._org.schemas(afresh=True)
-        self._org.forget()
+        schemas = self._account.schemas(afresh=True)
+        self._account.forget()
         usable: list[OwnField] = []
         for wanted in own_fields(fields):
             finding = self._field(wanted, schemas[wanted.object])
@@ -119,9 +119,9 @@ class Provisioner:
             some = rights[start : start + COLLECTION]
             records = [{"attributes": {"type": "FieldPermissions"}, **body} for _, body in some]
             part = Part("grants", method, "composite/sobjects", body={"allOrNone": False, "records": records})
-            answer = self._api.write([part])[0]
+            answer = self._client.write([part])[0]
             if not answer.is_good:
-                raise catalogue.failure(answer.status, answer.body, "field permissions")
+                raise errors.failure(answer.status, answer.body, "field permissions")
             for (wanted, _), code in zip(some, _codes(answer.body, len(some)), strict=True):
                 place = f"{wanted.name} in {PERMISSION_SET}"
                 if code:
@@ -132,7 +132,7 @@ class Provisioner:
                     yield self._setup.done(place, "may be edited now")
 
     def _assigned(self, parent: str) -> Finding:
-        user = self._api.user_id()
+        user = self._client.user_id()
         try:
             user = record_id(user)
         except ValueError:
@@ -146,14 +146,13 @@ class Provisioner:
 
     def _create(self, path: str, body: Mapping[str, Any]) -> tuple[str, str]:
         """Creates one thing; gives the error code and message, "" twice when it worked. Raises AuthError."""
-        answer = self._api.write([Part("create", "POST", path, body=body)])[0]
+        answer = self._client.write([Part("create", "POST", path, body=body)])[0]
         if answer.is_good and isinstance(answer.body, dict) and answer.body.get("success") is True:
             return "", ""
-        failure = catalogue.failure(answer.status, answer.body, f"POST {path}")
+        failure = errors.failure(answer.status, answer.body, f"POST {path}")
         if isinstance(failure, AuthError):
             raise failure
-        errors = answer.body.get("errors") if isinstance(answer.body, dict) else answer.body
-        return first_error(errors)
+        return first_error(answer.body.get("errors") if isinstance(answer.body, dict) else answer.body)
 
     def _must_create(self, name: str, body: Mapping[str, Any]) -> None:
         code, _ = self._create(f"sobjects/{name}", body)

@@ -7,30 +7,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from refloop.connectors.salesforce.account import Account
 from refloop.connectors.salesforce.answers import Row, RowPage, first_error, row_page
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part, PartAnswer
 from refloop.connectors.salesforce.bulk_query import QueryJobs
-from refloop.connectors.salesforce.catalogue import SchemaChanged
+from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part, PartAnswer
 from refloop.connectors.salesforce.cursor import ALL_OBJECTS, FROM_THE_START, Job, Position, parse_cursor
+from refloop.connectors.salesforce.errors import SchemaChanged
+from refloop.connectors.salesforce.fields import Layout, is_missing_some, layout
 from refloop.connectors.salesforce.jobs import JobLost
-from refloop.connectors.salesforce.names import OBJECTS, ROLE
-from refloop.connectors.salesforce.org import Org
-from refloop.connectors.salesforce.rows import Reader
-from refloop.connectors.salesforce.schema import Layout, is_missing_some, layout
+from refloop.connectors.salesforce.named import NamedRecords
+from refloop.connectors.salesforce.page import KINDS, page_of
+from refloop.connectors.salesforce.records import Reader
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.soql import Window, count_query, page_query
 from refloop.connectors.salesforce.values import moment
 from refloop.errors import LedgerError
-from refloop.model import Between, Cursor, Everything, Kind, Link, Page, Record, Since, Span, Wants, format_time
-
-KINDS: Mapping[str, Kind] = {name: kind for kind, name in OBJECTS.items()}
+from refloop.model import (
+    Between,
+    Cursor,
+    Everything,
+    FieldSpec,
+    Named,
+    Page,
+    Since,
+    Span,
+    format_time,
+)
 
 SKEW = timedelta(minutes=5)
 """How far the clocks of one org's servers may lie apart."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Walk:
+class _Progress:
     """A pull under way: what is asked for, in which window, and how far each unfinished object is, be it by queries
     (`after`) or by a Bulk job (`jobs`).
 
@@ -53,7 +62,7 @@ class _Step:
     safe: datetime
 
 
-_Taken = tuple[_Walk, Mapping[str, Sequence[Row]]]
+_Taken = tuple[_Progress, Mapping[str, Sequence[Row]]]
 """Where a pull stands, and the rows that brought it there."""
 
 
@@ -66,37 +75,40 @@ class Puller:
     or, while a long transaction runs, its start; and the next window starts `look_back` earlier.
     """
 
-    def __init__(self, connection: str, settings: SalesforceSettings, api: Api, org: Org) -> None:
+    def __init__(self, connection: str, settings: SalesforceSettings, client: Client, account: Account) -> None:
         self._connection = connection
         self._settings = settings
-        self._api = api
-        self._org = org
-        self._jobs = QueryJobs(api)
+        self._client = client
+        self._account = account
+        self._jobs = QueryJobs(client)
 
-    def pages(self, wants: Wants, span: Span) -> Iterator[Page]:
-        """The pages of a pull; at least one, so that the watermark moves also when nothing changed."""
+    def pages(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        """The pages of a pull. At least one where it has a cursor: the watermark moves also when nothing changed."""
         if isinstance(span, Between):
-            walk = self._surveyed(wants, Window(span.start, span.end))
-            yield from (replace(page, cursor=None) for page in self._walk(wants, walk))
+            progress = self._surveyed(fields, Window(span.start, span.end))
+            yield from (replace(page, cursor=None) for page in self._run(fields, progress))
         elif isinstance(span, Everything):
-            yield from self._walk(wants, self._surveyed(wants, Window()))
+            yield from self._run(fields, self._surveyed(fields, Window()))
+        elif isinstance(span, Named):
+            reader = Reader(self._connection, self._settings, fields)
+            yield from NamedRecords(reader, self._client, self._account).pages(span.refs)
         else:
-            yield from self._walk(wants, self._resumed(wants, self._position(span)))
+            yield from self._run(fields, self._resumed(fields, self._position(span)))
 
-    def _surveyed(self, wants: Wants, window: Window) -> _Walk:
+    def _surveyed(self, fields: Sequence[FieldSpec], window: Window) -> _Progress:
         """Begins a pull of unknown size: one call tells the schema, how many rows there are and the watermark, and
         only then the jobs are started."""
         counts = [Part(f"{name}Count", "GET", "queryAll", {"q": count_query(name, window)}) for name in ALL_OBJECTS]
-        schemas, answers = self._org.survey([*counts, *self._coverage(window)])
+        schemas, answers = self._account.survey([*counts, *self._coverage(window)])
         sizes = dict(zip(ALL_OBJECTS, map(_size, answers), strict=False))
-        watermark = min([self._api.clock_at_start(), *_covered(answers[len(counts) :])])
-        known = layout(schemas, self._settings, wants)
+        watermark = min([self._client.clock_at_start(), *_covered(answers[len(counts) :])])
+        known = layout(schemas, self._settings, fields)
         large = sorted(
             (name for name, size in sizes.items() if size > self._settings.bulk_rows), key=lambda name: sizes[name]
         )
         jobs = self._jobs.start(known, large, window)
         after = {name: "" for name in ALL_OBJECTS if name not in jobs}
-        return _Walk(window, known, self._org.described_at, after, watermark, jobs)
+        return _Progress(window, known, self._account.described_at, after, watermark, jobs)
 
     def _position(self, span: Since) -> Position:
         try:
@@ -108,11 +120,11 @@ class Puller:
                 f"{self._connection}: the cursor of the last pull cannot be read",
                 remedy="Pull everything from this connection again.",
             )
-        now = self._api.clock()
-        if before.organization and self._api.organization and before.organization != self._api.organization:
+        now = self._client.clock()
+        if before.organization and self._client.organization and before.organization != self._client.organization:
             raise LedgerError(
                 f"{self._connection}: the ledger's cursor is of the org {before.organization}, "
-                f"and the connection leads to {self._api.organization}",
+                f"and the connection leads to {self._client.organization}",
                 remedy="Correct `url` of the connection; or use a ledger of its own for the other org.",
             )
         if before.watermark > now + SKEW:  # it would skip whatever changes until then
@@ -122,96 +134,98 @@ class Puller:
             )
         return before
 
-    def _resumed(self, wants: Wants, before: Position) -> _Walk:
+    def _resumed(self, fields: Sequence[FieldSpec], before: Position) -> _Progress:
         """Goes on within the window of a pull that stopped; else opens the next one: at once where the last pull was
         today, with a survey where so much time went by that the org must be described again."""
-        is_known = before.is_fresh(self._api.clock()) and not is_missing_some(before.layout, self._settings, wants)
+        is_known = before.is_fresh(self._client.clock()) and not is_missing_some(before.layout, self._settings, fields)
         if before.is_unfinished:
-            known = (before.layout, before.described) if is_known else self._describe(wants)
-            return _Walk(Window(before.floor), *known, before.after, before.watermark, before.jobs)
+            known = (before.layout, before.described) if is_known else self._describe(fields)
+            return _Progress(Window(before.floor), *known, before.after, before.watermark, before.jobs)
         window = Window(before.watermark - timedelta(minutes=self._settings.look_back))
         if not is_known:
-            return self._surveyed(wants, window)
-        return _Walk(window, before.layout, before.described, FROM_THE_START)
+            return self._surveyed(fields, window)
+        return _Progress(window, before.layout, before.described, FROM_THE_START)
 
-    def _describe(self, wants: Wants, *, afresh: bool = False) -> tuple[Layout, datetime]:
-        schemas = self._org.schemas(afresh=afresh)
-        return layout(schemas, self._settings, wants), self._org.described_at
+    def _describe(self, fields: Sequence[FieldSpec], *, afresh: bool = False) -> tuple[Layout, datetime]:
+        schemas = self._account.schemas(afresh=afresh)
+        return layout(schemas, self._settings, fields), self._account.described_at
 
-    def _walk(self, wants: Wants, walk: _Walk) -> Iterator[Page]:
+    def _run(self, fields: Sequence[FieldSpec], progress: _Progress) -> Iterator[Page]:
         """By queries first, while the jobs are at work; then what the jobs found."""
-        reader = Reader(self._connection, self._settings, wants)
-        if walk.jobs:
-            yield Page(cursor=self._cursor(walk))  # so that a pull that dies now finds its jobs again
-        while walk.after or walk.jobs:
-            walks = self._queried(wants, walk) if walk.after else self._fetched(walk)
-            for walk, pages in walks:
-                yield replace(_page(reader, pages), cursor=self._cursor(walk))
+        reader = Reader(self._connection, self._settings, fields)
+        if progress.jobs:
+            yield Page(cursor=self._cursor(progress))  # so that a pull that dies now finds its jobs again
+        while progress.after or progress.jobs:
+            steps = self._queried(fields, progress) if progress.after else self._fetched(progress)
+            for progress, pages in steps:
+                yield replace(page_of(reader, pages), cursor=self._cursor(progress))
 
-    def _cursor(self, walk: _Walk) -> Cursor:
-        if walk.watermark is None:
+    def _cursor(self, progress: _Progress) -> Cursor:
+        if progress.watermark is None:
             raise AssertionError("a page before the first answer")
         return Position(
-            walk.watermark,
-            walk.window.start,
-            walk.after,
-            walk.layout,
-            walk.described,
-            self._api.organization,
-            walk.jobs,
+            progress.watermark,
+            progress.window.start,
+            progress.after,
+            progress.layout,
+            progress.described,
+            self._client.organization,
+            progress.jobs,
         ).cursor()
 
-    def _queried(self, wants: Wants, walk: _Walk) -> Iterator[_Taken]:
-        while walk.after:
-            walk, step = self._ask(wants, walk)
+    def _queried(self, fields: Sequence[FieldSpec], progress: _Progress) -> Iterator[_Taken]:
+        while progress.after:
+            progress, step = self._ask(fields, progress)
             after = {name: page.last for name, page in step.pages.items() if page.last is not None}
-            walk = replace(walk, watermark=walk.watermark or step.safe, after=after)
-            yield walk, {name: page.rows for name, page in step.pages.items()}
+            progress = replace(progress, watermark=progress.watermark or step.safe, after=after)
+            yield progress, {name: page.rows for name, page in step.pages.items()}
 
-    def _fetched(self, walk: _Walk) -> Iterator[_Taken]:
+    def _fetched(self, progress: _Progress) -> Iterator[_Taken]:
         """The rows of the first job. One that is gone is started anew, once; for one that failed, queries do it."""
-        name, job = next(iter(walk.jobs.items()))
-        others = {other: found for other, found in walk.jobs.items() if other != name}
+        name, job = next(iter(progress.jobs.items()))
+        others = {other: found for other, found in progress.jobs.items() if other != name}
         try:
             for rows, here in self._jobs.rows(name, job):
-                walk = replace(walk, jobs={name: here, **others} if here else others)
-                yield walk, {name: rows}
+                progress = replace(progress, jobs={name: here, **others} if here else others)
+                yield progress, {name: rows}
             self._jobs.delete(job)
         except JobLost as lost:
             if not lost.anew:
                 self._jobs.delete(job)
-            again = self._jobs.start(walk.layout, [name], walk.window) if lost.anew and not job.is_second else {}
+            again = (
+                self._jobs.start(progress.layout, [name], progress.window) if lost.anew and not job.is_second else {}
+            )
             second = {name: replace(found, is_second=True) for name, found in again.items()}
-            yield replace(walk, jobs={**second, **others}, after={} if again else {name: ""}), {}
+            yield replace(progress, jobs={**second, **others}, after={} if again else {name: ""}), {}
 
-    def _ask(self, wants: Wants, walk: _Walk) -> tuple[_Walk, _Step]:
+    def _ask(self, fields: Sequence[FieldSpec], progress: _Progress) -> tuple[_Progress, _Step]:
         """The next page of each unfinished object; asked twice where the org has changed meanwhile."""
         try:
-            return walk, self._step(walk)
+            return progress, self._step(progress)
         except SchemaChanged:
-            known, described = self._describe(wants, afresh=True)
-        walk = replace(walk, layout=known, described=described)
-        return walk, self._step(walk)
+            known, described = self._describe(fields, afresh=True)
+        progress = replace(progress, layout=known, described=described)
+        return progress, self._step(progress)
 
-    def _step(self, walk: _Walk) -> _Step:
+    def _step(self, progress: _Progress) -> _Step:
         parts = [
-            Part(name, "GET", "queryAll", {"q": page_query(name, walk.layout[name], walk.window, last)})
-            for name, last in walk.after.items()
+            Part(name, "GET", "queryAll", {"q": page_query(name, progress.layout[name], progress.window, last)})
+            for name, last in progress.after.items()
         ]
-        coverage = self._coverage(walk.window) if walk.watermark is None else ()
-        bodies, covered = self._api.each_beside(parts, coverage)
+        coverage = self._coverage(progress.window) if progress.watermark is None else ()
+        bodies, covered = self._client.each_beside(parts, coverage)
         pages = {
-            part.name: _checked(part.name, body, walk.after[part.name])
+            part.name: _checked(part.name, body, progress.after[part.name])
             for part, body in zip(parts, bodies, strict=True)
         }
-        return _Step(pages, min([self._api.clock_at_start(), *_covered(covered)]))
+        return _Step(pages, min([self._client.clock_at_start(), *_covered(covered)]))
 
     def _coverage(self, window: Window) -> Sequence[Part]:
         """Asks, once a pull, up to when all commits can be seen. While a long transaction runs, that is its start
         (SOAP API docs, GetUpdatedResult.latestDateCovered); the ids of that minute are not looked at."""
         if window.end is not None:
             return ()
-        end = self._api.clock().replace(second=0, microsecond=0)
+        end = self._client.clock().replace(second=0, microsecond=0)
         span = {"start": format_time(end - timedelta(minutes=1)), "end": format_time(end)}
         return [Part(f"{name}Updated", "GET", f"sobjects/{name}/updated", span) for name in KINDS]
 
@@ -236,23 +250,3 @@ def _checked(name: str, body: object, after: str) -> RowPage:
         return row_page(name, body, after)
     except ValueError as error:
         raise ForeignAnswer(f"a query of {name}", str(error)) from None
-
-
-def _page(reader: Reader, pages: Mapping[str, Sequence[Row]]) -> Page:
-    records: list[Record] = []
-    links: list[Link] = []
-    for name, rows in pages.items():
-        for row in rows:
-            try:
-                _keep(reader, name, row, records, links)
-            except ValueError as error:
-                raise ForeignAnswer(f"for {name} {row.get('Id')}", str(error)) from None
-    return Page(records=tuple(records), links=tuple(links))
-
-
-def _keep(reader: Reader, name: str, row: Row, records: list[Record], links: list[Link]) -> None:
-    if name == ROLE:
-        links.extend(reader.role(row))
-        return
-    records.append(reader.record(KINDS[name], row))
-    links.extend(reader.links(KINDS[name], row))

@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from refloop.connectors.salesforce import catalogue
+from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.answers import Row, Saved
-from refloop.connectors.salesforce.api import ForeignAnswer
+from refloop.connectors.salesforce.batch import COLLECTION, Update, Written
+from refloop.connectors.salesforce.client import ForeignAnswer
 from refloop.connectors.salesforce.look import Looker, by_kind, usable_id
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.rows import held, saved_at
+from refloop.connectors.salesforce.records import held, saved_at
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import JsonValue, to_crm
-from refloop.connectors.salesforce.write import COLLECTION, Update, Writer, Written
+from refloop.connectors.salesforce.write import Writer
 from refloop.errors import RefloopError
 from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
 
@@ -37,7 +38,7 @@ SLICE = 2000
 """Records between two looks: as many as one look takes, which is two calls to write."""
 
 JOB_SLICE = 50_000
-"""The same where a job writes them: five looks a call, and five batches."""
+"""Records between two looks where a job writes them: five looks a call, and five batches."""
 
 ATTEMPTS = 3
 """Salesforce has waited ten seconds for a lock before it says so; what is locked thrice is for the next run."""
@@ -134,7 +135,7 @@ class Pusher:
             usable = usable_id(change.ref, self._connection)
             if usable is None:
                 reason = f"{change.ref.id!r} is not the id of a record of {self._connection}"
-                refused[place] = Receipt(change, Verdict.REFUSED, reason=reason[: catalogue.MAX_REASON])
+                refused[place] = Receipt(change, Verdict.REFUSED, reason=reason[: errors.MAX_REASON])
                 continue
             target = targets.setdefault((change.ref.kind, usable), _Target(change.ref, usable))
             target.changes[place] = change
@@ -203,7 +204,7 @@ def _chunks(targets: Sequence[_Target], size: int) -> Iterator[Sequence[_Target]
 
 
 def _decide_one(target: _Target, row: Row | None, round_: _Attempt) -> None:
-    refusal = catalogue.GONE if row is None else catalogue.CONVERTED if row.get("IsConverted") is True else None
+    refusal = errors.GONE if row is None else errors.CONVERTED if row.get("IsConverted") is True else None
     sending: dict[int, Change] = {}
     values: dict[str, JsonValue] = {}
     for place, change in target.changes.items():
@@ -240,7 +241,7 @@ def _settled_by_look(change: Change, row: Row | None, refusal: Saved | None) -> 
         if refusal is None and now != change.before:
             return Receipt(change, Verdict.MOVED, found=now)
     if refusal is not None:
-        verdict, reason = catalogue.verdict(refusal)
+        verdict, reason = errors.verdict(refusal)
         return Receipt(change, verdict, reason=reason)
     return None
 
@@ -249,7 +250,7 @@ def _told(places: Mapping[int, Change], result: Saved | None) -> Iterator[tuple[
     if result is None:
         verdict, reason = Verdict.UNKNOWN, UNKNOWN_FATE
     else:
-        verdict, reason = catalogue.verdict(result)
+        verdict, reason = errors.verdict(result)
     for place, change in places.items():
         yield place, Receipt(change, verdict, reason=reason)
 

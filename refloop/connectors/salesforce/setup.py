@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from refloop.connectors.salesforce.answers import Row, row_page
-from refloop.connectors.salesforce.api import Api, ForeignAnswer, Part
+from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.soql import quoted_id
 from refloop.model import Finding, Level
@@ -14,9 +14,9 @@ from refloop.model import Finding, Level
 class Setup:
     """The Setup of one org, for one connection."""
 
-    def __init__(self, connection: str, api: Api) -> None:
+    def __init__(self, connection: str, client: Client) -> None:
         self._connection = connection
-        self._api = api
+        self._client = client
 
     def query(self, name: str, columns: str, where: str, *, tooling: bool = False) -> Sequence[Row]:
         """All rows: a few hundred at most. `where` is made of constants, quoted_id and quoted_name."""
@@ -27,7 +27,7 @@ class Setup:
             behind = f" AND Id > {quoted_id(last)}" if last else ""
             soql = f"SELECT Id, {columns} FROM {name} WHERE {where}{behind} ORDER BY Id"  # noqa: S608 - see above
             try:
-                page = row_page(name, self._api.call(Part(name, "GET", path, {"q": soql})), last)
+                page = row_page(name, self._client.call(Part(name, "GET", path, {"q": soql})), last)
             except ValueError as error:
                 raise ForeignAnswer(f"a query of {name}", str(error)) from None
             rows.extend(page.rows)
@@ -35,15 +35,15 @@ class Setup:
         return rows
 
     def done(self, place: str, what: str) -> Finding:
-        """Something that was done, or need not be."""
+        """The finding for something that was done, or need not be."""
         return Finding(Level.INFO, f"{self._connection}: {place}", what)
 
     def left(self, place: str, what: str, remedy: str) -> Finding:
-        """Something that was not touched, on purpose."""
+        """The finding for something that was left alone on purpose."""
         return Finding(Level.WARNING, f"{self._connection}: {place}", what, remedy)
 
     def failed(self, place: str, what: str, remedy: str) -> Finding:
-        """Something that could not be done."""
+        """The finding for something that could not be done."""
         return Finding(Level.ERROR, f"{self._connection}: {place}", what, remedy)
 
 

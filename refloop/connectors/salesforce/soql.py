@@ -13,7 +13,12 @@ from refloop.model import format_time
 PAGE = 2000
 """Salesforce REST docs: a query answers at most 2,000 rows a page."""
 
-_RELATED = {"Contact": {"AccountId": ("AccountId", "Account.Name")}}
+_OWNER = {"OwnerId": ("OwnerId", "Owner.Name")}
+_RELATED = {
+    "Lead": _OWNER,  # of a user or a queue: the name is what both have
+    "Contact": {"AccountId": ("AccountId", "Account.Name"), **_OWNER},
+    "Opportunity": _OWNER,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +51,17 @@ def page_query(name: str, fields: Sequence[str], window: Window, after: str) -> 
     place. One row more than a page holds is asked for: it does not come, but its page says whether it is there.
     Raises ValueError when an identifier or id is none.
     """
-    conditions = [text for text in (window.condition(), f"Id > {quoted_id(after)}" if after else "") if text]
+    return _page_query(name, fields, window.condition(), after)
+
+
+def ids_query(name: str, fields: Sequence[str], named: tuple[str, Sequence[str]], after: str) -> str:
+    """`page_query` of the rows whose `named` field holds one of its ids."""
+    field, ids = named
+    return _page_query(name, fields, f"{api_name(field)} IN ({', '.join(map(quoted_id, ids))})", after)
+
+
+def _page_query(name: str, fields: Sequence[str], condition: str, after: str) -> str:
+    conditions = [text for text in (condition, f"Id > {quoted_id(after)}" if after else "") if text]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     return f"SELECT {columns(name, fields)} FROM {api_name(name)}{where} ORDER BY Id LIMIT {PAGE + 1}"  # noqa: S608 - all went through api_name, record_id or format_time
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from refloop.connectors.salesforce import catalogue
+from refloop.connectors.salesforce import errors
+from refloop.connectors.salesforce.account import Account
 from refloop.connectors.salesforce.answers import Row, first_error
-from refloop.connectors.salesforce.api import MOST_PARTS, Api, ForeignAnswer, Part, PartAnswer
-from refloop.connectors.salesforce.catalogue import SchemaChanged
+from refloop.connectors.salesforce.batch import COLLECTION
+from refloop.connectors.salesforce.client import MOST_PARTS, Client, ForeignAnswer, Part, PartAnswer
+from refloop.connectors.salesforce.errors import SchemaChanged
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.metadata import MARK, PERMISSION_SET, OwnField, own_fields
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.org import Org
 from refloop.connectors.salesforce.setup import Setup, only_id
 from refloop.connectors.salesforce.soql import filled_query, quoted_id, quoted_name
-from refloop.connectors.salesforce.write import COLLECTION
 from refloop.errors import AuthError
 from refloop.model import FieldSpec, Finding
 
@@ -29,16 +29,16 @@ class Remover:
     What is ours says so itself: its description begins with `MARK`. Whatever else has one of our names stays.
     """
 
-    def __init__(self, connection: str, api: Api, org: Org) -> None:
-        self._api = api
-        self._org = org
-        self._setup = Setup(connection, api)
+    def __init__(self, connection: str, client: Client, account: Account) -> None:
+        self._client = client
+        self._account = account
+        self._setup = Setup(connection, client)
 
     def findings(self, fields: Sequence[FieldSpec], *, preview: bool = False) -> Iterator[Finding]:
         """One finding for each thing that was removed, was left alone, or could not be removed; of a `preview`, for
         each that would be.
         """
-        self._org.forget()
+        self._account.forget()
         there = self._custom_fields(fields)
         left = {name for name, row in there.items() if _is_marked(row)}
         going: list[OwnField] = []
@@ -82,7 +82,7 @@ class Remover:
         }
 
     def _described(self, row: Row) -> Row:
-        body = self._api.call(Part("field", "GET", f"tooling/sobjects/CustomField/{_id(row)}"))
+        body = self._client.call(Part("field", "GET", f"tooling/sobjects/CustomField/{_id(row)}"))
         metadata = body.get("Metadata") if isinstance(body, dict) else None
         return {**row, "Description": metadata.get("description") if isinstance(metadata, dict) else None}
 
@@ -94,7 +94,7 @@ class Remover:
         ]
         answers: list[PartAnswer] = []
         for start in range(0, len(parts), MOST_PARTS):
-            answers += self._api.together(parts[start : start + MOST_PARTS])
+            answers += self._client.together(parts[start : start + MOST_PARTS])
         return [_count(answer) for answer in answers]
 
     def _permission_set(self, *, preview: bool) -> Iterator[Finding]:
@@ -118,16 +118,16 @@ class Remover:
     def _dissolve(self, permission_set: str, assigned: Sequence[str]) -> tuple[str, str]:
         for start in range(0, len(assigned), COLLECTION):
             some = {"ids": ",".join(assigned[start : start + COLLECTION]), "allOrNone": "false"}
-            self._api.write([Part("remove", "DELETE", "composite/sobjects", some)])
+            self._client.write([Part("remove", "DELETE", "composite/sobjects", some)])
         return self._delete(f"sobjects/PermissionSet/{permission_set}")
 
     def _delete(self, path: str) -> tuple[str, str]:
         """Deletes one thing; gives the error code and message, "" twice when it is gone. Raises AuthError."""
-        answer = self._api.write([Part("remove", "DELETE", path)])[0]
+        answer = self._client.write([Part("remove", "DELETE", path)])[0]
         code, message = ("", "") if answer.is_good else first_error(answer.body)
         if not code or code in _GONE:
             return "", ""
-        failure = catalogue.failure(answer.status, answer.body, f"DELETE {path}")
+        failure = errors.failure(answer.status, answer.body, f"DELETE {path}")
         if isinstance(failure, AuthError):
             raise failure
         return code, message

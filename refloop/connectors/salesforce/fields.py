@@ -1,0 +1,150 @@
+"""What the org's objects look like: which fields the run user sees, and which we therefore ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from refloop.connectors.salesforce.names import OBJECTS, ROLE, api_name, crm_name
+from refloop.connectors.salesforce.settings import SalesforceSettings
+from refloop.model import FieldSpec, FieldType, Kind
+
+Layout = Mapping[str, tuple[str, ...]]
+"""The fields that a pull asks for, by object."""
+
+_EVERY = ("Id", "CreatedDate", "SystemModstamp", "IsDeleted", "OwnerId")
+STANDARD: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
+    {
+        Kind.LEAD: (
+            *_EVERY,
+            "MasterRecordId",
+            "Email",
+            "Company",
+            "Status",
+            "IsConverted",
+            "ConvertedContactId",
+            "ConvertedOpportunityId",
+        ),
+        Kind.CONTACT: (*_EVERY, "MasterRecordId", "Email", "AccountId"),
+        Kind.DEAL: (
+            *_EVERY,
+            "Name",
+            "StageName",
+            "IsClosed",
+            "IsWon",
+            "Amount",
+            "CurrencyIsoCode",
+            "CloseDate",
+            "LastStageChangeDate",
+        ),
+    }
+)
+"""The facts every record has. Salesforce object reference: CurrencyIsoCode exists with multi-currency only."""
+
+ROLE_FIELDS = ("Id", "SystemModstamp", "IsDeleted", "OpportunityId", "ContactId")
+
+_READS_AS: Mapping[FieldType, frozenset[str]] = MappingProxyType(
+    {
+        FieldType.TEXT: frozenset({"string", "textarea", "url", "picklist", "email"}),
+        FieldType.CHOICE: frozenset({"picklist", "string"}),
+        FieldType.NUMBER: frozenset({"double", "int", "currency"}),
+        FieldType.MONEY: frozenset({"currency", "double"}),
+        FieldType.TIME: frozenset({"datetime"}),
+    }
+)
+
+_TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox", "encryptedstring", "url", "email"})
+_CODE_TYPES = _TEXTS | {"phone", "id", "reference", "int", "double"}
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """One field as describe shows it. `length` is 0 for what has none."""
+
+    name: str
+    type: str
+    updateable: bool
+    length: int
+
+    def reads_as(self, field: FieldSpec) -> bool:
+        """Whether what the field holds can be read as what ours holds."""
+        return self.type in _READS_AS[field.type]
+
+    def is_long_enough(self, field: FieldSpec) -> bool:
+        """Whether the longest text of ours fits."""
+        return field.type is not FieldType.TEXT or self.length >= field.length
+
+    def holds_text(self) -> bool:
+        """Whether people can leave a code in it."""
+        return self.type in _CODE_TYPES
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSchema:
+    """One object as describe shows it to the run user. Fields that he may not see are not there."""
+
+    name: str
+    updateable: bool
+    fields: Mapping[str, Described]
+
+    def find(self, name: str) -> Described | None:
+        """The field of that name, whatever its case: Salesforce itself does not mind the case."""
+        return self.fields.get(name.casefold())
+
+
+def parse_describe(name: str, body: object) -> ObjectSchema:
+    """Reads `GET /sobjects/{name}/describe`. Raises ValueError when it is not a description of `name`."""
+    if not isinstance(body, dict) or body.get("name") != name or not isinstance(body.get("fields"), list):
+        raise ValueError(f"not a description of {name}")
+    fields = [_parse_field(field) for field in body["fields"]]
+    return ObjectSchema(
+        name=name,
+        updateable=body.get("updateable") is True,
+        fields=MappingProxyType({field.name.casefold(): field for field in fields}),
+    )
+
+
+def _parse_field(body: Any) -> Described:
+    if not isinstance(body, dict) or not isinstance(body.get("name"), str):
+        raise ValueError("not a description of a field")
+    length = body.get("length")
+    return Described(
+        name=api_name(body["name"]),
+        type=str(body.get("type")),
+        updateable=body.get("updateable") is True,
+        length=length if isinstance(length, int) else 0,
+    )
+
+
+def layout(schemas: Mapping[str, ObjectSchema], settings: SalesforceSettings, fields: Sequence[FieldSpec]) -> Layout:
+    """What to ask for: of the standard fields, the code fields and ours, those that the run user sees.
+
+    A field of ours that somebody made with another type is left alone: `check` tells of it.
+    """
+    asked = {
+        OBJECTS[kind]: tuple(dict.fromkeys(_visible(kind, schemas[OBJECTS[kind]], settings, fields))) for kind in Kind
+    }
+    return MappingProxyType({**asked, ROLE: ROLE_FIELDS})
+
+
+def _visible(
+    kind: Kind, schema: ObjectSchema, settings: SalesforceSettings, fields: Sequence[FieldSpec]
+) -> Iterator[str]:
+    yield from (field.name for name in STANDARD[kind] if (field := schema.find(name)))
+    codes = map(schema.find, settings.fields_with_codes(kind))
+    yield from (field.name for field in codes if field and field.holds_text())
+    for ours in fields:
+        if kind in ours.kinds and (field := schema.find(crm_name(ours))) and field.reads_as(ours):
+            yield field.name
+
+
+def is_missing_some(known: Layout, settings: SalesforceSettings, fields: Sequence[FieldSpec]) -> bool:
+    """Whether a code field or a field of ours is not in `known`: it may have been created since."""
+    for kind in Kind:
+        have = {name.casefold() for name in known[OBJECTS[kind]]}
+        ours = (crm_name(field) for field in fields if kind in field.kinds)
+        if any(name.casefold() not in have for name in (*settings.fields_with_codes(kind), *ours)):
+            return True
+    return False

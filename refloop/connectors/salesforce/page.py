@@ -1,0 +1,34 @@
+"""Rows of each object -> the page that they make."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from refloop.connectors.salesforce.answers import Row
+from refloop.connectors.salesforce.client import ForeignAnswer
+from refloop.connectors.salesforce.names import OBJECTS, ROLE
+from refloop.connectors.salesforce.records import Reader
+from refloop.model import Kind, Link, Page, Record
+
+KINDS: Mapping[str, Kind] = {name: kind for kind, name in OBJECTS.items()}
+
+
+def page_of(reader: Reader, rows: Mapping[str, Sequence[Row]]) -> Page:
+    """The records and links that the rows show, by object. Raises CrmUnavailable for a row that makes no sense."""
+    records: list[Record] = []
+    links: list[Link] = []
+    for name, some in rows.items():
+        for row in some:
+            try:
+                _keep(reader, name, row, records, links)
+            except ValueError as error:
+                raise ForeignAnswer(f"for {name} {row.get('Id')}", str(error)) from None
+    return Page(records=tuple(records), links=tuple(links))
+
+
+def _keep(reader: Reader, name: str, row: Row, records: list[Record], links: list[Link]) -> None:
+    if name == ROLE:
+        links.extend(reader.role(row))
+        return
+    records.append(reader.record(KINDS[name], row))
+    links.extend(reader.links(KINDS[name], row))

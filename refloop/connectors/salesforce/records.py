@@ -1,0 +1,178 @@
+"""Rows -> records and links. Pure. A row that makes no sense raises ValueError naming the field, not its value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import TypeVar
+
+from refloop.connectors.salesforce.answers import Row
+from refloop.connectors.salesforce.ids import record_id
+from refloop.connectors.salesforce.names import crm_name
+from refloop.connectors.salesforce.settings import SalesforceSettings
+from refloop.connectors.salesforce.values import amount, from_crm, moment, text_or_none
+from refloop.model import NO_CURRENCY, FieldSpec, Kind, Link, Outcome, Owner, Record, Ref, Relation
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads the rows of one connection, for one set of our fields."""
+
+    connection: str
+    settings: SalesforceSettings
+    fields: Sequence[FieldSpec]
+
+    def record(self, kind: Kind, row: Row) -> Record:
+        """The record that a row shows. `closed_at` of a closed deal is its CloseDate: that is the day the business
+        counts it for, and Salesforce sets it to today when a deal is closed early; the day of the last stage
+        change moves with every correction, so it only stands in where CloseDate is hidden."""
+        outcome = _outcome(row) if kind is Kind.DEAL else None
+        money = _get(row, "Amount", amount) if kind is Kind.DEAL else None
+        return Record(
+            ref=self._ref(kind, row),
+            created_at=_need(row, "CreatedDate", moment),
+            modified_at=_need(row, "SystemModstamp", moment),
+            email=_get(row, "Email", text_or_none),
+            title=_title(kind, row),
+            texts=self._texts(kind, row),
+            found=found(row, [field for field in self.fields if kind in field.kinds]),
+            stage=_get(row, _STAGE[kind], text_or_none) if kind in _STAGE else None,
+            outcome=outcome,
+            amount=money,
+            currency=self._currency(row) if money is not None else None,
+            closed_at=_closed_at(row) if outcome in (Outcome.WON, Outcome.LOST) else None,
+            deleted=_get(row, "IsDeleted", _flag) is True,
+            owner=_owner(row),
+        )
+
+    def links(self, kind: Kind, row: Row) -> Iterator[Link]:
+        """The edges that a row itself shows: conversion of a lead, merge of a lead or contact."""
+        source = self._ref(kind, row)
+        for field, relation, target in _LINKS[kind]:
+            if other := _get(row, field, _id_or_none):
+                yield Link(source, relation, Ref(self.connection, target, other))
+
+    def role(self, row: Row) -> Iterator[Link]:
+        """The edge that an OpportunityContactRole is; none while it names no contact."""
+        deal, contact = _need(row, "OpportunityId", record_id), _get(row, "ContactId", _id_or_none)
+        if contact:
+            yield Link(
+                source=Ref(self.connection, Kind.DEAL, deal),
+                relation=Relation.ASSOCIATED_WITH,
+                target=Ref(self.connection, Kind.CONTACT, contact),
+                key=_need(row, "Id", record_id),
+                gone=_get(row, "IsDeleted", _flag) is True,
+            )
+
+    def _ref(self, kind: Kind, row: Row) -> Ref:
+        return Ref(self.connection, kind, _need(row, "Id", record_id))
+
+    def _texts(self, kind: Kind, row: Row) -> Mapping[str, str]:
+        names = {name.casefold() for name in self.settings.fields_with_codes(kind)}
+        texts = {name: _get(row, name, _as_text) for name in row if name.casefold() in names}
+        return MappingProxyType({name: text for name, text in texts.items() if text})
+
+    def _currency(self, row: Row) -> str:
+        return _get(row, "CurrencyIsoCode", text_or_none) or self.settings.currency or NO_CURRENCY
+
+
+_STAGE: Mapping[Kind, str] = MappingProxyType({Kind.LEAD: "Status", Kind.DEAL: "StageName"})
+
+_LINKS: Mapping[Kind, Sequence[tuple[str, Relation, Kind]]] = MappingProxyType(
+    {
+        Kind.LEAD: (
+            ("ConvertedContactId", Relation.CONVERTED_TO, Kind.CONTACT),
+            ("ConvertedOpportunityId", Relation.CONVERTED_TO, Kind.DEAL),
+            ("MasterRecordId", Relation.MERGED_INTO, Kind.LEAD),
+        ),
+        Kind.CONTACT: (("MasterRecordId", Relation.MERGED_INTO, Kind.CONTACT),),
+        Kind.DEAL: (),
+    }
+)
+
+
+def found(row: Row, fields: Sequence[FieldSpec]) -> Mapping[str, str]:
+    """What our fields hold, by our names, canonical, empty ones left out."""
+    texts = {field.name: held(row, field) for field in fields}
+    return MappingProxyType({name: text for name, text in texts.items() if text is not None})
+
+
+def held(row: Row, field: FieldSpec) -> str | None:
+    """What one field of ours holds, canonical."""
+    return _get(row, crm_name(field), lambda value: from_crm(field.type, value))
+
+
+def saved_at(row: Row) -> datetime:
+    """When the record was last saved, by whomever."""
+    return _need(row, "SystemModstamp", moment)
+
+
+def _outcome(row: Row) -> Outcome | None:
+    closed, won = _get(row, "IsClosed", _flag), _get(row, "IsWon", _flag)
+    if won:
+        return Outcome.WON
+    if closed is None or won is None:
+        return None
+    return Outcome.LOST if closed else Outcome.OPEN
+
+
+def _closed_at(row: Row) -> datetime | None:
+    return _get(row, "CloseDate", moment) or _get(row, "LastStageChangeDate", moment)
+
+
+def _owner(row: Row) -> Owner | None:
+    owner, shown = _get(row, "OwnerId", record_id), row.get("Owner")
+    name = _get(shown, "Name", text_or_none) if isinstance(shown, dict) else None
+    return Owner(owner, name or "") if owner else None
+
+
+def _title(kind: Kind, row: Row) -> str | None:
+    if kind is Kind.LEAD:
+        return _get(row, "Company", text_or_none)
+    if kind is Kind.DEAL:
+        return _get(row, "Name", text_or_none)
+    account = row.get("Account")
+    return _get(account, "Name", text_or_none) if isinstance(account, dict) else None
+
+
+def _get(row: Row, field: str, read: Callable[[object], Value]) -> Value | None:
+    value = row.get(field)
+    if value is None:
+        return None
+    try:
+        return read(value)
+    except ValueError as error:
+        raise ValueError(f"{field} is wrong: {_without_value(error)}") from None
+
+
+def _need(row: Row, field: str, read: Callable[[object], Value]) -> Value:
+    value = _get(row, field, read)
+    if value is None:
+        raise ValueError(f"{field} is missing")
+    return value
+
+
+def _without_value(error: ValueError) -> str:
+    """The parsers of the standard library repeat what they could not read; it may be about a person."""
+    return str(error).partition(":")[0]
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("not true or false")
+    return value
+
+
+def _id_or_none(value: object) -> str | None:
+    return record_id(value) if value else None
+
+
+def _as_text(value: object) -> str | None:
+    """Codes sit in text, picklist and number fields alike."""
+    if isinstance(value, dict | list | bool):
+        raise ValueError("not a text")
+    return str(value) or None

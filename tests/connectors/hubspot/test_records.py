@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from refloop.connectors.hubspot import HubSpotSettings
+from refloop.connectors.hubspot.account import read_stages
+from refloop.connectors.hubspot.answers import Row
+from refloop.connectors.hubspot.records import Reader, Stage, Stages, canonical_value, long_salesforce_id, merged_ids
+from refloop.model import FieldSpec, FieldType, Kind, Link, Outcome, Owner, Ref, Relation
+
+BOTH = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
+CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, BOTH)
+AT = FieldSpec("ref_status_at", "At", FieldType.TIME, BOTH)
+SHARE = FieldSpec("ref_share", "Share", FieldType.NUMBER, (Kind.DEAL,))
+FIELDS = (CODE, AT, SHARE)
+STAGES = {
+    ("default", "open"): Stage("Appointment", Outcome.OPEN),
+    ("default", "won"): Stage("Closed won", Outcome.WON),
+    ("default", "lost"): Stage("Closed lost", Outcome.LOST),
+    ("default", "odd"): Stage("Odd", None),
+}
+
+
+def settings(**more: Any) -> HubSpotSettings:
+    auth = {"method": "service_key", "token": "env:T"}
+    return HubSpotSettings.model_validate({"connector": "hubspot", "auth": auth} | more)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What an account says of itself."""
+
+    own_currency: str | None
+
+    def stages(self) -> Stages:
+        return STAGES
+
+    def currency(self) -> str | None:
+        return self.own_currency
+
+    def owner_name(self, owner: str) -> str:
+        return {"41": "Ann Owner"}.get(owner, "")
+
+
+class Silent:
+    """An account that must not be asked."""
+
+    def _asked(self, *_question: object) -> Any:
+        raise AssertionError("asked")
+
+    stages = currency = owner_name = _asked
+
+
+def reader(currency: str | None = "EUR", **more: Any) -> Reader:
+    return Reader("hub", settings(**more), FIELDS, Facts(currency))
+
+
+def row(**properties: str | None) -> Row:
+    return Row("7", datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC), properties)
+
+
+def test_a_contact() -> None:
+    record = reader().record(
+        Kind.CONTACT,
+        row(
+            email="ann@example.com",
+            company="Acme",
+            lifecyclestage="lead",
+            hs_lead_status="OPEN",
+            hs_analytics_first_url="https://x.example/?ref=ANN1",
+            ref_code="ANN1",
+            ref_status_at="2026-01-01T10:00:00.000Z",
+            ref_share="5",
+        ),
+    )
+    assert record.ref == Ref("hub", Kind.CONTACT, "7")
+    assert (record.email, record.title, record.stage, record.outcome) == ("ann@example.com", "Acme", "OPEN", None)
+    assert record.texts == {"hs_analytics_first_url": "https://x.example/?ref=ANN1"}
+    assert record.found == {"ref_code": "ANN1", "ref_status_at": "2026-01-01T10:00:00Z"}
+    assert not record.deleted
+
+
+def test_a_contact_without_anything() -> None:
+    record = reader().record(Kind.CONTACT, row(email=None, company="", lifecyclestage="lead", hs_lead_status=""))
+    assert (record.email, record.title, record.stage, dict(record.texts), dict(record.found)) == (
+        None,
+        None,
+        "lead",
+        {},
+        {},
+    )
+
+
+WON_AT, CLOSE_AT = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00.000Z"
+MARCH, APRIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("properties", "stage", "outcome", "closed_at"),
+    [
+        ({"dealstage": "open", "closedate": CLOSE_AT}, "Appointment", Outcome.OPEN, None),
+        ({"dealstage": "won", "closedate": CLOSE_AT, "hs_closed_won_date": WON_AT}, "Closed won", Outcome.WON, MARCH),
+        ({"dealstage": "won", "closedate": CLOSE_AT}, "Closed won", Outcome.WON, APRIL),
+        (
+            {"dealstage": "lost", "closedate": CLOSE_AT, "hs_closed_won_date": WON_AT},
+            "Closed lost",
+            Outcome.LOST,
+            APRIL,
+        ),
+        ({"dealstage": "won"}, "Closed won", Outcome.WON, None),
+        ({"dealstage": "won", "closedate": "soon"}, "Closed won", Outcome.WON, None),
+        ({"dealstage": "42"}, "42", None, None),
+        ({"dealstage": "42", "hs_is_closed": "false"}, "42", Outcome.OPEN, None),
+        ({"dealstage": "42", "hs_is_closed": "true", "hs_is_closed_won": "false"}, "42", Outcome.LOST, None),
+        ({"dealstage": "42", "hs_is_closed": "true", "hs_is_closed_won": "true"}, "42", Outcome.WON, None),
+        ({"dealstage": "odd", "hs_is_closed": "false"}, "Odd", Outcome.OPEN, None),
+        ({"dealstage": None}, None, None, None),
+    ],
+)
+def test_how_a_deal_stands(
+    properties: dict[str, str | None], stage: str | None, outcome: Outcome | None, closed_at: datetime | None
+) -> None:
+    record = reader().record(Kind.DEAL, row(pipeline="default", **properties))
+    assert (record.stage, record.outcome, record.closed_at) == (stage, outcome, closed_at)
+
+
+def test_a_stage_belongs_to_its_pipeline() -> None:
+    assert reader().record(Kind.DEAL, row(pipeline="other", dealstage="won")).outcome is None
+
+
+@pytest.mark.parametrize(
+    ("amount", "own", "account", "expected"),
+    [
+        ("1500.50", "USD", "EUR", (Decimal("1500.5"), "USD")),
+        ("1500", None, "EUR", (Decimal(1500), "EUR")),
+        ("1500", "", None, (Decimal(1500), "XXX")),
+        ("0", "usd", "EUR", (Decimal(0), "USD")),
+        ("", "USD", "EUR", (None, None)),
+        (None, "USD", "EUR", (None, None)),
+        ("NaN", "USD", "EUR", (None, None)),
+        ("lots", "USD", "EUR", (None, None)),
+    ],
+)
+def test_money_keeps_its_currency(
+    amount: str | None, own: str | None, account: str | None, expected: tuple[Decimal | None, str | None]
+) -> None:
+    record = reader(account).record(Kind.DEAL, row(amount=amount, deal_currency_code=own, dealname="Big"))
+    assert (record.amount, record.currency) == expected
+    assert record.title == "Big"
+
+
+def test_an_account_is_asked_nothing_without_need() -> None:
+    lazy = Reader("hub", settings(), FIELDS, Silent())
+    lazy.record(Kind.CONTACT, row(email="a@example.com"))
+    lazy.record(Kind.DEAL, row(dealname="x"))
+
+
+@pytest.mark.parametrize("kind", [Kind.CONTACT, Kind.DEAL])
+@pytest.mark.parametrize(
+    ("owner", "expected"), [("41", Owner("41", "Ann Owner")), ("42", Owner("42")), ("", None), (None, None)]
+)
+def test_who_looks_after_a_record(kind: Kind, owner: str | None, expected: Owner | None) -> None:
+    assert reader().record(kind, row(hubspot_owner_id=owner)).owner == expected
+
+
+@pytest.mark.parametrize(
+    ("field", "held", "canonical"),
+    [
+        (CODE, "x", "x"),
+        (CODE, "", None),
+        (CODE, None, None),
+        (AT, "2026-01-01T10:00:00.123Z", "2026-01-01T10:00:00Z"),
+        (AT, "1767261600000", "2026-01-01T10:00:00Z"),
+        (AT, "tomorrow", "tomorrow"),
+        (AT, "9" * 30, "9" * 30),
+        (SHARE, "0.50", "0.5"),
+        (SHARE, "half", "half"),
+    ],
+)
+def test_found_values_are_canonical_and_never_lost(field: FieldSpec, held: str | None, canonical: str | None) -> None:
+    assert canonical_value(field, held) == canonical
+
+
+@pytest.mark.parametrize(
+    ("properties", "ids"),
+    [
+        ({}, set()),
+        ({"hs_merged_object_ids": "1;2"}, {"1", "2"}),
+        ({"hs_calculated_merged_vids": "3:1700000000000;4:1700000000001"}, {"3", "4"}),
+        ({"hs_all_contact_vids": "7;5", "hs_merged_object_ids": None}, {"5", "7"}),
+        ({"hs_merged_object_ids": ";x; 6 ;"}, {"6"}),
+    ],
+)
+def test_merged_ids(properties: dict[str, str | None], ids: set[str]) -> None:
+    assert merged_ids(row(**properties)) == ids
+
+
+def test_losers_point_at_the_survivor() -> None:
+    here = Ref("hub", Kind.CONTACT, "7")
+    links = list(reader().links(Kind.CONTACT, row(hs_all_contact_vids="7;5", hs_merged_object_ids="30")))
+    assert links == [
+        Link(Ref("hub", Kind.CONTACT, "5"), Relation.MERGED_INTO, here),
+        Link(Ref("hub", Kind.CONTACT, "30"), Relation.MERGED_INTO, here),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "long"),
+    [
+        ("0016000000Jkq5c", "0016000000Jkq5cAAB"),
+        ("0016000000Jkq5cAAB", "0016000000Jkq5cAAB"),
+        ("0016000000Jkq5cAAC", None),
+        ("0016000000Jkq5", None),
+        ("0016000000Jkq5c\n", None),
+        ("0016000000Jkq5cé", None),
+        ("", None),
+        ("aAaAaAaAaAaAaAa", "aAaAaAaAaAaAaAaKVK"),
+    ],
+)
+def test_salesforce_ids_become_18_characters(text: str, long: str | None) -> None:
+    assert long_salesforce_id(text) == long
+
+
+def test_mirrored_records_point_at_their_originals() -> None:
+    mirror = reader(mirror_of="crm")
+    deal = list(mirror.links(Kind.DEAL, row(hs_salesforceopportunityid="0066000000Jkq5c")))
+    assert [(link.relation, link.target) for link in deal] == [
+        (Relation.SAME_DEAL, Ref("crm", Kind.DEAL, "0066000000Jkq5cAAB"))
+    ]
+    person = list(
+        mirror.links(Kind.CONTACT, row(salesforcecontactid="0036000000Jkq5c", salesforceleadid="00Q6000000Jkq5c"))
+    )
+    assert [(link.relation, link.target.kind) for link in person] == [
+        (Relation.SAME_PERSON, Kind.CONTACT),
+        (Relation.SAME_PERSON, Kind.LEAD),
+    ]
+    assert list(reader().links(Kind.DEAL, row(hs_salesforceopportunityid="0066000000Jkq5c"))) == []
+
+
+def test_reads_ask_for_what_they_use() -> None:
+    plain = reader(code_fields={"contact": ["email", "heard_of_us"], "deal": []})
+    contact, deal = plain.properties(Kind.CONTACT), plain.properties(Kind.DEAL)
+    assert {"email", "heard_of_us", "ref_code", "hs_merged_object_ids"} <= set(contact)
+    assert "ref_share" not in contact
+    assert {"ref_share", "dealstage", "pipeline"} <= set(deal)
+    assert len(set(contact)) == len(contact)
+    assert "salesforcecontactid" not in contact
+    assert "salesforcecontactid" in reader(mirror_of="crm").properties(Kind.CONTACT)
+
+
+def test_stages_are_told_by_texts() -> None:
+    def stage(name: str, **metadata: Any) -> dict[str, Any]:
+        return {"id": name, "label": name.title(), "metadata": metadata}
+
+    stages = read_stages(
+        [
+            {
+                "id": "default",
+                "stages": [
+                    stage("open", isClosed="false", probability="0.2"),
+                    stage("won", isClosed="true", probability="1.0"),
+                    stage("lost", isClosed="true", probability="0.0"),
+                    stage("broken", isClosed="true", probability="often"),
+                    stage("silent", probability="0.4"),
+                    {"id": "bare"},
+                ],
+            },
+            {"id": "empty"},
+        ]
+    )
+    assert {key[1]: stage.outcome for key, stage in stages.items()} == {
+        "open": Outcome.OPEN,
+        "won": Outcome.WON,
+        "lost": Outcome.LOST,
+        "broken": Outcome.LOST,
+        "silent": None,
+        "bare": None,
+    }
+    assert stages["default", "won"].label == "Won"
+    assert stages["default", "bare"].label == "bare"
