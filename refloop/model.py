@@ -260,6 +260,17 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """What kept a run from its work: with that connection, or ("") with none in particular."""
+
+    connection: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.connection}: {self.message}" if self.connection else self.message
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """An account's daily quota of calls: `used` by everybody, `ours` by this connector since it was made."""
 

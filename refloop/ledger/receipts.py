@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from refloop import log
+from refloop.ledger.engine.base import Row
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.records import overlay, records_of
 from refloop.ledger.store import Ledger, ref_of
@@ -201,7 +202,12 @@ def conflicts_of(ledger: Ledger, refs: Iterable[Ref]) -> list[Conflict]:
         "SELECT c.* FROM selection s ORDERED JOIN conflicts c "
         "ON c.connection = s.connection AND c.kind = s.kind AND c.id = s.id"
     )
-    return [Conflict(ref_of(row), row["field"], row["wrote"], row["found"], row["want"], row["why"]) for row in rows]
+    return [conflict_from(row) for row in rows]
+
+
+def conflict_from(row: Row) -> Conflict:
+    """A row of `conflicts` as the value it was."""
+    return Conflict(ref_of(row), row["field"], row["wrote"], row["found"], row["want"], row["why"])
 
 
 def _name(ref: Ref) -> tuple[str, str, str]:

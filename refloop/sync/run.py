@@ -30,7 +30,7 @@ from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.store import Ledger
 from refloop.ledger.undo import keep_undone
 from refloop.mapping.policy import Policy
-from refloop.model import Change, Span
+from refloop.model import Change, Problem, Span
 from refloop.sync.context import Budget, Progress, RunContext, no_progress
 from refloop.sync.plan import Planner
 from refloop.sync.pull import Puller
@@ -108,7 +108,7 @@ class Runner:
         report = Report(start_run(self._ledger, command, __version__, self._clock()))
         context = RunContext(self._ledger, report.run, self._policy, self._clock, budget, self._progress)
         code: int = Exit.BUG
-        raised: list[str] = []
+        raised: list[str] = []  # what ended the run, and is no connection's
         try:
             work(_Run(context, report, self._connections))
             code = report.exit
@@ -126,7 +126,8 @@ class Runner:
             raised = [f"{Exit.BUG.meaning} ({type(error).__name__})"]  # its own words may hold a person's data
             raise
         finally:
-            problems = [*(f"{name}: {error.message}" for name, error in report.problems), *raised]
+            problems = [Problem(name, error.message) for name, error in report.problems]
+            problems += [Problem("", message) for message in raised]
             end_run(self._ledger, report.run, code, report.counts, problems, self._clock())
         return report
 

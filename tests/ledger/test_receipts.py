@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from refloop.ledger import Ledger, open_ledger
-from refloop.ledger.engine.base import Migrations, StatementError
-from refloop.ledger.engine.opening import open_database
+from refloop.ledger.engine.base import StatementError
 from refloop.ledger.queue import Topic
 from refloop.ledger.receipts import (
     all_written,
@@ -23,10 +22,9 @@ from refloop.ledger.receipts import (
 )
 from refloop.ledger.records import record_of
 from refloop.ledger.runs import end_run, start_run
-from refloop.ledger.schema import migrations
 from refloop.ledger.undo import keep_undone, undoing, undone_values
-from refloop.model import Change, Conflict, Link, Receipt, Ref, Relation, Verdict
-from tests.ledger.samples import DAY, TEXT, keep, lead, queued, record
+from refloop.model import Change, Conflict, Link, Problem, Receipt, Ref, Relation, Verdict
+from tests.ledger.samples import DAY, TEXT, keep, lead, made_before, queued, record
 
 SPECS = {TEXT.name: TEXT}
 
@@ -189,17 +187,11 @@ def test_what_a_survivor_holds_of_ours(ledger: Ledger, own: list[tuple[int, str]
 
 def test_a_ledger_from_before_overwrites_were_noticed(folder: Path) -> None:
     path = folder / "old.db"
-    first = Migrations()
-    first("first")(migrations.steps["first"])
-    engine = open_database(path, first)
-    with engine.transaction():
-        engine.migrate(first)
-        engine.execute("INSERT INTO meta VALUES ('ledger', 'x'), ('position', '0')")
+    with made_before("overwritten", path) as engine:
         engine.execute(
             "INSERT INTO receipts (connection, kind, id, field, before, after, found, verdict, reason, why, run, at) "
             "VALUES ('crm', 'lead', '1', 'ref_code', 'a', 'b', 'c', 'written', '', '', 1, '2026-01-01T00:00:00Z')"
         )
-    engine.close()
     for _ in range(2):  # the second time there is nothing to do
         ledger = open_ledger(path)
         assert all_written(ledger, [lead(1)]) == {lead(1): {"ref_code": "b"}}
@@ -265,9 +257,9 @@ def test_a_conflict_keeps_the_run_that_found_it_first(ledger: Ledger) -> None:
 def test_a_run_is_opened_and_closed(ledger: Ledger) -> None:
     run = start_run(ledger, "sync", "0.1", DAY)
     assert start_run(ledger, "plan", "0.1", DAY) == run + 1
-    end_run(ledger, run, 3, {"crm": {"pulled": 2}}, ["crm: tired"], DAY)
+    end_run(ledger, run, 3, {"crm": {"pulled": 2}}, [Problem("crm", "tired")], DAY)
     rows = [(row["exit"], row["counts"], row["problems"]) for row in ledger.rows("SELECT * FROM runs ORDER BY run")]
-    assert rows == [(3, '{"crm": {"pulled": 2}}', '["crm: tired"]'), (None, "{}", "[]")]
+    assert rows == [(3, '{"crm": {"pulled": 2}}', '[{"connection": "crm", "message": "tired"}]'), (None, "{}", "[]")]
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 5000])

@@ -11,8 +11,8 @@ import pytest
 
 from refloop.connectors.base import Connector
 from refloop.errors import CrmUnavailable, DiskError, Exit, RefloopError, StalePlan
-from refloop.ledger.runs import INTERRUPTED, imbalances, start_run
-from refloop.model import Change, FieldSpec, Kind, Page, Receipt, Ref, Span
+from refloop.ledger.runs import INTERRUPTED, imbalances, problems_from, start_run
+from refloop.model import Change, FieldSpec, Kind, Page, Problem, Receipt, Ref, Span
 from refloop.sync import push as pushing
 from refloop.sync.run import Runner, Task
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
@@ -208,7 +208,7 @@ def test_a_killed_run_is_told_by_the_next_one(breaking: Loop) -> None:
         (killed, None, True),
         (killed + 1, Exit.OK, True),
     ]
-    assert json.loads(rows[0]["problems"]) == [INTERRUPTED]
+    assert problems_from(rows[0]["problems"]) == (Problem("", INTERRUPTED),)
     breaking.sync()
     assert breaking.ledger.one("SELECT count(*) FROM runs WHERE exit IS NULL")[0] == 1  # type: ignore[index]  # a count
 

@@ -60,6 +60,13 @@ def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytes
         run_state_machine_as_test(SOON(machine_of(in_memory)), settings=SOUGHT)
 
 
+def test_the_machine_notices_a_rule_that_does_not_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: what was decided under other rules must not stand beside what is decided under these."""
+    monkeypatch.setattr("refloop.sync.stages.decide_anew", lambda *_: [])
+    with pytest.raises(AssertionError, match="deciding everything anew wants something else"):
+        run_state_machine_as_test(SOON(machine_of(in_memory)), settings=SOUGHT)
+
+
 class Blind(MemoryConnector):
     """Writes without a condition, and does not look back."""
 
