@@ -12,8 +12,7 @@ from pathlib import Path
 from refloop import log
 from refloop.atomic_file import sync_folder
 from refloop.errors import DataError, DiskError, LedgerError
-from refloop.ledger.engine.checksum import remove_checksum
-from refloop.ledger.engine.sqlite import play_journal_back
+from refloop.ledger.engine.files import give_second_name, make_private, play_journal_back, remove
 from refloop.ledger.records import stored_hash_of
 from refloop.ledger.store import Ledger, open_ledger
 
@@ -25,8 +24,8 @@ _LEAP = 1_000_000
 
 
 def faults_of(ledger: Ledger) -> Iterator[str]:
-    """What is damaged: SQLite's own checks, and each record against the hash that was kept with it. At most twenty of
-    each. Raises LedgerError where the file cannot even be read."""
+    """What is damaged: the database's own checks, and each record against the hash that was kept with it. At most
+    twenty of each. Raises LedgerError where the file cannot even be read."""
     yield from ledger.engine.faults(_MOST_FAULTS)
     yield from _altered_records(ledger)
 
@@ -146,38 +145,20 @@ def _arriving(target: Path, aside: Path | None = None) -> Iterator[Path]:
     """A private file beside the target that takes its place in one step when all went well. What was there before
     gets the name `aside`, if there is one."""
     temporary = arriving_at(target)
-    _clear(temporary)
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    remove(temporary)
+    make_private(temporary)
     try:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         if aside is not None and target.exists():
-            _move_aside(target, aside)
+            give_second_name(target, aside)
         temporary.replace(target)
         sync_folder(target.parent)
     finally:
-        _clear(temporary)
+        remove(temporary)
 
 
 def arriving_at(target: Path) -> Path:
     """Where a copy is made before it takes the place of `target`. Left there by a process that was killed."""
     return target.with_name(f".{target.name}.arriving")
-
-
-def _clear(temporary: Path) -> None:
-    """Takes the journal away first: SQLite would play it back into the next file of that name."""
-    temporary.with_name(temporary.name + "-journal").unlink(missing_ok=True)
-    remove_checksum(temporary)
-    temporary.unlink(missing_ok=True)
-
-
-def _move_aside(path: Path, aside: Path) -> None:
-    """Gives the file a second name: at no moment is there no ledger, of which a sync would make an empty one.
-
-    Its journal has to go before another file takes the name, for SQLite would play it back into that one.
-    """
-    aside.hardlink_to(path)
-    journal = path.with_name(path.name + "-journal")
-    if journal.exists():
-        journal.rename(aside.with_name(aside.name + "-journal"))

@@ -40,7 +40,9 @@ def keep_code(ledger: Ledger, code: Code, referrer: Referrer, now: datetime) -> 
     if known and (known["referrer"], known["program"]) != (code.referrer, code.program):
         raise CodeTaken(known["code"], known["referrer"], known["program"])
     changed = _keep_referrer(ledger, referrer)
-    ledger.execute("INSERT OR IGNORE INTO programs (program, name) VALUES (?, ?)", (code.program, code.program))
+    ledger.execute(
+        "INSERT INTO programs (program, name) VALUES (?, ?) ON CONFLICT DO NOTHING", (code.program, code.program)
+    )
     row = {
         "code_key": code.key,
         "code": code.code,
@@ -79,13 +81,14 @@ def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
         (referrer.id, name, email),
     )
     ledger.execute(
-        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?)",
+        "INSERT INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?) ON CONFLICT DO NOTHING",
         (Topic.TOTAL.value, referrer.id),
     )
     # nobody refers themselves: whose address this is decides anew
     ledger.execute(
-        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) SELECT ?, m.connection, m.kind, m.id "
-        "FROM referrals f CROSS JOIN members m ON m.referral = f.referral WHERE f.referrer = ?",
+        "INSERT INTO queue (topic, connection, kind, id) SELECT ?, m.connection, m.kind, m.id "
+        "FROM referrals f ORDERED JOIN members m ON m.referral = f.referral WHERE f.referrer = ? "
+        "ON CONFLICT DO NOTHING",
         (Topic.CLAIM.value, referrer.id),
     )
     return True
@@ -94,7 +97,8 @@ def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
 def codes_changed(ledger: Ledger) -> None:
     """Remembers, in the transaction that changed a code, that all text is to be read again."""
     ledger.execute(
-        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', '')", (Topic.CODES.value,)
+        "INSERT INTO queue (topic, connection, kind, id) VALUES (?, '', '', '') ON CONFLICT DO NOTHING",
+        (Topic.CODES.value,),
     )
     ledger.moved()
 
@@ -110,8 +114,8 @@ def reread_if_codes_changed(ledger: Ledger) -> None:
 def reread_texts(ledger: Ledger) -> None:
     """Queues every record that has text in which a code may stand: call after the codes changed."""
     ledger.execute(
-        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) "
-        "SELECT ?, connection, kind, id FROM records WHERE texts <> '{}' OR found <> '{}'",
+        "INSERT INTO queue (topic, connection, kind, id) SELECT ?, connection, kind, id FROM records "
+        "WHERE texts <> '{}' OR found <> '{}' ON CONFLICT DO NOTHING",
         (Topic.MATCH.value,),
     )
     ledger.moved()

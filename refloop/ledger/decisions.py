@@ -29,7 +29,7 @@ def current_matches(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, Match]:
     """The match of each of the records that carries a code."""
     ledger.select(refs)
     rows = ledger.rows(
-        "SELECT m.* FROM selection s CROSS JOIN current_matches m "
+        "SELECT m.* FROM selection s ORDERED JOIN current_matches m "
         "ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id"
     )
     return {
@@ -42,7 +42,7 @@ def ever_matched(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that ever carried a code: when it is taken off, their buyer is decided anew."""
     ledger.select(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s CROSS JOIN matches m "
+        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s ORDERED JOIN matches m "
         "ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id"
     )
     return {ref_of(row) for row in rows}
@@ -96,16 +96,16 @@ def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Refe
     ledger.select(refs)
     return _by_record(
         ledger.rows("""
-        SELECT s.connection, s.kind, s.id, f.* FROM selection s CROSS JOIN referrals f
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s ORDERED JOIN referrals f
           ON f.origin_connection = s.connection AND f.origin_kind = s.kind AND f.origin_id = s.id
         UNION
         SELECT s.connection, s.kind, s.id, f.* FROM selection s
-          CROSS JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id
-          CROSS JOIN referrals f ON f.referral = m.referral
+          ORDERED JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id
+          ORDERED JOIN referrals f ON f.referral = m.referral
         UNION
         SELECT s.connection, s.kind, s.id, f.* FROM selection s
-          CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
-          CROSS JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
+          ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
+          ORDERED JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
     )
 
 
@@ -114,8 +114,8 @@ def referrals_holding(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Ref
     ledger.select(refs)
     rows = ledger.rows(
         "SELECT m.connection, m.kind, m.id, f.* FROM selection s "
-        "CROSS JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id "
-        "CROSS JOIN referrals f ON f.referral = m.referral"
+        "ORDERED JOIN members m ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id "
+        "ORDERED JOIN referrals f ON f.referral = m.referral"
     )
     return _by_record(rows)
 
@@ -166,7 +166,7 @@ def keep_referral(ledger: Ledger, by: Provenance, referral: Referral) -> bool:
         "why = excluded.why, void = excluded.void, void_reason = excluded.void_reason, policy = excluded.policy "
         "WHERE (referrals.program, referrals.referrer, referrals.claimed_at, referrals.why, referrals.void_reason) "
         "<> (excluded.program, excluded.referrer, excluded.claimed_at, excluded.why, excluded.void_reason) "
-        "OR referrals.void IS NOT excluded.void",
+        "OR referrals.void IS DISTINCT FROM excluded.void",
         (referral.id, *row, by.run),
     )
     if changed:
@@ -195,7 +195,7 @@ def credits_of(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, list[Credit]]:
     """The current credits of each of the deals that has any."""
     ledger.select(deals)
     rows = ledger.rows(
-        "SELECT c.* FROM selection s CROSS JOIN current_credits c "
+        "SELECT c.* FROM selection s ORDERED JOIN current_credits c "
         "ON c.connection = s.connection AND c.kind = s.kind AND c.id = s.id ORDER BY c.seq"
     )
     found: dict[Ref, list[Credit]] = {}

@@ -56,7 +56,7 @@ class Forgotten:
             self._key = secrets.token_bytes(32)
             self._ledger.execute("INSERT INTO meta (key, value) VALUES (?, ?)", (_KEY, self._key.hex()))
         self._ledger.execute_many(
-            "INSERT OR IGNORE INTO forgotten (digest, at) VALUES (?, ?)",
+            "INSERT INTO forgotten (digest, at) VALUES (?, ?) ON CONFLICT DO NOTHING",
             [(self._digest(name), format_time(now)) for name in names],
         )
         self.anyone = True
@@ -128,8 +128,9 @@ def _erase_referrers(ledger: Ledger, email: str, stand_in: str | None) -> int:
     for referrer in referrers:
         for through in ("members", "current_credits"):
             ledger.execute(
-                "INSERT OR IGNORE INTO queue (topic, connection, kind, id) SELECT ?, x.connection, x.kind, x.id "
-                f"FROM referrals f CROSS JOIN {through} x ON x.referral = f.referral WHERE f.referrer = ?",
+                "INSERT INTO queue (topic, connection, kind, id) SELECT ?, x.connection, x.kind, x.id "
+                f"FROM referrals f ORDERED JOIN {through} x ON x.referral = f.referral WHERE f.referrer = ? "
+                "ON CONFLICT DO NOTHING",
                 (Topic.PLAN.value, referrer),
             )
     return len(referrers)
@@ -149,10 +150,7 @@ def _sweep(ledger: Ledger, email: str, stand_in: str) -> int:
 def _hash_again(ledger: Ledger, stand_in: str) -> None:
     """Other people's records in whose text it stood have another content now."""
     rows = list(
-        ledger.rows(
-            "SELECT * FROM records WHERE instr(texts, ?1) OR instr(found, ?1) OR instr(coalesce(title, ''), ?1)",
-            [stand_in],
-        )
+        ledger.rows("SELECT * FROM records WHERE texts LIKE ? OR found LIKE ? OR title LIKE ?", [f"%{stand_in}%"] * 3)
     )
     for row in rows:
         put_record(ledger, record_from(row))

@@ -9,7 +9,10 @@ _BROUGHT = "shown:"
 
 def begin_counting(ledger: Ledger, connection: str) -> None:
     """Counts anew from here on. Call in the transaction that begins the full pull."""
-    ledger.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, '0')", (_BROUGHT + connection,))
+    ledger.execute(
+        "INSERT INTO meta (key, value) VALUES (?, '0') ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (_BROUGHT + connection,),
+    )
 
 
 def count_brought(ledger: Ledger, connection: str, count: int) -> None:

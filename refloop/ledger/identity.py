@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
@@ -16,48 +17,48 @@ _ONE_DEAL = "('same-deal', 'merged-into')"
 _LINKED_PERSONS = f"""
     SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
            l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-    FROM selection s CROSS JOIN links l
+    FROM selection s ORDERED JOIN links l
       ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE l.relation IN {_IDENTITY} AND l.source_kind <> 'deal' AND l.target_kind <> 'deal'
     UNION ALL
     SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id
-    FROM selection s CROSS JOIN links l
+    FROM selection s ORDERED JOIN links l
       ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE l.relation IN {_IDENTITY} AND l.source_kind <> 'deal' AND l.target_kind <> 'deal'"""
 
 _DEALS_OF_PERSONS = f"""
     SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
            l.source_connection AS c1, l.source_kind AS k1, l.source_id AS i1
-    FROM selection s CROSS JOIN links l
+    FROM selection s ORDERED JOIN links l
       ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE s.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.source_kind = 'deal'
     UNION
     SELECT s.connection, s.kind, s.id, l.target_connection, l.target_kind, l.target_id
-    FROM selection s CROSS JOIN links l
+    FROM selection s ORDERED JOIN links l
       ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE s.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.target_kind = 'deal'"""
 
 _PERSONS_OF_DEALS = f"""
     SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
            l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-    FROM selection s CROSS JOIN links l
+    FROM selection s ORDERED JOIN links l
       ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE s.kind = 'deal' AND l.relation IN {_BELONGING} AND l.target_kind <> 'deal'
     UNION
     SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id
-    FROM selection s CROSS JOIN links l
+    FROM selection s ORDERED JOIN links l
       ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE s.kind = 'deal' AND l.relation IN {_BELONGING} AND l.source_kind <> 'deal'"""
 
 _LINKED_DEALS = f"""
     SELECT l.source_connection AS c0, l.source_kind AS k0, l.source_id AS i0,
            l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
-    FROM selection s CROSS JOIN links l
+    FROM selection s ORDERED JOIN links l
       ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE l.relation IN {_ONE_DEAL} AND l.source_kind = 'deal' AND l.target_kind = 'deal'
     UNION
     SELECT l.source_connection, l.source_kind, l.source_id, l.target_connection, l.target_kind, l.target_id
-    FROM selection s CROSS JOIN links l
+    FROM selection s ORDERED JOIN links l
       ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE l.relation IN {_ONE_DEAL} AND l.source_kind = 'deal' AND l.target_kind = 'deal'"""
 
@@ -92,7 +93,7 @@ def present(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
         refs,
         """
         SELECT s.connection, s.kind, s.id FROM selection s
-        CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
+        ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
         WHERE r.deleted = 0 OR EXISTS (
             SELECT 1 FROM links l WHERE l.source_connection = s.connection AND l.source_kind = s.kind
                AND l.source_id = s.id AND l.relation = 'merged-into')""",
@@ -159,7 +160,7 @@ def buyers(ledger: Ledger, seeds: Iterable[Ref], is_shared: Callable[[str], bool
 
 def _same_email(ledger: Ledger, is_shared: Callable[[str], bool], most: int) -> list[Pair]:
     emails = ledger.rows(
-        "SELECT DISTINCT r.email FROM selection s CROSS JOIN records r "
+        "SELECT DISTINCT r.email FROM selection s ORDERED JOIN records r "
         "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id "
         "WHERE r.email IS NOT NULL AND r.kind <> 'deal'"
     )
@@ -171,7 +172,7 @@ def _same_email(ledger: Ledger, is_shared: Callable[[str], bool], most: int) -> 
     return pairs
 
 
-def holders_of(ledger: Ledger, email: str, limit: int = -1) -> list[Ref]:
+def holders_of(ledger: Ledger, email: str, limit: int = sys.maxsize) -> list[Ref]:
     """The persons' records that carry an e-mail key."""
     rows = ledger.rows(
         "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' LIMIT ?", (email, limit)
@@ -211,16 +212,16 @@ _CONCERNED = """
     SELECT s.connection, s.kind, s.id FROM selection s WHERE
         EXISTS (SELECT 1 FROM matches m WHERE m.connection = s.connection AND m.kind = s.kind AND m.id = s.id)
      OR EXISTS (SELECT 1 FROM members m WHERE m.connection = s.connection AND m.kind = s.kind AND m.id = s.id)
-     OR EXISTS (SELECT 1 FROM links l CROSS JOIN members m
+     OR EXISTS (SELECT 1 FROM links l ORDERED JOIN members m
                   ON m.connection = l.target_connection AND m.kind = l.target_kind AND m.id = l.target_id
                 WHERE l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id)
-     OR EXISTS (SELECT 1 FROM links l CROSS JOIN members m
+     OR EXISTS (SELECT 1 FROM links l ORDERED JOIN members m
                   ON m.connection = l.source_connection AND m.kind = l.source_kind AND m.id = l.source_id
                 WHERE l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id)
-     OR EXISTS (SELECT 1 FROM links l CROSS JOIN matches m
+     OR EXISTS (SELECT 1 FROM links l ORDERED JOIN matches m
                   ON m.connection = l.target_connection AND m.kind = l.target_kind AND m.id = l.target_id
                 WHERE l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id)
-     OR EXISTS (SELECT 1 FROM links l CROSS JOIN matches m
+     OR EXISTS (SELECT 1 FROM links l ORDERED JOIN matches m
                   ON m.connection = l.source_connection AND m.kind = l.source_kind AND m.id = l.source_id
                 WHERE l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id)
      OR EXISTS (SELECT 1 FROM credits c WHERE c.connection = s.connection AND c.kind = s.kind AND c.id = s.id)"""
@@ -231,7 +232,7 @@ _OURS_TO_FILL = """
      OR EXISTS (SELECT 1 FROM credits c WHERE c.connection = s.connection AND c.kind = s.kind AND c.id = s.id)
      OR EXISTS (SELECT 1 FROM receipts t WHERE t.connection = s.connection AND t.kind = s.kind AND t.id = s.id)
      OR EXISTS (SELECT 1 FROM conflicts t WHERE t.connection = s.connection AND t.kind = s.kind AND t.id = s.id)
-     OR EXISTS (SELECT 1 FROM records r CROSS JOIN referrers f ON f.email = r.email
+     OR EXISTS (SELECT 1 FROM records r ORDERED JOIN referrers f ON f.email = r.email
                 WHERE r.connection = s.connection AND r.kind = s.kind AND r.id = s.id AND r.kind = 'contact')"""
 
 
@@ -239,25 +240,26 @@ _OURS_TO_FILL = """
 _MAILS = """
     WITH mails AS MATERIALIZED (
         SELECT DISTINCT r.email FROM selection s
-        CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
+        ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
         WHERE r.email IS NOT NULL AND r.kind <> 'deal')"""
 
 _CONCERNED_BY_EMAIL = f"""{_MAILS},
     told AS MATERIALIZED (
         SELECT e.email FROM mails e
         WHERE EXISTS (SELECT 1 FROM referrals f WHERE f.email = e.email)
-           OR EXISTS (SELECT 1 FROM records o CROSS JOIN members m
+           OR EXISTS (SELECT 1 FROM records o ORDERED JOIN members m
                         ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
                       WHERE o.email = e.email AND o.kind <> 'deal'))
     SELECT s.connection, s.kind, s.id FROM selection s
-    CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
+    ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
     WHERE r.kind <> 'deal' AND r.email IN (SELECT email FROM told)"""
 
 _HELD_BY_CROWDED_EMAIL = f"""{_MAILS}
     SELECT m.referral, o.connection, o.kind, o.id FROM mails e
-    CROSS JOIN records o ON o.email = e.email AND o.kind <> 'deal'
-    CROSS JOIN members m ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
-    WHERE (SELECT count(*) FROM (SELECT 1 FROM records p WHERE p.email = e.email AND p.kind <> 'deal' LIMIT ?)) = ?"""
+    ORDERED JOIN records o ON o.email = e.email AND o.kind <> 'deal'
+    ORDERED JOIN members m ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
+    WHERE ? = (
+        SELECT count(*) FROM (SELECT 1 FROM records p WHERE p.email = e.email AND p.kind <> 'deal' LIMIT ?) AS crowd)"""
 
 
 def concerned(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Ref
 
 _TAKEN_OVER = "taken-over:"
-_FORM = "rf_" + 16 * "[0-9a-f]"
+_FORM = re.compile("rf_[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +28,27 @@ def other_ledger_on(ledger: Ledger, connection: str, id_field: str) -> OtherLedg
     """
     if _ever_wrote(ledger, connection) or _is_taken_over(ledger, connection):
         return None
-    row = ledger.one(
-        "SELECT count(*) AS n, connection, kind, min(id) AS id FROM records "
-        "WHERE connection = ? AND deleted = 0 AND json_extract(found, ?) GLOB ? AND json_extract(found, ?) NOT IN ("
+    rows = ledger.rows(
+        "SELECT connection, kind, id, json_text(found, ?) AS referral FROM records "
+        "WHERE connection = ? AND deleted = 0 AND json_text(found, ?) LIKE 'rf_%' AND json_text(found, ?) NOT IN ("
         "SELECT after FROM receipts WHERE field = ? AND verdict = 'written' AND after IS NOT NULL)",
-        (connection, _path(id_field), _FORM, _path(id_field), id_field),
+        (id_field, connection, id_field, id_field, id_field),
     )
-    return OtherLedger(row["n"], ref_of(row)) if row and row["n"] else None
+    count, example = 0, None
+    for row in rows:
+        if _FORM.fullmatch(row["referral"]):
+            count += 1
+            ref = ref_of(row)
+            example = min(example or ref, ref, key=lambda one: one.id)
+    return OtherLedger(count, example) if example else None
 
 
 def take_over(ledger: Ledger, connection: str) -> None:
     """Remembers that this ledger goes on in the place of the one that wrote to the connection before."""
     with ledger.writing():
-        ledger.execute("INSERT OR IGNORE INTO meta (key, value) VALUES (?, 'yes')", (_TAKEN_OVER + connection,))
+        ledger.execute(
+            "INSERT INTO meta (key, value) VALUES (?, 'yes') ON CONFLICT DO NOTHING", (_TAKEN_OVER + connection,)
+        )
 
 
 def _ever_wrote(ledger: Ledger, connection: str) -> bool:
@@ -49,7 +58,3 @@ def _ever_wrote(ledger: Ledger, connection: str) -> bool:
 
 def _is_taken_over(ledger: Ledger, connection: str) -> bool:
     return ledger.one("SELECT 1 FROM meta WHERE key = ?", (_TAKEN_OVER + connection,)) is not None
-
-
-def _path(field: str) -> str:
-    return f'$."{field}"'

@@ -25,13 +25,15 @@ def enqueue(ledger: Ledger, topic: Topic, refs: Iterable[Ref]) -> None:
     """Puts records on the list of a topic; once, however often they are named."""
     rows = [(topic.value, ref.connection, ref.kind.value, ref.id) for ref in refs]
     if rows:
-        ledger.execute_many("INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, ?, ?, ?)", rows)
+        ledger.execute_many(
+            "INSERT INTO queue (topic, connection, kind, id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", rows
+        )
 
 
 def enqueue_ids(ledger: Ledger, topic: Topic, ids: Iterable[str]) -> None:
     """The same for things that are named by an id alone: referrals and referrers."""
     ledger.execute_many(
-        "INSERT OR IGNORE INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?)",
+        "INSERT INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?) ON CONFLICT DO NOTHING",
         ((topic.value, name) for name in ids),
     )
 

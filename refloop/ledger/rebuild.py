@@ -105,7 +105,7 @@ def _await(ledger: Ledger, connection: str, known: int) -> None:
     # begun twice in a row, what was known the first time still counts
     ledger.execute(
         "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
-        "value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))",
+        "value = excluded.value WHERE CAST(excluded.value AS INTEGER) > CAST(meta.value AS INTEGER)",
         (_AWAITED + connection, str(known)),
     )
 

@@ -27,7 +27,7 @@ def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str 
     """
     ledger.select(refs)
     rows = ledger.rows(
-        "SELECT v.connection, v.kind, v.id, v.field, v.value FROM selection s CROSS JOIN written v "
+        "SELECT v.connection, v.kind, v.id, v.field, v.value FROM selection s ORDERED JOIN written v "
         "ON v.connection = s.connection AND v.kind = s.kind AND v.id = s.id"
     )
     found: dict[Ref, dict[str, str | None]] = {}
@@ -43,20 +43,19 @@ def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str 
 _WRITTEN_BEFORE_A_MERGE = """
     WITH RECURSIVE family (connection, kind, id, was_connection, was_kind, was_id) AS (
         SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id
-        FROM selection s CROSS JOIN links l ON l.target_connection = s.connection AND l.target_kind = s.kind
+        FROM selection s ORDERED JOIN links l ON l.target_connection = s.connection AND l.target_kind = s.kind
             AND l.target_id = s.id AND l.relation = 'merged-into'
         UNION
         SELECT f.connection, f.kind, f.id, l.source_connection, l.source_kind, l.source_id
-        FROM family f CROSS JOIN links l ON l.target_connection = f.was_connection AND l.target_kind = f.was_kind
+        FROM family f ORDERED JOIN links l ON l.target_connection = f.was_connection AND l.target_kind = f.was_kind
             AND l.target_id = f.was_id AND l.relation = 'merged-into')
-    SELECT f.connection, f.kind, f.id, v.field, v.value, h.value AS held FROM family f
-    CROSS JOIN written v ON v.connection = f.was_connection AND v.kind = f.was_kind AND v.id = f.was_id
+    SELECT f.connection, f.kind, f.id, v.field, v.value, json_text(r.found, v.field) AS held FROM family f
+    ORDERED JOIN written v ON v.connection = f.was_connection AND v.kind = f.was_kind AND v.id = f.was_id
     LEFT JOIN records r ON r.connection = f.connection AND r.kind = f.kind AND r.id = f.id
-    LEFT JOIN json_each(r.found) h ON h.key = v.field
     WHERE NOT EXISTS (
-        SELECT 1 FROM written o CROSS JOIN records w
+        SELECT 1 FROM written o ORDERED JOIN records w
+            ON w.connection = f.was_connection AND w.kind = f.was_kind AND w.id = f.was_id
         WHERE o.connection = f.connection AND o.kind = f.kind AND o.id = f.id AND o.field = v.field
-            AND w.connection = f.was_connection AND w.kind = f.was_kind AND w.id = f.was_id
             AND w.deleted = 1 AND o.run >= w.changed_run)
     ORDER BY v.run
 """
@@ -68,8 +67,8 @@ def refusals(ledger: Ledger, refs: Iterable[Ref]) -> dict[tuple[Ref, str], tuple
     ledger.select(refs)
     rows = ledger.rows(
         "SELECT t.connection, t.kind, t.id, t.field, t.before, t.after, t.verdict FROM selection s "
-        "CROSS JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id "
-        "CROSS JOIN receipts t ON t.connection = s.connection AND t.kind = s.kind AND t.id = s.id "
+        "ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id "
+        "ORDERED JOIN receipts t ON t.connection = s.connection AND t.kind = s.kind AND t.id = s.id "
         "WHERE t.run >= r.changed_run ORDER BY t.seq"
     )
     found: dict[tuple[Ref, str], tuple[str | None, str | None, int]] = {}
@@ -203,7 +202,7 @@ def conflicts_of(ledger: Ledger, refs: Iterable[Ref]) -> list[Conflict]:
     """The conflicts of those records."""
     ledger.select(refs)
     rows = ledger.rows(
-        "SELECT c.* FROM selection s CROSS JOIN conflicts c "
+        "SELECT c.* FROM selection s ORDERED JOIN conflicts c "
         "ON c.connection = s.connection AND c.kind = s.kind AND c.id = s.id"
     )
     return [conflict_from(row) for row in rows]

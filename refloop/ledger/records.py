@@ -46,6 +46,7 @@ _CONTENT_COLUMNS = (
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINK_COLUMNS = "source_connection, source_kind, source_id, relation, target_connection, target_kind, target_id, key"
+_ADD_LINK = f"INSERT INTO links ({_LINK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 
 def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: datetime) -> Counter[str]:
@@ -80,8 +81,8 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
     known = {
         ref_of(row): row
         for row in ledger.rows(
-            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at, r.deleted FROM selection s CROSS JOIN records r "
-            "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id"
+            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at, r.deleted FROM selection s "
+            "ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id"
         )
     }
     merged = merged_among(ledger, records.keys() - known.keys())
@@ -149,8 +150,7 @@ def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
     for edge, link in wanted.items():
         if link.key:
             touched |= _drop_by_key(ledger, link, but=edge)
-        added = ledger.execute(f"INSERT OR IGNORE INTO links ({_LINK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", edge)
-        if added:
+        if ledger.execute(_ADD_LINK, edge):
             touched |= {link.source, link.target}
             if link.relation is Relation.MERGED_INTO:
                 _bury(ledger, run, link.source)
@@ -305,7 +305,7 @@ def records_of(ledger: Ledger, refs: Iterable[Ref]) -> Iterator[Record]:
     """The records of that name that were ever seen, in the order of their names."""
     ledger.select(refs)
     rows = ledger.rows(
-        "SELECT r.* FROM selection s CROSS JOIN records r "
+        "SELECT r.* FROM selection s ORDERED JOIN records r "
         "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id "
         "ORDER BY r.connection, r.kind, r.id"
     )
@@ -317,7 +317,7 @@ def merged_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that were merged into another: gone, but their code speaks for the survivor."""
     ledger.select(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s CROSS JOIN links l "
+        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s ORDERED JOIN links l "
         "ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id "
         "AND l.relation = 'merged-into'"
     )

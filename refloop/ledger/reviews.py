@@ -51,7 +51,7 @@ def review_items_of(ledger: Ledger, refs: Iterable[Ref], reasons: Collection[Rev
     ledger.select(refs)
     marks = ", ".join("?" * len(reasons))
     rows = ledger.rows(
-        "SELECT q.* FROM selection s CROSS JOIN questions q "
+        "SELECT q.* FROM selection s ORDERED JOIN questions q "
         f"ON q.connection = s.connection AND q.kind = s.kind AND q.id = s.id WHERE q.doubt IN ({marks})",
         [reason.value for reason in reasons],
     )

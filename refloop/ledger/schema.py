@@ -5,20 +5,22 @@ from __future__ import annotations
 import json
 from collections.abc import Collection
 
-from sqlite_utils import Database
-from sqlite_utils.migrations import Migrations
-
+from refloop.ledger.engine.base import Engine, Migrations
 from refloop.model import Kind, Ref, ReviewItem, ReviewReason
 
-APPLICATION_ID = 0x5265664C  # "RefL": `file` and our own start-up check tell a ledger from any other database
+migrations = Migrations()
 
-migrations = Migrations("refloop")
+SELECTION = (
+    "CREATE TEMPORARY TABLE selection (connection TEXT, kind TEXT, id TEXT, PRIMARY KEY (connection, kind, id)) "
+    "STORED BY KEY"
+)
+"""What a process selects for itself: see `Ledger.select`."""
 
 _REF = "connection TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL"
 
 _TABLES = (
-    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
-    "CREATE TABLE forgotten (digest TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT, WITHOUT ROWID",
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE forgotten (digest TEXT PRIMARY KEY, at TEXT NOT NULL) STORED BY KEY",
     """CREATE TABLE lease (
         owner TEXT NOT NULL,
         host TEXT NOT NULL,
@@ -28,13 +30,13 @@ _TABLES = (
         expires_at TEXT,
         fence INTEGER NOT NULL,
         locked INTEGER NOT NULL
-    ) STRICT""",
-    "CREATE TABLE programs (program TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '') STRICT",
+    )""",
+    "CREATE TABLE programs (program TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '')",
     """CREATE TABLE referrers (
         referrer TEXT PRIMARY KEY,
         name TEXT NOT NULL DEFAULT '',
         email TEXT
-    ) STRICT""",
+    )""",
     "CREATE INDEX referrers_by_email ON referrers (email) WHERE email IS NOT NULL",
     """CREATE TABLE codes (
         code_key TEXT PRIMARY KEY,
@@ -44,7 +46,7 @@ _TABLES = (
         valid_from TEXT,
         valid_to TEXT,
         added_at TEXT NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX codes_by_referrer ON codes (referrer)",
     f"""CREATE TABLE records (
         {_REF},
@@ -63,7 +65,7 @@ _TABLES = (
         hash TEXT NOT NULL,
         changed_run INTEGER NOT NULL,
         PRIMARY KEY (connection, kind, id)
-    ) STRICT, WITHOUT ROWID""",
+    ) STORED BY KEY""",
     "CREATE INDEX records_by_email ON records (email) WHERE email IS NOT NULL",
     """CREATE TABLE links (
         source_connection TEXT NOT NULL, source_kind TEXT NOT NULL, source_id TEXT NOT NULL,
@@ -72,22 +74,22 @@ _TABLES = (
         key TEXT NOT NULL,
         PRIMARY KEY (source_connection, source_kind, source_id, relation,
                      target_connection, target_kind, target_id, key)
-    ) STRICT, WITHOUT ROWID""",
+    ) STORED BY KEY""",
     "CREATE INDEX links_by_target ON links (target_connection, target_kind, target_id)",
     "CREATE INDEX links_by_key ON links (source_connection, relation, key) WHERE key <> ''",
     """CREATE TABLE queue (
         topic TEXT NOT NULL,
         connection TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
         PRIMARY KEY (topic, connection, kind, id)
-    ) STRICT, WITHOUT ROWID""",
+    ) STORED BY KEY""",
     f"""CREATE TABLE matches (
-        seq INTEGER PRIMARY KEY,
+        seq NUMBERED KEY,
         {_REF},
         code_key TEXT,
         rule TEXT, field TEXT, evidence TEXT, confidence INTEGER,
         matcher TEXT NOT NULL,
         run INTEGER NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX matches_by_record ON matches (connection, kind, id, seq)",
     "CREATE INDEX matches_by_code ON matches (code_key)",
     f"""CREATE TABLE questions (
@@ -96,7 +98,7 @@ _TABLES = (
         candidates TEXT NOT NULL,
         run INTEGER NOT NULL,
         PRIMARY KEY (connection, kind, id, doubt, field, evidence)
-    ) STRICT, WITHOUT ROWID""",
+    ) STORED BY KEY""",
     """CREATE TABLE referrals (
         referral TEXT PRIMARY KEY,
         code_key TEXT NOT NULL,
@@ -111,7 +113,7 @@ _TABLES = (
         void TEXT,
         void_reason TEXT NOT NULL DEFAULT '',
         added_run INTEGER NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX referrals_by_origin ON referrals (origin_connection, origin_kind, origin_id)",
     "CREATE INDEX referrals_by_email ON referrals (email) WHERE email IS NOT NULL",
     "CREATE INDEX referrals_by_referrer ON referrals (referrer)",
@@ -119,27 +121,27 @@ _TABLES = (
         {_REF},
         referral TEXT NOT NULL REFERENCES referrals,
         PRIMARY KEY (connection, kind, id, referral)
-    ) STRICT, WITHOUT ROWID""",
+    ) STORED BY KEY""",
     "CREATE INDEX members_by_referral ON members (referral)",
     f"""CREATE TABLE credits (
-        seq INTEGER PRIMARY KEY,
+        seq NUMBERED KEY,
         {_REF},
         decision INTEGER NOT NULL,
         referral TEXT, share TEXT, role TEXT,
         model TEXT NOT NULL,
         run INTEGER NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX credits_by_deal ON credits (connection, kind, id, decision)",
     "CREATE INDEX credits_by_referral ON credits (referral) WHERE referral IS NOT NULL",
     """CREATE TABLE statuses (
-        seq INTEGER PRIMARY KEY,
+        seq NUMBERED KEY,
         referral TEXT NOT NULL REFERENCES referrals,
         status TEXT NOT NULL,
         at TEXT NOT NULL,
         reason TEXT NOT NULL,
         label TEXT NOT NULL,
         run INTEGER NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX statuses_by_referral ON statuses (referral, seq)",
     f"""CREATE TABLE outbox (
         {_REF},
@@ -148,9 +150,9 @@ _TABLES = (
         why TEXT NOT NULL,
         run INTEGER NOT NULL,
         PRIMARY KEY (connection, kind, id, field)
-    ) STRICT, WITHOUT ROWID""",
+    ) STORED BY KEY""",
     f"""CREATE TABLE receipts (
-        seq INTEGER PRIMARY KEY,
+        seq NUMBERED KEY,
         {_REF},
         field TEXT NOT NULL,
         before TEXT, after TEXT, found TEXT,
@@ -159,7 +161,7 @@ _TABLES = (
         why TEXT NOT NULL,
         run INTEGER NOT NULL,
         at TEXT NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX receipts_by_field ON receipts (connection, kind, id, field, seq)",
     "CREATE INDEX receipts_by_run ON receipts (run)",
     f"""CREATE TABLE conflicts (
@@ -169,16 +171,16 @@ _TABLES = (
         why TEXT NOT NULL,
         run INTEGER NOT NULL,
         PRIMARY KEY (connection, kind, id, field)
-    ) STRICT, WITHOUT ROWID""",
+    ) STORED BY KEY""",
     f"""CREATE TABLE undone (
         {_REF},
         field TEXT NOT NULL,
         value TEXT,
         run INTEGER NOT NULL,
         PRIMARY KEY (connection, kind, id, field)
-    ) STRICT, WITHOUT ROWID""",
+    ) STORED BY KEY""",
     """CREATE TABLE runs (
-        run INTEGER PRIMARY KEY,
+        run NUMBERED KEY,
         command TEXT NOT NULL,
         version TEXT NOT NULL,
         started_at TEXT NOT NULL,
@@ -186,13 +188,13 @@ _TABLES = (
         exit INTEGER,
         counts TEXT NOT NULL DEFAULT '{}',
         problems TEXT NOT NULL DEFAULT '[]'
-    ) STRICT""",
+    )""",
     """CREATE TABLE cursors (
         connection TEXT PRIMARY KEY,
         cursor TEXT NOT NULL,
         run INTEGER NOT NULL,
         at TEXT NOT NULL
-    ) STRICT""",
+    )""",
 )
 
 _VIEWS = (
@@ -232,7 +234,7 @@ _VIEWS = (
 
 
 @migrations()
-def first(db: Database) -> None:
+def first(db: Engine) -> None:
     """The ledger as it began."""
     for statement in (*_TABLES, *_VIEWS):
         db.execute(statement)
@@ -240,19 +242,14 @@ def first(db: Database) -> None:
         _guard(db, table)
 
 
-def _guard(db: Database, table: str) -> None:
+def _guard(db: Engine, table: str) -> None:
     """Lets rows be added to a table, never edited."""
-    for action in ("UPDATE", "DELETE"):
-        db.execute(
-            # the one exception: `refloop forget`, which writes and takes away that row in its transaction
-            f"CREATE TRIGGER {table}_no_{action.lower()} BEFORE {action} ON {table} "
-            "WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'erasing') "
-            f"BEGIN SELECT RAISE(ABORT, '{table} are added, never edited'); END"
-        )
+    for statement in db.dialect.guarding(table):
+        db.execute(statement)
 
 
 @migrations()
-def overwritten(db: Database) -> None:
+def overwritten(db: Engine) -> None:
     """What somebody had written between our look and our write: `found` of a receipt that says `overwrote`."""
     db.execute("ALTER TABLE receipts ADD COLUMN overwrote INTEGER NOT NULL DEFAULT 0")
     db.execute("CREATE INDEX receipts_overwrote ON receipts (connection, kind, id, field) WHERE overwrote = 1")
@@ -267,7 +264,8 @@ def overwritten(db: Database) -> None:
               AND q.verdict = 'written' AND NOT EXISTS (
                 SELECT 1 FROM receipts o
                 WHERE o.connection = q.connection AND o.kind = q.kind AND o.id = q.id AND o.field = q.field
-                  AND o.overwrote = 1 AND o.seq < q.seq AND o.found IS q.after AND o.after IS q.before))"""
+                  AND o.overwrote = 1 AND o.seq < q.seq AND o.found IS NOT DISTINCT FROM q.after
+                  AND o.after IS NOT DISTINCT FROM q.before))"""
     )
     db.execute(
         """CREATE VIEW overwritten AS
@@ -280,7 +278,7 @@ def overwritten(db: Database) -> None:
 
 
 @migrations()
-def policies(db: Database) -> None:
+def policies(db: Engine) -> None:
     """By which rules each decision was made; and what comes due by time alone."""
     for table in ("matches", "referrals", "credits", "statuses"):
         db.execute(f"ALTER TABLE {table} ADD COLUMN policy TEXT NOT NULL DEFAULT ''")
@@ -292,7 +290,7 @@ def policies(db: Database) -> None:
         run INTEGER NOT NULL,
         at TEXT NOT NULL,
         PRIMARY KEY (digest, part)
-    ) STRICT"""
+    )"""
     )
     db.execute(
         """CREATE TABLE due (
@@ -300,14 +298,14 @@ def policies(db: Database) -> None:
         connection TEXT NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
         at TEXT NOT NULL,
         PRIMARY KEY (topic, connection, kind, id)
-    ) STRICT, WITHOUT ROWID"""
+    ) STORED BY KEY"""
     )
     db.execute("CREATE INDEX due_by_time ON due (at)")
 
 
 _HISTORY = (
     """CREATE TABLE claims (
-        seq INTEGER PRIMARY KEY,
+        seq NUMBERED KEY,
         referral TEXT NOT NULL,
         code_key TEXT NOT NULL,
         program TEXT NOT NULL,
@@ -322,20 +320,20 @@ _HISTORY = (
         policy TEXT NOT NULL,
         run INTEGER NOT NULL,
         at TEXT NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX claims_by_referral ON claims (referral, seq)",
     f"""CREATE TABLE memberships (
-        seq INTEGER PRIMARY KEY,
+        seq NUMBERED KEY,
         {_REF},
         referral TEXT NOT NULL,
         holds INTEGER NOT NULL,
         run INTEGER NOT NULL,
         at TEXT NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX memberships_by_referral ON memberships (referral, seq)",
     "CREATE INDEX memberships_by_record ON memberships (connection, kind, id, seq)",
     """CREATE TABLE code_definitions (
-        seq INTEGER PRIMARY KEY,
+        seq NUMBERED KEY,
         code_key TEXT NOT NULL,
         code TEXT NOT NULL,
         referrer TEXT NOT NULL,
@@ -344,10 +342,10 @@ _HISTORY = (
         valid_to TEXT,
         run INTEGER NOT NULL,
         at TEXT NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX code_definitions_by_code ON code_definitions (code_key, seq)",
     f"""CREATE TABLE review_items (
-        seq INTEGER PRIMARY KEY,
+        seq NUMBERED KEY,
         item TEXT NOT NULL,
         {_REF},
         reason TEXT NOT NULL, field TEXT NOT NULL, evidence TEXT NOT NULL,
@@ -355,7 +353,7 @@ _HISTORY = (
         open INTEGER NOT NULL,
         run INTEGER NOT NULL,
         at TEXT NOT NULL
-    ) STRICT""",
+    )""",
     "CREATE INDEX review_items_by_item ON review_items (item, seq)",
     "CREATE INDEX review_items_by_record ON review_items (connection, kind, id)",
 )
@@ -377,13 +375,13 @@ _SO_FAR = (
 
 
 @migrations()
-def history(db: Database) -> None:
+def history(db: Engine) -> None:
     """Claims, memberships, code definitions and review items as they were. Of a ledger that did not keep them, what
     holds now counts from when its referral was made."""
     for statement in (*_HISTORY, *_SO_FAR):
         db.execute(statement)
     for row in list(
-        db.query("SELECT q.*, coalesce(r.started_at, '') AS at FROM questions q LEFT JOIN runs r ON r.run = q.run")
+        db.rows("SELECT q.*, coalesce(r.started_at, '') AS at FROM questions q LEFT JOIN runs r ON r.run = q.run")
     ):
         ref = Ref(row["connection"], Kind(row["kind"]), row["id"])
         item = ReviewItem(ref, ReviewReason(row["doubt"]), row["field"], row["evidence"])
@@ -408,17 +406,17 @@ def history(db: Database) -> None:
 
 
 @migrations()
-def owners(db: Database) -> None:
+def owners(db: Engine) -> None:
     """Who looks after a record in its CRM; NULL where nobody does, or where it was last read before this was kept."""
     for column in ("owner_id", "owner_name"):
         db.execute(f"ALTER TABLE records ADD COLUMN {column} TEXT")
 
 
 @migrations()
-def problems(db: Database) -> None:
+def problems(db: Engine) -> None:
     """Whose problem each one of a run is. It was known by how the sentence began."""
-    pulled = {row["connection"] for row in db.query("SELECT connection FROM cursors")}
-    for row in list(db.query("SELECT run, counts, problems FROM runs WHERE problems <> '[]'")):
+    pulled = {row["connection"] for row in db.rows("SELECT connection FROM cursors")}
+    for row in list(db.rows("SELECT run, counts, problems FROM runs WHERE problems <> '[]'")):
         known = {*pulled, *json.loads(row["counts"])}
         found = [_problem_from(sentence, known) for sentence in json.loads(row["problems"])]
         db.execute("UPDATE runs SET problems = ? WHERE run = ?", (json.dumps(found), row["run"]))

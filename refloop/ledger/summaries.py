@@ -15,9 +15,9 @@ _HELD = """
     f.referral, f.claimed_at, f.why, coalesce(c.code, f.code_key) AS code,
     CASE WHEN r.name IS NULL OR r.name = '' THEN f.referrer ELSE r.name END AS referrer, t.status, t.at
     FROM selection s
-    CROSS JOIN {through} x ON x.connection = s.connection AND x.kind = s.kind AND x.id = s.id
-    CROSS JOIN referrals f ON f.referral = x.referral
-    CROSS JOIN current_statuses t ON t.referral = f.referral
+    ORDERED JOIN {through} x ON x.connection = s.connection AND x.kind = s.kind AND x.id = s.id
+    ORDERED JOIN referrals f ON f.referral = x.referral
+    ORDERED JOIN current_statuses t ON t.referral = f.referral
     LEFT JOIN codes c ON c.code_key = f.code_key
     LEFT JOIN referrers r ON r.referrer = f.referrer
     WHERE f.void IS NULL"""
@@ -59,7 +59,7 @@ def converted_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that were converted into another: their CRM lets nobody write to them any more."""
     ledger.select(refs)
     rows = ledger.rows(
-        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s CROSS JOIN links l "
+        "SELECT DISTINCT s.connection, s.kind, s.id FROM selection s ORDERED JOIN links l "
         "ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id "
         "AND l.relation = 'converted-to'"
     )

@@ -15,12 +15,13 @@ def undoing(
     value where one was overwritten. Fields that a later run wrote again are left out. `overwritten`: only people's
     values."""
     rows = ledger.rows(
-        "SELECT r.connection, r.kind, r.id, r.field, r.after, iif(r.overwrote, r.found, r.before) AS stood "
+        "SELECT r.connection, r.kind, r.id, r.field, r.after, "
+        "CASE WHEN r.overwrote = 1 THEN r.found ELSE r.before END AS stood "
         "FROM receipts r WHERE r.run = ? AND r.verdict = 'written' AND r.overwrote >= ? AND r.seq = ("
         "  SELECT max(q.seq) FROM receipts q WHERE q.connection = r.connection AND q.kind = r.kind AND q.id = r.id "
         "  AND q.field = r.field AND q.verdict = 'written') "
         "ORDER BY r.connection, r.kind, r.id, r.field",
-        (run, overwritten),
+        (run, int(overwritten)),
     )
     for row in rows:
         if row["field"] in specs:
@@ -33,7 +34,8 @@ def keep_undone(ledger: Ledger, run: int, changes: Iterable[FieldChange]) -> Non
     for change in changes:
         name = (change.ref.connection, change.ref.kind.value, change.ref.id, change.field.name)
         forgotten = ledger.execute(
-            "DELETE FROM undone WHERE connection = ? AND kind = ? AND id = ? AND field = ? AND value IS ?",
+            "DELETE FROM undone WHERE connection = ? AND kind = ? AND id = ? AND field = ? "
+            "AND value IS NOT DISTINCT FROM ?",
             (*name, change.after),
         )
         if not forgotten:
@@ -49,7 +51,7 @@ def undone_values(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, st
     """The values that were undone, by record and field."""
     ledger.select(refs)
     rows = ledger.rows(
-        "SELECT u.* FROM selection s CROSS JOIN undone u "
+        "SELECT u.* FROM selection s ORDERED JOIN undone u "
         "ON u.connection = s.connection AND u.kind = s.kind AND u.id = s.id"
     )
     found: dict[Ref, dict[str, str | None]] = {}

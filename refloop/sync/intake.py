@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
+from enum import Enum, auto
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
-
-from sqlite_utils.utils import Format, RowsFromFileError, rows_from_file
+from typing import IO, Any
 
 from refloop.errors import DataError
 from refloop.ledger.claims import keep_submitted, submitted_for
@@ -35,12 +35,23 @@ DEFAULT_PROGRAM = "default"
 _CHUNK = 1000
 _EXTRAS = "\0extras"
 _LONGEST = 255
+
+
+class Format(Enum):
+    """How a file holds its rows."""
+
+    CSV = auto()
+    TSV = auto()
+    JSON = auto()
+    JSON_LINES = auto()
+
+
 _FORMATS = {
     ".csv": Format.CSV,
     ".tsv": Format.TSV,
     ".json": Format.JSON,
-    ".jsonl": Format.NL,
-    ".ndjson": Format.NL,
+    ".jsonl": Format.JSON_LINES,
+    ".ndjson": Format.JSON_LINES,
 }
 
 
@@ -257,7 +268,7 @@ def _rows(
                 intake.faults.append((line, f"{path.name}, line {line}: {fault}"))
             else:
                 yield line, {str(name).strip(): _text(value) for name, value in row.items()}
-    except (RowsFromFileError, csv.Error, ValueError, RecursionError) as error:
+    except (csv.Error, ValueError, RecursionError) as error:
         raise DataError(
             f"{path} is neither CSV nor JSON that can be read",
             remedy=f"Save it as UTF-8 CSV with a header: {', '.join(columns)}.",
@@ -274,11 +285,17 @@ def _read(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
         yield from _table(path, "excel-tab" if kind is Format.TSV else "excel")
         return
     with path.open("rb") as file:
-        rows, _ = rows_from_file(file, kind)
-        for number, row in enumerate(rows, start=1):
+        for number, row in enumerate(_values(file, kind), start=1):
             if not isinstance(row, Mapping):
                 raise ValueError("not an object")
             yield number, row
+
+
+def _values(file: IO[bytes], kind: Format) -> Iterable[object]:
+    if kind is Format.JSON_LINES:
+        return (json.loads(line) for line in file if line.strip())
+    found = json.load(file)
+    return found if isinstance(found, list) else [found]
 
 
 def _guessed(path: Path) -> Format:
@@ -287,7 +304,7 @@ def _guessed(path: Path) -> Format:
     if start.startswith(b"["):
         return Format.JSON
     if start.startswith(b"{"):
-        return Format.NL
+        return Format.JSON_LINES
     return Format.TSV if b"\t" in start.partition(b"\n")[0] else Format.CSV
 
 

@@ -29,7 +29,6 @@ import requests
 import typer.main
 from hubspot.client import Client as Sdk
 from requests.adapters import HTTPAdapter
-from sqlite_utils import Database
 
 import refloop.sync.push
 from refloop.cli import app, main
@@ -38,6 +37,7 @@ from refloop.connectors.http.call_log import endpoint_of
 from refloop.connectors.http.deadline import DeadlineAdapter
 from refloop.errors import RefloopError
 from refloop.ledger import open_ledger
+from refloop.ledger.engine.base import Engine
 from refloop.ledger.schema import migrations
 from refloop.model import FieldChange, Receipt, Ref, Verdict
 from refloop.sync.push import Pusher
@@ -141,10 +141,10 @@ SABOTAGE: Mapping[str, Callable[[], None]] = {
 # other versions of refloop
 
 
-def newer(db: Database) -> None:
+def newer(db: Engine) -> None:
     """A migration that alters, adds, fills and converts."""
     db.execute("ALTER TABLE runs ADD COLUMN weather TEXT")
-    db.execute("CREATE TABLE weather (day TEXT PRIMARY KEY) STRICT")
+    db.execute("CREATE TABLE weather (day TEXT PRIMARY KEY)")
     db.execute("INSERT INTO weather SELECT DISTINCT substr(started_at, 1, 10) FROM runs")
     db.execute("UPDATE runs SET weather = 'fine'")
     db.execute("DROP VIEW credited_deals")
@@ -153,9 +153,10 @@ def newer(db: Database) -> None:
 
 def become(version: int) -> None:
     """Knows the first so many migrations; one more than there are, and that is `newer`."""
-    if version > len(migrations._migrations):
-        migrations(name="newer")(newer)
-    del migrations._migrations[version:]
+    if version > len(migrations.steps):
+        migrations("newer")(newer)
+    for name in list(migrations.steps)[version:]:
+        del migrations.steps[name]
 
 
 def main_or_open(words: Sequence[str]) -> None:

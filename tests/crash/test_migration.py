@@ -17,7 +17,7 @@ from refloop.ledger.schema import migrations
 from tests.crash.bench import KILLED, Bench
 from tests.crash.crash_points import spread
 
-LATEST = len(migrations._migrations)
+LATEST = len(migrations.steps)
 OPEN = ("open",)
 
 

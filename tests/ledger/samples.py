@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 from refloop.ledger import Ledger
+from refloop.ledger.engine.base import Engine, Migrations
+from refloop.ledger.engine.opening import open_database
 from refloop.ledger.history import Provenance
 from refloop.ledger.queue import Topic, dequeue, next_refs
 from refloop.ledger.records import keep_page
+from refloop.ledger.schema import migrations
 from refloop.model import Cursor, FieldSpec, FieldType, Kind, Page, Record, Ref, Referral
 
 DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
@@ -18,6 +25,19 @@ TEXT = FieldSpec("ref_code", "Referral Code", FieldType.TEXT, tuple(Kind))
 def by(run: int) -> Provenance:
     """A decision of that run."""
     return Provenance(run, "rules", DAY)
+
+
+@contextmanager
+def made_before(step: str, path: Path) -> Iterator[Engine]:
+    """A new ledger as it was before a migration was there, to be filled."""
+    older = Migrations()
+    older.steps = dict(takewhile(lambda item: item[0] != step, migrations.steps.items()))
+    engine = open_database(path, older)
+    with engine.transaction():
+        engine.migrate(older)
+        engine.execute("INSERT INTO meta (key, value) VALUES ('ledger', 'x'), ('position', '0')")
+        yield engine
+    engine.close()
 
 
 def lead(number: int | str) -> Ref:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
 
 from refloop.ledger import Ledger, open_ledger
+from refloop.ledger.engine.base import StatementError
 from refloop.ledger.queue import Topic
 from refloop.ledger.receipts import (
     all_written,
@@ -23,10 +22,9 @@ from refloop.ledger.receipts import (
 )
 from refloop.ledger.records import record_of
 from refloop.ledger.runs import end_run, start_run
-from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.ledger.undo import keep_undone, undoing, undone_values
 from refloop.model import Conflict, FieldChange, Link, Problem, Receipt, Ref, Relation, Verdict
-from tests.ledger.samples import DAY, TEXT, keep, lead, queued, record
+from tests.ledger.samples import DAY, TEXT, keep, lead, made_before, queued, record
 
 SPECS = {TEXT.name: TEXT}
 
@@ -189,24 +187,17 @@ def test_what_a_survivor_holds_of_ours(ledger: Ledger, own: list[tuple[int, str]
 
 def test_a_ledger_from_before_overwrites_were_noticed(folder: Path) -> None:
     path = folder / "old.db"
-    connection = sqlite3.connect(path)
-    database = Database(connection)
-    migrations.apply(database, stop_before="overwritten")
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute("INSERT INTO meta VALUES ('ledger', 'x'), ('position', '0')")
-    connection.execute(
-        "INSERT INTO receipts (connection, kind, id, field, before, after, found, verdict, reason, why, run, at) "
-        "VALUES ('crm', 'lead', '1', 'ref_code', 'a', 'b', 'c', 'written', '', '', 1, '2026-01-01T00:00:00Z')"
-    )
-    connection.commit()
-    database.close()
-    path.chmod(0o600)
+    with made_before("overwritten", path) as engine:
+        engine.execute(
+            "INSERT INTO receipts (connection, kind, id, field, before, after, found, verdict, reason, why, run, at) "
+            "VALUES ('crm', 'lead', '1', 'ref_code', 'a', 'b', 'c', 'written', '', '', 1, '2026-01-01T00:00:00Z')"
+        )
     for _ in range(2):  # the second time there is nothing to do
         ledger = open_ledger(path)
         assert all_written(ledger, [lead(1)]) == {lead(1): {"ref_code": "b"}}
         assert overwritten(ledger) == []
         assert [(one.before, one.after) for one in undoing(ledger, 1, SPECS)] == [("b", "a")]
-        with pytest.raises(sqlite3.IntegrityError, match="never edited"):
+        with pytest.raises(StatementError, match="never edited"):
             ledger.execute("UPDATE receipts SET overwrote = 1")
         ledger.close()
 

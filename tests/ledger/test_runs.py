@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import pytest
-from sqlite_utils import Database
 
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.reads.journal import latest_runs, runs_at_the_crms
 from refloop.ledger.runs import INTERRUPTED, end_run, start_run
-from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.model import Problem
-from tests.ledger.samples import DAY
+from tests.ledger.samples import DAY, made_before
 
 
 def test_a_problem_is_kept_with_its_connection(ledger: Ledger) -> None:
@@ -41,28 +38,21 @@ def test_a_run_that_is_open_was_killed_unless_somebody_is_at_work(ledger: Ledger
 def old(folder: Path) -> Path:
     """A ledger whose journal has problems as sentences."""
     path = folder / "old.db"
-    connection = sqlite3.connect(path)
-    database = Database(connection)
-    migrations.apply(database, stop_before="problems")
-    connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-    connection.execute("INSERT INTO meta VALUES ('ledger', 'x'), ('position', '0')")
-    connection.execute("INSERT INTO cursors VALUES ('sales', '7', 1, '2026-01-01T00:00:00Z')")
-    for counts, sentences in (
-        ({}, ["sales: it is down", "marketing: it is down", INTERRUPTED]),
-        (
-            {"": {}, "marketing": {"calls": 1}, "sales: west": {}},
-            ["marketing: a: b", "sales: west: no", "salesman: no"],
-        ),
-        ({"sales": {"pulled": 1, "new": 1}}, []),
-    ):
-        connection.execute(
-            "INSERT INTO runs (command, version, started_at, ended_at, exit, counts, problems) "
-            "VALUES ('sync', '0.1', '2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z', 69, ?, ?)",
-            (json.dumps(counts), json.dumps(sentences)),
-        )
-    connection.commit()
-    database.close()
-    path.chmod(0o600)
+    with made_before("problems", path) as engine:
+        engine.execute("INSERT INTO cursors VALUES ('sales', '7', 1, '2026-01-01T00:00:00Z')")
+        for counts, sentences in (
+            ({}, ["sales: it is down", "marketing: it is down", INTERRUPTED]),
+            (
+                {"": {}, "marketing": {"calls": 1}, "sales: west": {}},
+                ["marketing: a: b", "sales: west: no", "salesman: no"],
+            ),
+            ({"sales": {"pulled": 1, "new": 1}}, []),
+        ):
+            engine.execute(
+                "INSERT INTO runs (command, version, started_at, ended_at, exit, counts, problems) "
+                "VALUES ('sync', '0.1', '2026-01-01T00:00:00Z', '2026-01-01T00:00:01Z', 69, ?, ?)",
+                (json.dumps(counts), json.dumps(sentences)),
+            )
     return path
 
 

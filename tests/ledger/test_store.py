@@ -13,7 +13,8 @@ import pytest
 
 from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger import Ledger, open_ledger
-from refloop.ledger.engine.sqlite import translated
+from refloop.ledger.engine.base import StatementError
+from refloop.ledger.engine.errors import translated
 
 
 @contextmanager
@@ -241,7 +242,7 @@ def test_a_ledger_that_another_program_holds_says_so(ledger: Ledger) -> None:
         ("SQLITE_BUSY", LedgerBusy),
         ("SQLITE_CORRUPT", LedgerError),
         ("SQLITE_NOTADB", LedgerError),
-        ("SQLITE_ERROR", sqlite3.DatabaseError),
+        ("SQLITE_ERROR", StatementError),
     ],
 )
 def test_what_an_error_of_sqlite_means(name: str, kind: type[Exception]) -> None:
@@ -268,5 +269,5 @@ def test_decisions_are_added_never_edited(ledger: Ledger, table: str, verb: str)
     names = ", ".join(row["name"] for row in wanted)
     marks = ", ".join("1" if row["type"] == "INTEGER" else "'x'" for row in wanted)
     ledger.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})")  # noqa: S608 - a table's name
-    with pytest.raises(sqlite3.IntegrityError, match="added, never edited"):
+    with pytest.raises(StatementError, match="added, never edited"):
         ledger.execute(verb.format(table))

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from refloop.ledger import Ledger, open_ledger, records
+from refloop.ledger.engine.sqlite import SqliteEngine
 from refloop.ledger.runs import INTERRUPTED, problems_from
 from refloop.model import Kind, Page, Problem, Ref
 from refloop.sync.context import RunContext
@@ -73,6 +74,12 @@ class CrashingConnection:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._real, name)
+
+
+def engine_of(ledger: Ledger) -> SqliteEngine:
+    """The engine under a ledger, of which a test may replace the connection."""
+    assert isinstance(ledger.engine, SqliteEngine)
+    return ledger.engine
 
 
 class CrashingCrm(MemoryCrm):
@@ -135,8 +142,9 @@ class Life:
         return self.end()
 
     def sync(self) -> None:
-        real = self.loop.ledger.engine.connection
-        self.loop.ledger.engine.connection = CrashingConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
+        engine = engine_of(self.loop.ledger)
+        real = engine.connection
+        engine.connection = CrashingConnection(real, self.fate)  # type: ignore[assignment]  # quacks like one
         self.fate.armed = True
         try:
             self.loop.sync()
@@ -147,7 +155,7 @@ class Life:
             self.loop.sync()
         else:
             self.fate.armed = False
-            self.loop.ledger.engine.connection = real
+            engine.connection = real
 
     def create(self, crm: str, kind: Kind, draft: Draft) -> Ref:
         self.refs.append(self.crms[crm].create(kind, draft))

@@ -19,7 +19,7 @@ from refloop.sync.forget import Erased, forget, person_of
 from refloop.sync.intake import BadRow, Claim, submit
 from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
-from tests.sync.test_crash import CrashingConnection, Fate, Killed
+from tests.sync.test_crash import CrashingConnection, Fate, Killed, engine_of
 
 BO = "bo@buyer.io"
 
@@ -192,8 +192,9 @@ def test_killed_at_any_statement_it_is_finished_by_the_next_time(loop: Loop, ref
     while killed:
         path.write_bytes(saved)
         loop.reopen()
-        fate, real = Fate(deadly, armed=True), loop.ledger.engine.connection
-        loop.ledger.engine.connection = CrashingConnection(real, fate)  # type: ignore[assignment]  # quacks like one
+        fate, engine = Fate(deadly, armed=True), engine_of(loop.ledger)
+        real = engine.connection
+        engine.connection = CrashingConnection(real, fate)  # type: ignore[assignment]  # quacks like one
         with suppress(Killed):
             erased(loop, BO)
         killed = fate.kills == 1

@@ -4,29 +4,52 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlite_utils import Database
+import sqlite_utils
+import sqlite_utils.migrations
 
-from refloop.errors import DiskError, LedgerBusy, LedgerError
-from refloop.ledger.engine.base import Row
+from refloop.errors import DiskError
+from refloop.ledger.engine.base import Migrations, Row
 from refloop.ledger.engine.checksum import remove_checksum, write_checksum
+from refloop.ledger.engine.dialect import Dialect
+from refloop.ledger.engine.errors import translated
+
+APPLICATION_ID = 0x5265664C  # "RefL": `file` and our own start-up check tell a ledger from any other database
+
+SQLITE = Dialect(
+    ordered_join="CROSS JOIN",
+    same="IS",  # it knows the standard's words from 3.39 on, and is older on many a server
+    differs="IS NOT",
+    json_text=r"""json_extract(\1, '$."' || \2 || '"')""",
+    numbered_key="INTEGER PRIMARY KEY",
+    table=" STRICT",
+    table_by_key=" STRICT, WITHOUT ROWID",
+    guards=tuple(
+        # the one exception: `refloop forget`, which writes and takes away that row in its transaction
+        f"CREATE TRIGGER {{table}}_no_{action.lower()} BEFORE {action} ON {{table}} "
+        "WHEN NOT EXISTS (SELECT 1 FROM meta WHERE key = 'erasing') "
+        "BEGIN SELECT RAISE(ABORT, '{table} are added, never edited'); END"
+        for action in ("UPDATE", "DELETE")
+    ),
+)
+
+spelled = lru_cache(maxsize=1024)(SQLITE.spelled)
+"""Each statement is spelled once: almost all of them are constants."""
 
 
 class SqliteEngine:
-    """An open SQLite file. One writer at a time; not for use by several threads."""
+    """An open SQLite file, as `refloop.ledger.engine.base.Engine` says."""
+
+    dialect = SQLITE
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self.connection = connection
         self.path = path
         self._wrote = False
-
-    @property
-    def database(self) -> Database:
-        """What migrations work on."""
-        return Database(self.connection, execute_plugins=False)
 
     @property
     def in_transaction(self) -> bool:
@@ -35,25 +58,43 @@ class SqliteEngine:
     def execute(self, sql: str, parameters: Iterable[object] = ()) -> int:
         """Carries a statement out. Returns how many rows it touched."""
         try:
-            return self.connection.execute(sql, tuple(parameters)).rowcount
+            return self.connection.execute(spelled(sql), tuple(parameters)).rowcount
         except sqlite3.DatabaseError as error:
             raise translated(error, self.path) from error
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """Carries a statement out for each of the rows. Returns how many rows it touched."""
         try:
-            return self.connection.executemany(sql, rows).rowcount
+            return self.connection.executemany(spelled(sql), rows).rowcount
         except sqlite3.DatabaseError as error:
             raise translated(error, self.path) from error
 
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[Row]:
         """The rows of a query, streamed."""
         try:
-            cursor = self.connection.execute(sql, tuple(parameters))
+            cursor = self.connection.execute(spelled(sql), tuple(parameters))
             cursor.row_factory = sqlite3.Row
             yield from cursor
         except sqlite3.DatabaseError as error:
             raise translated(error, self.path) from error
+
+    def applied(self) -> list[str]:
+        """The migrations that this file has seen."""
+        return [migration.name for migration in _kept_migrations(self).applied(self._database)]
+
+    def pending(self, migrations: Migrations) -> bool:
+        """Whether there are migrations that this file has not seen."""
+        return not set(migrations.steps).issubset(self.applied())
+
+    def migrate(self, migrations: Migrations) -> None:
+        """Carries those out, in their order. Call inside a transaction."""
+        with self._translating():
+            _kept_migrations(self, migrations).apply(self._database)
+        self.execute(f"PRAGMA application_id={APPLICATION_ID}")
+
+    @property
+    def _database(self) -> sqlite_utils.Database:
+        return sqlite_utils.Database(self.connection, execute_plugins=False)
 
     def faults(self, most: int) -> Iterator[str]:
         """What SQLite's own checks find damaged; at most so many of each check."""
@@ -158,44 +199,9 @@ class SqliteEngine:
             write_checksum(self.path)
 
 
-def translated(error: sqlite3.DatabaseError, path: Path) -> Exception:
-    """What an SQLite error means to a person. Errors that only a bug can cause stay what they are."""
-    name = getattr(error, "sqlite_errorname", "") or ""
-    if not name and "decode" in str(error):  # the message goes on with the text itself, which may be a person's
-        return damaged(path, "a text in it is none")
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return DiskError(f"cannot write the ledger {path}: {error}", remedy=_remedy(name))
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return LedgerError(
-            f"the ledger {path} is damaged or is not a ledger: {error}",
-            remedy="Nothing was written. Put back a backup of the file, or move it away and run a full sync.",
-        )
-    if name.startswith("SQLITE_BUSY"):
-        return LedgerBusy(
-            f"the ledger {path} is locked by another program", remedy="Wait for it to end, or close it; then run again."
-        )
-    return error
-
-
-def _remedy(name: str) -> str:
-    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
-        return "Make it and its folder writable for the user who runs refloop, then run again."
-    what = (
-        "Free some disk space" if name == "SQLITE_FULL" else "Look into the system's log, and free or repair the disk"
-    )
-    return f"{what}, then run again: what was done is kept, and the next run goes on from there."
-
-
-def damaged(path: Path, how: str) -> LedgerError:
-    """The error for a ledger that is damaged, and how."""
-    return LedgerError(
-        f"the ledger {path} is damaged: {how}",
-        remedy="Nothing was written. Run `refloop ledger restore`, or move it away and run a full sync.",
-    )
-
-
-def play_journal_back(path: Path) -> None:
-    """Ends what a crash left half done, where the file can still be read."""
-    if path.exists():
-        with suppress(sqlite3.DatabaseError), closing(sqlite3.connect(path, isolation_level=None)) as present:
-            present.execute("BEGIN IMMEDIATE").close()
+def _kept_migrations(engine: SqliteEngine, migrations: Migrations | None = None) -> sqlite_utils.migrations.Migrations:
+    """The migrations as sqlite-utils keeps count of them in the file."""
+    kept = sqlite_utils.migrations.Migrations("refloop")
+    for name, step in migrations.steps.items() if migrations else ():
+        kept(name=name)(lambda _, step=step: step(engine))
+    return kept

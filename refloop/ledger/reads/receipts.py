@@ -113,7 +113,7 @@ def overwritten(ledger: Ledger) -> tuple[Overwritten, ...]:
     rows = ledger.rows(
         "SELECT o.* FROM overwritten o JOIN records r ON r.connection = o.connection AND r.kind = o.kind "
         "AND r.id = o.id WHERE r.deleted = 0 "
-        "AND json_extract(r.found, '$.\"' || o.field || '\"') IS NOT DISTINCT FROM o.wrote "
+        "AND json_text(r.found, o.field) IS NOT DISTINCT FROM o.wrote "
         "ORDER BY o.run DESC, o.connection, o.kind, o.id, o.field"
     )
     return tuple(
