@@ -10,6 +10,7 @@ import typer
 
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.config import write_template
+from refloop.connectors.base import Metadata
 from refloop.errors import Exit
 from refloop.model import Finding, Level
 from refloop.report.as_json.lists import finding_json
@@ -79,12 +80,12 @@ def _print_metadata(work: Session, only: str | None) -> Exit:
     """Prints the metadata of the connections whose CRM can be deployed to; says which cannot."""
     printed = 0
     for name, connect in work.connections(only).items():
-        describe = getattr(connect(), "metadata", None)
-        if describe is None:
-            say(err, f"{name} takes no metadata; use `refloop provision --only {name}`")
-        else:
-            print(describe(work.policy.fields), end="")  # noqa: T201 - this is the output
+        connector = connect()
+        if isinstance(connector, Metadata):
+            print(connector.metadata(work.policy.fields), end="")  # noqa: T201 - this is the output
             printed += 1
+        else:
+            say(err, f"{name} takes no metadata; use `refloop provision --only {name}`")
     return Exit.OK if printed else Exit.CONFIG
 
 

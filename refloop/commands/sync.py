@@ -20,7 +20,7 @@ from refloop.ledger.reads.receipts import overwritten as overwritten_values
 from refloop.ledger.reads.review import count_open
 from refloop.ledger.reads.summary import summary
 from refloop.ledger.undo import undoing
-from refloop.model import Between, Change
+from refloop.model import Between, FieldChange
 from refloop.report.as_json.run import plan_json, report_json
 from refloop.report.lines import say
 from refloop.report.progress import progress_bars
@@ -137,7 +137,7 @@ def plan(
         raise typer.Exit(Exit.CHANGES)
 
 
-def _changes(work: Session, only: str | None) -> Iterator[Change]:
+def _changes(work: Session, only: str | None) -> Iterator[FieldChange]:
     return (change for item in Planner(work.context()).plans(only) for change in item.changes)
 
 

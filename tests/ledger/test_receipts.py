@@ -23,14 +23,14 @@ from refloop.ledger.receipts import (
 from refloop.ledger.records import record_of
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.undo import keep_undone, undoing, undone_values
-from refloop.model import Change, Conflict, Link, Problem, Receipt, Ref, Relation, Verdict
+from refloop.model import Conflict, FieldChange, Link, Problem, Receipt, Ref, Relation, Verdict
 from tests.ledger.samples import DAY, TEXT, keep, lead, made_before, queued, record
 
 SPECS = {TEXT.name: TEXT}
 
 
-def change(ref: Ref, before: str | None = None, after: str | None = "new") -> Change:
-    return Change(ref, TEXT, before, after, "because")
+def change(ref: Ref, before: str | None = None, after: str | None = "new") -> FieldChange:
+    return FieldChange(ref, TEXT, before, after, "because")
 
 
 def receive(ledger: Ledger, verdict: Verdict, *, run: int = 1, found: str | None = None, **values: str | None) -> None:
@@ -80,7 +80,7 @@ def test_the_outbox_holds_the_latest_intent_of_a_field(ledger: Ledger) -> None:
 
 def test_fields_that_are_not_ours_any_more_hide_nobody(ledger: Ledger) -> None:
     """The prefix was changed while a call was under way: the old names come first in order, and stay."""
-    old = Change(lead(1), TEXT.__class__("a_code", "", TEXT.type, TEXT.kinds), None, "x", "because")
+    old = FieldChange(lead(1), TEXT.__class__("a_code", "", TEXT.type, TEXT.kinds), None, "x", "because")
     with ledger.writing():
         intend(ledger, 1, [old, change(lead(2))])
     assert unsettled(ledger, "crm", SPECS, 1) == [change(lead(2))]
@@ -95,7 +95,7 @@ def overwrite(
     assert keep_receipts(ledger, run, [receipt], DAY) == {"written": 1, "overwrote": 1}
 
 
-def put_back(ledger: Ledger, run: int, by: int) -> list[Change]:
+def put_back(ledger: Ledger, run: int, by: int) -> list[FieldChange]:
     """Undoes a run, as the run `by`: every write arrives."""
     changes = list(undoing(ledger, run, SPECS))
     with ledger.writing():
@@ -124,8 +124,8 @@ def test_what_was_overwritten_can_be_put_back_and_is_not_ours(ledger: Ledger, he
     assert kept.found.get("ref_code") == hers
 
 
-def change_of(ref: Ref, before: str | None, after: str | None, why: str) -> Change:
-    return Change(ref, TEXT, before, after, why)
+def change_of(ref: Ref, before: str | None, after: str | None, why: str) -> FieldChange:
+    return FieldChange(ref, TEXT, before, after, why)
 
 
 def test_putting_back_can_be_undone_and_redone(ledger: Ledger) -> None:

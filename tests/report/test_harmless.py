@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from refloop.commands import console
-from refloop.model import Change, FieldSpec, FieldType, Kind, Ref
+from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Ref
 from refloop.report.lines import say, table
 from refloop.report.text.plan import print_changes
 
@@ -25,7 +25,7 @@ def test_lines_tables_and_changes_hold_nothing_that_acts(terminal_like: bool) ->
     console = Console(file=page, force_terminal=terminal_like, color_system=None, width=10_000)
     say(console, HOSTILE)
     table(console, ("code",), [[HOSTILE]])
-    print_changes(console, [Change(Ref("sf", Kind.LEAD, "1"), FIELD, HOSTILE, f"x\n  + {HOSTILE}", HOSTILE)])
+    print_changes(console, [FieldChange(Ref("sf", Kind.LEAD, "1"), FIELD, HOSTILE, f"x\n  + {HOSTILE}", HOSTILE)])
     printed = page.getvalue()
     assert not set(ACTING) & set(printed)
     assert "\\u001b" in printed

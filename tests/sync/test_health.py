@@ -17,7 +17,7 @@ from refloop.ledger.backups import back_up, folder_of
 from refloop.ledger.lease import EXPIRY
 from refloop.ledger.receipts import intend
 from refloop.ledger.runs import INTERRUPTED, start_run
-from refloop.model import Change, Kind, Usage
+from refloop.model import FieldChange, Kind, Usage
 from refloop.report.health import ConnectionHealth, Health, LastError, alarms, health
 from refloop.report.prometheus import Metric, exposition, metrics, write_metrics
 from refloop.sync.lock import alone
@@ -148,7 +148,7 @@ def test_refused_changes_wait_and_are_gone_when_the_record_changes(loop: Loop) -
 def test_changes_of_unknown_fate_are_counted(loop: Loop) -> None:
     lead = loop.crms["sales"].create(Kind.LEAD, Draft())
     with loop.ledger.writing():
-        intend(loop.ledger, 1, [Change(lead, loop.policy.spec("ref_why"), None, "x", "because")])
+        intend(loop.ledger, 1, [FieldChange(lead, loop.policy.spec("ref_why"), None, "x", "because")])
     assert told(loop).unsettled == {"sales": 1}
 
 

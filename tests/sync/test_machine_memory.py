@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from refloop.mapping import changes as planning
-from refloop.model import Change, Ref
+from refloop.model import FieldChange, Ref
 from refloop.testing import MemoryConnector, MemoryCrm, RecallingConnector, World
 from refloop.testing.memory_api import Held
 from tests.sync.machine import machine_of
@@ -50,7 +50,7 @@ def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytes
     def careless(record, desired, known, rules):  # type: ignore[no-untyped-def]  # a saboteur
         planned = careful(record, desired, known, rules)
         forced = tuple(
-            Change(record.ref, rules.specs[conflict.field], conflict.found, conflict.want, "forced")
+            FieldChange(record.ref, rules.specs[conflict.field], conflict.found, conflict.want, "forced")
             for conflict in planned.conflicts
         )
         return planning.RecordPlan(planned.ref, planned.changes + forced)

@@ -15,7 +15,7 @@ from refloop.ledger.reads.explain import record_story
 from refloop.ledger.reads.receipts import overwritten
 from refloop.ledger.receipts import intend
 from refloop.ledger.undo import undoing
-from refloop.model import Change, Kind, Ref
+from refloop.model import FieldChange, Kind, Ref
 from refloop.sync.push import Pusher
 from refloop.sync.run_report import Report
 from refloop.testing import Draft, MemoryCrm, RecallingConnector, World
@@ -145,7 +145,7 @@ def test_it_is_told_of_a_write_that_nobody_heard_of(hub: Loop, crm: World, buyer
     """The process died after it had sent: the next run reads back what that write went over."""
     hub.sync(push=False)
     spec = hub.policy.spec("ref_status")
-    change = Change(buyer, spec, None, "won", "because")
+    change = FieldChange(buyer, spec, None, "won", "because")
     with hub.ledger.writing():
         intend(hub.ledger, 1, [change])
     crm.before_next_write(types(hub, buyer, "status", "lost"))

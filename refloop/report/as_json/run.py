@@ -9,7 +9,7 @@ from refloop.ledger.reads.conflicts import FoundConflict
 from refloop.ledger.reads.journal import Run
 from refloop.ledger.reads.receipts import Overwritten
 from refloop.ledger.reads.summary import Summary
-from refloop.model import Change, ReviewReason, format_time
+from refloop.model import FieldChange, ReviewReason, format_time
 from refloop.report.as_json.values import Json, place, time_or_none
 from refloop.report.lines import money
 from refloop.sync.planfile import as_row
@@ -17,7 +17,7 @@ from refloop.sync.run_report import Report
 
 
 def plan_json(
-    changes: Iterable[Change], conflicts: Iterable[FoundConflict], review: Mapping[ReviewReason, int]
+    changes: Iterable[FieldChange], conflicts: Iterable[FoundConflict], review: Mapping[ReviewReason, int]
 ) -> Json:
     """What `plan` says."""
     return {

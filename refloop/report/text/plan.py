@@ -9,11 +9,11 @@ from itertools import groupby
 from rich.console import Console
 
 from refloop.ledger.reads.conflicts import FoundConflict
-from refloop.model import Change
+from refloop.model import FieldChange
 from refloop.report.lines import one_line, say
 
 
-def print_changes(console: Console, planned: Iterable[Change]) -> Counter[str]:
+def print_changes(console: Console, planned: Iterable[FieldChange]) -> Counter[str]:
     """Prints changes as a diff grouped by record, with the reasons, and counts records and changes."""
     counts: Counter[str] = Counter()
     for ref, group in groupby(planned, key=lambda change: change.ref):
