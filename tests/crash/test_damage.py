@@ -39,23 +39,23 @@ class Damaged:
         self.bench = bench
         planned(bench)
         self.path = bench.office / "refloop.db"
-        assert checksum_file(self.path).exists(), "it was not sealed when it was closed"
+        assert checksum_file(self.path).exists(), "it has no checksum since it was closed"
         self.start: State = bench.state()
         self.whole = self.path.read_bytes()
 
-    def ends(self, damage: Damage, times: int, *, sealed: bool = True) -> Iterator[tuple[int, int]]:
+    def ends(self, damage: Damage, times: int, *, with_checksum: bool = True) -> Iterator[tuple[int, int]]:
         """(exit code, values written to the CRMs) of each sync."""
         die = random.Random(damage.__name__)  # noqa: S311 - a die, not a secret
         for _ in range(times):
             self.bench.put_back(self.start)
             checksum_file(self.path).unlink()
-            if sealed:
+            if with_checksum:
                 write_checksum(self.path)  # what was put back is another file
             content = bytearray(self.whole)
             damage(die, content)
             self.path.write_bytes(content)
             yield self.bench.run("sync").status, len(self.bench.writes)
-            if sealed:
+            if with_checksum:
                 assert self.path.read_bytes() == content, "a damaged ledger was written to"
 
 
@@ -63,8 +63,8 @@ def test_a_damaged_ledger_is_refused_before_anything_is_written(bench: Bench) ->
     damaged = Damaged(bench)
     for damage in (flipped, zeroed, truncated):
         assert set(damaged.ends(damage, 5)) == {(int(Exit.DATA), 0)}
-    # without its seal, SQLite's checks alone let some of it through: it is the seal that notices
-    assert set(damaged.ends(flipped, 12, sealed=False)) != {(int(Exit.DATA), 0)}
+    # without its checksum, SQLite's checks alone let some of it through: it is the checksum that notices
+    assert set(damaged.ends(flipped, 12, with_checksum=False)) != {(int(Exit.DATA), 0)}
 
 
 @pytest.mark.slow

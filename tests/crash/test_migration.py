@@ -6,6 +6,7 @@ Runs over every migration there is, and over one more that is made up.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -16,6 +17,7 @@ from refloop.errors import Exit
 from refloop.ledger.schema import migrations
 from tests.crash.bench import KILLED, Bench
 from tests.crash.crash_points import spread
+from tests.ledger.test_previous_schema import DUMP
 
 LATEST = len(migrations.steps)
 OPEN = ("open",)
@@ -32,6 +34,10 @@ def content(path: Path) -> dict[str, list[str]]:
         head = ledger.execute("PRAGMA application_id").fetchall()
     told = {"schema": schema, "head": head, **rows}
     return {name: sorted(map(repr, found)) for name, found in told.items()}
+
+
+def columns(ledger: sqlite3.Connection, table: str) -> list[str]:
+    return [name for _, name, *_ in ledger.execute(f"PRAGMA table_info({table})")]
 
 
 class Opening:
@@ -51,10 +57,18 @@ class Opening:
         assert self.after != self.before
 
     def _fill(self) -> None:
-        with closing(sqlite3.connect(self.path, isolation_level=None)) as ledger:
-            row = ("sync", "0.0.1", "2026-03-01T00:00:00Z")
-            for _ in range(3):
-                ledger.execute("INSERT INTO runs (command, version, started_at) VALUES (?, ?, ?)", row)
+        """With what a real ledger held, so that each migration has something to convert."""
+        with closing(sqlite3.connect(":memory:")) as real, closing(sqlite3.connect(self.path)) as ledger:
+            real.executescript(DUMP.read_text(encoding="utf-8"))
+            real.execute("UPDATE runs SET problems = ?", (json.dumps(["sales: it is down", "and so on"]),))
+            tables = [name for (name,) in real.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            for table in set(tables) - {"meta", "_sqlite_migrations"}:
+                both = [columns(real, table), columns(ledger, table)]
+                names = ", ".join(name for name in both[0] if name in both[1])
+                marks = ", ".join("?" * (names.count(",") + 1))
+                rows = real.execute(f"SELECT {names} FROM {table}")  # noqa: S608 - a table and its columns
+                ledger.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608 - the same
+            ledger.commit()
 
     def die(self, number: int, again: int) -> int:
         """Dies once, and from there `again` times more; gives the number of kills."""

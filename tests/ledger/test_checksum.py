@@ -1,4 +1,4 @@
-"""The seal of a ledger: there while nobody writes, gone while somebody does, and for no other file."""
+"""The checksum of a ledger: there while nobody writes, gone while somebody does, and for no other file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def closed(folder: Path) -> Path:
     return path
 
 
-def test_who_wrote_seals_when_closing_and_who_writes_breaks_the_seal_first(closed: Path) -> None:
+def test_who_wrote_leaves_it_when_closing_and_who_writes_takes_it_away_first(closed: Path) -> None:
     assert stat.S_IMODE(checksum_file(closed).stat().st_mode) == 0o600
     ledger = open_ledger(closed)
     assert checksum_file(closed).exists()
@@ -37,7 +37,7 @@ def test_who_wrote_seals_when_closing_and_who_writes_breaks_the_seal_first(close
     ledger.close()
 
 
-def test_who_only_reads_leaves_the_seal_as_it_is(closed: Path) -> None:
+def test_who_only_reads_leaves_it_as_it_is(closed: Path) -> None:
     before = checksum_file(closed).read_bytes(), checksum_file(closed).stat().st_mtime_ns
     ledger = open_ledger(closed)
     assert ledger.identity
@@ -76,7 +76,7 @@ def another_file(path: Path) -> None:
     path.write_bytes(altered)
 
 
-def no_seal(path: Path) -> None:
+def no_checksum(path: Path) -> None:
     checksum_file(path).unlink()
 
 
@@ -88,14 +88,14 @@ def too_short(path: Path) -> None:
     checksum_file(path).write_text("[1, 2]")
 
 
-@pytest.mark.parametrize("what", [another_program, another_file, no_seal, nonsense, too_short])
-def test_what_the_seal_is_not_meant_for_it_does_not_refuse(closed: Path, what: Callable[[Path], None]) -> None:
+@pytest.mark.parametrize("what", [another_program, another_file, no_checksum, nonsense, too_short])
+def test_what_it_is_not_meant_for_it_does_not_refuse(closed: Path, what: Callable[[Path], None]) -> None:
     what(closed)
     assert not is_altered(closed)
     open_ledger(closed).close()
 
 
-def test_beside_a_journal_nothing_is_sealed_or_compared(closed: Path) -> None:
+def test_beside_a_journal_none_is_left_or_compared(closed: Path) -> None:
     before = checksum_file(closed).read_bytes()
     closed.write_bytes(closed.read_bytes().replace(b"partners", b"partnerz"))
     assert is_altered(closed)

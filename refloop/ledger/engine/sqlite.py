@@ -47,6 +47,7 @@ class SqliteEngine:
     dialect = SQLITE
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        connection.row_factory = sqlite3.Row
         self.connection = connection
         self.path = path
         self._wrote = False
@@ -72,9 +73,7 @@ class SqliteEngine:
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[Row]:
         """The rows of a query, streamed."""
         try:
-            cursor = self.connection.execute(spelled(sql), tuple(parameters))
-            cursor.row_factory = sqlite3.Row
-            yield from cursor
+            yield from self.connection.execute(spelled(sql), tuple(parameters))
         except sqlite3.DatabaseError as error:
             raise translated(error, self.path) from error
 

@@ -26,9 +26,9 @@ def standings(ledger: Ledger, status: Status | None = None, referrer: str | None
     """Where each referral stands, the latest claim first, streamed."""
     wanted = status.value if status else None
     rows = ledger.rows(
-        "SELECT * FROM standing WHERE (? IS NULL OR status = ?) AND (? IS NULL OR referrer = ?) "
+        "SELECT * FROM standing WHERE status = coalesce(?, status) AND referrer = coalesce(?, referrer) "
         "ORDER BY claimed_at DESC, referral",
-        (wanted, wanted, referrer, referrer),
+        (wanted, referrer),
     )
     for row in rows:
         yield Standing(
