@@ -487,7 +487,7 @@ class TestTokens:
 
         def by_token(handler: Handler) -> None:
             if handler.headers["Authorization"] == "Bearer old":
-                barrier.wait(5)
+                barrier.wait(PATIENCE)
                 return reply(401, {})(handler)
             return reply(200, {})(handler)
 
