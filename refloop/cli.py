@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,8 +14,7 @@ from refloop import __version__, log
 from refloop.commands import demo, inspect, intake, ledger, setup, sync
 from refloop.commands.console import err, out
 from refloop.errors import Exit, RefloopError
-from refloop.ledger.engine.sqlite import translated
-from refloop.report import text
+from refloop.report.lines import say
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
     "init": setup.init,
@@ -97,7 +95,7 @@ def main() -> NoReturn:
     try:
         app(prog_name="refloop")
     except KeyboardInterrupt:
-        text.say(err, "refloop: stopped; what was done is kept, the next run goes on from there", "yellow")
+        say(err, "refloop: stopped; what was done is kept, the next run goes on from there", "yellow")
         sys.exit(Exit.INTERRUPTED)
     except Exception as error:
         sys.exit(_reported(error))
@@ -112,20 +110,17 @@ _OF_THE_LOCAL_CRMS = ("refloop_sandbox", "starlette", "uvicorn", "lark")
 def _reported(error: Exception) -> Exit:
     """Prints and logs what ended a command. Of a bug, only where it is: its own words may quote a record."""
     if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in _OF_THE_LOCAL_CRMS:
-        text.say(err, 'refloop: the local CRMs are not installed: pip install "refloop[sandbox]"', "red")
+        say(err, 'refloop: the local CRMs are not installed: pip install "refloop[sandbox]"', "red")
         return Exit.USAGE
-    if isinstance(error, sqlite3.DatabaseError):
-        translation = translated(error, Path("(see `ledger:` in the configuration)"))
-        error = translation if isinstance(translation, RefloopError) else error
     if isinstance(error, RefloopError):
         log.error("command failed", exit=int(error.exit), problem=error.message)
-        text.say(err, f"refloop: {error}", "red")
+        say(err, f"refloop: {error}", "red")
         return error.exit
     frames = log.frames_of(error)
     log.error("bug", frames=frames)
-    text.say(err, "refloop: a bug, please report it with these lines (they hold no data of yours):", "red")
+    say(err, "refloop: a bug, please report it with these lines (they hold no data of yours):", "red")
     for frame in frames:
-        text.say(err, f"  {frame}")
+        say(err, f"  {frame}")
     return Exit.BUG
 
 

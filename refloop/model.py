@@ -260,6 +260,17 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Problem:
+    """What kept a run from its work: with that connection, or ("") with none in particular."""
+
+    connection: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.connection}: {self.message}" if self.connection else self.message
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """An account's daily quota of calls: `used` by everybody, `ours` by this connector since it was made."""
 
@@ -269,7 +280,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FieldChange:
     """One field of one record: `before` is what it must hold for us to write, `after` what we want there.
 
     Both canonical; None is empty.
@@ -280,6 +291,39 @@ class Change:
     before: str | None
     after: str | None
     why: str
+
+    @property
+    def key(self) -> str:
+        """What of the record is changed."""
+        return self.field.name
+
+
+LINKED = "linked"
+"""What a link is to its ends where the CRM has no label for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinkChange:
+    """One link of one record: `before` is what must be there for us to write, `after` what we want there.
+
+    Both are the CRM's label for the link (a contact's role on a deal, an association's label), LINKED where it has
+    none; None: there is no link.
+    """
+
+    ref: Ref
+    relation: Relation
+    target: Ref
+    before: str | None
+    after: str | None
+    why: str
+
+    @property
+    def key(self) -> str:
+        """What of the record is changed: `associated-with:crm:contact:003...`, which no name of a field can be."""
+        return f"{self.relation}:{self.target}"
+
+
+Change = FieldChange | LinkChange
 
 
 class Verdict(StrEnum):

@@ -9,9 +9,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated, Any, TextIO
+from typing import Annotated, TextIO, TypeVar
 
 import typer
 from rich.console import Console
@@ -19,9 +19,12 @@ from rich.console import Console
 from refloop import __version__
 from refloop.errors import Exit, RefloopError
 from refloop.ledger.runs import end_run, start_run
-from refloop.report import text
+from refloop.report.lines import harmless, say, table
+from refloop.report.listings import Listing
 from refloop.sync.lock import alone
 from refloop.sync.session import Session, read_config, session
+
+T = TypeVar("T")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -108,20 +111,20 @@ def _show(command: Sequence[str], file: TextIO) -> None:
             continue
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """Prints a value for a script."""
-    print(text.harmless(json.dumps(value, ensure_ascii=False, indent=2, default=str)))  # noqa: T201 - this is the output
+    print(harmless(json.dumps(value, ensure_ascii=False, indent=2)))  # noqa: T201 - this is the output
 
 
-def print_rows(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...], as_json: bool, nothing: str) -> None:
-    """Prints rows as a table or as JSON; says `nothing` on the other stream when there are none."""
+def print_listing(listing: Listing[T], values: Iterable[T], as_json: bool) -> None:
+    """Prints a list as a table or as JSON; says on the other stream when there is nothing."""
     if as_json:
-        print_json(list(rows))
+        print_json([listing.as_json(value) for value in values])
         return
     with paged() as page:
-        count = text.table(page, rows, columns)
+        count = table(page, listing.columns, map(listing.cells, values))
     if not count:
-        text.say(err, nothing)
+        say(err, listing.nothing)
 
 
 def agreed(question: str) -> bool:

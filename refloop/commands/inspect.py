@@ -9,13 +9,21 @@ from typing import Annotated
 import typer
 
 from refloop import __version__
-from refloop.commands.console import JsonOption, err, opened, out, paged, print_json, print_rows
+from refloop.commands.console import JsonOption, err, opened, out, paged, print_json, print_listing
 from refloop.commands.monitoring import health_report
 from refloop.errors import DataError, Exit
+from refloop.ledger.reads.explain import record_story, referral_story, refs_with_id
+from refloop.ledger.reads.journal import latest_runs
+from refloop.ledger.reads.review import open_items
 from refloop.model import Ref
-from refloop.report import figures, text
+from refloop.report.as_json.health import health_json
+from refloop.report.as_json.story import record_story_json, referral_story_json
 from refloop.report.health import alarms
+from refloop.report.lines import say
+from refloop.report.listings import REVIEW, RUNS
 from refloop.report.prometheus import exposition, metrics, write_metrics
+from refloop.report.text.health import print_health
+from refloop.report.text.story import print_record_story, print_referral_story
 from refloop.sync.session import Session
 
 
@@ -36,17 +44,17 @@ def status(
 ) -> None:
     """Show how things stand: the age of each pull, what went wrong last, what waits for a person, quota, backups."""
     with opened(context) as work:
-        told = health_report(work)
+        health = health_report(work)
     if prometheus is not None:
-        write_metrics(prometheus, exposition(metrics(told, __version__)))
-    told["alarms"] = alarms(told, timedelta(minutes=max_age)) if max_age else []
+        write_metrics(prometheus, exposition(metrics(health, __version__)))
+    raised = alarms(health, timedelta(minutes=max_age)) if max_age else []
     if as_json:
-        print_json(told)
+        print_json(health_json(health, raised))
     else:
-        text.health(out, told)
-        for alarm in told["alarms"]:
-            text.say(err, alarm, "red")
-    if told["alarms"]:
+        print_health(out, health)
+        for alarm in raised:
+            say(err, alarm, "red")
+    if raised:
         raise typer.Exit(Exit.ATTENTION)
 
 
@@ -56,9 +64,8 @@ def runs(
     as_json: JsonOption = False,
 ) -> None:
     """List past runs."""
-    columns = ("run", "command", "started_at", "ended_at", "exit", "problems")
     with opened(context) as work:
-        print_rows(figures.runs(work.ledger, limit), columns, as_json, "no runs yet")
+        print_listing(RUNS, latest_runs(work.ledger, limit), as_json)
 
 
 def explain(
@@ -68,35 +75,33 @@ def explain(
 ) -> None:
     """Tell the whole story of a record or referral: what was read, decided on what evidence, written, and when."""
     with opened(context) as work:
-        referral = figures.explain_referral(work.ledger, ref)
+        referral = referral_story(work.ledger, ref)
         if referral is not None:
             if as_json:
-                print_json(referral)
+                print_json(referral_story_json(referral))
             else:
                 with paged() as page:
-                    text.referral_story(page, referral)
+                    print_referral_story(page, referral)
             return
-        stories = [figures.explain_record(work.ledger, found) for found in _named(work, ref)]
-        told = [story for story in stories if story is not None]
-        if not told:
+        stories = [story for found in _named(work, ref) if (story := record_story(work.ledger, found))]
+        if not stories:
             raise DataError(f"the ledger knows no record or referral {ref!r}", remedy="See `refloop referrals list`.")
         if as_json:
-            print_json(told)
+            print_json([record_story_json(story) for story in stories])
         else:
             with paged() as page:
-                for story in told:
-                    text.story(page, story)
+                for story in stories:
+                    print_record_story(page, story)
 
 
 def _named(work: Session, ref: str) -> list[Ref]:
     try:
         return [Ref.parse(ref)]
     except ValueError:
-        return figures.refs_with_id(work.ledger, ref)
+        return refs_with_id(work.ledger, ref)
 
 
 def review(context: typer.Context, as_json: JsonOption = False) -> None:
     """List what refloop did not decide, and why: unknown, ambiguous or expired codes, and the like."""
-    columns = ("connection", "kind", "id", "doubt", "field", "evidence", "candidates")
     with opened(context) as work:
-        print_rows(figures.questions(work.ledger), columns, as_json, "nothing left for review")
+        print_listing(REVIEW, open_items(work.ledger), as_json)

@@ -6,18 +6,22 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, TextIO
 
 import typer
 
-from refloop.commands.console import JsonOption, err, journalled, opened, out, print_json, print_rows, working
+from refloop.commands.console import JsonOption, err, journalled, opened, out, print_json, print_listing, working
 from refloop.errors import DataError, Exit
+from refloop.ledger.reads.codes import IssuedCode, issued_codes
+from refloop.ledger.reads.referrals import standings
 from refloop.model import Status
-from refloop.report import figures, text
+from refloop.report.as_json.lists import code_json, intake_json
+from refloop.report.lines import inert, say
+from refloop.report.listings import CODES, REFERRALS
 from refloop.sync import intake
 
 codes_app = typer.Typer(no_args_is_help=True, help="The codes that referrers hand out.")
@@ -61,16 +65,14 @@ def codes_add(
     with working(context) as work, bad_row(), intake.codes_changing(work.ledger) as done, work.ledger.writing():
         kept = intake.enrol(work.ledger, intake.enrolment(row), work.clock())
         done.counts[kept] += 1
-    text.say(out, f"code {code}: {kept}")
+    say(out, f"code {code}: {kept}")
 
 
 @codes_app.command("list")
 def codes_list(context: typer.Context, as_json: JsonOption = False) -> None:
     """List the codes."""
     with opened(context) as work:
-        print_rows(
-            figures.code_rows(work.ledger), intake.CODE_COLUMNS, as_json, "no codes: `refloop codes import FILE`"
-        )
+        print_listing(CODES, issued_codes(work.ledger), as_json)
 
 
 @codes_app.command("export")
@@ -81,24 +83,25 @@ def codes_export(
 ) -> None:
     """Export the codes as CSV (or JSON) that `codes import` reads."""
     with opened(context) as work:
-        rows = figures.code_rows(work.ledger)
+        codes = issued_codes(work.ledger)
         if file is None:
-            _write_codes(sys.stdout, rows, as_json)
+            _write_codes(sys.stdout, codes, as_json)
             return
         try:
             with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as handle:  # noqa: PTH123 - Path cannot create privately
-                _write_codes(handle, rows, as_json)
+                _write_codes(handle, codes, as_json)
         except FileExistsError:
             raise DataError(f"{file} is there already", remedy="Name another file.") from None
 
 
-def _write_codes(file: Any, rows: Iterable[Mapping[str, Any]], as_json: bool) -> None:
+def _write_codes(file: TextIO, codes: Iterable[IssuedCode], as_json: bool) -> None:
+    rows = map(code_json, codes)
     if as_json:
         file.write(json.dumps(list(rows), ensure_ascii=False, indent=2) + "\n")
         return
     writer = csv.DictWriter(file, intake.CODE_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: text.inert(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: inert(value) for name, value in row.items()} for row in rows)
 
 
 @referrals_app.command("import")
@@ -124,7 +127,7 @@ def referrals_add(
     row = {"code": code.strip(), "email": email, "date": on.date().isoformat() if on else "", "note": note.strip()}
     with working(context) as work, journalled(work, "referrals add") as run, bad_row(), work.ledger.writing():
         kept = intake.submit(work.context(run), intake.claim(row, work.clock().date()))
-    text.say(out, f"referral: {kept}; the next sync writes it to the CRM")
+    say(out, f"referral: {kept}; the next sync writes it to the CRM")
 
 
 @referrals_app.command("list")
@@ -135,21 +138,19 @@ def referrals_list(
     as_json: JsonOption = False,
 ) -> None:
     """List referrals and where they stand."""
-    columns = ("referral", "code", "referrer", "program", "claimed_at", "status", "status_at", "label", "reason")
     with opened(context) as work:
-        rows = figures.referrals(work.ledger, status.value if status else None, referrer)
-        print_rows(rows, columns, as_json, "no referrals")
+        print_listing(REFERRALS, standings(work.ledger, status, referrer), as_json)
 
 
 def _imported(done: intake.Intake, what: str, as_json: bool) -> None:
     lines = done.lines()
     if as_json:
-        print_json({**dict(done.counts), "bad_rows": lines})
+        print_json(intake_json(done.counts, lines))
     else:
         counts = ", ".join(f"{count:,} {word}" for word, count in sorted(done.counts.items())) or "none"
-        text.say(out, f"{what}: {counts}")
+        say(out, f"{what}: {counts}")
         for line in lines:
-            text.say(err, line, "yellow")
+            say(err, line, "yellow")
     if lines:
         raise typer.Exit(Exit.DATA)
 

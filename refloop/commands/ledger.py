@@ -13,7 +13,8 @@ from refloop.ledger import backups
 from refloop.ledger.lease import holder_of, replace_holder
 from refloop.ledger.rebuild import rebuild
 from refloop.mapping.policy import Part
-from refloop.report import text
+from refloop.report.as_json.lists import faults_json
+from refloop.report.lines import say
 from refloop.sync.forget import forget, person_of
 from refloop.sync.lock import locked_file
 from refloop.sync.session import read_config, utc_now
@@ -29,23 +30,23 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
     with opened(context) as work:
         faults = list(backups.faults_of(work.ledger))
     if as_json:
-        print_json({"ledger": str(work.ledger.path), "faults": faults})
+        print_json(faults_json(str(work.ledger.path), faults))
     for fault in [] if as_json else faults:
-        text.say(out, fault, "red")
+        say(out, fault, "red")
     if faults:
         raise LedgerError(
             f"the ledger {work.ledger.path} is damaged",
             remedy="Run `refloop ledger restore`, or `refloop ledger rebuild` and then `refloop sync`.",
         )
     if not as_json:
-        text.say(out, "the ledger is sound")
+        say(out, "the ledger is sound")
 
 
 @ledger_app.command()
 def backup(context: typer.Context) -> None:
     """Make a verified copy beside the ledger now. `refloop sync` makes one a day; the newest seven are kept."""
     with working(context) as work:
-        text.say(out, f"backed up to {backups.back_up(work.ledger, work.clock())}")
+        say(out, f"backed up to {backups.back_up(work.ledger, work.clock())}")
 
 
 @ledger_app.command()
@@ -61,10 +62,10 @@ def restore(
         raise typer.Exit(Exit.OK)
     with locked_file(path, utc_now):
         taken, aside = backups.restore(path, chosen, utc_now())
-    text.say(out, f"{taken} is the ledger {path} now")
+    say(out, f"{taken} is the ledger {path} now")
     if aside:
-        text.say(out, f"what was there is {aside}")
-    text.say(out, "Next: `refloop sync`. It finds out first what became of changes that were under way.")
+        say(out, f"what was there is {aside}")
+    say(out, "Next: `refloop sync`. It finds out first what became of changes that were under way.")
 
 
 @ledger_app.command("rebuild")
@@ -77,7 +78,7 @@ def rebuild_ledger(context: typer.Context, yes: YesOption = False) -> None:
         with journalled(work, "ledger rebuild") as run:
             by = work.context(run).provenance(Part.MATCH)
             forgotten = rebuild(work.ledger, work.config.connections, by)
-    text.say(out, f"{forgotten:,} records forgotten. Next: `refloop sync`, which pulls everything again.")
+    say(out, f"{forgotten:,} records forgotten. Next: `refloop sync`, which pulls everything again.")
 
 
 def forget_person(
@@ -92,17 +93,17 @@ def forget_person(
     with working(context) as work:
         found = person_of(work.context(), person)
         for ref in sorted(found.refs):
-            text.say(out, f"{ref}")
+            say(out, f"{ref}")
         if not yes and not typer.confirm(f"Erase this person ({len(found.refs)} records)? It cannot be taken back."):
             raise typer.Exit(Exit.OK)
         with journalled(work, "forget"):
             erased = forget(work.ledger, found, work.clock())
     for name, count in erased.counts.items():
-        text.say(out, f"{name}: {count:,} erased")
+        say(out, f"{name}: {count:,} erased")
     for path in erased.deleted:
-        text.say(out, f"deleted {path}")
-    text.say(out, f"a new backup is {erased.backup}")
-    text.say(out, "Saved plans and exports may still name the person: delete them yourself.")
+        say(out, f"deleted {path}")
+    say(out, f"a new backup is {erased.backup}")
+    say(out, "Saved plans and exports may still name the person: delete them yourself.")
 
 
 def unlock(
@@ -113,8 +114,8 @@ def unlock(
     with opened(context) as work:
         holder = replace_holder(work.ledger, work.clock()) if force else holder_of(work.ledger)
     if holder is None or holder.expires_at is None:
-        text.say(out, "nobody works on the ledger")
+        say(out, "nobody works on the ledger")
     else:
-        text.say(out, f"{holder}")
+        say(out, f"{holder}")
     if holder and holder.expires_at and force:
-        text.say(err, "it was replaced: the next run begins at once")
+        say(err, "it was replaced: the next run begins at once")

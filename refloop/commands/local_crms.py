@@ -18,9 +18,13 @@ from pathlib import Path
 from rich.console import Console
 
 from refloop.errors import ConfigError, DataError, RefloopError
+from refloop.ledger.reads.explain import record_story
+from refloop.ledger.reads.spotlight import spotlight
+from refloop.ledger.reads.summary import summary
 from refloop.model import Level
-from refloop.report import figures, text
+from refloop.report.lines import print_findings, say
 from refloop.report.progress import progress_bars
+from refloop.report.text.run import print_before_after, print_counts, print_problem, print_summary
 from refloop.sync.intake import CODE_COLUMNS, import_codes
 from refloop.sync.run import Task
 from refloop.sync.run_report import Report
@@ -141,21 +145,21 @@ def run_demo(out: Console, err: Console, data: Path | None) -> None:
     """Serves, provisions, syncs twice, and shows what came of it."""
     with tempfile.TemporaryDirectory(prefix="refloop-demo-") as name:
         folder = Path(name)
-        say = partial(text.say, out, style="bold")
+        title = partial(say, out, style="bold")
         with local_crms(folder, data) as crms:
-            say(f"A local Salesforce at {crms.salesforce.url} and a local HubSpot at {crms.hubspot.url}")
+            title(f"A local Salesforce at {crms.salesforce.url} and a local HubSpot at {crms.hubspot.url}")
             for note in crms.notes:
-                text.say(out, note)
+                say(out, note)
             config = folder / "config.yaml"
             config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
             with session(read_config(config)) as work:
                 _prepare(out, work, crms)
-                say("\nrefloop sync")
+                title("\nrefloop sync")
                 first = _sync(out, err, work)
                 _show(out, work, first)
-                say("\nThe summary")
-                text.totals(out, figures.summary(work.ledger))
-                say("\nrefloop sync, a second time")
+                title("\nThe summary")
+                print_summary(out, summary(work.ledger))
+                title("\nrefloop sync, a second time")
                 second = _sync(out, err, work)
                 _judge(out, second)
 
@@ -168,38 +172,47 @@ def _prepare(out: Console, work: Session, crms: LocalCrms) -> None:
             found = list(connector.provision(work.policy.fields))
         finally:
             connector.close()
-        text.findings(out, (finding for finding in found if finding.level is not Level.INFO))
+        print_findings(out, (finding for finding in found if finding.level is not Level.INFO))
         created += len(found)
-    text.say(out, f"refloop provision: {created} fields, groups and permissions made sure of")
+    say(out, f"refloop provision: {created} fields, groups and permissions made sure of")
     if crms.codes is not None:
         done = import_codes(work.ledger, crms.codes, work.clock())
-        text.say(out, f"refloop codes import: {done.counts['new']} codes")
+        say(out, f"refloop codes import: {done.counts['new']} codes")
         for line in done.lines():
-            text.say(out, line, "yellow")
+            say(out, line, "yellow")
 
 
 def _sync(out: Console, err: Console, work: Session) -> Report:
     started = time.monotonic()
     with progress_bars(err) as progress:
         report = work.runner(progress=progress).run(Task("sync"))
-    text.run_counts(out, report.counts)
+    print_counts(out, report.counts)
     for name, error in report.problems:
-        text.problem(out, name, error)
-    text.say(out, f"in {time.monotonic() - started:.1f} s")
+        print_problem(out, name, error)
+    say(out, f"in {time.monotonic() - started:.1f} s")
     return report
 
 
 def _show(out: Console, work: Session, report: Report) -> None:
-    for title, row in figures.spotlight(work.ledger):
-        text.say(out, f"\n{title}: {row['record']['title'] or ''} ({row['name']})", "bold")
-        text.before_after(out, [receipt for receipt in row["written"] if receipt["run"] == report.run])
+    found = spotlight(work.ledger)
+    if found is None:
+        return
+    for title, ref in (
+        ("The lead that came with a code", found.buyer),
+        ("The deal", found.deal),
+        ("The referrer's own contact", found.referrer),
+    ):
+        story = record_story(work.ledger, ref)
+        if story is not None:
+            say(out, f"\n{title}: {story.record.title or ''} ({ref})", "bold")
+            print_before_after(out, [change for change in story.written if change.run == report.run])
 
 
 def _judge(out: Console, second: Report) -> None:
     written = sum(counts["written"] for counts in second.counts.values())
     if written or second.problems:
         raise RefloopError(f"the second sync wrote {written} fields and met {len(second.problems)} problems")
-    text.say(out, "Nothing written: the CRMs say what the ledger says. The loop is closed.", "green")
+    say(out, "Nothing written: the CRMs say what the ledger says. The loop is closed.", "green")
 
 
 def serve(out: Console, data: Path | None, salesforce_port: int, hubspot_port: int) -> None:
@@ -211,10 +224,10 @@ def serve(out: Console, data: Path | None, salesforce_port: int, hubspot_port: i
             config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
             try:
                 for line in (*crms.notes, *_how_to_reach(crms, config, os.environ)):
-                    text.say(out, line)
+                    say(out, line)
                 threading.Event().wait()
             except KeyboardInterrupt:
-                text.say(out, "stopped")
+                say(out, "stopped")
 
 
 def _how_to_reach(crms: LocalCrms, config: Path, environment: Mapping[str, str]) -> list[str]:

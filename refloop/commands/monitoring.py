@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from dataclasses import replace
 
 from refloop import __version__
 from refloop.errors import RefloopError
-from refloop.report.health import health
+from refloop.report.health import Health, health
 from refloop.report.prometheus import exposition, metrics, write_metrics
 from refloop.sync.plan import Planner
 from refloop.sync.session import Session
 
 
-def health_report(work: Session) -> dict[str, Any]:
+def health_report(work: Session) -> Health:
     """What `refloop status` tells."""
     return health(work.ledger, Planner(work.context()), work.config.connections, work.clock())
 
@@ -27,7 +26,7 @@ def writes_metrics(work: Session) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(RefloopError, sqlite3.Error):
+        with suppress(RefloopError):
             _write_metrics(work)
         raise
     _write_metrics(work)
@@ -36,4 +35,4 @@ def writes_metrics(work: Session) -> Iterator[None]:
 def _write_metrics(work: Session) -> None:
     path = work.config.sync.prometheus
     if path is not None:
-        write_metrics(path, exposition(metrics({**health_report(work), "working": None}, __version__)))
+        write_metrics(path, exposition(metrics(replace(health_report(work), working=None), __version__)))

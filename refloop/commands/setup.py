@@ -10,9 +10,12 @@ import typer
 
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.config import write_template
+from refloop.connectors.base import Metadata
 from refloop.errors import Exit
 from refloop.model import Finding, Level
-from refloop.report import text
+from refloop.report.as_json.lists import finding_json
+from refloop.report.as_json.values import Json
+from refloop.report.lines import print_findings, say
 from refloop.sync.run import CONNECTION_TROUBLE
 from refloop.sync.run_report import severity
 from refloop.sync.session import Session
@@ -25,8 +28,8 @@ def init(
     """Write a commented config.yaml to start from."""
     target = path or context.obj
     write_template(target)
-    text.say(out, f"wrote {target}")
-    text.say(out, f"Next: fill in your connections, then run `refloop --config {target} check`.")
+    say(out, f"wrote {target}")
+    say(out, f"Next: fill in your connections, then run `refloop --config {target} check`.")
 
 
 def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:
@@ -77,12 +80,12 @@ def _print_metadata(work: Session, only: str | None) -> Exit:
     """Prints the metadata of the connections whose CRM can be deployed to; says which cannot."""
     printed = 0
     for name, connect in work.connections(only).items():
-        describe = getattr(connect(), "metadata", None)
-        if describe is None:
-            text.say(err, f"{name} takes no metadata; use `refloop provision --only {name}`")
-        else:
-            print(describe(work.policy.fields), end="")  # noqa: T201 - this is the output
+        connector = connect()
+        if isinstance(connector, Metadata):
+            print(connector.metadata(work.policy.fields), end="")  # noqa: T201 - this is the output
             printed += 1
+        else:
+            say(err, f"{name} takes no metadata; use `refloop provision --only {name}`")
     return Exit.OK if printed else Exit.CONFIG
 
 
@@ -90,7 +93,7 @@ def _each_connection(
     work: Session, only: str | None, ask: Callable[[Any], Iterable[Finding]], as_json: bool
 ) -> Exit | None:
     troubles: list[Exit] = []
-    rows: list[dict[str, str]] = []
+    rows: list[Json] = []
     for name, connect in work.connections(only).items():
         found: list[Finding] = []
         try:
@@ -103,9 +106,9 @@ def _each_connection(
             troubles.append(error.exit)
             found.append(Finding(Level.ERROR, name, error.message, error.remedy))
         if as_json:
-            rows += [{"connection": name, **_finding(finding)} for finding in found]
+            rows += [finding_json(name, finding) for finding in found]
         else:
-            text.findings(out, found)
+            print_findings(out, found)
         if any(finding.level is not Level.INFO for finding in found):
             troubles.append(Exit.ATTENTION)
     worst = max(troubles, key=severity, default=None)
@@ -115,18 +118,9 @@ def _each_connection(
     return worst
 
 
-def _finding(finding: Finding) -> dict[str, str]:
-    return {
-        "level": finding.level.value,
-        "place": finding.place,
-        "message": finding.message,
-        "remedy": finding.remedy,
-    }
-
-
 def finish(code: Exit | None, words: str) -> None:
     """Ends a command: None means that all is well, and that a person wants to read so."""
     if code is None:
-        text.say(out, words)
+        say(out, words)
     elif code is not Exit.OK:
         raise typer.Exit(code)

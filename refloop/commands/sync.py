@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,14 +15,21 @@ from refloop.commands.console import JsonOption, OnlyOption, agreed, err, out, p
 from refloop.commands.monitoring import writes_metrics
 from refloop.errors import Exit
 from refloop.ledger.backups import back_up_daily
+from refloop.ledger.reads.conflicts import FoundConflict, conflicts_to_come
+from refloop.ledger.reads.receipts import overwritten as overwritten_values
+from refloop.ledger.reads.review import count_open
+from refloop.ledger.reads.summary import summary
 from refloop.ledger.undo import undoing
-from refloop.model import Between, Change
-from refloop.report import figures, text
+from refloop.model import Between, FieldChange
+from refloop.report.as_json.run import plan_json, report_json
+from refloop.report.lines import say
 from refloop.report.progress import progress_bars
+from refloop.report.text.plan import print_changes, print_conflicts
+from refloop.report.text.review import print_open
+from refloop.report.text.run import print_counts, print_overwritten, print_problem, print_summary
 from refloop.sync.plan import Planner
-from refloop.sync.planfile import as_row, load_plan, save_plan
+from refloop.sync.planfile import load_plan, save_plan
 from refloop.sync.run import Task
-from refloop.sync.run_report import Report
 from refloop.sync.session import Session
 
 AllowShrinkOption = Annotated[
@@ -86,32 +93,18 @@ def _run(work: Session, task: Task, only: str | None, page: Console | None) -> N
             report = work.runner(only=only, progress=progress).run(task)
         if not report.problems:
             back_up_daily(work.ledger, work.clock())
-    summary = figures.summary(work.ledger)
+    figures = summary(work.ledger)
     if page is None:
-        print_json(_report_json(report, summary))
+        print_json(report_json(report, figures))
     else:
         if not task.push:
             _show_plan(work, only, page)
-        text.run_counts(page, report.counts)
-        text.totals(page, summary)
+        print_counts(page, report.counts)
+        print_summary(page, figures)
         for name, error in report.problems:
-            text.problem(err, name, error)
+            print_problem(err, name, error)
     if report.exit:
         raise typer.Exit(report.exit)
-
-
-def _report_json(report: Report, summary: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "run": report.run,
-        "exit": int(report.exit),
-        "connections": {name: dict(counts) for name, counts in report.counts.items() if name},
-        "decided": dict(report.counts.get("", {})),
-        "problems": [
-            {"connection": name, "message": error.message, "remedy": error.remedy, "exit": int(error.exit)}
-            for name, error in report.problems
-        ],
-        "summary": dict(summary),
-    }
 
 
 def plan(
@@ -129,36 +122,35 @@ def plan(
             report = work.runner(only=only, progress=progress).run(Task("plan", pull=pull, push=False))
         if output is not None:
             planned = save_plan(output, work.ledger, _changes(work, only))
-            text.say(out, f"saved {planned:,} changes to {output}; `refloop apply {output}` writes exactly these")
+            say(out, f"saved {planned:,} changes to {output}; `refloop apply {output}` writes exactly these")
         elif as_json:
-            rows = [as_row(change) for change in _changes(work, only)]
-            clashes = list(_conflicts(work, only))
-            print_json({"changes": rows, "conflicts": clashes, "review": figures.review(work.ledger)})
-            planned = len(rows)
+            changes = list(_changes(work, only))
+            print_json(plan_json(changes, _conflicts(work, only), count_open(work.ledger)))
+            planned = len(changes)
         else:
             planned = _show_plan(work, only, page)
         for name, error in report.problems:
-            text.problem(err, name, error)
+            print_problem(err, name, error)
     if report.problems:
         raise typer.Exit(report.exit)
     if planned and detailed_exitcode:
         raise typer.Exit(Exit.CHANGES)
 
 
-def _changes(work: Session, only: str | None) -> Iterator[Change]:
+def _changes(work: Session, only: str | None) -> Iterator[FieldChange]:
     return (change for item in Planner(work.context()).plans(only) for change in item.changes)
 
 
-def _conflicts(work: Session, only: str | None) -> Iterator[Mapping[str, Any]]:
-    return figures.conflicts_to_come(work.ledger, Planner(work.context()).plans(only))
+def _conflicts(work: Session, only: str | None) -> Iterator[FoundConflict]:
+    return conflicts_to_come(work.ledger, Planner(work.context()).plans(only))
 
 
 def _show_plan(work: Session, only: str | None, page: Console) -> int:
-    counts = text.changes(page, _changes(work, only))
-    clashing = text.conflicts(page, _conflicts(work, only))
-    text.to_review(page, figures.review(work.ledger))
-    words = f"{counts['changes']:,} changes to {counts['records']:,} records, {clashing:,} conflicts"
-    text.say(page, words if counts["changes"] or clashing else "nothing to change", "bold")
+    counts = print_changes(page, _changes(work, only))
+    conflicts = print_conflicts(page, _conflicts(work, only))
+    print_open(page, count_open(work.ledger))
+    words = f"{counts['changes']:,} changes to {counts['records']:,} records, {conflicts:,} conflicts"
+    say(page, words if counts["changes"] or conflicts else "nothing to change", "bold")
     return counts["changes"]
 
 
@@ -175,12 +167,12 @@ def apply(
         with progress_bars(err) as progress:
             report = work.runner(progress=progress).apply(saved, take_over=take_over)
         if as_json:
-            print_json(_report_json(report, figures.summary(work.ledger)))
+            print_json(report_json(report, summary(work.ledger)))
         else:
-            text.run_counts(out, report.counts)
-            text.overwritten(out, figures.overwritten(work.ledger))
+            print_counts(out, report.counts)
+            print_overwritten(out, overwritten_values(work.ledger))
             for name, error in report.problems:
-                text.problem(err, name, error)
+                print_problem(err, name, error)
     if report.exit:
         raise typer.Exit(report.exit)
 
@@ -199,16 +191,16 @@ def undo(
         specs = {spec.name: spec for spec in work.policy.fields}
         taken = list(undoing(work.ledger, run, specs, overwritten=overwritten))
         with paged() as page:
-            counts = text.changes(page, taken)
-            text.say(page, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")
+            counts = print_changes(page, taken)
+            say(page, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")
         if dry_run or not taken:
             return
         if not yes and not agreed("Take these back?"):
             return
         report = work.runner().undo(taken)
-        text.run_counts(out, report.counts)
-        text.overwritten(out, figures.overwritten(work.ledger))
+        print_counts(out, report.counts)
+        print_overwritten(out, overwritten_values(work.ledger))
         for name, error in report.problems:
-            text.problem(err, name, error)
+            print_problem(err, name, error)
     if report.exit:
         raise typer.Exit(report.exit)

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
+from itertools import groupby
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from refloop.config import ConnectionSettings
 from refloop.errors import ConfigError
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage
+from refloop.model import Change, FieldChange, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage, Verdict
 
 Clock = Callable[[], datetime]
 """Gives the present as an aware UTC time. Only for deadlines and logs: a watermark is the server's clock."""
@@ -58,11 +59,12 @@ class Connector(Protocol):
 
         `Named` records come once each, those of a kind in the order of the refs, with the links that leave them. One
         that was deleted comes as a deleted record where the CRM still shows it; else its name is in `Page.gone`, as is
-        a name that the CRM cannot have given. Names of other connections are left out.
+        a name that the CRM cannot have given; the record that it was merged into may come along. Names of other
+        connections are left out.
         """
         ...
 
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         """Looks before writing, then writes in batches. One receipt a change, in the order of `changes`.
 
         A change whose field holds neither `before` nor `after` is MOVED and not sent. All changes of one
@@ -99,7 +101,7 @@ class Connector(Protocol):
 class Recalls(Protocol):
     """A connector to a CRM without conditional writes, which tells afterwards what a write overwrote."""
 
-    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def recall(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         """What became of changes that were sent, nobody heard how they ended, and `read` then showed to be there.
 
         One receipt a change, in their order: WRITTEN, and whether it overwrote what somebody wrote.
@@ -114,6 +116,53 @@ class Conditional(Protocol):
     def unconditional(self) -> int:
         """How many records it wrote so far without that condition: an edit in that moment is lost."""
         ...
+
+
+@runtime_checkable
+class Metadata(Protocol):
+    """A connector whose CRM has administrators that rather deploy our fields themselves."""
+
+    def metadata(self, fields: Sequence[FieldSpec]) -> str:
+        """What `provision` would make, in the CRM's own form, to be looked at and deployed: the same text for the same
+        fields. Asks the CRM nothing."""
+        ...
+
+
+@runtime_checkable
+class Currency(Protocol):
+    """Settings of a connection that say in which currency its amounts are whose deal names none."""
+
+    @property
+    def currency(self) -> str | None: ...
+
+
+@runtime_checkable
+class WritesLinks(Protocol):
+    """A connector that writes links between records, not only our fields in them."""
+
+    def push_links(self, changes: Sequence[LinkChange]) -> Iterator[Receipt]:
+        """Looks before writing, as `push` does: what is neither `before` nor `after` is MOVED and not sent. One receipt
+        a change, in the order of `changes`."""
+        ...
+
+
+def push_changes(connector: Connector, changes: Sequence[Change]) -> Iterator[Receipt]:
+    """Pushes changes of all kinds, each by what writes it in the connector. One receipt a change, in their order.
+
+    A link is REFUSED where the connector declares nothing that writes it.
+    """
+    for is_link, some in groupby(changes, lambda change: isinstance(change, LinkChange)):
+        if not is_link:
+            yield from connector.push([change for change in some if isinstance(change, FieldChange)])
+            continue
+        links = [change for change in some if isinstance(change, LinkChange)]
+        if isinstance(connector, WritesLinks):
+            yield from connector.push_links(links)
+        else:
+            yield from (Receipt(link, Verdict.REFUSED, reason=NO_LINKS) for link in links)
+
+
+NO_LINKS = "this connector does not write links between records"
 
 
 def connector_class(name: str) -> type[Connector]:

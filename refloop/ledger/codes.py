@@ -120,10 +120,11 @@ def reread_texts(ledger: Ledger) -> None:
 def codes(ledger: Ledger) -> Iterator[Code]:
     """All codes, in the order of their keys, streamed."""
     for row in ledger.rows("SELECT * FROM codes ORDER BY code_key"):
-        yield _code_from(row)
+        yield code_from(row)
 
 
-def _code_from(row: Row) -> Code:
+def code_from(row: Row) -> Code:
+    """A row of `codes` as the value it was."""
     return Code(
         code=row["code"],
         key=row["code_key"],
@@ -143,4 +144,4 @@ def referrer_of(ledger: Ledger, referrer: str) -> Referrer | None:
 def code_of(ledger: Ledger, key: str) -> Code | None:
     """A code by key."""
     row = ledger.one("SELECT * FROM codes WHERE code_key = ?", (key,))
-    return _code_from(row) if row else None
+    return code_from(row) if row else None

@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from refloop import log
+from refloop.ledger.engine.base import Row
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.records import overlay, records_of
 from refloop.ledger.store import Ledger, ref_of
-from refloop.model import Change, Conflict, FieldSpec, Receipt, Ref, Verdict, format_time
+from refloop.model import Change, Conflict, FieldChange, FieldSpec, Receipt, Ref, Verdict, format_time
 
 
 def written_values(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref, str | None]:
@@ -90,26 +91,26 @@ def intend(ledger: Ledger, run: int, changes: Iterable[Change]) -> None:
         "INSERT INTO outbox (connection, kind, id, field, before, after, why, run) VALUES (?, ?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (connection, kind, id, field) DO UPDATE SET "
         "before = excluded.before, after = excluded.after, why = excluded.why, run = excluded.run",
-        [(*_name(change.ref), change.field.name, change.before, change.after, change.why, run) for change in changes],
+        [(*_name(change.ref), change.key, change.before, change.after, change.why, run) for change in changes],
     )
 
 
-def unsettled(ledger: Ledger, connection: str, specs: Mapping[str, FieldSpec], limit: int) -> list[Change]:
-    """Changes of earlier runs of which nobody knows whether they arrived. Fields that are not ours any more are
-    left alone."""
+def unsettled(ledger: Ledger, connection: str, specs: Mapping[str, FieldSpec], limit: int) -> list[FieldChange]:
+    """Changes of fields by earlier runs, of which nobody knows whether they arrived. Fields that are not ours any more
+    are left alone, and so are links."""
     marks = ", ".join("?" * len(specs))
     rows = ledger.rows(
         f"SELECT * FROM outbox WHERE connection = ? AND field IN ({marks}) ORDER BY kind, id, field LIMIT ?",
         (connection, *specs, limit),
     )
-    return [Change(ref_of(row), specs[row["field"]], row["before"], row["after"], row["why"]) for row in rows]
+    return [FieldChange(ref_of(row), specs[row["field"]], row["before"], row["after"], row["why"]) for row in rows]
 
 
 def forget_intent(ledger: Ledger, changes: Iterable[Change]) -> None:
     """Takes changes out of the outbox: their fate is known."""
     ledger.execute_many(
         "DELETE FROM outbox WHERE connection = ? AND kind = ? AND id = ? AND field = ?",
-        [(*_name(change.ref), change.field.name) for change in changes],
+        [(*_name(change.ref), change.key) for change in changes],
     )
 
 
@@ -130,7 +131,7 @@ def keep_receipts(ledger: Ledger, run: int, receipts: Sequence[Receipt], now: da
         _overlay(ledger, settled)
         ledger.moved()
     for receipt in receipts:
-        record, field = str(receipt.change.ref), receipt.change.field.name
+        record, field = str(receipt.change.ref), receipt.change.key
         if receipt.verdict not in (Verdict.WRITTEN, Verdict.PRESENT):
             log.warning("change not written", record=record, field=field, verdict=receipt.verdict.value)
         if receipt.overwrote:
@@ -148,10 +149,13 @@ def _overlay(ledger: Ledger, receipts: Sequence[Receipt]) -> None:
     """
     known: dict[Ref, dict[str, str | None]] = {}
     for receipt in receipts:
+        change = receipt.change
+        if not isinstance(change, FieldChange):
+            continue  # a link is known when the next pull brings it
         if receipt.verdict is Verdict.WRITTEN:
-            known.setdefault(receipt.change.ref, {})[receipt.change.field.name] = receipt.change.after
+            known.setdefault(change.ref, {})[change.field.name] = change.after
         elif receipt.verdict in (Verdict.PRESENT, Verdict.MOVED):
-            known.setdefault(receipt.change.ref, {})[receipt.change.field.name] = receipt.found
+            known.setdefault(change.ref, {})[change.field.name] = receipt.found
     for record in records_of(ledger, known):
         overlay(ledger, record, known[record.ref])
     enqueue(ledger, Topic.MATCH, {receipt.change.ref for receipt in receipts if receipt.verdict is Verdict.MOVED})
@@ -161,7 +165,7 @@ def _columns(receipt: Receipt, run: int, now: datetime) -> tuple[object, ...]:
     change = receipt.change
     return (
         *_name(change.ref),
-        change.field.name,
+        change.key,
         change.before,
         change.after,
         receipt.found,
@@ -202,7 +206,12 @@ def conflicts_of(ledger: Ledger, refs: Iterable[Ref]) -> list[Conflict]:
         "SELECT c.* FROM selection s CROSS JOIN conflicts c "
         "ON c.connection = s.connection AND c.kind = s.kind AND c.id = s.id"
     )
-    return [Conflict(ref_of(row), row["field"], row["wrote"], row["found"], row["want"], row["why"]) for row in rows]
+    return [conflict_from(row) for row in rows]
+
+
+def conflict_from(row: Row) -> Conflict:
+    """A row of `conflicts` as the value it was."""
+    return Conflict(ref_of(row), row["field"], row["wrote"], row["found"], row["want"], row["why"])
 
 
 def _name(ref: Ref) -> tuple[str, str, str]:

@@ -41,7 +41,7 @@ def keep_review_items(
 
 def close_all(ledger: Ledger, by: Provenance) -> None:
     """Takes every review item off the list: the records that they are about are to be read anew."""
-    items = [_item(row) for row in ledger.rows("SELECT * FROM questions")]
+    items = [review_item_from(row) for row in ledger.rows("SELECT * FROM questions")]
     add_review_items(ledger, by, items, is_open=False)
     ledger.execute("DELETE FROM questions")
 
@@ -55,10 +55,11 @@ def review_items_of(ledger: Ledger, refs: Iterable[Ref], reasons: Collection[Rev
         f"ON q.connection = s.connection AND q.kind = s.kind AND q.id = s.id WHERE q.doubt IN ({marks})",
         [reason.value for reason in reasons],
     )
-    return [_item(row) for row in rows]
+    return [review_item_from(row) for row in rows]
 
 
-def _item(row: Row) -> ReviewItem:
+def review_item_from(row: Row) -> ReviewItem:
+    """A row of `questions` as the value it was."""
     candidates = tuple(json.loads(row["candidates"]))
     return ReviewItem(ref_of(row), ReviewReason(row["doubt"]), row["field"], row["evidence"], candidates)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from refloop import log
 from refloop.ledger.store import Ledger
-from refloop.model import format_time
+from refloop.model import Problem, format_time
 
 READ = ("new", "changed", "unchanged", "rejected")
 """What becomes of a record that was pulled. Rejected: an older copy than the one known."""
@@ -46,7 +46,7 @@ def start_run(ledger: Ledger, command: str, version: str, now: datetime) -> int:
     with ledger.writing():
         ledger.execute(
             "UPDATE runs SET ended_at = ?, problems = ? WHERE ended_at IS NULL",
-            (format_time(now), json.dumps([INTERRUPTED])),
+            (format_time(now), _text_of([Problem("", INTERRUPTED)])),
         )
         (added,) = ledger.rows(
             "INSERT INTO runs (command, version, started_at) VALUES (?, ?, ?) RETURNING run",
@@ -63,16 +63,25 @@ def end_run(
     run: int,
     exit_code: int,
     counts: Mapping[str, Mapping[str, int]],
-    problems: Sequence[str],
+    problems: Sequence[Problem],
     now: datetime,
 ) -> None:
     """Closes a run with what it did and how it ended."""
     with ledger.writing():
         ledger.execute(
             "UPDATE runs SET ended_at = ?, exit = ?, counts = ?, problems = ? WHERE run = ?",
-            (format_time(now), exit_code, json.dumps(counts, sort_keys=True), json.dumps(list(problems)), run),
+            (format_time(now), exit_code, json.dumps(counts, sort_keys=True), _text_of(problems), run),
         )
     for problem in problems:
-        log.warning("trouble", problem=problem)
+        log.warning("trouble", problem=str(problem))
     log.info("run ended", exit=exit_code, counts=counts)
     log.end_run()
+
+
+def problems_from(text: str) -> tuple[Problem, ...]:
+    """What `runs.problems` holds, as the values they were."""
+    return tuple(Problem(found["connection"], found["message"]) for found in json.loads(text))
+
+
+def _text_of(problems: Sequence[Problem]) -> str:
+    return json.dumps([{"connection": problem.connection, "message": problem.message} for problem in problems])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
+
 from sqlite_utils import Database
 from sqlite_utils.migrations import Migrations
 
@@ -409,3 +412,20 @@ def owners(db: Database) -> None:
     """Who looks after a record in its CRM; NULL where nobody does, or where it was last read before this was kept."""
     for column in ("owner_id", "owner_name"):
         db.execute(f"ALTER TABLE records ADD COLUMN {column} TEXT")
+
+
+@migrations()
+def problems(db: Database) -> None:
+    """Whose problem each one of a run is. It was known by how the sentence began."""
+    pulled = {row["connection"] for row in db.query("SELECT connection FROM cursors")}
+    for row in list(db.query("SELECT run, counts, problems FROM runs WHERE problems <> '[]'")):
+        known = {*pulled, *json.loads(row["counts"])}
+        found = [_problem_from(sentence, known) for sentence in json.loads(row["problems"])]
+        db.execute("UPDATE runs SET problems = ? WHERE run = ?", (json.dumps(found), row["run"]))
+
+
+def _problem_from(sentence: str, connections: Collection[str]) -> dict[str, str]:
+    """A problem with its connection; with none where the ledger does not know it."""
+    own = [name for name in connections if name and sentence.startswith(f"{name}: ")]
+    name = max(own, key=len, default="")
+    return {"connection": name, "message": sentence.removeprefix(f"{name}: ") if name else sentence}

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from refloop.ledger.store import Ledger, ref_of
-from refloop.model import Change, FieldSpec, Ref
+from refloop.model import FieldChange, FieldSpec, Ref
 
 
-def undoing(ledger: Ledger, run: int, specs: Mapping[str, FieldSpec], *, overwritten: bool = False) -> Iterator[Change]:
+def undoing(
+    ledger: Ledger, run: int, specs: Mapping[str, FieldSpec], *, overwritten: bool = False
+) -> Iterator[FieldChange]:
     """The changes that take back what a run wrote, by record: to what stood there right before, which is a person's
     value where one was overwritten. Fields that a later run wrote again are left out. `overwritten`: only people's
     values."""
@@ -22,10 +24,10 @@ def undoing(ledger: Ledger, run: int, specs: Mapping[str, FieldSpec], *, overwri
     )
     for row in rows:
         if row["field"] in specs:
-            yield Change(ref_of(row), specs[row["field"]], row["after"], row["stood"], f"undo of run {run}")
+            yield FieldChange(ref_of(row), specs[row["field"]], row["after"], row["stood"], f"undo of run {run}")
 
 
-def keep_undone(ledger: Ledger, run: int, changes: Iterable[Change]) -> None:
+def keep_undone(ledger: Ledger, run: int, changes: Iterable[FieldChange]) -> None:
     """Remembers the values that were undone, so that the next sync does not write them again. Undoing an undo
     forgets them."""
     for change in changes:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from refloop.mapping.codes import code_key
 from refloop.mapping.fields import Desired
 from refloop.mapping.policy import PlanRules
-from refloop.model import Change, Conflict, Record, Ref
+from refloop.model import Conflict, FieldChange, Record, Ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class RecordPlan:
     """What is to be done about one record. `parked` changes were refused too often to be tried again."""
 
     ref: Ref
-    changes: tuple[Change, ...] = ()
+    changes: tuple[FieldChange, ...] = ()
     conflicts: tuple[Conflict, ...] = ()
-    parked: tuple[Change, ...] = ()
+    parked: tuple[FieldChange, ...] = ()
 
 
 def plan_record(record: Record, desired: Mapping[str, Desired], known: Known, rules: PlanRules) -> RecordPlan:
@@ -44,9 +44,9 @@ def plan_record(record: Record, desired: Mapping[str, Desired], known: Known, ru
     if record.deleted:
         return RecordPlan(record.ref)
     code_field = rules.names("code")
-    changes: list[Change] = []
+    changes: list[FieldChange] = []
     conflicts: list[Conflict] = []
-    parked: list[Change] = []
+    parked: list[FieldChange] = []
     for name, want in desired.items():
         found, wrote = record.found.get(name), known.wrote.get(name)
         if found == want.value or (name == code_field and _same_code(found, want.value)):
@@ -54,7 +54,7 @@ def plan_record(record: Record, desired: Mapping[str, Desired], known: Known, ru
         if name in known.undone and known.undone[name] == want.value:
             continue  # a person undid just this; another wish may be written again
         if found is None or found == wrote:
-            change = Change(record.ref, rules.specs[name], found, want.value, want.why)
+            change = FieldChange(record.ref, rules.specs[name], found, want.value, want.why)
             (parked if is_parked(change, known, rules) else changes).append(change)
         elif want.value is not None:
             conflicts.append(Conflict(record.ref, name, wrote, found, want.value, want.why))
@@ -65,7 +65,7 @@ def _same_code(found: str | None, want: str | None) -> bool:
     return found is not None and want is not None and code_key(found) == code_key(want)
 
 
-def is_parked(change: Change, known: Known, rules: PlanRules) -> bool:
+def is_parked(change: FieldChange, known: Known, rules: PlanRules) -> bool:
     """Whether a CRM refused just this change so often in a row that it is not asked again for now."""
     before, after, times = known.refused.get(change.field.name, (None, None, 0))
     return times >= rules.parked_after and (before, after) == (change.before, change.after)

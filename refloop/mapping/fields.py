@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from refloop.mapping.stages import label_of
-from refloop.model import FieldSpec, FieldType, Kind, Outcome, Record, Ref, Role, Status, canonical
+from refloop.mapping.stages import OPEN, label_of
+from refloop.model import FieldSpec, FieldType, Kind, Outcome, Record, Ref, Role, Status, StatusChange, canonical
 
 _BUYER = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 _REFERRER = (Kind.CONTACT,)
@@ -141,6 +141,35 @@ class ReferrerView:
     amount: Decimal | None
     news: str
     news_at: datetime
+
+
+def referrer_view(
+    standings: Sequence[StatusChange], won: Iterable[Mapping[str, Decimal]], currency: str | None
+) -> ReferrerView | None:
+    """What a referrer's contact should say of the referrals that count: where each stands, and the amounts won by
+    currency. None without referrals. `currency` is the one that counts; where it is not known, a single one does."""
+    if not standings:
+        return None
+    latest = max(standings, key=lambda item: (item.at, item.referral))
+    return ReferrerView(
+        sent=len(standings),
+        open=sum(item.status in OPEN for item in standings),
+        won=sum(item.status is Status.WON for item in standings),
+        amount=_in_currency(won, currency),
+        news=news(latest.label, latest.status, latest.at),
+        news_at=latest.at,
+    )
+
+
+def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None) -> Decimal | None:
+    """Amounts of different currencies are never added up."""
+    sums: dict[str, Decimal] = {}
+    for by_currency in amounts:
+        for name, amount in by_currency.items():
+            sums[name] = sums.get(name, Decimal(0)) + amount
+    if currency is None and len(sums) == 1:
+        return next(iter(sums.values()))
+    return sums.get(currency or "")
 
 
 def desired_for_buyer(view: BuyerView | None, prefix: str) -> dict[str, Desired]:

@@ -5,17 +5,19 @@ The format: https://prometheus.io/docs/instrumenting/exposition_formats/#text-ba
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from refloop.atomic_file import is_regular, replacing
 from refloop.errors import DiskError
-from refloop.model import parse_time
+from refloop.model import Ref
+from refloop.report.health import ConnectionHealth, Health, LastSync, NewestBackup, Quota
 
-Row = Mapping[str, Any]
 Labels = Mapping[str, str]
+Samples = tuple[tuple[Labels, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,35 +26,49 @@ class Metric:
 
     name: str
     help: str
-    samples: tuple[tuple[Labels, float], ...]
+    samples: Samples
 
 
-def metrics(told: Row, version: str) -> list[Metric]:
-    """What `refloop.report.health.health` told, as gauges. Times are Unix seconds; what never happened is left out."""
-    connections, quota = told["connections"], told["quota"]
-    parked = [row for row in told["quarantine"] if row["parked"]]
-    overwritten = told["summary"]["overwritten"]
-    last, backup = told["last_sync"], told["backup"]
+def metrics(health: Health, version: str) -> list[Metric]:
+    """The health of the sync as gauges. Times are Unix seconds; what never happened is left out."""
+    summary, quota, last = health.summary, health.quota, health.last_sync
+    refused = [(change.refusal.ref, change.parked) for change in health.quarantine]
     return [
         Metric("info", "The version of refloop that wrote this file.", (({"version": version}, 1),)),
-        Metric("pull_timestamp_seconds", "When a page was last pulled.", _times(connections, "pulled_at")),
-        Metric("success_timestamp_seconds", "When a sync last went well.", _times(connections, "last_success")),
-        Metric("error_timestamp_seconds", "When something last went wrong.", _errors(connections)),
-        Metric("records", "Records that the ledger holds.", tuple(_records(connections))),
-        Metric("last_run_timestamp_seconds", "When a run last ended.", _single(last and _seconds(last["ended_at"]))),
+        Metric("pull_timestamp_seconds", "When a page was last pulled.", _times(health, _pulled_at)),
+        Metric("success_timestamp_seconds", "When a sync last went well.", _times(health, _succeeded_at)),
+        Metric("error_timestamp_seconds", "When something last went wrong.", _times(health, _failed_at)),
+        Metric("records", "Records that the ledger holds.", tuple(_records(health.connections))),
+        Metric("last_run_timestamp_seconds", "When a run last ended.", _single(_ended_at(last))),
         Metric("last_run_exit_code", "How it ended; -1 if it was killed.", _single(_exit(last))),
-        Metric("last_run_failed", "1 if it failed.", _single(last and float(last["failed"]))),
-        Metric("conflicts", "Fields where a person wrote something else.", _counts(told["conflicts"], connections)),
-        Metric("quarantined_changes", "Changes that the CRM refused.", _counts(told["quarantine"], connections)),
-        Metric("parked_changes", "Of these, those that are not tried again.", _counts(parked, connections)),
-        Metric("overwritten_values", "Values of a person that stand overwritten.", _counts(overwritten, connections)),
-        Metric("unsettled_changes", "Changes that were sent and whose fate is unknown.", _unsettled(told)),
-        Metric("review", "Records that refloop left for a person to decide.", _by(told, "review", "doubt")),
-        Metric("referrals", "Referrals that count.", _by(told, "by_status", "status")),
-        Metric("quota_limit_calls", "Calls that the account allows a day.", _values(quota, "limit")),
+        Metric("last_run_failed", "1 if it failed.", _single(float(last.failed) if last else None)),
+        Metric(
+            "conflicts",
+            "Fields where a person wrote something else.",
+            _counts(health, (found.conflict.ref for found in health.conflicts)),
+        ),
+        Metric("quarantined_changes", "Changes that the CRM refused.", _counts(health, (ref for ref, _ in refused))),
+        Metric(
+            "parked_changes",
+            "Of these, those that are not tried again.",
+            _counts(health, (ref for ref, parked in refused if parked)),
+        ),
+        Metric(
+            "overwritten_values",
+            "Values of a person that stand overwritten.",
+            _counts(health, (one.ref for one in summary.overwritten)),
+        ),
+        Metric("unsettled_changes", "Changes that were sent and whose fate is unknown.", _unsettled(health)),
+        Metric("review", "Records that refloop left for a person to decide.", _by("doubt", summary.review.items())),
+        Metric("referrals", "Referrals that count.", _by("status", summary.by_status.items())),
+        Metric(
+            "quota_limit_calls",
+            "Calls that the account allows a day.",
+            _by("connection", ((account.connection, account.limit) for account in quota)),
+        ),
         Metric("quota_used_calls", "Calls of the day, as the CRM last said.", tuple(_used(quota))),
-        Metric("backup_timestamp_seconds", "When the newest backup was made.", _single(_at(backup))),
-        Metric("run_in_progress", "1 while a run works on the ledger.", (({}, float(told["working"] is not None)),)),
+        Metric("backup_timestamp_seconds", "When the newest backup was made.", _single(_backed_up_at(health.backup))),
+        Metric("run_in_progress", "1 while a run works on the ledger.", (({}, float(health.working is not None)),)),
     ]
 
 
@@ -91,63 +107,63 @@ def _quoted(text: str) -> str:
     return _escaped(text).replace('"', '\\"')
 
 
-Samples = tuple[tuple[Labels, float], ...]
+def _times(health: Health, of: Callable[[ConnectionHealth], datetime | None]) -> Samples:
+    moments = [(found.pulled.connection, of(found)) for found in health.connections]
+    return tuple(({"connection": name}, moment.timestamp()) for name, moment in moments if moment)
 
 
-def _seconds(at: str) -> float:
-    return parse_time(at).timestamp()
+def _pulled_at(found: ConnectionHealth) -> datetime | None:
+    return found.pulled.at
 
 
-def _at(backup: Row | None) -> float | None:
-    return _seconds(backup["at"]) if backup and backup["at"] else None
+def _succeeded_at(found: ConnectionHealth) -> datetime | None:
+    return found.last_success
 
 
-def _exit(last: Row | None) -> float | None:
+def _failed_at(found: ConnectionHealth) -> datetime | None:
+    return found.last_error.at if found.last_error else None
+
+
+def _ended_at(last: LastSync | None) -> float | None:
+    return last.ended_at.timestamp() if last else None
+
+
+def _backed_up_at(backup: NewestBackup | None) -> float | None:
+    return backup.at.timestamp() if backup and backup.at else None
+
+
+def _exit(last: LastSync | None) -> float | None:
     if last is None:
         return None
-    return -1 if last["exit"] is None else float(last["exit"])
+    return -1 if last.run.exit is None else float(last.run.exit)
 
 
 def _single(value: float | None) -> Samples:
     return () if value is None else (({}, value),)
 
 
-def _values(rows: Iterable[Row], column: str) -> Samples:
-    return tuple(({"connection": row["connection"]}, float(row[column])) for row in rows)
+def _records(connections: Iterable[ConnectionHealth]) -> Iterator[tuple[Labels, float]]:
+    for pulled in (found.pulled for found in connections):
+        for kind, count in (("lead", pulled.leads), ("contact", pulled.contacts), ("deal", pulled.deals)):
+            yield {"connection": pulled.connection, "kind": kind}, float(count)
 
 
-def _times(rows: Iterable[Row], column: str) -> Samples:
-    return tuple(({"connection": row["connection"]}, _seconds(row[column])) for row in rows if row[column])
+def _counts(health: Health, refs: Iterable[Ref]) -> Samples:
+    """How many of the records each connection has, 0 included: an alert needs to see that it is over."""
+    counts = {found.pulled.connection: 0 for found in health.connections}
+    return _by("connection", {**counts, **Counter(ref.connection for ref in refs)}.items())
 
 
-def _errors(rows: Iterable[Row]) -> Samples:
-    return _times(({"connection": row["connection"], "at": (row["last_error"] or {}).get("at")} for row in rows), "at")
+def _unsettled(health: Health) -> Samples:
+    counts = {found.pulled.connection: 0 for found in health.connections}
+    return _by("connection", {**counts, **health.unsettled}.items())
 
 
-def _records(rows: Iterable[Row]) -> Iterator[tuple[Labels, float]]:
-    for row in rows:
-        for kind in ("lead", "contact", "deal"):
-            yield {"connection": row["connection"], "kind": kind}, float(row[f"{kind}s"])
+def _by(label: str, counts: Iterable[tuple[str, int]]) -> Samples:
+    return tuple(({label: str(name)}, float(count)) for name, count in counts)
 
 
-def _counts(rows: Iterable[Row], connections: Iterable[Row]) -> Samples:
-    """How many rows each connection has, 0 included: an alert needs to see that it is over."""
-    counts = {row["connection"]: 0 for row in connections}
-    for row in rows:
-        counts[row["connection"]] = counts.get(row["connection"], 0) + 1
-    return tuple(({"connection": name}, float(count)) for name, count in counts.items())
-
-
-def _unsettled(told: Row) -> Samples:
-    counts = {row["connection"]: 0 for row in told["connections"]} | told["unsettled"]
-    return tuple(({"connection": name}, float(count)) for name, count in counts.items())
-
-
-def _by(told: Row, what: str, label: str) -> Samples:
-    return tuple(({label: name}, float(count)) for name, count in told["summary"][what].items())
-
-
-def _used(quota: Iterable[Row]) -> Iterator[tuple[Labels, float]]:
-    for row in quota:
-        yield {"connection": row["connection"], "by": "refloop"}, float(row["ours_day"])
-        yield {"connection": row["connection"], "by": "others"}, float(row["others"])
+def _used(quota: Iterable[Quota]) -> Iterator[tuple[Labels, float]]:
+    for account in quota:
+        yield {"connection": account.connection, "by": "refloop"}, float(account.ours_day)
+        yield {"connection": account.connection, "by": "others"}, float(account.others)

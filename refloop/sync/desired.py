@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 from refloop.ledger import summaries
@@ -17,12 +16,11 @@ from refloop.mapping.fields import (
     deal_view,
     desired_for_buyer,
     desired_for_referrer,
-    news,
     person_view,
+    referrer_view,
 )
 from refloop.mapping.policy import Policy
-from refloop.mapping.stages import OPEN
-from refloop.model import Kind, Record, Ref, Status
+from refloop.model import Kind, Record, Ref
 
 
 class DesiredState:
@@ -77,31 +75,11 @@ class DesiredState:
         return views
 
     def _referrer_view(self, names: Sequence[str], connection: str) -> ReferrerView | None:
-        counting = [item for name in names for item in summaries.standings_of(self._ledger, name)]
-        if not counting:
-            return None
-        latest = max(counting, key=lambda item: (item.at, item.referral))
-        currency = self._currency(connection)
-        won = [summaries.won_amounts(self._ledger, name) for name in names]
-        return ReferrerView(
-            sent=len(counting),
-            open=sum(item.status in OPEN for item in counting),
-            won=sum(item.status is Status.WON for item in counting),
-            amount=_in_currency(won, currency),
-            news=news(latest.label, latest.status, latest.at),
-            news_at=latest.at,
+        return referrer_view(
+            [item for name in names for item in summaries.standings_of(self._ledger, name)],
+            [summaries.won_amounts(self._ledger, name) for name in names],
+            self._currency(connection),
         )
 
     def _currency_of(self, connection: str) -> str | None:
         return self._policy.plan.currencies.get(connection) or summaries.usual_currency(self._ledger, connection)
-
-
-def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None) -> Decimal | None:
-    """Amounts of different currencies are never added up; where nothing says which one counts, a single one does."""
-    sums: dict[str, Decimal] = {}
-    for by_currency in amounts:
-        for name, amount in by_currency.items():
-            sums[name] = sums.get(name, Decimal(0)) + amount
-    if currency is None and len(sums) == 1:
-        return next(iter(sums.values()))
-    return sums.get(currency or "")

@@ -11,7 +11,7 @@ from typing import TextIO
 from refloop.atomic_file import is_regular, replacing
 from refloop.errors import DataError, DiskError, StalePlan
 from refloop.ledger.store import Ledger
-from refloop.model import Change, FieldSpec, Ref, canonical
+from refloop.model import FieldChange, FieldSpec, Ref, canonical
 
 FORMAT = 1
 _NO_PLAN = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
@@ -25,7 +25,7 @@ class PlanHeader:
     position: int
 
 
-def save_plan(path: Path, ledger: Ledger, changes: Iterable[Change]) -> int:
+def save_plan(path: Path, ledger: Ledger, changes: Iterable[FieldChange]) -> int:
     """Writes a private plan file and returns how many changes it holds. Raises DiskError.
 
     The file appears when it is whole: half a plan would look like a plan.
@@ -43,7 +43,7 @@ def save_plan(path: Path, ledger: Ledger, changes: Iterable[Change]) -> int:
     return count
 
 
-def _write(file: TextIO, ledger: Ledger, changes: Iterable[Change]) -> int:
+def _write(file: TextIO, ledger: Ledger, changes: Iterable[FieldChange]) -> int:
     header = {"refloop_plan": FORMAT, "ledger": ledger.identity, "position": ledger.position()}
     file.write(json.dumps(header) + "\n")
     count = 0
@@ -53,7 +53,7 @@ def _write(file: TextIO, ledger: Ledger, changes: Iterable[Change]) -> int:
     return count
 
 
-def as_row(change: Change) -> dict[str, object]:
+def as_row(change: FieldChange) -> dict[str, object]:
     """A change as JSON shows it, in plan files and for scripts."""
     return {
         "record": str(change.ref),
@@ -64,7 +64,7 @@ def as_row(change: Change) -> dict[str, object]:
     }
 
 
-def load_plan(path: Path, ledger: Ledger, specs: Mapping[str, FieldSpec]) -> Iterator[Change]:
+def load_plan(path: Path, ledger: Ledger, specs: Mapping[str, FieldSpec]) -> Iterator[FieldChange]:
     """The changes of a plan file, streamed, after its header was checked.
 
     Raises DataError with the line for a file that is no plan, StalePlan when the ledger has moved on.
@@ -103,7 +103,7 @@ def _check(path: Path, line: str, ledger: Ledger) -> None:
         )
 
 
-def _change(path: Path, number: int, line: str, specs: Mapping[str, FieldSpec]) -> Change:
+def _change(path: Path, number: int, line: str, specs: Mapping[str, FieldSpec]) -> FieldChange:
     try:
         row = json.loads(line)
         ref, spec, why = Ref.parse(row["record"]), specs[row["field"]], str(row["why"])
@@ -111,7 +111,7 @@ def _change(path: Path, number: int, line: str, specs: Mapping[str, FieldSpec]) 
         if ref.kind not in spec.kinds or not (_is_value(spec, before) and _is_value(spec, after)):
             raise ValueError(line)
         f"{ref}{before}{after}{why}".encode()  # half a surrogate pair is no text
-        return Change(ref, spec, before, after, why)
+        return FieldChange(ref, spec, before, after, why)
     except _NO_PLAN:
         raise DataError(
             f"{path}, line {number}: not a change", remedy="Make a new plan with `refloop plan -o FILE`."

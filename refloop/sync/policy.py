@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from refloop.config import Config
+from refloop.connectors.base import Currency
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS
 from refloop.mapping.policy import CreditRules, MatchRules, PlanRules, Policy, PullRules, StatusRules
@@ -20,7 +21,10 @@ def policy_of(config: Config) -> Policy:
         status=StatusRules(status_words(config.matching.statuses)),
         plan=PlanRules(
             prefix=config.fields.prefix,
-            currencies={name: getattr(settings, "currency", None) for name, settings in connections.items()},
+            currencies={
+                name: settings.currency if isinstance(settings, Currency) else None
+                for name, settings in connections.items()
+            },
         ),
         pull=PullRules(
             {name: json.dumps(settings.reading(), sort_keys=True) for name, settings in connections.items()}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from refloop.connectors.base import Connector, Recalls
+from refloop.connectors.base import Connector, Recalls, push_changes
 from refloop.connectors.http.fence import fenced
 from refloop.ledger.queue import Topic, dequeue, enqueue
 from refloop.ledger.receipts import forget_intent, intend, keep_conflicts, keep_receipts, unsettled
 from refloop.mapping.changes import RecordPlan
-from refloop.model import Change, Receipt, Ref, Verdict
+from refloop.model import Change, FieldChange, Receipt, Ref, Verdict
 from refloop.sync.context import RunContext
 from refloop.sync.plan import Planner
 
@@ -34,8 +34,8 @@ class Pusher:
             refs = sorted({change.ref for change in changes})
             fields = sorted({change.field for change in changes}, key=lambda spec: spec.name)
             held = connector.read(refs, fields)
-            receipts = [receipt for change in changes if (receipt := _settled(change, held.get(change.ref)))]
-            receipts = _recalled(connector, receipts)
+            settled = [(change, receipt) for change in changes if (receipt := _settled(change, held.get(change.ref)))]
+            receipts = _recalled(connector, settled)
             with self._ledger.writing():
                 kept = keep_receipts(self._ledger, self._context.run, receipts, self._context.clock())
                 forget_intent(self._ledger, changes)
@@ -79,7 +79,7 @@ class Pusher:
         again: set[Ref] = set()
         self._ledger.check_lease()
         with fenced(self._ledger.check_lease):
-            for receipt in connector.push(changes):
+            for receipt in push_changes(connector, changes):
                 kept.append(receipt)
                 self._ledger.check_lease()
                 if receipt.verdict in _AGAIN:
@@ -103,16 +103,16 @@ class Pusher:
         return len(conflicts)
 
 
-def _recalled(connector: Connector, receipts: Sequence[Receipt]) -> list[Receipt]:
+def _recalled(connector: Connector, settled: Sequence[tuple[FieldChange, Receipt]]) -> list[Receipt]:
     """The receipts, those of changes that arrived with what they overwrote, where the connector can tell."""
-    arrived = [receipt.change for receipt in receipts if receipt.verdict is Verdict.WRITTEN]
+    arrived = [change for change, receipt in settled if receipt.verdict is Verdict.WRITTEN]
     if not arrived or not isinstance(connector, Recalls):
-        return list(receipts)
+        return [receipt for _, receipt in settled]
     told = iter(connector.recall(arrived))
-    return [next(told) if receipt.verdict is Verdict.WRITTEN else receipt for receipt in receipts]
+    return [next(told) if receipt.verdict is Verdict.WRITTEN else receipt for _, receipt in settled]
 
 
-def _settled(change: Change, held: Mapping[str, str] | None) -> Receipt | None:
+def _settled(change: FieldChange, held: Mapping[str, str] | None) -> Receipt | None:
     """What reading back says about a change that was perhaps sent; None when it was not."""
     if held is None:
         return Receipt(change, Verdict.REFUSED, None, "the record is gone")

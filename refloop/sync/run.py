@@ -30,7 +30,7 @@ from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.store import Ledger
 from refloop.ledger.undo import keep_undone
 from refloop.mapping.policy import Policy
-from refloop.model import Change, Span
+from refloop.model import FieldChange, Problem, Span
 from refloop.sync.context import Budget, Progress, RunContext, no_progress
 from refloop.sync.plan import Planner
 from refloop.sync.pull import Puller
@@ -88,7 +88,7 @@ class Runner:
         budget = Budget(self._clock() + task.max_runtime if task.max_runtime else None)
         return self._journalled(task.command, lambda run: run.work(task), budget)
 
-    def apply(self, changes: Sequence[Change], *, take_over: bool = False) -> Report:
+    def apply(self, changes: Sequence[FieldChange], *, take_over: bool = False) -> Report:
         """Writes exactly these changes, after reading that each record still holds what the plan saw.
 
         Raises StalePlan, with nothing written anywhere, when one does not; ConfigError when another ledger has written
@@ -96,7 +96,7 @@ class Runner:
         """
         return self._journalled("apply", lambda run: run.apply(changes, take_over=take_over))
 
-    def undo(self, changes: Sequence[Change]) -> Report:
+    def undo(self, changes: Sequence[FieldChange]) -> Report:
         """Takes back what a run wrote (see `refloop.ledger.undo.undoing`), where the field still holds it.
 
         What is undone is not written again until the ledger wants something else there. A code that a person had typed
@@ -108,7 +108,7 @@ class Runner:
         report = Report(start_run(self._ledger, command, __version__, self._clock()))
         context = RunContext(self._ledger, report.run, self._policy, self._clock, budget, self._progress)
         code: int = Exit.BUG
-        raised: list[str] = []
+        raised: list[str] = []  # what ended the run, and is no connection's
         try:
             work(_Run(context, report, self._connections))
             code = report.exit
@@ -126,7 +126,8 @@ class Runner:
             raised = [f"{Exit.BUG.meaning} ({type(error).__name__})"]  # its own words may hold a person's data
             raise
         finally:
-            problems = [*(f"{name}: {error.message}" for name, error in report.problems), *raised]
+            problems = [Problem(name, error.message) for name, error in report.problems]
+            problems += [Problem("", message) for message in raised]
             end_run(self._ledger, report.run, code, report.counts, problems, self._clock())
         return report
 
@@ -152,7 +153,7 @@ class _Run:
                 self._guard(task)
                 self._each(connectors, lambda name, crm: self._push(task, name, crm))
 
-    def apply(self, changes: Sequence[Change], *, take_over: bool) -> None:
+    def apply(self, changes: Sequence[FieldChange], *, take_over: bool) -> None:
         planned = _by_connection(changes)
         with self._report.counting_unsent(planned), self._connected() as connectors:
             if self._report.problems:
@@ -165,7 +166,7 @@ class _Run:
                 _refuse_moved(connectors[name], part)
             self._send(connectors, changes)
 
-    def undo(self, changes: Sequence[Change]) -> None:
+    def undo(self, changes: Sequence[FieldChange]) -> None:
         with self._report.counting_unsent(_by_connection(changes)), self._connected() as connectors:
             with self._ledger.writing():
                 keep_undone(self._ledger, self._report.run, changes)
@@ -175,7 +176,7 @@ class _Run:
             self._each(connectors, self._settle)
             self._send(connectors, self._not_done(changes))
 
-    def _not_done(self, changes: Sequence[Change]) -> list[Change]:
+    def _not_done(self, changes: Sequence[FieldChange]) -> list[FieldChange]:
         """Those that are not what was written last: what was just settled is not to be written down as sent again."""
         wrote = all_written(self._ledger, {change.ref for change in changes})
         return [
@@ -184,7 +185,7 @@ class _Run:
             if wrote.get(change.ref, {}).get(change.field.name, change.before) != change.after
         ]
 
-    def _send(self, connectors: Mapping[str, Connector], changes: Sequence[Change]) -> None:
+    def _send(self, connectors: Mapping[str, Connector], changes: Sequence[FieldChange]) -> None:
         planned = _by_connection(changes)
 
         def send(name: str, connector: Connector) -> None:
@@ -282,14 +283,14 @@ class _Run:
             )
 
 
-def _by_connection(changes: Sequence[Change]) -> dict[str, list[Change]]:
-    found: dict[str, list[Change]] = {}
+def _by_connection(changes: Sequence[FieldChange]) -> dict[str, list[FieldChange]]:
+    found: dict[str, list[FieldChange]] = {}
     for change in changes:
         found.setdefault(change.ref.connection, []).append(change)
     return found
 
 
-def _refuse_moved(connector: Connector, changes: Sequence[Change]) -> None:
+def _refuse_moved(connector: Connector, changes: Sequence[FieldChange]) -> None:
     for start in range(0, len(changes), READ_AT_ONCE):
         part = changes[start : start + READ_AT_ONCE]
         fields = sorted({change.field for change in part}, key=lambda spec: spec.name)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from refloop.errors import Exit, RefloopError
-from refloop.model import Change
+from refloop.model import FieldChange
 
 _ATTENTION = ("conflicts", "refused", "parked", "unknown", "moved", "overwrote")
 
@@ -57,7 +57,7 @@ class Report:
             self.add(name, part.counts)
 
     @contextmanager
-    def counting_unsent(self, planned: Mapping[str, Sequence[Change]]) -> Iterator[None]:
+    def counting_unsent(self, planned: Mapping[str, Sequence[FieldChange]]) -> Iterator[None]:
         """Counts as unsent, however it ends, those of the planned changes that were not even begun."""
         try:
             yield

@@ -6,8 +6,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from refloop.connectors.base import Connector, Recalls
-from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Since, Verdict
+from refloop.connectors.base import Connector, Recalls, WritesLinks, push_changes
+from refloop.model import (
+    LINKED,
+    Change,
+    FieldChange,
+    FieldSpec,
+    FieldType,
+    Kind,
+    LinkChange,
+    Receipt,
+    Ref,
+    Relation,
+    Since,
+    Verdict,
+)
 from refloop.testing.contract_pull import HOUR, ODD_TEXTS, everything, going_on
 from refloop.testing.contract_setup import ContractBase
 from refloop.testing.seen import Seen
@@ -24,8 +37,8 @@ ODD_VALUES = [
 ]
 
 
-def _change(ref: Ref, field: FieldSpec, after: str | None, before: str | None = None) -> Change:
-    return Change(ref, field, before, after, "contract")
+def _change(ref: Ref, field: FieldSpec, after: str | None, before: str | None = None) -> FieldChange:
+    return FieldChange(ref, field, before, after, "contract")
 
 
 def _verdicts(receipts: list[Receipt]) -> list[Verdict]:
@@ -39,7 +52,9 @@ def _people(world: World, count: int) -> list[Ref]:
 
 def _recalled(connector: Connector, change: Change) -> Receipt | None:
     """What a connector says that looks back at a write of unknown fate; None for one that need not."""
-    return next(iter(connector.recall([change]))) if isinstance(connector, Recalls) else None
+    if not isinstance(connector, Recalls) or not isinstance(change, FieldChange):
+        return None
+    return next(iter(connector.recall([change])))
 
 
 class PushContract(ContractBase):
@@ -220,6 +235,44 @@ class PushContract(ContractBase):
         assert set(_verdicts(list(world.connector().push(changes)))) <= {Verdict.PRESENT, Verdict.WRITTEN}
         assert [world.stored(ref, fields[0]) for ref in refs] == ["ANNA"] * len(refs)
         assert [len(world.writes(ref)) for ref in refs] == [1] * len(refs)
+
+    def test_a_link_is_written_only_by_who_declares_that_it_writes_links(
+        self, world: World, connector: Connector, fields: Fields
+    ) -> None:
+        deal, (person, other) = world.create(Kind.DEAL, Draft(title="Deal")), _people(world, 2)
+        link = LinkChange(deal, Relation.ASSOCIATED_WITH, person, None, LINKED, "contract")
+        changes: list[Change] = [_change(person, fields[0], "ANNA"), link, _change(other, fields[0], "ANNA")]
+        receipts = list(push_changes(connector, changes))
+        assert [receipt.change for receipt in receipts] == changes
+        writes = isinstance(connector, WritesLinks)
+        expected = Verdict.WRITTEN if writes else Verdict.REFUSED
+        assert _verdicts(receipts) == [Verdict.WRITTEN, expected, Verdict.WRITTEN]
+        assert writes or receipts[1].reason
+        linked = everything(world, fields).linked(deal, Relation.ASSOCIATED_WITH)
+        assert linked == ({person} if writes else set())
+
+    def test_a_link_is_looked_at_before_it_is_written(self, world: World, connector: Connector, fields: Fields) -> None:
+        if not isinstance(connector, WritesLinks):
+            pytest.skip("this connector does not write links")
+        deal, other = (world.create(Kind.DEAL, Draft(title="Deal")) for _ in range(2))
+        person, gone = _people(world, 2)
+        world.associate(deal, person)
+        world.delete(gone)
+
+        def pushed(source: Ref, target: Ref, before: str | None, after: str | None) -> Verdict:
+            change = LinkChange(source, Relation.ASSOCIATED_WITH, target, before, after, "contract")
+            (receipt,) = push_changes(connector, [change])
+            assert receipt.change == change
+            return receipt.verdict
+
+        assert pushed(deal, person, None, LINKED) is Verdict.PRESENT
+        assert pushed(other, person, LINKED, None) is Verdict.PRESENT
+        assert pushed(other, gone, None, LINKED) is Verdict.REFUSED
+        assert pushed(deal, person, LINKED, None) is Verdict.WRITTEN
+        assert everything(world, fields).linked(deal, Relation.ASSOCIATED_WITH) == set()
+        assert pushed(deal, person, LINKED, None) is Verdict.PRESENT
+        assert pushed(deal, person, None, LINKED) is Verdict.WRITTEN
+        assert everything(world, fields).linked(deal, Relation.ASSOCIATED_WITH) == {person}
 
     def test_nothing_to_push_and_nothing_to_read(self, connector: Connector, fields: Fields) -> None:
         assert list(connector.push([])) == []

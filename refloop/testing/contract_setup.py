@@ -9,7 +9,7 @@ import pytest
 
 from refloop.connectors.base import Connector
 from refloop.errors import AuthError
-from refloop.model import Change, Everything, FieldSpec, Finding, Level, Verdict
+from refloop.model import Everything, FieldChange, FieldSpec, Finding, Level, Verdict
 from refloop.testing.world import Draft, World, contract_fields
 
 
@@ -69,7 +69,7 @@ class SetupContract(ContractBase):
             lambda: list(stranger.provision(ours)),
             lambda: list(stranger.unprovision(ours)),
             lambda: list(stranger.pull(ours, Everything())),
-            lambda: list(stranger.push([Change(ref, ours[0], None, "ANNA", "test")])),
+            lambda: list(stranger.push([FieldChange(ref, ours[0], None, "ANNA", "test")])),
             lambda: stranger.read([ref], ours),
         ):
             with pytest.raises(AuthError) as refused:
@@ -145,7 +145,7 @@ class SetupContract(ContractBase):
         assert errors(connector.provision(ours)) == []
         assert errors(world.connector().check(ours)) == []
         ref = world.create(world.kinds[0], Draft(title="Acme"))
-        receipts = list(connector.push([Change(ref, ours[0], None, "ANNA", "test")]))
+        receipts = list(connector.push([FieldChange(ref, ours[0], None, "ANNA", "test")]))
         assert [receipt.verdict for receipt in receipts] == [Verdict.WRITTEN]
         assert world.stored(ref, ours[0]) == "ANNA"
 

@@ -140,6 +140,24 @@ class MemoryApi:
             raise Broken
         return errors
 
+    def api_links(self, token: str, refs: Sequence[Ref]) -> Mapping[Ref, set[Ref]]:
+        """The persons of each deal."""
+        self._admit(token, "links")
+        ends = [(deal, person) for deal, relation, person in self._links if relation is Relation.ASSOCIATED_WITH]
+        return {ref: {person for deal, person in ends if deal == ref} for ref in refs}
+
+    def api_link(self, token: str, deal: Ref, person: Ref, *, linked: bool) -> str:
+        """Makes a person a part of a deal, or ends that; gives the error, "" when there is none."""
+        self._admit(token, "link")
+        if any(ref not in self._rows or self._rows[ref].record.deleted for ref in (deal, person)):
+            return "the record is gone"
+        if linked:
+            self._link(deal, Relation.ASSOCIATED_WITH, person)
+        else:
+            self._links.pop((deal, Relation.ASSOCIATED_WITH, person), None)
+        self._update(deal)
+        return ""
+
     def _admit(self, token: str, endpoint: str) -> None:
         self.calls[endpoint] += 1
         if token != TOKEN:

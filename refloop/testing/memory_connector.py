@@ -11,13 +11,15 @@ from typing import ClassVar
 from refloop.config import ConnectionSettings
 from refloop.errors import LedgerError
 from refloop.model import (
+    LINKED,
     Between,
-    Change,
     Cursor,
     Everything,
+    FieldChange,
     FieldSpec,
     Finding,
     Level,
+    LinkChange,
     Named,
     Page,
     Receipt,
@@ -108,8 +110,8 @@ class MemoryConnector:
         for page in self._span(span):
             yield replace(page, records=tuple(_with_found(record, names) for record in page.records))
 
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
-        by_ref: dict[Ref, list[Change]] = {}
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
+        by_ref: dict[Ref, list[FieldChange]] = {}
         for change in changes:
             by_ref.setdefault(change.ref, []).append(change)
         fates: dict[int, Receipt] = {}
@@ -119,6 +121,19 @@ class MemoryConnector:
             fates |= {id(receipt.change): receipt for receipt in self._settle(batch)}
         for change in changes:
             yield fates[id(change)]
+
+    def push_links(self, changes: Sequence[LinkChange]) -> Iterator[Receipt]:
+        for change in changes:
+            there = change.target in self._crm.api_links(self._token.value, [change.ref])[change.ref]
+            found = LINKED if there else None
+            if found == change.after:
+                yield Receipt(change, Verdict.PRESENT, found)
+            elif found != change.before:
+                yield Receipt(change, Verdict.MOVED, found)
+            else:
+                linked = change.after is not None
+                error = self._crm.api_link(self._token.value, change.ref, change.target, linked=linked)
+                yield Receipt(change, Verdict.REFUSED if error else Verdict.WRITTEN, reason=error)
 
     def read(self, refs: Sequence[Ref], fields: Sequence[FieldSpec]) -> Values:
         names = {field.name for field in fields}
@@ -186,7 +201,7 @@ class MemoryConnector:
             if is_last:
                 return
 
-    def _settle(self, batch: Mapping[Ref, list[Change]]) -> Iterator[Receipt]:
+    def _settle(self, batch: Mapping[Ref, list[FieldChange]]) -> Iterator[Receipt]:
         """Looks, writes what may be written, and says what became of each change."""
         held = self._crm.api_read(self._token.value, list(batch))
         verdicts = {id(change): _look(change, held) for changes in batch.values() for change in changes}
@@ -215,17 +230,20 @@ class MemoryConnector:
 class RecallingConnector(MemoryConnector):
     """For a CRM that takes no conditions: looks afterwards what it wrote over."""
 
-    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def recall(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         history = self._crm.api_history(self._token.value, [change.ref for change in changes])
         for change in changes:
             _ours, before = [*history.get(change.ref, {}).get(change.field.name, ()), None, None][:2]
             overwrote = before != change.before
             yield Receipt(change, Verdict.WRITTEN, before if overwrote else None, overwrote=overwrote)
 
-    def _settle(self, batch: Mapping[Ref, list[Change]]) -> Iterator[Receipt]:
+    def _settle(self, batch: Mapping[Ref, list[FieldChange]]) -> Iterator[Receipt]:
         for receipt in super()._settle(batch):
-            is_written = receipt.verdict is Verdict.WRITTEN
-            yield next(self.recall([receipt.change])) if is_written else receipt
+            change = receipt.change
+            if isinstance(change, FieldChange) and receipt.verdict is Verdict.WRITTEN:
+                yield from self.recall([change])
+            else:
+                yield receipt
 
     def _write(self, values: Held, seen: Held) -> tuple[Mapping[Ref, str], bool]:  # noqa: ARG002 - of no use here
         return super()._write(values, {})
@@ -235,7 +253,7 @@ def _with_found(record: Record, names: Set[str]) -> Record:
     return replace(record, found={name: value for name, value in record.found.items() if name in names})
 
 
-def _look(change: Change, held: Values) -> Verdict:
+def _look(change: FieldChange, held: Values) -> Verdict:
     """The verdict before anything is sent; WRITTEN for what is to be."""
     if change.ref not in held:
         return Verdict.REFUSED
@@ -245,7 +263,7 @@ def _look(change: Change, held: Values) -> Verdict:
     return Verdict.WRITTEN if found == change.before else Verdict.MOVED
 
 
-def _receipt(change: Change, verdict: Verdict, found: str | None, fate: tuple[str, bool]) -> Receipt:
+def _receipt(change: FieldChange, verdict: Verdict, found: str | None, fate: tuple[str, bool]) -> Receipt:
     error, broken = fate
     if verdict is Verdict.REFUSED:
         return Receipt(change, verdict, reason="the record is gone")

@@ -10,7 +10,7 @@ from refloop.errors import Exit
 from refloop.ledger import open_ledger
 from refloop.ledger.receipts import intend
 from refloop.ledger.runs import start_run
-from refloop.model import Change, FieldSpec, FieldType, Kind, Ref
+from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Ref
 from refloop_sandbox import faults
 from tests.cli.conftest import NOON, Answer, Office, fill, plain
 from tests.cli.test_golden import same
@@ -93,7 +93,7 @@ def test_a_day_at_the_office_for_scripts(office: Office) -> None:
     start_run(ledger, "sync", __version__, NOON)  # and was killed
     lost = FieldSpec("ref_why", "Why", FieldType.TEXT, (Kind.CONTACT,))
     with ledger.writing():
-        intend(ledger, 1, [Change(Ref("hs", Kind.CONTACT, ids["partner"]), lost, None, "x", "because")])
+        intend(ledger, 1, [FieldChange(Ref("hs", Kind.CONTACT, ids["partner"]), lost, None, "x", "because")])
     ledger.close()
 
     for words in (("status",), ("runs",), ("review",), ("referrals", "list"), ("ledger", "verify")):

@@ -20,12 +20,13 @@ from refloop.connectors.base import Connector
 from refloop.connectors.hubspot import HubSpot
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
 from refloop.model import (
-    Change,
     Cursor,
     Everything,
+    FieldChange,
     FieldSpec,
     FieldType,
     Kind,
+    Named,
     Page,
     Receipt,
     Ref,
@@ -98,6 +99,7 @@ def told(pages: list[Page]) -> Outcome:
     return {
         "records": sorted({str(record.ref) for page in pages for record in page.records}),
         "links": sorted({f"{link.source} {link.target}" for page in pages for link in page.links}),
+        "gone": sorted({str(ref) for page in pages for ref in page.gone}),
     }
 
 
@@ -109,7 +111,7 @@ def pushed(desk: Desk, connector: Connector) -> Outcome:
     """Writes a new value to each target. What is WRITTEN or PRESENT has to be there."""
     value = f"V-{next(desk.values)}"
     before = connector.read(desk.targets, [CODE])
-    changes = [Change(ref, CODE, before.get(ref, {}).get(CODE.name), value, "") for ref in desk.targets]
+    changes = [FieldChange(ref, CODE, before.get(ref, {}).get(CODE.name), value, "") for ref in desk.targets]
     receipts: list[Receipt] = []
     for receipt in connector.push(changes):
         receipts.append(receipt)  # noqa: PERF402 - what came before an exception counts
@@ -131,6 +133,10 @@ def since(desk: Desk) -> Span:
     return Since(desk.cursor)
 
 
+def named(desk: Desk) -> Span:
+    return Named(tuple(desk.targets))
+
+
 def at(part: str, method: str = "") -> Callable[[Asked], bool]:
     return lambda asked: part in asked.path and method in ("", asked.method)
 
@@ -147,6 +153,7 @@ HUBSPOT = {
     "search": Endpoint(at("/contacts/search"), partial(pulled, since), ("search", "/contacts")),
     "associations": Endpoint(at("/associations/"), partial(pulled, since), ("associations",)),
     "batch read": Endpoint(at("/batch/read"), read, ("batch read", "/batch/read")),
+    "named records": Endpoint(at("/batch/read"), partial(pulled, named), ("batch read", "/batch/read")),
     "batch update": Endpoint(at("/batch/update"), pushed, ("batch update", "/batch/update")),
     "properties": Endpoint(at("/properties/"), checked, ("properties",)),
 }
@@ -158,6 +165,7 @@ SALESFORCE = {
     "query": Endpoint(
         holds(b"queryAll"), partial(pulled, everything), ("composite", "queryAll", "Lead", "Contact", "Opportunity")
     ),
+    "named records": Endpoint(holds(b"queryAll"), partial(pulled, named), ("queryAll", "Lead")),
     "updated": Endpoint(
         holds(b"/updated"),
         partial(pulled, since),
@@ -350,7 +358,7 @@ def sound(found: Mapping[str, str]) -> None:
     assert len(found) == len(SHAPES)
 
 
-QUICK = ("log-in", "list", "search", "associations", "batch read", "batch update")
+QUICK = ("log-in", "list", "search", "associations", "batch read", "named records", "batch update")
 
 
 @pytest.mark.parametrize(

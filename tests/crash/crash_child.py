@@ -39,7 +39,7 @@ from refloop.connectors.http.deadline import DeadlineAdapter
 from refloop.errors import RefloopError
 from refloop.ledger import open_ledger
 from refloop.ledger.schema import migrations
-from refloop.model import Change, Receipt, Ref, Verdict
+from refloop.model import FieldChange, Receipt, Ref, Verdict
 from refloop.sync.push import Pusher
 from tests.command_tree import build_once
 from tests.crash.bench import WRITE
@@ -124,7 +124,7 @@ def no_outbox(*_: object) -> None:
     """Sends without having written down what."""
 
 
-def receipt_first(self: Pusher, name: str, connector: Any, changes: Sequence[Change]) -> set[Ref]:
+def receipt_first(self: Pusher, name: str, connector: Any, changes: Sequence[FieldChange]) -> set[Ref]:
     """Writes down that it was done, and then does it."""
     self._keep(name, [Receipt(change, Verdict.WRITTEN, change.after) for change in changes])
     list(connector.push(changes))

@@ -25,14 +25,14 @@ from refloop.ledger.records import record_of
 from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.schema import APPLICATION_ID, migrations
 from refloop.ledger.undo import keep_undone, undoing, undone_values
-from refloop.model import Change, Conflict, Link, Receipt, Ref, Relation, Verdict
+from refloop.model import Conflict, FieldChange, Link, Problem, Receipt, Ref, Relation, Verdict
 from tests.ledger.samples import DAY, TEXT, keep, lead, queued, record
 
 SPECS = {TEXT.name: TEXT}
 
 
-def change(ref: Ref, before: str | None = None, after: str | None = "new") -> Change:
-    return Change(ref, TEXT, before, after, "because")
+def change(ref: Ref, before: str | None = None, after: str | None = "new") -> FieldChange:
+    return FieldChange(ref, TEXT, before, after, "because")
 
 
 def receive(ledger: Ledger, verdict: Verdict, *, run: int = 1, found: str | None = None, **values: str | None) -> None:
@@ -82,7 +82,7 @@ def test_the_outbox_holds_the_latest_intent_of_a_field(ledger: Ledger) -> None:
 
 def test_fields_that_are_not_ours_any_more_hide_nobody(ledger: Ledger) -> None:
     """The prefix was changed while a call was under way: the old names come first in order, and stay."""
-    old = Change(lead(1), TEXT.__class__("a_code", "", TEXT.type, TEXT.kinds), None, "x", "because")
+    old = FieldChange(lead(1), TEXT.__class__("a_code", "", TEXT.type, TEXT.kinds), None, "x", "because")
     with ledger.writing():
         intend(ledger, 1, [old, change(lead(2))])
     assert unsettled(ledger, "crm", SPECS, 1) == [change(lead(2))]
@@ -97,7 +97,7 @@ def overwrite(
     assert keep_receipts(ledger, run, [receipt], DAY) == {"written": 1, "overwrote": 1}
 
 
-def put_back(ledger: Ledger, run: int, by: int) -> list[Change]:
+def put_back(ledger: Ledger, run: int, by: int) -> list[FieldChange]:
     """Undoes a run, as the run `by`: every write arrives."""
     changes = list(undoing(ledger, run, SPECS))
     with ledger.writing():
@@ -126,8 +126,8 @@ def test_what_was_overwritten_can_be_put_back_and_is_not_ours(ledger: Ledger, he
     assert kept.found.get("ref_code") == hers
 
 
-def change_of(ref: Ref, before: str | None, after: str | None, why: str) -> Change:
-    return Change(ref, TEXT, before, after, why)
+def change_of(ref: Ref, before: str | None, after: str | None, why: str) -> FieldChange:
+    return FieldChange(ref, TEXT, before, after, why)
 
 
 def test_putting_back_can_be_undone_and_redone(ledger: Ledger) -> None:
@@ -266,9 +266,9 @@ def test_a_conflict_keeps_the_run_that_found_it_first(ledger: Ledger) -> None:
 def test_a_run_is_opened_and_closed(ledger: Ledger) -> None:
     run = start_run(ledger, "sync", "0.1", DAY)
     assert start_run(ledger, "plan", "0.1", DAY) == run + 1
-    end_run(ledger, run, 3, {"crm": {"pulled": 2}}, ["crm: tired"], DAY)
+    end_run(ledger, run, 3, {"crm": {"pulled": 2}}, [Problem("crm", "tired")], DAY)
     rows = [(row["exit"], row["counts"], row["problems"]) for row in ledger.rows("SELECT * FROM runs ORDER BY run")]
-    assert rows == [(3, '{"crm": {"pulled": 2}}', '["crm: tired"]'), (None, "{}", "[]")]
+    assert rows == [(3, '{"crm": {"pulled": 2}}', '[{"connection": "crm", "message": "tired"}]'), (None, "{}", "[]")]
 
 
 @pytest.mark.parametrize("size", [0, 1, 999, 5000])

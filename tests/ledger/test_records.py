@@ -9,8 +9,8 @@ from decimal import Decimal
 import pytest
 
 from refloop.ledger import Ledger
-from refloop.ledger.records import cursor_of, merged_among, overlay, record_of, records_of
-from refloop.model import Link, Outcome, Ref, Relation
+from refloop.ledger.records import cursor_of, hash_of, merged_among, overlay, record_of, records_of, stored_hash_of
+from refloop.model import Link, Outcome, Owner, Ref, Relation
 from tests.ledger.samples import DAY, contact, deal, keep, lead, queued, record
 
 AWAY = Relation.ASSOCIATED_WITH
@@ -27,6 +27,7 @@ def test_a_record_comes_out_as_it_went_in(ledger: Ledger) -> None:
         amount=Decimal("1200.50"),
         currency="EUR",
         closed_at=DAY,
+        owner=Owner("005", "Zoë Owner"),
     )
     bare = record(lead(1))
     assert keep(ledger, whole, bare) == {"pulled": 2, "rejected": 0, "new": 2}
@@ -58,6 +59,7 @@ def test_only_what_changed_is_work(ledger: Ledger) -> None:
         {"currency": "EUR"},
         {"closed_at": DAY},
         {"deleted": True},
+        {"owner": Owner("005")},
         {"created_at": DAY - timedelta(days=1)},
     ],
     ids=lambda facts: next(iter(facts)),
@@ -67,6 +69,36 @@ def test_every_fact_counts(ledger: Ledger, facts: dict[str, object]) -> None:
     queued(ledger)
     assert keep(ledger, record(deal(1), hours=1, **facts))["changed"] == 1
     assert queued(ledger) == {deal(1)}
+
+
+def test_another_owner_is_news_and_so_is_another_name(ledger: Ledger) -> None:
+    keep(ledger, record(lead(1), owner=Owner("005", "Ann")))
+    for hours, owner in enumerate((Owner("006", "Ann"), Owner("006", "Anna"), Owner("006"), None), 1):
+        assert keep(ledger, record(lead(1), hours=hours, owner=owner))["changed"] == 1
+        assert keep(ledger, record(lead(1), hours=hours, owner=owner))["unchanged"] == 1
+        assert [item.owner for item in records_of(ledger, [lead(1)])] == [owner]
+
+
+def test_the_hash_of_a_record_without_an_owner_is_what_it_was_before_owners_were_kept(ledger: Ledger) -> None:
+    plain = record(lead(1), title="a", texts={"x": "y"})
+    assert hash_of(plain) == "8bcb55a0290df35c3ab5d99c6c4b64e3"
+    keep(ledger, plain, record(lead(2), owner=Owner("005")))
+    rows = {row["id"]: row for row in ledger.rows("SELECT * FROM records")}
+    assert {name: stored_hash_of(row) == row["hash"] for name, row in rows.items()} == {"1": True, "2": True}
+    ledger.execute("UPDATE records SET owner_name = 'x' WHERE id = '2'")
+    (row,) = ledger.rows("SELECT * FROM records WHERE id = '2'")
+    assert stored_hash_of(row) != row["hash"]
+
+
+def test_what_its_crm_shows_no_more_is_gone_and_keeps_what_was_known(ledger: Ledger) -> None:
+    keep(ledger, record(lead(1), title="a"), record(lead(2)))
+    queued(ledger)
+    keep(ledger, gone=(lead(1), lead(9)))
+    assert queued(ledger) == {lead(1)}
+    assert list(records_of(ledger, [lead(1), lead(9)])) == [record(lead(1), title="a", deleted=True)]
+    position = ledger.position()
+    keep(ledger, gone=(lead(1),))
+    assert (queued(ledger), ledger.position()) == (set(), position)
 
 
 def test_an_older_copy_is_ignored(ledger: Ledger) -> None:

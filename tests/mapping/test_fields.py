@@ -18,10 +18,11 @@ from refloop.mapping.fields import (
     desired_for_referrer,
     field_specs,
     news,
+    referrer_view,
     role_sentence,
     why_sentence,
 )
-from refloop.model import FieldType, Kind, Role, Status, canonical
+from refloop.model import FieldType, Kind, Role, Status, StatusChange, canonical
 
 AT = datetime(2026, 3, 12, 9, 30, 15, 999_999, tzinfo=UTC)
 SPECS = {spec.name: spec for spec in field_specs("ref")}
@@ -147,3 +148,33 @@ def test_news_names_the_buyer_the_status_and_the_day() -> None:
     assert news("Acme", Status.OPPORTUNITY, AT) == "Acme: In negotiation on 12 Mar 2026"
     assert news("", Status.LOST, AT) == "A referral: Lost on 12 Mar 2026"
     assert day(datetime(2026, 1, 5, tzinfo=UTC)) == "5 Jan 2026"
+
+
+def stood(name: str, status: Status, day: int) -> StatusChange:
+    return StatusChange(name, status, AT + timedelta(days=day), "why", f"Buyer {name}")
+
+
+@pytest.mark.parametrize(
+    ("won", "currency", "amount"),
+    [
+        ([], "EUR", None),
+        ([{"EUR": Decimal(5)}, {"EUR": Decimal(2)}], "EUR", Decimal(7)),
+        ([{"EUR": Decimal(5), "USD": Decimal(9)}], "USD", Decimal(9)),
+        ([{"EUR": Decimal(5)}], "USD", None),
+        ([{"EUR": Decimal(5)}, {"EUR": Decimal(1)}], None, Decimal(6)),
+        ([{"EUR": Decimal(5)}, {"USD": Decimal(1)}], None, None),
+    ],
+    ids=["nothing won", "one currency", "of two the one that counts", "another one", "not known", "not known of two"],
+)
+def test_a_referrer_is_told_in_one_currency(
+    won: list[dict[str, Decimal]], currency: str | None, amount: Decimal | None
+) -> None:
+    standings = [stood("a", Status.WON, 1), stood("b", Status.LOST, 3), stood("c", Status.ON_HOLD, 2)]
+    view = referrer_view(standings, won, currency)
+    assert view is not None
+    assert (view.sent, view.open, view.won, view.amount) == (3, 1, 1, amount)
+    assert view.news == f"Buyer b: Lost on {day(AT + timedelta(days=3))}"
+
+
+def test_who_referred_nobody_is_told_nothing() -> None:
+    assert referrer_view([], [], "EUR") is None

@@ -9,8 +9,9 @@ import pytest
 from rich.console import Console
 
 from refloop.commands import console
-from refloop.model import Change, FieldSpec, FieldType, Kind, Ref
-from refloop.report import text
+from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Ref
+from refloop.report.lines import say, table
+from refloop.report.text.plan import print_changes
 
 ACTING = [chr(code) for code in (*range(9), *range(11, 32), 127, *range(128, 160), 0x61C, 0x200E, 0x200F)]
 ACTING += [chr(code) for code in (*range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)]
@@ -22,9 +23,9 @@ FIELD = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD,))
 def test_lines_tables_and_changes_hold_nothing_that_acts(terminal_like: bool) -> None:
     page = io.StringIO()
     console = Console(file=page, force_terminal=terminal_like, color_system=None, width=10_000)
-    text.say(console, HOSTILE)
-    text.table(console, [{"code": HOSTILE}], ("code",))
-    text.changes(console, [Change(Ref("sf", Kind.LEAD, "1"), FIELD, HOSTILE, f"x\n  + {HOSTILE}", HOSTILE)])
+    say(console, HOSTILE)
+    table(console, ("code",), [[HOSTILE]])
+    print_changes(console, [FieldChange(Ref("sf", Kind.LEAD, "1"), FIELD, HOSTILE, f"x\n  + {HOSTILE}", HOSTILE)])
     printed = page.getvalue()
     assert not set(ACTING) & set(printed)
     assert "\\u001b" in printed

@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,8 +19,10 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initial
 
 from refloop.ledger.codes import reread_texts
 from refloop.ledger.receipts import written_values
-from refloop.mapping.policy import Policy
-from refloop.model import FieldSpec, Kind, Ref
+from refloop.mapping.attribution import Model
+from refloop.mapping.policy import CreditRules, Policy, StatusRules
+from refloop.mapping.stages import status_words
+from refloop.model import FieldSpec, Kind, Ref, Status
 from refloop.testing import Draft, World
 from tests.new_ledger import new_ledger
 from tests.sync.loop import MEMORY_DISK, POLICY, Loop, assert_balanced
@@ -34,6 +37,7 @@ TEXTS = (
     "ANNA-7K2X",
     "nothing to see here",
 )
+WORDS: tuple[Mapping[str, Status], ...] = ({}, {"open": Status.QUALIFIED}, {"open": Status.ON_HOLD})
 TYPED = ("ANNA-7K2Q", "bens4f6t", "WHAT-3V3R", "free words")
 
 Worlds = Callable[[ExitStack], Mapping[str, World]]
@@ -198,6 +202,13 @@ class LoopMachine(RuleBasedStateMachine):
     def pass_time(self, hours: int) -> None:
         for crm in self.loop.crms.values():
             crm.pass_time(timedelta(hours=hours))
+
+    @rule(
+        model=st.sampled_from(Model), words=st.sampled_from(({}, {"open": Status.QUALIFIED}, {"open": Status.ON_HOLD}))
+    )
+    def change_the_rules(self, model: Model, words: Mapping[str, Status]) -> None:
+        rules = StatusRules(status_words(words))
+        self.loop.policy = replace(self.loop.policy, credit=CreditRules(model), status=rules)
 
     # what goes wrong
 

@@ -7,7 +7,6 @@ what it had not committed is gone with its connection.
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -20,8 +19,8 @@ from typing import Any
 import pytest
 
 from refloop.ledger import Ledger, open_ledger, records
-from refloop.ledger.runs import INTERRUPTED
-from refloop.model import Kind, Page, Ref
+from refloop.ledger.runs import INTERRUPTED, problems_from
+from refloop.model import Kind, Page, Problem, Ref
 from refloop.sync.context import RunContext
 from refloop.sync.stage import CHUNK, Stage
 from refloop.testing import Draft, MemoryCrm
@@ -189,8 +188,8 @@ class Life:
         rows = self.loop.ledger.rows
         assert self.loop.ledger.one("SELECT 1 FROM outbox") is None
         assert_balanced(self.loop.ledger)
-        interrupted = [row["problems"] for row in rows("SELECT problems FROM runs WHERE exit IS NULL")]
-        assert interrupted in ([], [json.dumps([INTERRUPTED])] * self.fate.kills)
+        interrupted = [problems_from(row["problems"]) for row in rows("SELECT problems FROM runs WHERE exit IS NULL")]
+        assert interrupted in ([], [(Problem("", INTERRUPTED),)] * self.fate.kills)
         return End(
             {ref: self.loop.fields(ref) for ref in self.refs},
             self.writes(),

@@ -11,9 +11,10 @@ import pytest
 from refloop.errors import DataError, Exit
 from refloop.ledger import Ledger
 from refloop.ledger.backups import back_up, backups_of, faults_of, restore, set_aside
+from refloop.ledger.reads.explain import record_story
+from refloop.ledger.reads.summary import summary
 from refloop.ledger.records import record_of
 from refloop.model import Kind, Ref
-from refloop.report import figures
 from refloop.sync.forget import Erased, forget, person_of
 from refloop.sync.intake import BadRow, Claim, submit
 from refloop.testing import Draft
@@ -63,7 +64,7 @@ def standing(ledger: Ledger) -> list[list[tuple[object, ...]]]:
 
 def test_no_byte_of_the_address_is_left_and_nothing_decided_changes(loop: Loop, refs: dict[str, Ref]) -> None:
     back_up(loop.ledger, NOW)
-    before, summary = standing(loop.ledger), figures.summary(loop.ledger)
+    before, figures = standing(loop.ledger), summary(loop.ledger)
     assert files_with(loop.ledger, BO)
     done = erased(loop, BO)
     assert files_with(loop.ledger, f"ro.{BO}")  # somebody else's
@@ -72,7 +73,7 @@ def test_no_byte_of_the_address_is_left_and_nothing_decided_changes(loop: Loop, 
         "records": 2, "matches": 1, "questions": 0, "referrals": 1, "referrers": 0, "other values": 1
     }  # fmt: skip
     assert standing(loop.ledger) == before
-    assert figures.summary(loop.ledger) == summary
+    assert summary(loop.ledger) == figures
     assert record_of(loop.ledger, refs["rob"]) is not None
 
 
@@ -112,9 +113,9 @@ def test_it_does_not_come_back_and_what_was_decided_stands(loop: Loop, refs: dic
         assert record is not None
         assert (record.title, dict(record.texts)) == (None, {})
         assert "@" not in (record.email or "")
-        story = figures.explain_record(loop.ledger, ref)
+        story = record_story(loop.ledger, ref)
         assert story is not None
-        assert story["forgotten"]
+        assert story.forgotten
     assert list(faults_of(loop.ledger)) == []
     assert record_of(loop.ledger, refs["bo"]).email == record_of(loop.ledger, refs["again"]).email  # type: ignore[union-attr]  # both are there
 

@@ -17,8 +17,8 @@ from refloop.ledger.backups import back_up, folder_of
 from refloop.ledger.lease import EXPIRY
 from refloop.ledger.receipts import intend
 from refloop.ledger.runs import INTERRUPTED, start_run
-from refloop.model import Change, Kind, Usage
-from refloop.report.health import alarms, health
+from refloop.model import FieldChange, Kind, Usage
+from refloop.report.health import ConnectionHealth, Health, LastError, alarms, health
 from refloop.report.prometheus import Metric, exposition, metrics, write_metrics
 from refloop.sync.lock import alone
 from refloop.sync.plan import Planner
@@ -30,13 +30,12 @@ from tests.sync.loop import NOW, Loop
 BOTH = ("sales", "marketing")
 
 
-def told(loop: Loop, after: timedelta = timedelta(), configured: tuple[str, ...] = BOTH) -> dict[str, Any]:
+def told(loop: Loop, after: timedelta = timedelta(), configured: tuple[str, ...] = BOTH) -> Health:
     return health(loop.ledger, Planner(loop.context()), configured, NOW + after)
 
 
-def of(found: dict[str, Any], name: str) -> dict[str, Any]:
-    row: dict[str, Any] = next(row for row in found["connections"] if row["connection"] == name)
-    return row
+def of(found: Health, name: str) -> ConnectionHealth:
+    return next(one for one in found.connections if one.pulled.connection == name)
 
 
 def down() -> Connector:
@@ -50,11 +49,11 @@ def sync(loop: Loop, at: timedelta, **connections: Any) -> None:
 
 def test_a_ledger_that_saw_nothing_yet(loop: Loop) -> None:
     found = told(loop)
-    assert [(row["connection"], row["age_seconds"], row["last_success"]) for row in found["connections"]] == [
+    assert [(one.pulled.connection, one.age_seconds, one.last_success) for one in found.connections] == [
         ("marketing", None, None),
         ("sales", None, None),
     ]
-    assert (found["backup"], found["working"], found["last_run"], found["last_sync"]) == (None, None, None, None)
+    assert (found.backup, found.working, found.last_run, found.last_sync) == (None, None, None, None)
     assert alarms(found, timedelta(minutes=15)) == ["marketing: never pulled", "sales: never pulled"]
 
 
@@ -64,17 +63,16 @@ def test_the_age_of_each_pull_and_whose_trouble_it_was(loop: Loop) -> None:
     sync(loop, hour, marketing=down)
     found = told(loop, 2 * hour)
     sales, marketing = of(found, "sales"), of(found, "marketing")
-    assert (sales["age_seconds"], sales["last_success"], sales["last_error"]) == (3600, "2026-06-01T10:00:00Z", None)
-    assert (marketing["age_seconds"], marketing["last_success"]) == (7200, "2026-06-01T09:00:00Z")
-    assert marketing["last_error"] == {"message": "it is down", "at": "2026-06-01T10:00:00Z", "run": 2, "over": False}
+    assert (sales.age_seconds, sales.last_success, sales.last_error) == (3600, NOW + hour, None)
+    assert (marketing.age_seconds, marketing.last_success) == (7200, NOW)
+    assert marketing.last_error == LastError("it is down", NOW + hour, run=2, over=False)
     assert alarms(found, timedelta(minutes=90)) == [
         "marketing: last pulled 2 hours ago, at 2026-06-01T09:00:00Z",
         "run 2 (sync) ended with exit code 69: marketing: it is down",
     ]
     sync(loop, 2 * hour)
     assert alarms(told(loop, 2 * hour), timedelta(minutes=90)) == []
-    error = of(told(loop, 2 * hour), "marketing")["last_error"]
-    assert (error["run"], error["over"]) == (2, True)
+    assert of(told(loop, 2 * hour), "marketing").last_error == LastError("it is down", NOW + hour, run=2, over=True)
 
 
 def test_what_a_run_raised_concerns_all_and_a_bug_keeps_its_words_to_itself(loop: Loop) -> None:
@@ -84,15 +82,18 @@ def test_what_a_run_raised_concerns_all_and_a_bug_keeps_its_words_to_itself(loop
     given = {"sales": broken}
     with pytest.raises(ZeroDivisionError):
         Runner(loop.ledger, loop.policy, given, lambda: NOW).run(Task("plan", push=False))
-    assert told(loop)["last_sync"] is None, "who runs a plan by hand sees how it ends"
+    assert told(loop).last_sync is None, "who runs a plan by hand sees how it ends"
     with pytest.raises(ZeroDivisionError):
         sync(loop, timedelta(), sales=broken)
     found = told(loop)
     for name in BOTH:
-        assert "ZeroDivisionError" in of(found, name)["last_error"]["message"]
-        assert of(found, name)["last_success"] is None
+        error = of(found, name).last_error
+        assert error
+        assert "ZeroDivisionError" in error.message
+        assert of(found, name).last_success is None
     assert "bo@buyer.io" not in str(found)
-    assert found["last_sync"]["failed"]
+    assert found.last_sync
+    assert found.last_sync.failed
 
 
 def test_a_killed_run_is_an_alarm_until_the_next_one(loop: Loop) -> None:
@@ -103,7 +104,7 @@ def test_a_killed_run_is_an_alarm_until_the_next_one(loop: Loop) -> None:
     for _ in range(2):
         assert alarms(told(loop), timedelta(hours=1)) == [f"run 2 (sync) was killed: {INTERRUPTED}"]
         start_run(loop.ledger, "referrals import", "0", NOW)
-    assert {row["last_error"]["run"] for row in told(loop)["connections"]} == {2}
+    assert {one.last_error and one.last_error.run for one in told(loop).connections} == {2}
     sync(loop, timedelta())
     assert alarms(told(loop), timedelta(hours=1)) == []
 
@@ -116,13 +117,15 @@ def test_a_killed_run_is_an_alarm_until_the_next_one(loop: Loop) -> None:
 def test_which_ends_are_failures(loop: Loop, exit_code: int, failed: bool) -> None:
     sync(loop, timedelta())
     loop.ledger.execute("UPDATE runs SET exit = ?", (exit_code,))
-    assert told(loop)["last_sync"]["failed"] is failed
+    last = told(loop).last_sync
+    assert last
+    assert last.failed is failed
 
 
 def test_a_connection_that_is_not_configured_any_more_is_shown_and_wakes_nobody(loop: Loop) -> None:
     sync(loop, timedelta())
     found = told(loop, timedelta(days=9), ("sales",))
-    assert [row["configured"] for row in found["connections"]] == [False, True]
+    assert [one.configured for one in found.connections] == [False, True]
     assert alarms(found, timedelta(days=1)) == ["sales: last pulled 9 days ago, at 2026-06-01T09:00:00Z"]
 
 
@@ -133,19 +136,20 @@ def test_refused_changes_wait_and_are_gone_when_the_record_changes(loop: Loop) -
     crm.poison(lead)
     for times in (1, 2, 3, 3):
         loop.sync()
-        rows = told(loop)["quarantine"]
-        assert [(row["times"], row["parked"], row["id"]) for row in rows] == [(times, times == 3, lead.id)] * 6
+        found = told(loop).quarantine
+        waiting = [(change.refusal.times, change.parked, change.refusal.ref) for change in found]
+        assert waiting == [(times, times == 3, lead)] * 6
     crm.edit(lead, "nothing any more")
     crm.pass_time(timedelta(hours=1))
     loop.sync()
-    assert told(loop)["quarantine"] == []
+    assert told(loop).quarantine == ()
 
 
 def test_changes_of_unknown_fate_are_counted(loop: Loop) -> None:
     lead = loop.crms["sales"].create(Kind.LEAD, Draft())
     with loop.ledger.writing():
-        intend(loop.ledger, 1, [Change(lead, loop.policy.spec("ref_why"), None, "x", "because")])
-    assert told(loop)["unsettled"] == {"sales": 1}
+        intend(loop.ledger, 1, [FieldChange(lead, loop.policy.spec("ref_why"), None, "x", "because")])
+    assert told(loop).unsettled == {"sales": 1}
 
 
 def test_the_days_calls_are_split_between_us_and_others(loop: Loop) -> None:
@@ -162,11 +166,11 @@ def test_the_days_calls_are_split_between_us_and_others(loop: Loop) -> None:
     for hours in (0, 10, 20, 30):
         Metered.used += 50
         sync(metered, timedelta(hours=hours))
-    (row,) = told(metered, timedelta(hours=31))["quota"]
+    (quota,) = told(metered, timedelta(hours=31)).quota
     # the runs of the last 24 hours are those at 10, 20 and 30
-    assert (row["limit"], row["used"], row["ours"], row["ours_day"], row["others"]) == (1000, 300, 20, 60, 240)
-    (row,) = told(metered, timedelta(days=3))["quota"]
-    assert (row["ours_day"], row["others"]) == (0, 300)
+    assert (quota.limit, quota.used, quota.ours, quota.ours_day, quota.others) == (1000, 300, 20, 60, 240)
+    (quota,) = told(metered, timedelta(days=3)).quota
+    assert (quota.ours_day, quota.others) == (0, 300)
 
 
 def test_who_works_and_the_newest_backup(loop: Loop) -> None:
@@ -175,9 +179,11 @@ def test_who_works_and_the_newest_backup(loop: Loop) -> None:
     (folder_of(loop.ledger.path) / "0000.db").touch()
     with alone(loop.ledger, lambda: NOW):
         found = told(loop, timedelta(hours=3))
-        assert (found["backup"]["age_seconds"], found["working"]["pid"]) == (7200, os.getpid())
-        assert found["working"]["stands_still"] is (timedelta(hours=3) > EXPIRY)
-    assert told(loop)["working"] is None
+        assert found.backup
+        assert found.working
+        assert (found.backup.age_seconds, found.working.holder.pid) == (7200, os.getpid())
+        assert found.working.stands_still is (timedelta(hours=3) > EXPIRY)
+    assert told(loop).working is None
 
 
 # -- as metrics
@@ -286,5 +292,7 @@ def test_trouble_with_credentials_is_told_per_connection(loop: Loop) -> None:
         raise AuthError("marketing: the token was refused")
 
     sync(loop, timedelta(), marketing=refused)
-    assert of(told(loop), "sales")["last_error"] is None
-    assert "refused" in of(told(loop), "marketing")["last_error"]["message"]
+    assert of(told(loop), "sales").last_error is None
+    error = of(told(loop), "marketing").last_error
+    assert error
+    assert "refused" in error.message

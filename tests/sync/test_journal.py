@@ -11,8 +11,8 @@ import pytest
 
 from refloop.connectors.base import Connector
 from refloop.errors import CrmUnavailable, DiskError, Exit, RefloopError, StalePlan
-from refloop.ledger.runs import INTERRUPTED, imbalances, start_run
-from refloop.model import Change, FieldSpec, Kind, Page, Receipt, Ref, Span
+from refloop.ledger.runs import INTERRUPTED, imbalances, problems_from, start_run
+from refloop.model import FieldChange, FieldSpec, Kind, Page, Problem, Receipt, Ref, Span
 from refloop.sync import push as pushing
 from refloop.sync.run import Runner, Task
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
@@ -67,7 +67,7 @@ class Breaking(MemoryConnector):
                 raise Breaking.error
             yield page
 
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         for number, receipt in enumerate(super().push(changes)):
             if number == Breaking.receipts:
                 raise Breaking.error
@@ -173,9 +173,10 @@ def test_changes_that_were_never_sent_are_left(breaking: Loop) -> None:
     assert (counts["planned"], counts["unsent"]) == (72, 72)
 
 
-def planned(loop: Loop) -> list[Change]:
+def planned(loop: Loop) -> list[FieldChange]:
     return [
-        Change(ref, loop.policy.spec(name), None, after, "because") for (ref, name), after in loop.planned().items()
+        FieldChange(ref, loop.policy.spec(name), None, after, "because")
+        for (ref, name), after in loop.planned().items()
     ]
 
 
@@ -196,7 +197,7 @@ def test_a_plan_that_is_not_applied_is_left(breaking: Loop) -> None:
 
 def test_an_undo_of_what_cannot_be_reached_is_left(breaking: Loop) -> None:
     ref = Ref("gone", Kind.LEAD, "1")
-    breaking.runner().undo([Change(ref, breaking.policy.spec("ref_code"), "a", None, "undo")])
+    breaking.runner().undo([FieldChange(ref, breaking.policy.spec("ref_code"), "a", None, "undo")])
     assert counts_of(breaking)["gone"] == {"planned": 1, "unsent": 1}
 
 
@@ -208,7 +209,7 @@ def test_a_killed_run_is_told_by_the_next_one(breaking: Loop) -> None:
         (killed, None, True),
         (killed + 1, Exit.OK, True),
     ]
-    assert json.loads(rows[0]["problems"]) == [INTERRUPTED]
+    assert problems_from(rows[0]["problems"]) == (Problem("", INTERRUPTED),)
     breaking.sync()
     assert breaking.ledger.one("SELECT count(*) FROM runs WHERE exit IS NULL")[0] == 1  # type: ignore[index]  # a count
 

@@ -10,8 +10,9 @@ import pytest
 
 from refloop.errors import Exit
 from refloop.ledger import Ledger
+from refloop.ledger.records import cursor_of, record_of
 from refloop.ledger.undo import undoing
-from refloop.model import Between, Kind, Ref, parse_time
+from refloop.model import Between, Kind, Named, Owner, Ref, parse_time
 from refloop.testing import Draft
 from tests.sync.loop import Loop
 
@@ -71,6 +72,36 @@ def test_a_second_sync_writes_nothing(loop: Loop) -> None:
     second = loop.sync()
     assert second.counts["sales"]["written"] == 0
     assert second.exit is Exit.OK
+
+
+def test_a_new_owner_is_known_and_writes_nothing(loop: Loop) -> None:
+    sales = loop.crms["sales"]
+    loop.code("ANNA-7K2Q", "anna", ANNA)
+    lead = sales.create(Kind.LEAD, Draft(email="bo@buyer.io", code="ANNA-7K2Q"))
+    loop.sync()
+    sales.pass_time(timedelta(hours=1))
+    owner = sales.hand_over(lead, "Olga Owner")
+    report = loop.sync()
+    assert (report.counts["sales"]["changed"], report.counts["sales"]["written"]) == (1, 0)
+    kept = record_of(loop.ledger, lead)
+    assert kept
+    assert kept.owner == Owner(owner, "Olga Owner")
+
+
+def test_a_pull_by_name_brings_what_changed_and_what_is_gone(loop: Loop) -> None:
+    sales = loop.crms["sales"]
+    loop.code("ANNA-7K2Q", "anna", ANNA)
+    lead, other = (sales.create(Kind.LEAD, Draft(email=f"{name}@buyer.io")) for name in ("bo", "cy"))
+    loop.sync()
+    cursor = cursor_of(loop.ledger, "sales")
+    sales.edit(lead, "ANNA-7K2Q")
+    sales.edit(other, "ANNA-7K2Q")
+    never = Ref("sales", Kind.LEAD, "999999")
+    report = loop.sync("sales", span=Named((lead, never)))
+    assert report.counts["sales"]["pulled"] == 1
+    assert loop.fields(lead)["code"] == "ANNA-7K2Q"
+    assert loop.fields(other) == {}
+    assert cursor_of(loop.ledger, "sales") == cursor
 
 
 def test_what_a_person_wrote_is_a_conflict_and_stays(loop: Loop) -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from refloop.mapping import changes as planning
-from refloop.model import Change, Ref
+from refloop.model import FieldChange, Ref
 from refloop.testing import MemoryConnector, MemoryCrm, RecallingConnector, World
 from refloop.testing.memory_api import Held
 from tests.sync.machine import machine_of
@@ -50,13 +50,20 @@ def test_the_machine_notices_a_planner_that_overwrites_people(monkeypatch: pytes
     def careless(record, desired, known, rules):  # type: ignore[no-untyped-def]  # a saboteur
         planned = careful(record, desired, known, rules)
         forced = tuple(
-            Change(record.ref, rules.specs[conflict.field], conflict.found, conflict.want, "forced")
+            FieldChange(record.ref, rules.specs[conflict.field], conflict.found, conflict.want, "forced")
             for conflict in planned.conflicts
         )
         return planning.RecordPlan(planned.ref, planned.changes + forced)
 
     monkeypatch.setattr("refloop.sync.plan.plan_record", careless)
     with pytest.raises(AssertionError, match="a person's value"):
+        run_state_machine_as_test(SOON(machine_of(in_memory)), settings=SOUGHT)
+
+
+def test_the_machine_notices_a_rule_that_does_not_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: what was decided under other rules must not stand beside what is decided under these."""
+    monkeypatch.setattr("refloop.sync.stages.decide_anew", lambda *_: [])
+    with pytest.raises(AssertionError, match="deciding everything anew wants something else"):
         run_state_machine_as_test(SOON(machine_of(in_memory)), settings=SOUGHT)
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from refloop.errors import Exit
+from refloop.ledger.reads.explain import record_story
+from refloop.ledger.reads.receipts import overwritten
 from refloop.ledger.receipts import intend
 from refloop.ledger.undo import undoing
-from refloop.model import Change, Kind, Ref
-from refloop.report import figures
+from refloop.model import FieldChange, Kind, Ref
 from refloop.sync.push import Pusher
 from refloop.sync.run_report import Report
 from refloop.testing import Draft, MemoryCrm, RecallingConnector, World
@@ -65,7 +66,7 @@ def put_back(loop: Loop, run: int) -> Report:
 
 
 def told(loop: Loop) -> list[tuple[str, str | None, str | None, int]]:
-    return [(row["field"], row["found"], row["wrote"], row["run"]) for row in figures.overwritten(loop.ledger)]
+    return [(one.field, one.found, one.wrote, one.run) for one in overwritten(loop.ledger)]
 
 
 def test_it_is_told_put_back_and_stays(hub: Loop, crm: World, buyer: Ref) -> None:
@@ -76,9 +77,9 @@ def test_it_is_told_put_back_and_stays(hub: Loop, crm: World, buyer: Ref) -> Non
     assert ours != "lost"
     assert (report.counts["hub"]["overwrote"], report.exit) == (1, Exit.ATTENTION)
     assert told(hub) == [("ref_status", "lost", ours, report.run)]
-    story = figures.explain_record(hub.ledger, buyer)
+    story = record_story(hub.ledger, buyer)
     assert story is not None
-    assert [row["found"] for row in story["written"] if row["overwrote"]] == ["lost"]
+    assert [change.found for change in story.written if change.overwrote] == ["lost"]
 
     undo = put_back(hub, report.run)
     assert (undo.counts["hub"]["written"], undo.exit) == (1, Exit.OK)
@@ -144,7 +145,7 @@ def test_it_is_told_of_a_write_that_nobody_heard_of(hub: Loop, crm: World, buyer
     """The process died after it had sent: the next run reads back what that write went over."""
     hub.sync(push=False)
     spec = hub.policy.spec("ref_status")
-    change = Change(buyer, spec, None, "won", "because")
+    change = FieldChange(buyer, spec, None, "won", "because")
     with hub.ledger.writing():
         intend(hub.ledger, 1, [change])
     crm.before_next_write(types(hub, buyer, "status", "lost"))

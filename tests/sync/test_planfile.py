@@ -13,7 +13,7 @@ import pytest
 from refloop.errors import DataError, DiskError, Exit, StalePlan
 from refloop.ledger import Ledger
 from refloop.mapping.fields import field_specs
-from refloop.model import Change, Kind, Ref
+from refloop.model import FieldChange, Kind, Ref
 from refloop.sync.planfile import as_row, load_plan, save_plan
 from refloop.testing import Draft
 from tests.sync.loop import Loop
@@ -21,9 +21,9 @@ from tests.sync.loop import Loop
 SPECS = {spec.name: spec for spec in field_specs("ref")}
 LEAD = Ref("sales", Kind.LEAD, "1:2")
 CHANGES = [
-    Change(LEAD, SPECS["ref_why"], None, 'Zoë said "x"\nand \U0001f600', "because\u2028"),
-    Change(LEAD, SPECS["ref_status"], "won", None, ""),
-    Change(Ref("sales", Kind.CONTACT, "3"), SPECS["ref_won_amount"], "0", "1200.5", "1 won"),
+    FieldChange(LEAD, SPECS["ref_why"], None, 'Zoë said "x"\nand \U0001f600', "because\u2028"),
+    FieldChange(LEAD, SPECS["ref_status"], "won", None, ""),
+    FieldChange(Ref("sales", Kind.CONTACT, "3"), SPECS["ref_won_amount"], "0", "1200.5", "1 won"),
 ]
 
 
@@ -81,7 +81,7 @@ def test_half_a_plan_is_never_left_behind(ledger: Ledger, folder: Path) -> None:
     save_plan(path, ledger, CHANGES)
     before = path.read_bytes(), sorted(item.name for item in folder.iterdir())
 
-    def breaking() -> Iterator[Change]:
+    def breaking() -> Iterator[FieldChange]:
         yield CHANGES[0]
         raise KeyboardInterrupt
 

@@ -9,7 +9,7 @@ import pytest
 from refloop.mapping.changes import Known, RecordPlan, plan_record
 from refloop.mapping.fields import Desired
 from refloop.mapping.policy import PlanRules
-from refloop.model import Change, Conflict, Kind, Record, Ref, Verdict, parse_time
+from refloop.model import Conflict, FieldChange, Kind, Record, Ref, Verdict, parse_time
 from refloop.sync.plan import Planner
 from refloop.testing import Draft
 from tests.sync.loop import Loop
@@ -51,7 +51,7 @@ def test_wrote_found_and_want(wrote: str | None, found: str | None, want: str | 
     made = plan(found, want, Known({"ref_why": wrote}))
     assert outcome(made) == expected(wrote, found, want)
     for change in made.changes:
-        assert change == Change(LEAD, SPECS["ref_why"], found, want, "because")
+        assert change == FieldChange(LEAD, SPECS["ref_why"], found, want, "because")
     for conflict in made.conflicts:
         assert conflict == Conflict(LEAD, "ref_why", wrote, found, want, "because")
 

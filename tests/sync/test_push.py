@@ -10,7 +10,7 @@ import pytest
 from refloop.errors import CrmUnavailable, Exit
 from refloop.ledger.queue import Topic, pending
 from refloop.ledger.receipts import intend
-from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
+from refloop.model import FieldChange, FieldSpec, Kind, Receipt, Ref, Verdict
 from refloop.sync import push as pushing
 from refloop.sync.push import Pusher
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
@@ -60,7 +60,7 @@ def test_receipts_are_kept_while_a_long_push_is_under_way(
     seen: list[int] = []
 
     class Breaking(MemoryConnector):
-        def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
             for number, receipt in enumerate(super().push(changes)):
                 if number == 25:
                     seen.append(outbox(loop))
@@ -94,7 +94,7 @@ def test_what_reading_back_says(
     else:
         sales.write(lead, spec, held)
     with loop.ledger.writing():
-        intend(loop.ledger, 1, [Change(lead, spec, "before", "after", "because")])
+        intend(loop.ledger, 1, [FieldChange(lead, spec, "before", "after", "because")])
     counts = pusher(loop).settle("sales", sales.connector())
     assert dict(counts) == {"settled": 1, verdict or "unsent": 1}
     assert outbox(loop) == again
@@ -112,7 +112,7 @@ def test_a_connector_may_answer_with_any_mapping(loop: Loop, sales: MemoryCrm) -
     spec = loop.policy.spec("ref_why")
     sales.write(lead, spec, "after")
     with loop.ledger.writing():
-        intend(loop.ledger, 1, [Change(lead, spec, None, "after", "because")])
+        intend(loop.ledger, 1, [FieldChange(lead, spec, None, "after", "because")])
     assert pusher(loop).settle("sales", Frozen(sales)) == {"settled": 1, "written": 1}
 
 
@@ -123,7 +123,7 @@ def test_settling_works_through_any_number(loop: Loop, sales: MemoryCrm, monkeyp
     for lead in made:
         sales.write(lead, spec, "after")
     with loop.ledger.writing():
-        intend(loop.ledger, 1, [Change(lead, spec, None, "after", "because") for lead in made])
+        intend(loop.ledger, 1, [FieldChange(lead, spec, None, "after", "because") for lead in made])
     assert pusher(loop).settle("sales", sales.connector()) == {"settled": len(made), "written": len(made)}
     assert sales.calls["read"] == 2
 
@@ -144,7 +144,7 @@ def test_what_is_deferred_is_sent_by_the_next_run(loop: Loop) -> None:
     class Locking(MemoryConnector):
         locked = True
 
-        def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+        def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
             if Locking.locked:
                 yield from (Receipt(change, Verdict.DEFERRED, None, "locked") for change in changes)
             else:

@@ -13,7 +13,8 @@ import pytest
 from refloop.connectors.base import Connector
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, LedgerError, RefloopError, TryLater
 from refloop.ledger import Ledger
-from refloop.model import Kind
+from refloop.ledger.runs import problems_from
+from refloop.model import Kind, Problem
 from refloop.sync.lock import alone
 from refloop.sync.run import Runner, Task
 from refloop.sync.run_report import Report, severity
@@ -21,9 +22,9 @@ from refloop.testing import Draft
 from tests.sync.loop import NOW, Loop
 
 
-def journal(ledger: Ledger) -> list[tuple[str, int | None, dict[str, dict[str, int]], list[str]]]:
+def journal(ledger: Ledger) -> list[tuple[str, int | None, dict[str, dict[str, int]], tuple[Problem, ...]]]:
     return [
-        (row["command"], row["exit"], json.loads(row["counts"]), json.loads(row["problems"]))
+        (row["command"], row["exit"], json.loads(row["counts"]), problems_from(row["problems"]))
         for row in ledger.rows("SELECT * FROM runs ORDER BY run")
     ]
 
@@ -45,7 +46,7 @@ def test_a_run_is_in_the_journal_with_what_it_did(loop: Loop) -> None:
     loop.crms["sales"].create(Kind.LEAD, Draft(email="bo@buyer.io", code="ANNA-7K2Q"))
     loop.sync()
     ((command, code, counts, problems),) = journal(loop.ledger)
-    assert (command, code, problems) == ("sync", 0, [])
+    assert (command, code, problems) == ("sync", 0, ())
     assert (counts["sales"]["pulled"], counts["sales"]["written"]) == (1, 6)
     assert counts["sales"]["calls"] > 0
 
@@ -65,7 +66,7 @@ def test_a_connection_that_cannot_be_opened_is_its_own_trouble(loop: Loop, error
     report = runner(loop, marketing=raising(error)).run(Task("sync"))
     assert (report.exit, [name for name, _ in report.problems]) == (code, ["marketing"])
     assert loop.fields(lead)["code"] == "ANNA-7K2Q"
-    assert journal(loop.ledger)[-1][1:] == (code, report.counts, ["marketing: no"])
+    assert journal(loop.ledger)[-1][1:] == (code, report.counts, (Problem("marketing", "no"),))
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from refloop.ledger import Ledger
 from refloop.ledger.backups import back_up, restore
 from refloop.ledger.rebuild import rebuild
 from refloop.mapping.claims import referral_id
-from refloop.model import Change, Kind, Ref
+from refloop.model import FieldChange, Kind, Ref
 from refloop.sync.run import Task
 from refloop.sync.run_report import Report
 from refloop.testing import Draft
@@ -89,7 +89,8 @@ def test_looking_is_free(second: Loop, leads: list[Ref]) -> None:
 def test_a_plan_of_its_own_is_not_applied(second: Loop, leads: list[Ref]) -> None:
     second.sync(push=False)
     changes = [
-        Change(ref, second.policy.spec(name), None, after, "because") for (ref, name), after in second.planned().items()
+        FieldChange(ref, second.policy.spec(name), None, after, "because")
+        for (ref, name), after in second.planned().items()
     ]
     assert {change.ref for change in changes} == {leads[3], leads[4]}
     with pytest.raises(ConfigError, match="another ledger of refloop"):

@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 
 from refloop.errors import CrmUnavailable, LedgerError
-from refloop.model import Change, Everything, FieldSpec, Finding, Page, Receipt, Ref, Since, Span, Verdict
+from refloop.model import Everything, FieldChange, FieldSpec, Finding, Page, Receipt, Ref, Since, Span, Verdict
 from refloop.testing import ConnectorContract, MemoryConnector, MemoryCrm, RecallingConnector, World
 from refloop.testing.memory_api import Held
 
@@ -91,7 +91,7 @@ class CallsNaiveTimesUtc(MemoryConnector):
 
 
 class OverwritesAPerson(MemoryConnector):
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         held = self.read([change.ref for change in changes], [change.field for change in changes])
         now = [replace(change, before=held.get(change.ref, {}).get(change.field.name)) for change in changes]
         for change, receipt in zip(changes, super().push(now), strict=True):
@@ -99,18 +99,18 @@ class OverwritesAPerson(MemoryConnector):
 
 
 class ShufflesReceipts(MemoryConnector):
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         yield from sorted(super().push(changes), key=lambda receipt: str(receipt.change.ref))
 
 
 class LosesAReceipt(MemoryConnector):
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         receipts = list(super().push(changes))
         yield from (receipt for receipt in receipts if receipt.verdict is not Verdict.REFUSED)
 
 
 class CallsABrokenWriteDone(MemoryConnector):
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         for receipt in super().push(changes):
             broken = receipt.verdict is Verdict.UNKNOWN
             yield replace(receipt, verdict=Verdict.WRITTEN) if broken else receipt
@@ -140,13 +140,13 @@ class WritesWhateverCameInBetween(MemoryConnector):
 
 
 class TellsOfAnOverwriteButNotOfWhat(RecallingConnector):
-    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def recall(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         for receipt in super().recall(changes):
             yield replace(receipt, found=None)
 
 
 class CriesWolf(RecallingConnector):
-    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def recall(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         for receipt in super().recall(changes):
             yield replace(receipt, overwrote=True)
 

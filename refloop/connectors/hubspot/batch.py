@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from refloop.connectors.hubspot.answers import BatchError
-from refloop.model import Change, Receipt, Verdict
+from refloop.model import FieldChange, Receipt, Verdict
 
 GONE = "record is gone: deleted, or merged into another"
 _NO_PROPERTY = "PROPERTY_DOESNT_EXIST"
 
-Numbered = tuple[int, Change]
+Numbered = tuple[int, FieldChange]
 """A change and its place in the caller's sequence."""
 Batch = Mapping[str, Sequence[Numbered]]
 """Changes by the id of their record."""

@@ -157,6 +157,23 @@ class Client:
             inputs = _following(edges, seen, what)
         return targets
 
+    def write_links(self, pairs: Sequence[tuple[str, str]], *, linked: bool) -> BatchError | None:
+        """Associates deals with contacts, or ends that. At most BATCH pairs. A BatchError: it was sent back.
+
+        Raises FateUnknown when it may or may not have been done.
+        """
+        what = "the associations of deals" if linked else "the removal of associations of deals"
+        act = "associate/default" if linked else "archive"
+        path = f"/crm/associations/{self._version}/deals/contacts/batch/{act}"
+        ends = [({"id": deal}, {"id": contact}) for deal, contact in pairs]
+        inputs = [{"from": deal, "to": contact if linked else [contact]} for deal, contact in ends]
+        with self.transport.writing():
+            answer = self._call("POST", path, body={"inputs": inputs})
+        if answer.status in (*_SENT_BACK, 404):
+            return answers.read_error(answer.body if isinstance(answer.body, dict) else {})
+        self._done(answer, what)
+        return None
+
     def pipelines(self) -> list[Mapping[str, Any]]:
         what = "the deal pipelines"
         return list(answers.results(self._get(f"/crm/pipelines/{self._version}/deals", what), what))

@@ -13,12 +13,14 @@ from refloop.connectors.hubspot.account import Account, OwnerNames
 from refloop.connectors.hubspot.check import Checker
 from refloop.connectors.hubspot.client import Client, open_transport
 from refloop.connectors.hubspot.fields import Schema
+from refloop.connectors.hubspot.links import Associations
 from refloop.connectors.hubspot.provision import provision
 from refloop.connectors.hubspot.pull import Puller
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.unprovision import unprovision
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage
+from refloop.connectors.links import link_receipts
+from refloop.model import FieldChange, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage
 
 
 class HubSpot:
@@ -62,7 +64,7 @@ class HubSpot:
         reader = Reader(self._connection, self._settings, fields, account)
         return Puller(self._client, reader).pages(span)
 
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         """Reads 100 records, writes those 100 at once, and reads back what was overwritten in between: HubSpot has no
         conditional write. Four calls a hundred records.
 
@@ -72,7 +74,11 @@ class HubSpot:
         self._schema.refuse_unfit(changes)
         yield from push.push(self._client, self._connection, changes)
 
-    def recall(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push_links(self, changes: Sequence[LinkChange]) -> Iterator[Receipt]:
+        """Contacts of deals, by HubSpot's default association: three calls a hundred."""
+        return link_receipts(Associations(self._client, self._connection), changes)
+
+    def recall(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         """By the history of the fields: a call for fifty records."""
         return push.recall(self._client, changes)
 

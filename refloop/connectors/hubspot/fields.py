@@ -16,7 +16,7 @@ from refloop.connectors.hubspot.client import Client
 from refloop.connectors.hubspot.errors import Forbidden
 from refloop.connectors.hubspot.names import OBJECTS
 from refloop.errors import ConfigError
-from refloop.model import Change, FieldSpec, FieldType, Kind
+from refloop.model import FieldChange, FieldSpec, FieldType, Kind
 
 _TYPES: Mapping[FieldType, tuple[str, str]] = {
     FieldType.TEXT: ("string", "text"),
@@ -162,7 +162,7 @@ class Schema:
         self._connection = connection
         self._known: dict[Kind, Mapping[str, Property] | None] = {}
 
-    def refuse_unfit(self, changes: Iterable[Change]) -> None:
+    def refuse_unfit(self, changes: Iterable[FieldChange]) -> None:
         """Raises ConfigError, naming each property that changes are to be written to and cannot."""
         wanted: dict[Kind, dict[str, FieldSpec]] = {}
         for change in changes:

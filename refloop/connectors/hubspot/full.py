@@ -16,6 +16,7 @@ from refloop.connectors.http.threads import ThreadPool
 from refloop.connectors.hubspot.answers import Row
 from refloop.connectors.hubspot.client import PAGE, Client
 from refloop.connectors.hubspot.id_ranges import IdRange, IndexCount, Reading
+from refloop.connectors.hubspot.page import Links
 from refloop.connectors.hubspot.paging import list_page
 from refloop.errors import RefloopError
 from refloop.model import Kind
@@ -26,8 +27,6 @@ _WORTH_A_READER = 8 * PAGE
 """Records left in a range; a second reader costs about one call."""
 _WORTH_A_COUNT = 3 * PAGE
 """Records read of a range, and more to come; before, the count would be a call for nothing."""
-
-Links = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True, slots=True)

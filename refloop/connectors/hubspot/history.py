@@ -14,7 +14,7 @@ from refloop.connectors.hubspot.answers import Row
 from refloop.connectors.hubspot.batch import GONE, Numbered, Receipts, all_alike
 from refloop.connectors.hubspot.look import held_value
 from refloop.connectors.hubspot.records import canonical_value
-from refloop.model import Change, Receipt, Verdict
+from refloop.model import FieldChange, Receipt, Verdict
 
 UNSEEN = "written; the history does not tell whether somebody wrote there at the same time"
 UNREAD = "written, but could not be read back to see whether somebody wrote there at the same time"
@@ -59,7 +59,7 @@ def unread_receipts(sent: Mapping[str, Sent], why: str) -> Receipts:
 
 
 def receipt_by_history(
-    change: Change, row: Row, looked: datetime | None, otherwise: tuple[Verdict, str] | None = None
+    change: FieldChange, row: Row, looked: datetime | None, otherwise: tuple[Verdict, str] | None = None
 ) -> Receipt:
     """What became of one change.
 
@@ -84,7 +84,7 @@ def receipt_by_history(
 
 
 def _replaced(
-    change: Change, versions: Sequence[tuple[str | None, datetime]], looked: datetime | None
+    change: FieldChange, versions: Sequence[tuple[str | None, datetime]], looked: datetime | None
 ) -> list[str | None]:
     """What stood right under our value, newest first. Which of several writes of that value was ours nobody can tell:
     all since the look count, and the latest where nobody looked."""

@@ -9,7 +9,7 @@ from refloop.connectors.hubspot.batch import GONE, Batch, Numbered, Receipts, al
 from refloop.connectors.hubspot.client import BATCH, Client, chunks
 from refloop.connectors.hubspot.names import OBJECTS, is_record_id
 from refloop.connectors.hubspot.records import canonical_value, found_values
-from refloop.model import Change, FieldSpec, Receipt, Ref, Verdict
+from refloop.model import FieldChange, FieldSpec, Receipt, Ref, Verdict
 
 
 def read(
@@ -48,7 +48,7 @@ def look(batch: Batch, rows: Mapping[str, Row]) -> tuple[Batch, Receipts]:
     return to_write, settled
 
 
-def held_value(change: Change, row: Row) -> str | None:
+def held_value(change: FieldChange, row: Row) -> str | None:
     return canonical_value(change.field, row.properties.get(change.field.name))
 
 

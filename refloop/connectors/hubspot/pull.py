@@ -10,15 +10,16 @@ from refloop.connectors.hubspot import search
 from refloop.connectors.hubspot.answers import Found, Row
 from refloop.connectors.hubspot.client import BATCH, EDGES, Client, chunks
 from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Phase, Progress, read_cursor
-from refloop.connectors.hubspot.full import FullPull, Links
+from refloop.connectors.hubspot.full import FullPull
 from refloop.connectors.hubspot.id_ranges import ALL, IdRange
-from refloop.connectors.hubspot.look import is_usable
+from refloop.connectors.hubspot.named import NamedRecords
 from refloop.connectors.hubspot.names import OBJECTS
+from refloop.connectors.hubspot.page import archived_records, linked_contacts, page_of
 from refloop.connectors.hubspot.paging import ResultPage, list_pages, search_pages
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.search import Filter, Query, milliseconds
 from refloop.errors import LedgerError
-from refloop.model import Between, Cursor, Everything, Kind, Link, Named, Page, Record, Ref, Relation, Since, Span
+from refloop.model import Between, Cursor, Everything, Kind, Named, Page, Since, Span
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
@@ -55,7 +56,7 @@ class Puller:
             case Between(start, end):
                 yield from self._between(start, end)
             case Named(refs):
-                yield from self._named(refs)
+                yield from NamedRecords(self._client, self._reader).pages(refs)
 
     def _everything(self) -> Iterator[Page]:
         self._reader.account.stages()  # any first answer tells the server's time; this one is needed anyway
@@ -115,13 +116,13 @@ class Puller:
         queries = {kind: {"properties": ",".join(self._reader.properties(kind))} for kind in OBJECTS}
         queries[Kind.DEAL]["associations"] = "contacts"  # asked on the side of the deals alone: there are fewer
         for page in FullPull(self._client, queries).pages(left):
-            yield _Step(page.id_range, self._page(page.id_range.kind, page.rows, page.linked))
+            yield _Step(page.id_range, page_of(self._reader, page.id_range.kind, page.rows, page.linked))
 
     def _gone(self, kind: Kind, last: int) -> Iterator[_Step]:
         """Archived records: HubSpot keeps them for about 90 days, and shows them only here."""
         query = {"properties": ",".join(self._reader.properties(kind)), "archived": "true"}
         for listed in list_pages(self._client, kind, query, last):
-            yield _Step(listed, Page(self._archived(kind, listed.rows)))
+            yield _Step(listed, Page(archived_records(self._reader, kind, listed.rows)))
 
     def _changed(self, kind: Kind, progress: Progress, first: Found | None) -> Iterator[_Step]:
         # The Date header cuts to whole seconds: what was modified within that second is there already.
@@ -131,7 +132,7 @@ class Puller:
     def _matching(self, query: Query, last: int, first: Found | None = None) -> Iterator[_Step]:
         for found in search_pages(self._client, query, last, first):
             rows = self._completed(query, found.rows)
-            yield _Step(found, self._page(query.kind, rows, self._linked(query.kind, rows)))
+            yield _Step(found, page_of(self._reader, query.kind, rows, linked_contacts(self._client, query.kind, rows)))
 
     def _open_links(self, last: int) -> Iterator[_Step]:
         """The contacts of every open deal: a change of links alone does not touch a deal's modified date."""
@@ -141,51 +142,8 @@ class Puller:
             deals.extend(row.id for row in found.rows)
             if found.done or len(deals) + search.LIMIT > EDGES:
                 linked = self._client.contacts_of(deals) if deals else {}
-                yield _Step(found, self._page(Kind.DEAL, (), linked))
+                yield _Step(found, page_of(self._reader, Kind.DEAL, (), linked))
                 deals = []
-
-    def _named(self, refs: Sequence[Ref]) -> Iterator[Page]:
-        """A page for each batch of ids of a kind, its records in the order of `refs`."""
-        own = [ref for ref in dict.fromkeys(refs) if ref.connection == self._reader.connection]
-        if gone := tuple(ref for ref in own if not is_usable(ref, self._reader.connection)):
-            yield Page(gone=gone)
-        for kind in OBJECTS:
-            ids = [ref.id for ref in own if ref.kind is kind and is_usable(ref, ref.connection)]
-            for some in chunks(ids, BATCH):
-                yield self._named_page(kind, some)
-
-    def _named_page(self, kind: Kind, ids: Sequence[str]) -> Page:
-        """Records that were merged away are gone; where HubSpot shows what they were merged into, that comes too."""
-        place = {record: number for number, record in enumerate(ids)}
-        properties = self._reader.properties(kind)
-        rows = self._client.batch_read(kind, ids, properties).rows
-        missing = [record for record in ids if record not in {row.id for row in rows}]
-        archived = self._client.batch_read(kind, missing, properties, archived=True).rows if missing else ()
-        page = self._page(kind, rows, self._linked(kind, rows))
-        records = (*page.records, *self._archived(kind, archived))
-        gone = [record for record in missing if record not in {row.id for row in archived}]
-        return replace(
-            page,
-            records=tuple(sorted(records, key=lambda record: place.get(record.ref.id, len(place)))),
-            gone=tuple(Ref(self._reader.connection, kind, record) for record in gone),
-        )
-
-    def _linked(self, kind: Kind, rows: Sequence[Row]) -> Links:
-        """The contacts of deals."""
-        return self._client.contacts_of([row.id for row in rows]) if kind is Kind.DEAL and rows else {}
-
-    def _archived(self, kind: Kind, rows: Sequence[Row]) -> tuple[Record, ...]:
-        return tuple(self._reader.record(kind, replace(row, archived=True)) for row in rows)
-
-    def _page(self, kind: Kind, rows: Sequence[Row], linked: Links) -> Page:
-        links = [link for row in rows for link in self._reader.links(kind, row)]
-        connection = self._reader.connection
-        whole = tuple((Ref(connection, Kind.DEAL, deal), Relation.ASSOCIATED_WITH) for deal in linked)
-        for source, relation in whole:
-            people = sorted(linked[source.id], key=int)
-            links.extend(Link(source, relation, Ref(connection, Kind.CONTACT, person)) for person in people)
-        records = tuple(self._reader.record(kind, row) for row in rows)
-        return Page(records, tuple(links), whole)
 
     def _query(self, kind: Kind, *alternatives: Filter) -> Query:
         """Without properties where a search body has no room for all: `_completed` brings them."""

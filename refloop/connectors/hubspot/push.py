@@ -10,10 +10,10 @@ from refloop.connectors.hubspot.history import Sent, receipts_by_history
 from refloop.connectors.hubspot.look import is_usable
 from refloop.connectors.hubspot.names import OBJECTS
 from refloop.connectors.hubspot.write import Writer
-from refloop.model import Change, Kind, Receipt, Ref, Verdict
+from refloop.model import FieldChange, Kind, Receipt, Ref, Verdict
 
 
-def push(client: Client, connection: str, changes: Sequence[Change]) -> Iterator[Receipt]:
+def push(client: Client, connection: str, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
     """One receipt a change, in their order; each as soon as it and all before it are known.
 
     Raises AuthError, ConfigError, CrmUnavailable or TryLater when a whole call fails.
@@ -27,7 +27,7 @@ def push(client: Client, connection: str, changes: Sequence[Change]) -> Iterator
             place += 1
 
 
-def recall(client: Client, changes: Sequence[Change]) -> Iterator[Receipt]:
+def recall(client: Client, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
     """What became of changes whose value the record holds, though nobody heard what became of the write: WRITTEN,
     with what it overwrote. One receipt a change, in their order. Raises as `push` does."""
     records: dict[Ref, list[Numbered]] = {}
@@ -43,7 +43,7 @@ def recall(client: Client, changes: Sequence[Change]) -> Iterator[Receipt]:
     yield from (known[place] for place in range(len(changes)))
 
 
-def _steps(client: Client, connection: str, changes: Sequence[Change]) -> Iterator[Receipts]:
+def _steps(client: Client, connection: str, changes: Sequence[FieldChange]) -> Iterator[Receipts]:
     records: dict[Ref, list[Numbered]] = {}
     foreign: list[Numbered] = []
     for number, change in enumerate(changes):

@@ -7,9 +7,11 @@ from typing import ClassVar
 
 from refloop.config import ConnectionSettings
 from refloop.connectors.base import Clock
+from refloop.connectors.links import link_receipts
 from refloop.connectors.salesforce.account import Account
 from refloop.connectors.salesforce.check import Checker
 from refloop.connectors.salesforce.client import Client
+from refloop.connectors.salesforce.links import ContactRoles
 from refloop.connectors.salesforce.look import Looker
 from refloop.connectors.salesforce.metadata import metadata_files
 from refloop.connectors.salesforce.provision import Provisioner
@@ -18,7 +20,7 @@ from refloop.connectors.salesforce.push import Pusher
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.unprovision import Remover
 from refloop.connectors.salesforce.write import Writer
-from refloop.model import Change, FieldSpec, Finding, Page, Receipt, Ref, Span, Usage
+from refloop.model import FieldChange, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage
 
 
 class Salesforce:
@@ -40,6 +42,7 @@ class Salesforce:
         self._looker = Looker(connection, self._client, account)
         self._puller = Puller(connection, settings, self._client, account)
         self._pusher = Pusher(connection, settings, self._looker, Writer(self._client, settings.bulk_changes))
+        self._roles = ContactRoles(self._client, connection)
         self._checker = Checker(connection, settings, self._client)
         self._provisioner = Provisioner(connection, self._client, account)
         self._remover = Remover(connection, self._client, account)
@@ -60,8 +63,12 @@ class Salesforce:
     def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         return self._puller.pages(fields, span)
 
-    def push(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         return self._pusher.receipts(changes)
+
+    def push_links(self, changes: Sequence[LinkChange]) -> Iterator[Receipt]:
+        """Contacts of deals, by contact roles: two calls for two hundred."""
+        return link_receipts(self._roles, changes)
 
     def unconditional(self) -> int:
         return self._pusher.unconditional

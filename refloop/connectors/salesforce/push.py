@@ -18,7 +18,7 @@ from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import JsonValue, to_crm
 from refloop.connectors.salesforce.write import Writer
 from refloop.errors import RefloopError
-from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
+from refloop.model import FieldChange, FieldSpec, Kind, Receipt, Ref, Verdict
 
 FEW = 250
 """Records of a run that `conditional_writes: auto` writes conditionally: ten calls, and more than people change in
@@ -55,7 +55,7 @@ class _Target:
 
     ref: Ref
     id: str
-    changes: dict[int, Change] = field(default_factory=dict)
+    changes: dict[int, FieldChange] = field(default_factory=dict)
 
     @property
     def key(self) -> tuple[Kind, str]:
@@ -72,7 +72,7 @@ class _Attempt:
     latest: datetime | None = None
     receipts: dict[int, Receipt] = field(default_factory=dict)
     updates: list[Update] = field(default_factory=list)
-    sent: dict[str, dict[int, Change]] = field(default_factory=dict)
+    sent: dict[str, dict[int, FieldChange]] = field(default_factory=dict)
 
 
 class Pusher:
@@ -97,7 +97,7 @@ class Pusher:
         self.unconditional = 0
         """Records that were sent without a condition so far."""
 
-    def receipts(self, changes: Sequence[Change]) -> Iterator[Receipt]:
+    def receipts(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         """One receipt a change, in their order. What was written is told before a failure is raised, and before the
         next call where writes are conditional."""
         targets, settled = self._targets(changes)
@@ -128,7 +128,7 @@ class Pusher:
             yield from _chunks([target for target in targets if target.ref.kind is kind], JOB_SLICE)
         yield from _chunks([target for target in targets if target.ref.kind not in many], SLICE)
 
-    def _targets(self, changes: Sequence[Change]) -> tuple[Sequence[_Target], dict[int, Receipt]]:
+    def _targets(self, changes: Sequence[FieldChange]) -> tuple[Sequence[_Target], dict[int, Receipt]]:
         targets: dict[tuple[Kind, str], _Target] = {}
         refused: dict[int, Receipt] = {}
         for place, change in enumerate(changes):
@@ -205,7 +205,7 @@ def _chunks(targets: Sequence[_Target], size: int) -> Iterator[Sequence[_Target]
 
 def _decide_one(target: _Target, row: Row | None, round_: _Attempt) -> None:
     refusal = errors.GONE if row is None else errors.CONVERTED if row.get("IsConverted") is True else None
-    sending: dict[int, Change] = {}
+    sending: dict[int, FieldChange] = {}
     values: dict[str, JsonValue] = {}
     for place, change in target.changes.items():
         receipt = _settled_by_look(change, row, refusal)
@@ -232,7 +232,7 @@ def _decide_one(target: _Target, row: Row | None, round_: _Attempt) -> None:
     round_.updates.append(Update(OBJECTS[target.ref.kind], target.id, parent, values, since))
 
 
-def _settled_by_look(change: Change, row: Row | None, refusal: Saved | None) -> Receipt | None:
+def _settled_by_look(change: FieldChange, row: Row | None, refusal: Saved | None) -> Receipt | None:
     """The receipt of a change that need not, or must not, be sent; None when it is to be sent."""
     if row is not None:
         now = held(row, change.field)
@@ -246,7 +246,7 @@ def _settled_by_look(change: Change, row: Row | None, refusal: Saved | None) -> 
     return None
 
 
-def _told(places: Mapping[int, Change], result: Saved | None) -> Iterator[tuple[int, Receipt]]:
+def _told(places: Mapping[int, FieldChange], result: Saved | None) -> Iterator[tuple[int, Receipt]]:
     if result is None:
         verdict, reason = Verdict.UNKNOWN, UNKNOWN_FATE
     else:

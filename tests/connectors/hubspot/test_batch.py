@@ -20,7 +20,7 @@ from refloop.connectors.hubspot.client import Client
 from refloop.connectors.hubspot.look import look
 from refloop.connectors.hubspot.push import push
 from refloop.connectors.hubspot.write import MOST_BETWEEN
-from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
+from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
 
 URL = "http://127.0.0.1:9"
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.CONTACT,))
@@ -28,8 +28,8 @@ WHY = FieldSpec("ref_why", "Why", FieldType.TEXT, (Kind.CONTACT,))
 NOW = "2026-01-01T00:00:00Z"
 
 
-def change(record: int, field: FieldSpec = CODE, before: str | None = None, after: str | None = "NEW") -> Change:
-    return Change(Ref("hub", Kind.CONTACT, str(record)), field, before, after, "because")
+def change(record: int, field: FieldSpec = CODE, before: str | None = None, after: str | None = "NEW") -> FieldChange:
+    return FieldChange(Ref("hub", Kind.CONTACT, str(record)), field, before, after, "because")
 
 
 def row(record: int, **properties: str | None) -> Row:
@@ -135,7 +135,7 @@ class Account:
         return {"id": record, "properties": {"ref_code": self.held.get(record)}, "createdAt": NOW, "updatedAt": NOW}
 
 
-def pushed(account: Account, changes: list[Change]) -> list[Receipt]:
+def pushed(account: Account, changes: list[FieldChange]) -> list[Receipt]:
     with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
         for name, callback in (("read", account.read), ("update", account.update)):
             mock.add_callback("POST", f"{URL}/crm/objects/2026-03/contacts/batch/{name}", callback)
@@ -199,10 +199,10 @@ def test_receipts_come_in_the_order_of_the_changes(size: int) -> None:
 def test_records_that_cannot_be_hubspots_are_refused_unsent() -> None:
     account = Account(set())
     strangers = [
-        Change(Ref("hub", Kind.LEAD, "1"), CODE, None, "x", ""),
-        Change(Ref("other", Kind.CONTACT, "1"), CODE, None, "x", ""),
-        Change(Ref("hub", Kind.CONTACT, "1/../2"), CODE, None, "x", ""),
-        Change(Ref("hub", Kind.CONTACT, "0"), CODE, None, "x", ""),
+        FieldChange(Ref("hub", Kind.LEAD, "1"), CODE, None, "x", ""),
+        FieldChange(Ref("other", Kind.CONTACT, "1"), CODE, None, "x", ""),
+        FieldChange(Ref("hub", Kind.CONTACT, "1/../2"), CODE, None, "x", ""),
+        FieldChange(Ref("hub", Kind.CONTACT, "0"), CODE, None, "x", ""),
     ]
     receipts = pushed(account, [strangers[0], change(5), *strangers[1:]])
     assert [receipt.verdict for receipt in receipts] == [Verdict.REFUSED, Verdict.WRITTEN, *[Verdict.REFUSED] * 3]

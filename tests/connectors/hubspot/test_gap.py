@@ -15,7 +15,7 @@ from refloop.connectors.hubspot import push as pushing
 from refloop.connectors.hubspot.batch import Receipts, all_alike
 from refloop.connectors.hubspot.history import NOT_THERE, UNREAD, Sent
 from refloop.connectors.hubspot.write import Writer
-from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
+from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
 from refloop_sandbox import faults
 from refloop_sandbox.faults import Asked, Fault
 from refloop_sandbox.hubspot import Quirks, troubles
@@ -79,7 +79,7 @@ def struck(account: Account) -> list[str]:
     return [one.fault for one in account.crm.faults.injected]
 
 
-def push(account: Account, *changes: Change) -> list[Receipt]:
+def push(account: Account, *changes: FieldChange) -> list[Receipt]:
     hubspot = account.hubspot()
     try:
         return list(hubspot.push(changes))
@@ -118,7 +118,7 @@ def test_what_was_overwritten_is_told(
 ) -> None:
     ref = create(account, kind, field, before)
     in_the_gap(account, *((ref, field, value) for value in edits))
-    (receipt,) = push(account, Change(ref, field, before, after, ""))
+    (receipt,) = push(account, FieldChange(ref, field, before, after, ""))
     assert struck(account) == ["meanwhile"]
     assert (receipt.verdict, receipt.overwrote, receipt.found) == (Verdict.WRITTEN, True, hers)
 
@@ -140,7 +140,7 @@ def test_what_nobody_lost_is_not_told(
 ) -> None:
     ref = create(account, Kind.CONTACT, CODE, before)
     in_the_gap(account, *((ref, CODE, value) for value in edits))
-    (receipt,) = push(account, Change(ref, CODE, before, after, ""))
+    (receipt,) = push(account, FieldChange(ref, CODE, before, after, ""))
     assert struck(account) == ["meanwhile"]
     assert (receipt.verdict, receipt.overwrote, receipt.reason) == (Verdict.WRITTEN, False, "")
     assert (stored(account, ref, CODE) or None) == after
@@ -151,7 +151,7 @@ def test_what_a_merge_brought_is_not_taken_for_an_edit(account: Account) -> None
     account.clock.now += MINUTE
     survivor = Ref("hub", Kind.CONTACT, account.crm.merge("contacts", kept.id, lost.id))
     account.clock.now += MINUTE
-    (receipt,) = push(account, Change(survivor, CODE, "KEPT", "OURS", ""))
+    (receipt,) = push(account, FieldChange(survivor, CODE, "KEPT", "OURS", ""))
     assert (receipt.verdict, receipt.overwrote) == (Verdict.WRITTEN, False)
     assert "LOST" in [value for value, _at, _by in account.crm.history("contacts", survivor.id, "ref_code")]
 
@@ -161,7 +161,7 @@ def test_a_long_history_tells_it_too(account: Account) -> None:
     for number in range(30):
         edit(account, ref, CODE, f"V{number}")
     in_the_gap(account, (ref, CODE, "HERS"))
-    (receipt,) = push(account, Change(ref, CODE, "V29", "OURS", ""))
+    (receipt,) = push(account, FieldChange(ref, CODE, "V29", "OURS", ""))
     assert (receipt.overwrote, receipt.found) == (True, "HERS")
 
 
@@ -170,7 +170,7 @@ def test_somebody_who_writes_after_us_is_not_overwritten(account: Account) -> No
     account.clock.now += MINUTE
     in_the_gap(account, path=UPDATE)  # time goes by
     in_the_gap(account, (ref, CODE, "HERS"), path=READ, skip=1)
-    (receipt,) = push(account, Change(ref, CODE, "OLD", "OURS", ""))
+    (receipt,) = push(account, FieldChange(ref, CODE, "OLD", "OURS", ""))
     assert struck(account) == ["meanwhile", "meanwhile"]
     assert (receipt.verdict, receipt.overwrote) == (Verdict.WRITTEN, False)
     assert stored(account, ref, CODE) == "HERS"
@@ -182,7 +182,7 @@ def test_of_a_large_push_each_is_told(account: Account) -> None:
     hers = {refs[place] for place in (0, 49, 50, 99, 100, 129)}
     in_the_gap(account, *((ref, CODE, f"HERS {ref.id}") for ref in refs[:100] if ref in hers), (refs[1], VALUE, "5"))
     in_the_gap(account, *((ref, CODE, f"HERS {ref.id}") for ref in refs[100:] if ref in hers))
-    receipts = push(account, *(Change(ref, CODE, None, "OURS", "") for ref in refs))
+    receipts = push(account, *(FieldChange(ref, CODE, None, "OURS", "") for ref in refs))
     assert struck(account) == ["meanwhile"] * 2
     assert [receipt.change.ref for receipt in receipts] == refs
     told = {receipt.change.ref: receipt.found for receipt in receipts if receipt.overwrote}
@@ -203,7 +203,7 @@ def test_the_negative_control_overwrites_unseen(account: Account, monkeypatch: p
     monkeypatch.setattr(pushing, "Writer", Trusting)
     ref = create(account, Kind.CONTACT, CODE, "OLD")
     in_the_gap(account, (ref, CODE, "HERS"))
-    (receipt,) = push(account, Change(ref, CODE, "OLD", "OURS", ""))
+    (receipt,) = push(account, FieldChange(ref, CODE, "OLD", "OURS", ""))
     assert struck(account) == ["meanwhile"]
     assert stored(account, ref, CODE) == "OURS"
     assert (receipt.verdict, receipt.overwrote) == (Verdict.WRITTEN, False)
@@ -222,7 +222,7 @@ def test_every_overwrite_is_told(account: Account, edits: dict[int, list[str]], 
     account.crm.reset_counters()
     refs = [create(account, Kind.CONTACT, CODE, value or None) for value in held]
     in_the_gap(account, *((refs[place], CODE, value) for place, values in edits.items() for value in values))
-    changes = [Change(ref, CODE, before or None, "OURS", "") for ref, before in zip(refs, held, strict=True)]
+    changes = [FieldChange(ref, CODE, before or None, "OURS", "") for ref, before in zip(refs, held, strict=True)]
     receipts = push(account, *changes)
     assert struck(account) == ["meanwhile"]
     stood = [(edits.get(place) or [held[place]])[-1] for place in range(6)]
@@ -243,7 +243,7 @@ def test_a_call_that_says_ok_and_does_nothing_is_noticed(account: Account) -> No
     edit(account, refs[1], CODE, "OURS")
     edit(account, refs[1], CODE, "OLD")
     account.crm.faults.add(does_nothing(*refs), path=UPDATE)
-    receipts = push(account, *(Change(ref, CODE, "OLD", "OURS", "") for ref in refs))
+    receipts = push(account, *(FieldChange(ref, CODE, "OLD", "OURS", "") for ref in refs))
     assert struck(account) == ["200"]
     assert [(receipt.verdict, receipt.reason) for receipt in receipts] == [(Verdict.REFUSED, NOT_THERE)] * 3
     assert [stored(account, ref, CODE) for ref in refs] == ["OLD"] * 3
@@ -253,7 +253,7 @@ def test_nothing_done_and_somebody_wrote_there(account: Account) -> None:
     ref = create(account, Kind.CONTACT, CODE, "OLD")
     account.crm.faults.add(does_nothing(ref), path=UPDATE)
     in_the_gap(account, (ref, CODE, "HERS"), path=READ, skip=1)
-    (receipt,) = push(account, Change(ref, CODE, "OLD", "OURS", ""))
+    (receipt,) = push(account, FieldChange(ref, CODE, "OLD", "OURS", ""))
     assert (receipt.verdict, receipt.found) == (Verdict.MOVED, "HERS")
 
 
@@ -274,7 +274,7 @@ def test_a_look_back_that_fails_loses_no_write(accounts: Callable[..., Account],
     account = accounts()
     refs = [create(account, Kind.CONTACT, CODE, None) for _ in range(60)]
     account.crm.faults.add(fault, path=READ, times=9, when=lambda asked: len(_inputs(asked)) == 50)
-    receipts = push(account, *(Change(ref, CODE, None, "OURS", "") for ref in refs))
+    receipts = push(account, *(FieldChange(ref, CODE, None, "OURS", "") for ref in refs))
     assert struck(account)
     assert {receipt.verdict for receipt in receipts} == {Verdict.WRITTEN}
     assert {stored(account, ref, CODE) for ref in refs} == {"OURS"}
@@ -291,7 +291,7 @@ def test_a_record_that_is_merged_before_the_look_back_was_written(accounts: Call
     account = accounts(quirks=Quirks(batch_read_follows_merges=False))
     one, two = create(account, Kind.CONTACT, CODE, None), create(account, Kind.CONTACT, CODE, None)
     account.crm.faults.add(faults.meanwhile(lambda: account.crm.merge("contacts", one.id, two.id)), path=READ, skip=1)
-    (receipt,) = push(account, Change(one, CODE, None, "OURS", ""))
+    (receipt,) = push(account, FieldChange(one, CODE, None, "OURS", ""))
     assert struck(account) == ["meanwhile"]
     assert receipt.verdict is Verdict.WRITTEN
     assert "merged" in receipt.reason
@@ -300,7 +300,7 @@ def test_a_record_that_is_merged_before_the_look_back_was_written(accounts: Call
 def test_a_fate_that_was_unknown_is_recalled_with_what_it_overwrote(account: Account) -> None:
     clean, hers, unsent = (create(account, Kind.CONTACT, CODE, "OLD") for _ in range(3))
     in_the_gap(account, (hers, CODE, "HERS"))
-    changes = [Change(ref, CODE, "OLD", "OURS", "") for ref in (clean, hers)]
+    changes = [FieldChange(ref, CODE, "OLD", "OURS", "") for ref in (clean, hers)]
     push(account, *changes)
     receipts = list(account.hubspot().recall(changes))
     assert [receipt.change for receipt in receipts] == changes
@@ -313,18 +313,18 @@ def test_a_fate_that_was_unknown_is_recalled_with_what_it_overwrote(account: Acc
 
 
 @pytest.fixture
-def halving(accounts: Callable[..., Account]) -> tuple[Account, list[Ref], list[Change]]:
+def halving(accounts: Callable[..., Account]) -> tuple[Account, list[Ref], list[FieldChange]]:
     """A hundred changes, the last of which makes HubSpot send back every batch that it is in."""
     account = accounts(quirks=Quirks(isolates_invalid_updates=False))
     list(account.hubspot().provision((STATUS,)))
     refs = [Ref("hub", Kind.CONTACT, one) for one in account.contacts(100)]
-    changes = [Change(ref, STATUS, None, "won", "") for ref in refs]
-    changes[-1] = Change(refs[-1], STATUS, None, "no such choice", "")
+    changes = [FieldChange(ref, STATUS, None, "won", "") for ref in refs]
+    changes[-1] = FieldChange(refs[-1], STATUS, None, "no such choice", "")
     return account, refs, changes
 
 
 def test_what_waited_while_a_batch_was_taken_apart_is_looked_at_again(
-    halving: tuple[Account, list[Ref], list[Change]],
+    halving: tuple[Account, list[Ref], list[FieldChange]],
 ) -> None:
     """The first half waits for the second to be halved down: an edit meanwhile is seen, not overwritten."""
     account, refs, changes = halving
@@ -338,7 +338,7 @@ def test_what_waited_while_a_batch_was_taken_apart_is_looked_at_again(
     assert stored(account, refs[0], STATUS) == "lost"
 
 
-def test_what_cannot_be_looked_at_again_waits(halving: tuple[Account, list[Ref], list[Change]]) -> None:
+def test_what_cannot_be_looked_at_again_waits(halving: tuple[Account, list[Ref], list[FieldChange]]) -> None:
     account, refs, changes = halving
     again = lambda asked: b"propertiesWithHistory" not in asked.body  # noqa: E731 - not the looks back
     account.crm.faults.add(troubles.proxy(502), path=READ, skip=1, times=4, when=again)
@@ -366,7 +366,7 @@ def test_the_limit_is_waited_for_before_the_look_not_after_it(accounts: Callable
     hubspot.read(refs[:250], (CODE,))  # three calls, so that a look takes the last place of a window
     log.clear()
     began = account.clock.timer.now()
-    assert {receipt.verdict for receipt in hubspot.push([Change(ref, CODE, None, "A", "") for ref in refs])} == {
+    assert {receipt.verdict for receipt in hubspot.push([FieldChange(ref, CODE, None, "A", "") for ref in refs])} == {
         Verdict.WRITTEN
     }
     assert log[-1][1] - began >= 10, "the push was not long enough to meet the limit"

@@ -19,7 +19,7 @@ from refloop.connectors.hubspot.history import (
     receipts_by_history,
     unread_receipts,
 )
-from refloop.model import Change, FieldSpec, FieldType, Kind, Ref, Verdict
+from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Ref, Verdict
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LOOKED = START + timedelta(hours=1)
@@ -27,8 +27,8 @@ CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.CONTACT,))
 AT = FieldSpec("ref_at", "At", FieldType.TIME, (Kind.CONTACT,))
 
 
-def change(before: str | None, after: str | None, field: FieldSpec = CODE) -> Change:
-    return Change(Ref("hub", Kind.CONTACT, "1"), field, before, after, "because")
+def change(before: str | None, after: str | None, field: FieldSpec = CODE) -> FieldChange:
+    return FieldChange(Ref("hub", Kind.CONTACT, "1"), field, before, after, "because")
 
 
 def row(held: str | None, versions: Sequence[tuple[str | None, float]], name: str = "ref_code") -> Row:

@@ -17,7 +17,7 @@ from refloop.connectors.hubspot import HubSpot
 from refloop.connectors.hubspot.client import Client, open_transport
 from refloop.connectors.hubspot.push import push
 from refloop.errors import AuthError, CrmUnavailable, RefloopError
-from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
+from refloop.model import FieldChange, FieldSpec, Kind, Receipt, Ref, Verdict
 from tests.connectors.hubspot.account import no_clock
 from tests.connectors.hubspot.answers import (
     CODE,
@@ -40,11 +40,11 @@ def quick(count: int = 4) -> Transport:
     return transport
 
 
-def change(record: int, field: FieldSpec = CODE, after: str | None = "NEW") -> Change:
-    return Change(Ref("hub", Kind.CONTACT, str(record)), field, None, after, "because")
+def change(record: int, field: FieldSpec = CODE, after: str | None = "NEW") -> FieldChange:
+    return FieldChange(Ref("hub", Kind.CONTACT, str(record)), field, None, after, "because")
 
 
-def pushed(*changes: Change) -> list[Receipt]:
+def pushed(*changes: FieldChange) -> list[Receipt]:
     transport = quick()
     receipts = list(push(Client("hub", "2026-03", transport), "hub", changes))
     transport.close()
@@ -134,8 +134,8 @@ def test_the_input_holds_only_what_changes(crm: responses.RequestsMock) -> None:
     back = complete(arrived(1, ref_code="NEW"), cleared)
     answers(crm, "POST", READ, complete(held(1, ref_why="old"), held(2, ref_why="why")), back)
     answers(crm, "POST", UPDATE, complete(row(1), row(2)))
-    clear = Change(Ref("hub", Kind.CONTACT, "2"), WHY, "why", None, "")
-    present = Change(Ref("hub", Kind.CONTACT, "1"), WHY, None, "old", "")
+    clear = FieldChange(Ref("hub", Kind.CONTACT, "2"), WHY, "why", None, "")
+    present = FieldChange(Ref("hub", Kind.CONTACT, "1"), WHY, None, "old", "")
     assert verdicts(pushed(change(1), present, clear)) == [Verdict.WRITTEN, Verdict.PRESENT, Verdict.WRITTEN]
     assert json.loads(crm.calls[1].request.body or "") == {
         "inputs": [

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from refloop.errors import AuthError, ConfigError, CrmUnavailable
-from refloop.model import Change, FieldSpec, FieldType, Finding, Kind, Level, Ref, Usage, Verdict
+from refloop.model import FieldChange, FieldSpec, FieldType, Finding, Kind, Level, Ref, Usage, Verdict
 from refloop_sandbox.hubspot import Allowance
 from tests.connectors.hubspot.account import Account
 
@@ -211,7 +211,9 @@ def test_a_push_reads_a_hundred_and_writes_a_hundred(account: Account) -> None:
     provisioned(account)
     refs = [Ref("hub", Kind.CONTACT, one) for one in account.crm.load("contacts", ({} for _ in range(250)))]
     account.crm.calls.clear()
-    changes = [Change(ref, field, None, value, "") for ref in refs for field, value in ((CODE, "A"), (STATUS, "won"))]
+    changes = [
+        FieldChange(ref, field, None, value, "") for ref in refs for field, value in ((CODE, "A"), (STATUS, "won"))
+    ]
     assert {receipt.verdict for receipt in account.hubspot().push(changes)} == {Verdict.WRITTEN}
     assert account.crm.calls == {
         "GET /crm/properties/contacts": 1,
@@ -249,7 +251,11 @@ def test_a_property_that_changed_is_found_before_the_first_write(
     refs = [contact(account, email=f"p{number}@example.com") for number in range(5)]
     account.crm.calls.clear()
     with pytest.raises(ConfigError, match=rf"hub: contacts\.ref_status: the property {wrong}") as failure:
-        list(account.hubspot().push([Change(ref, field, None, "won", "") for ref in refs for field in (CODE, STATUS)]))
+        list(
+            account.hubspot().push(
+                [FieldChange(ref, field, None, "won", "") for ref in refs for field in (CODE, STATUS)]
+            )
+        )
     assert "provision" in failure.value.remedy
     assert account.crm.calls == {"GET /crm/properties/contacts": 1}
 
@@ -258,11 +264,11 @@ def test_a_property_that_goes_in_the_middle_does_not_hold_back_the_others(accoun
     provisioned(account)
     refs = [contact(account, email=f"p{number}@example.com") for number in range(5)]
     hubspot = account.hubspot()
-    assert {receipt.verdict for receipt in hubspot.push([Change(refs[0], STATUS, None, "lost", "")])} == {
+    assert {receipt.verdict for receipt in hubspot.push([FieldChange(refs[0], STATUS, None, "lost", "")])} == {
         Verdict.WRITTEN
     }
     account.crm.remove_property("contacts", "ref_status")
-    changes = [Change(ref, field, None, "won", "") for ref in refs[1:] for field in (STATUS, CODE)]
+    changes = [FieldChange(ref, field, None, "won", "") for ref in refs[1:] for field in (STATUS, CODE)]
     receipts = list(hubspot.push(changes))
     assert [receipt.verdict for receipt in receipts] == [Verdict.REFUSED, Verdict.WRITTEN] * 4
     assert all("refloop provision" in receipt.reason for receipt in receipts[::2])
@@ -271,8 +277,8 @@ def test_a_property_that_goes_in_the_middle_does_not_hold_back_the_others(accoun
 def test_a_bad_value_is_refused_in_hubspots_words(account: Account) -> None:
     provisioned(account)
     good, bad = contact(account, email="a@example.com"), contact(account, email="b@example.com")
-    wrong = Change(bad, STATUS, None, "maybe", "")
-    receipts = list(account.hubspot().push([wrong, Change(good, STATUS, None, "won", "")]))
+    wrong = FieldChange(bad, STATUS, None, "maybe", "")
+    receipts = list(account.hubspot().push([wrong, FieldChange(good, STATUS, None, "won", "")]))
     assert [receipt.verdict for receipt in receipts] == [Verdict.REFUSED, Verdict.WRITTEN]
     assert "maybe" in receipts[0].reason or "option" in receipts[0].reason.lower()
 
@@ -282,8 +288,8 @@ def test_a_merged_record_is_gone_and_its_survivor_untouched(account: Account, me
     provisioned(account)
     one, two = contact(account, email="a@example.com"), contact(account, email="b@example.com")
     survivor = Ref("hub", Kind.CONTACT, account.crm.merge("contacts", one.id, two.id))
-    changes = [Change(one, CODE, None, "A", "")]
-    changes += [Change(survivor, CODE, None, "B", "")] if merged_too else []
+    changes = [FieldChange(one, CODE, None, "A", "")]
+    changes += [FieldChange(survivor, CODE, None, "B", "")] if merged_too else []
     receipts = list(account.hubspot().push(changes))
     assert receipts[0].verdict is Verdict.REFUSED
     assert "gone" in receipts[0].reason
@@ -298,7 +304,7 @@ def test_a_lost_answer_leaves_the_fate_unknown_and_is_sent_once(account: Account
     ref = contact(account, email="a@example.com")
     account.crm.fail_next(502, path="/batch/update", body="<html>", applied=applied)
     account.crm.calls.clear()
-    (receipt,) = account.hubspot().push([Change(ref, CODE, None, "A", "")])
+    (receipt,) = account.hubspot().push([FieldChange(ref, CODE, None, "A", "")])
     assert receipt.verdict is Verdict.UNKNOWN
     assert account.crm.calls["POST /crm/objects/contacts/batch/update"] == 1
     assert account.hubspot().read([ref], (CODE,))[ref] == ({"ref_code": "A"} if applied else {})
@@ -309,5 +315,5 @@ def test_a_lost_look_ends_the_push_with_nothing_written(account: Account) -> Non
     ref = contact(account, email="a@example.com")
     account.crm.fail_next(200, path="/batch/read", body='{"results": [')
     with pytest.raises(CrmUnavailable):
-        list(account.hubspot().push([Change(ref, CODE, None, "A", "")]))
+        list(account.hubspot().push([FieldChange(ref, CODE, None, "A", "")]))
     assert (account.crm.get("contacts", ref.id) or {}).get("ref_code") is None

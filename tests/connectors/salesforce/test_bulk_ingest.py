@@ -14,7 +14,7 @@ from refloop.connectors.salesforce.answers import Saved
 from refloop.connectors.salesforce.batch import Update
 from refloop.connectors.salesforce.bulk_ingest import as_csv, fits, refusal
 from refloop.errors import CrmUnavailable, TryLater
-from refloop.model import Change, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
+from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.salesforce.call import Call
 from tests.connectors.salesforce.connections import Connections, connections
@@ -74,8 +74,8 @@ def leads(local: LocalSalesforce, count: int) -> list[Ref]:
     return [Ref("crm", Kind.LEAD, one) for one in ids]
 
 
-def code(ref: Ref, after: str | None = "ACME1", before: str | None = None) -> Change:
-    return Change(ref, CODE, before, after, "test")
+def code(ref: Ref, after: str | None = "ACME1", before: str | None = None) -> FieldChange:
+    return FieldChange(ref, CODE, before, after, "test")
 
 
 def verdicts(receipts: Sequence[Receipt]) -> list[Verdict]:
@@ -111,9 +111,9 @@ def test_a_job_writes_what_collections_write(local: LocalSalesforce, connect: Co
         changes = [
             code(refs[0], None, "OLD"),
             code(refs[1], 'two\nlines, "x"', "OLD"),
-            Change(refs[1], WORTH, None, "10.5", "test"),
-            Change(refs[2], AT, None, "2026-02-28T23:59:59Z", "test"),
-            Change(refs[2], SENT, None, "7", "test"),
+            FieldChange(refs[1], WORTH, None, "10.5", "test"),
+            FieldChange(refs[2], AT, None, "2026-02-28T23:59:59Z", "test"),
+            FieldChange(refs[2], SENT, None, "7", "test"),
             code(refs[3], "#N/A", "OLD"),
         ]
         assert set(verdicts(list(connect(bulk_changes=bulk).push(changes)))) == {Verdict.WRITTEN}

@@ -18,7 +18,7 @@ from refloop.connectors.salesforce.client import PartAnswer
 from refloop.connectors.salesforce.error_codes import EDITED
 from refloop.connectors.salesforce.push import FEW, OLD_ENOUGH
 from refloop.errors import TryLater
-from refloop.model import Change, FieldSpec, Kind, Receipt, Ref, Verdict
+from refloop.model import FieldChange, FieldSpec, Kind, Receipt, Ref, Verdict
 from refloop.testing import Draft, contract_fields
 from refloop_sandbox.faults import Asked, meanwhile
 from refloop_sandbox.salesforce import troubles
@@ -57,8 +57,8 @@ def people(world: SalesforceWorld, count: int) -> list[Ref]:
     return refs
 
 
-def code(ref: Ref, after: str | None = "OURS", field: FieldSpec = CODE) -> Change:
-    return Change(ref, field, None, after, "test")
+def code(ref: Ref, after: str | None = "OURS", field: FieldSpec = CODE) -> FieldChange:
+    return FieldChange(ref, field, None, after, "test")
 
 
 def verdicts(receipts: list[Receipt]) -> list[Verdict]:
@@ -298,7 +298,8 @@ def test_what_a_lost_answer_did_is_read_back_and_no_later_call_suffers(world: Sa
     world.local.fail_next(None, applied=True, when=is_write, skip=1)
     receipts = list(world.connector().push([code(ref) for ref in refs]))
     assert verdicts(receipts) == [Verdict.WRITTEN] * 25 + [Verdict.UNKNOWN] * 25 + [Verdict.WRITTEN] * 25
-    again = list(world.connector().push([receipt.change for receipt in receipts if receipt.verdict is Verdict.UNKNOWN]))
+    lost = {receipt.change.ref for receipt in receipts if receipt.verdict is Verdict.UNKNOWN}
+    again = list(world.connector().push([code(ref) for ref in refs if ref in lost]))
     assert set(verdicts(again)) == {Verdict.PRESENT}
     assert {len(world.writes(ref)) for ref in refs} == {1}
 

@@ -18,8 +18,8 @@ from refloop.connectors.salesforce.cursor import parse_cursor
 from refloop.errors import AuthError, ConfigError, LedgerError, TryLater
 from refloop.model import (
     Between,
-    Change,
     Everything,
+    FieldChange,
     FieldSpec,
     FieldType,
     Finding,
@@ -88,8 +88,8 @@ def records(pages: Sequence[Page]) -> dict[str, Record]:
     return {record.ref.id: record for page in pages for record in page.records}
 
 
-def code(ref: Ref, after: str | None = "ACME1", before: str | None = None) -> Change:
-    return Change(ref, CODE, before, after, "test")
+def code(ref: Ref, after: str | None = "ACME1", before: str | None = None) -> FieldChange:
+    return FieldChange(ref, CODE, before, after, "test")
 
 
 # calls
@@ -250,7 +250,7 @@ def test_a_converted_lead_is_not_written(local: LocalSalesforce, crm: Salesforce
     ref = lead(local, Ref_Code__c="HERS")
     local.convert_lead(ref.id)
     calls = local.api_usage
-    refused, present = crm.push([code(ref), Change(ref, CODE, None, "HERS", "test")])
+    refused, present = crm.push([code(ref), FieldChange(ref, CODE, None, "HERS", "test")])
     assert (refused.verdict, present.verdict) == (Verdict.REFUSED, Verdict.PRESENT)
     assert "converted" in refused.reason
     assert local.api_usage - calls <= 2  # to describe and to look
@@ -336,7 +336,7 @@ def test_records_of_one_account_are_written_side_by_side() -> None:
 
 def test_a_value_salesforce_refuses_is_a_receipt(local: LocalSalesforce, crm: Salesforce) -> None:
     contact = Ref("crm", Kind.CONTACT, local.create("Contact", {"LastName": "C"}))
-    changes = [Change(contact, SENT, None, "0.123", "test"), code(contact, "x" * 65)]
+    changes = [FieldChange(contact, SENT, None, "0.123", "test"), code(contact, "x" * 65)]
     digits, length = crm.push(changes)
     assert (digits.verdict, length.verdict) == (Verdict.REFUSED, Verdict.REFUSED)
     assert "STRING_TOO_LONG" in length.reason

@@ -10,8 +10,8 @@ import pytest
 from refloop.connectors.salesforce.limits import Allowance, Quota, is_free, parse_limit_info
 from refloop.errors import TryLater
 from refloop.model import (
-    Change,
     Everything,
+    FieldChange,
     FieldSpec,
     FieldType,
     Kind,
@@ -150,7 +150,7 @@ def test_a_push_that_has_spent_its_share_tells_what_it_wrote(local: LocalSalesfo
     ids = local.load("Lead", ({"LastName": f"L{n}", "Company": "Acme"} for n in range(3000)))
     list(connect().provision([CODE]))
     local.use_up_limit(left=8)
-    changes = [Change(Ref("crm", Kind.LEAD, one), CODE, None, "ACME1", "test") for one in ids]
+    changes = [FieldChange(Ref("crm", Kind.LEAD, one), CODE, None, "ACME1", "test") for one in ids]
     receipts: list[Receipt] = []
     with pytest.raises(TryLater, match="share"):
         receipts.extend(connect(quota_share=0.45).push(changes))

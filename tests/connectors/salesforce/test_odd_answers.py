@@ -23,7 +23,7 @@ from refloop.connectors.salesforce import Salesforce, SalesforceSettings
 from refloop.connectors.salesforce.cursor import parse_cursor
 from refloop.connectors.salesforce.ids import record_id
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
-from refloop.model import Change, Everything, FieldSpec, FieldType, Kind, Page, Receipt, Ref, Since, Verdict
+from refloop.model import Everything, FieldChange, FieldSpec, FieldType, Kind, Page, Receipt, Ref, Since, Verdict
 
 URL = "http://127.0.0.1:9"
 ROOT = f"{URL}/services/data/v67.0"
@@ -154,8 +154,8 @@ def pull(crm: Salesforce) -> list[Page]:
     return list(crm.pull(FIELDS, Everything()))
 
 
-def change(record: str, after: str = "ACME1") -> Change:
-    return Change(Ref("crm", Kind.LEAD, record), CODE, None, after, "test")
+def change(record: str, after: str = "ACME1") -> FieldChange:
+    return FieldChange(Ref("crm", Kind.LEAD, record), CODE, None, after, "test")
 
 
 def push(crm: Salesforce, count: int) -> list[Receipt]:

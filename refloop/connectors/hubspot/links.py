@@ -1,0 +1,55 @@
+"""The contacts of deals, as HubSpot's default associations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+
+from refloop.connectors.http.errors import FateUnknown
+from refloop.connectors.hubspot.batch import reason_of
+from refloop.connectors.hubspot.client import BATCH, Client
+from refloop.connectors.hubspot.look import is_usable
+from refloop.connectors.links import Pair
+from refloop.errors import TryLater
+from refloop.model import Ref, Verdict
+
+NOT_THERE = "HubSpot took the call, and the link is not as it was to be"
+
+
+class Associations:
+    """The associations of deals with contacts in one account.
+
+    HubSpot has no condition for them: look, write and read back are three calls a hundred. What it sends back because
+    of one pair is sent pair by pair. Raises what `Client` raises.
+    """
+
+    most = BATCH
+
+    def __init__(self, client: Client, connection: str) -> None:
+        self._client = client
+        self._connection = connection
+
+    def usable(self, ref: Ref) -> str | None:
+        return ref.id if is_usable(ref, self._connection) else None
+
+    def linked(self, pairs: Sequence[Pair]) -> Set[Pair]:
+        contacts = self._client.contacts_of(list(dict.fromkeys(pair.deal for pair in pairs)))
+        return {pair for pair in pairs if pair.contact in contacts[pair.deal]}
+
+    def write(self, pairs: Sequence[Pair], *, linked: bool) -> Mapping[Pair, tuple[Verdict, str]]:
+        try:
+            error = self._client.write_links(pairs, linked=linked)
+        except FateUnknown as failure:
+            return dict.fromkeys(pairs, (Verdict.UNKNOWN, failure.message))
+        except TryLater as failure:
+            return dict.fromkeys(pairs, (Verdict.DEFERRED, failure.message))
+        if error is None:
+            return self._read_back(pairs, linked=linked)
+        if len(pairs) == 1:
+            return {pairs[0]: (Verdict.REFUSED, reason_of(error))}
+        return {pair: fate for one in pairs for pair, fate in self.write([one], linked=linked).items()}
+
+    def _read_back(self, pairs: Sequence[Pair], *, linked: bool) -> Mapping[Pair, tuple[Verdict, str]]:
+        there = self.linked(pairs)
+        return {
+            pair: (Verdict.WRITTEN, "") if (pair in there) is linked else (Verdict.REFUSED, NOT_THERE) for pair in pairs
+        }

@@ -1,0 +1,40 @@
+"""One referral that shows the whole loop."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from refloop.ledger.store import Ledger
+from refloop.model import Kind, Ref
+
+_SPOTLIGHT = """
+    SELECT r.connection AS c0, r.kind AS k0, r.id AS i0,
+           m.connection AS c1, m.kind AS k1, m.id AS i1, d.connection AS c2, d.kind AS k2, d.id AS i2
+    FROM referrals f
+    JOIN current_statuses s ON s.referral = f.referral AND s.status = 'won'
+    JOIN referrers w ON w.referrer = f.referrer
+    JOIN records r ON r.email = w.email AND r.kind = 'contact' AND r.deleted = 0
+    JOIN members m ON m.referral = f.referral AND m.kind <> 'deal'
+    JOIN receipts t ON t.connection = m.connection AND t.kind = m.kind AND t.id = m.id AND t.verdict = 'written'
+    JOIN current_credits c ON c.referral = f.referral
+    JOIN records d ON d.connection = c.connection AND d.kind = c.kind AND d.id = c.id AND d.outcome = 'won'
+    ORDER BY m.kind = 'lead' DESC, d.amount IS NOT NULL DESC, r.connection = d.connection DESC,
+             f.referral, 1, 2, 3, 4, 5, 6
+    LIMIT 1"""
+
+
+class Spotlight(NamedTuple):
+    """The records that tell of a referral that was won: the buyer's, the deal, the referrer's own contact."""
+
+    buyer: Ref
+    deal: Ref
+    referrer: Ref
+
+
+def spotlight(ledger: Ledger) -> Spotlight | None:
+    """One that was won and written, with a lead if there is one; None when nothing was won yet."""
+    row = ledger.one(_SPOTLIGHT)
+    if row is None:
+        return None
+    referrer, buyer, deal = (Ref(row[f"c{n}"], Kind(row[f"k{n}"]), row[f"i{n}"]) for n in range(3))
+    return Spotlight(buyer, deal, referrer)

@@ -1,0 +1,1 @@
+"""The values as JSON shows them. People script against these names and shapes: they are added to, never changed."""

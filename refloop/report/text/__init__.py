@@ -1,0 +1,1 @@
+"""What the commands print of plans, runs, health and stories."""

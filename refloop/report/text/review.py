@@ -1,0 +1,37 @@
+"""What was left for a person to decide, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from rich.console import Console
+
+from refloop.model import ReviewReason
+from refloop.report.lines import say
+
+REMEDIES: Mapping[ReviewReason, str] = {
+    ReviewReason.UNKNOWN: "a code that nobody issued: add it with `refloop codes add`, or correct it in the CRM",
+    ReviewReason.AMBIGUOUS: "more than one code on the record: leave one, or type the right one into the referral "
+    "code field",
+    ReviewReason.EXPIRED: "the code was no longer valid on the record's date",
+    ReviewReason.NOT_YET_VALID: "the code was not valid yet on the record's date",
+    ReviewReason.NEAR: "one letter off a code that was issued: correct it in the CRM if that is what was meant",
+    ReviewReason.CLOSED_BEFORE: "the deal had closed before the referral was made: no credit",
+    ReviewReason.UNKNOWN_STAGE: "the CRM does not say whether this stage is open, won or lost: the status stays as "
+    "it is",
+}
+
+
+def print_open(console: Console, counts: Mapping[ReviewReason, int]) -> None:
+    """Prints on one line how much is open, by why, and where to see it."""
+    if counts:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts.items())
+        say(console, f"left for review, see `refloop review`: {reasons}")
+
+
+def print_open_with_remedies(console: Console, counts: Mapping[ReviewReason, int]) -> None:
+    """Prints a line a reason, each with what to do about it."""
+    if counts:
+        say(console, "left for review (refloop review):")
+        for reason, count in counts.items():
+            say(console, f"            {count:>7,}   {reason}: {REMEDIES[reason]}")
