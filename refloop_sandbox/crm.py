@@ -6,17 +6,21 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Unpack
 
+from starlette.types import ASGIApp
+
 from refloop_sandbox import faults
 from refloop_sandbox.faults import Plan, Where
 from refloop_sandbox.traffic import Traffic
 
 
 class LocalCrm:
-    """A CRM in memory. `faults` is its plan of faults, `traffic` what it meters.
+    """A CRM in memory, served by `app`. `faults` is its plan of faults, `traffic` what it meters.
 
     `calls` counts HTTP requests by endpoint, ids and the API's version left out, such as
     `POST /crm/objects/contacts/search` or `PATCH /sobjects/Lead/{id}`; clear it as you like.
     """
+
+    app: ASGIApp
 
     def __init__(self, traffic: Traffic) -> None:
         self.traffic = traffic

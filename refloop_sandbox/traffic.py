@@ -43,7 +43,7 @@ class Traffic:
     """All requests of one CRM. `refused` counts by the name of the limit: empty means "never refused once".
 
     A request is long-running once it has been in flight for `long_after` seconds; `most_long` of them may be at a
-    time (None: any number). `peak` is the most requests that ever were in flight together.
+    time (None: any number). `peak` is the most requests that ever were in flight together. `clock` is in seconds.
     """
 
     latency: Latency = 0.0
@@ -52,6 +52,7 @@ class Traffic:
     refused: Counter[str] = field(default_factory=Counter)
     received: int = 0
     peak: int = 0
+    clock: Callable[[], float] = time.monotonic
     _flying: list[float] = field(default_factory=list)
 
     def reset(self) -> None:
@@ -64,7 +65,7 @@ class Traffic:
         """One request, from its arrival to its last byte; gives its number, from 0 on."""
         number = self.received
         self.received += 1
-        began = time.monotonic()
+        began = self.clock()
         self._flying.append(began)
         self.peak = max(self.peak, len(self._flying))
         try:
@@ -81,7 +82,7 @@ class Traffic:
         """Whether as many requests run long as may. The one that asks counts when it runs long itself."""
         if self.most_long is None:
             return False
-        since = time.monotonic() - self.long_after
+        since = self.clock() - self.long_after
         return sum(began <= since for began in self._flying) > self.most_long
 
     async def pause(self, method: str, path: str) -> None:

@@ -14,13 +14,15 @@ from random import Random
 from refloop_sandbox.company.codes import Codes, Writers
 from refloop_sandbox.company.hubspot import CompanyInHubSpot
 from refloop_sandbox.company.names import People, Person
+from refloop_sandbox.company.owners import Owner, Sellers, hire
 from refloop_sandbox.company.salesforce import CompanyInSalesforce
 from refloop_sandbox.company.setting import Expected, Member, Setting, midnight
 from refloop_sandbox.hubspot import LocalHubSpot
-from refloop_sandbox.nouns import Ref
+from refloop_sandbox.nouns import Kind, Ref
 from refloop_sandbox.salesforce import LocalSalesforce
 
 NAME = "Quillmoor"
+_OBJECTS = {Kind.LEAD: "Lead", Kind.CONTACT: "Contact", Kind.DEAL: "Opportunity"}
 _TODAY = date(2026, 11, 1)
 
 
@@ -45,6 +47,7 @@ class Company:
     codes: list[dict[str, str]]
     expected: Expected
     spotlight: Spotlight
+    sellers: Sellers
 
 
 def build(
@@ -58,7 +61,8 @@ def build(
     rng = Random(seed)  # noqa: S311 - for make-believe, not for secrets
     people = People(rng)
     codes = Codes(rng, today)
-    setting = Setting(rng, midnight(today), size, people, Writers(rng, codes))
+    sellers = hire(seed, midnight(today), salesforce, hubspot)
+    setting = Setting(rng, midnight(today), size, people, Writers(rng, codes), sellers)
     referrers = [people.known() for _ in range(max(8, setting.count(60)))]
     codes.issue(referrers)
     both = len(referrers) // 4  # the first quarter is in both CRMs, the rest is shared out
@@ -79,7 +83,27 @@ def build(
         won.contact.name,
         books.ref_of(won.deal),
     )
-    return Company([item.row() for item in codes.issued], setting.expected, spotlight)
+    return Company([item.row() for item in codes.issued], setting.expected, spotlight, sellers)
+
+
+def hand_over(company: Company, salesforce: LocalSalesforce, hubspot: LocalHubSpot) -> dict[Ref, Owner]:
+    """Gives what belongs to somebody who has left to somebody else, and changes nothing else of it.
+
+    Gives the records with their new owners. Converted leads stay as they are: Salesforce does not let them be edited.
+    """
+    successor = company.sellers.everybody[0]
+    there, here = successor.in_salesforce, successor.in_hubspot
+    if there is None or here is None:
+        raise ValueError("the successor is in both CRMs")
+    given: dict[Ref, Owner] = {}
+    for ref in [ref for ref, owner in company.expected.owners.items() if owner.left]:
+        if ref.crm == "hubspot":
+            hubspot.update("contacts" if ref.kind is Kind.CONTACT else "deals", ref.id, {"hubspot_owner_id": here.id})
+            given[ref] = here
+        elif not (salesforce.get(_OBJECTS[ref.kind], ref.id) or {}).get("IsConverted"):
+            salesforce.update(_OBJECTS[ref.kind], ref.id, {"OwnerId": there.id})
+            given[ref] = there
+    return given
 
 
 def _ref_of(person: Person, members: Iterable[Member]) -> Ref:

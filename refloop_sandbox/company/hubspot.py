@@ -94,6 +94,7 @@ class CompanyInHubSpot:
         add_rivals(setting, self.deals, only_here, setting.count(12))
 
     def _load(self) -> None:
+        self._assign_owners()
         pipelines = self._pipelines()
         ids = self.crm.load("contacts", map(self._contact_row, self.contacts))
         for member, record_id in zip(self.contacts, ids, strict=True):
@@ -108,6 +109,13 @@ class CompanyInHubSpot:
         self.crm.load_associations("deals", "contacts", pairs)
         for deal, deal_id in zip(self.deals, deal_ids, strict=True):
             self.setting.note_deal(deal, Ref(NAME, Kind.DEAL, deal_id), deal.people)
+
+    def _assign_owners(self) -> None:
+        sellers = self.setting.sellers
+        for item in self.contacts:
+            item.owner = sellers.in_hubspot(item.person.email, item.created)
+        for deal in self.deals:
+            deal.owner = sellers.in_hubspot(deal.people[0].person.email, deal.created)
 
     def _pipelines(self) -> dict[str, Stages]:
         """The stages of each pipeline by outcome; the one for partners is the company's own."""
@@ -126,6 +134,7 @@ class CompanyInHubSpot:
             "hs_analytics_first_url": member.writing.text if member.writing else None,
             "hs_analytics_source": rng.choice(_SOURCES), "createdate": stamp(member.created),
             "lastmodifieddate": stamp(self.setting.between(member.created, self.setting.now)),
+            "hubspot_owner_id": member.owner.id if member.owner else None,
         }  # fmt: skip
 
     def _deal_row(self, deal: Deal, pipelines: Mapping[str, Stages]) -> Row:
@@ -138,4 +147,5 @@ class CompanyInHubSpot:
             "pipeline": pipeline, "dealstage": rng.choice(pipelines[pipeline][deal.outcome]),
             "closedate": stamp(deal.closes), "createdate": stamp(deal.created),
             "hs_lastmodifieddate": stamp(deal.modified), "dealtype": "newbusiness",
+            "hubspot_owner_id": deal.owner.id if deal.owner else None,
         }  # fmt: skip

@@ -134,6 +134,7 @@ class CompanyInSalesforce:
     def _load(self) -> None:
         self.crm.add_stage("Discovery", False, False, probability=15)
         self.crm.add_stage("Signed", True, True)
+        self._assign_owners()
         converted = [lead.contact for lead in self.leads if lead.contact]
         everyone = [*self.contacts, *converted]
         self._load_accounts(everyone)
@@ -143,6 +144,19 @@ class CompanyInSalesforce:
         self._name(leads, Kind.LEAD, self.crm.load("Lead", map(self._lead_row, self.leads)))
         for member in (*everyone, *leads):
             self.setting.note_member(member)
+
+    def _assign_owners(self) -> None:
+        """Whose lead it was, theirs is the contact that it became."""
+        sellers = self.setting.sellers
+        for contact in self.contacts:
+            contact.owner = sellers.in_salesforce(contact.person.email, contact.created)
+        for lead in self.leads:
+            pick = sellers.of_new_lead if lead.status == _STATUSES[0] else sellers.in_salesforce
+            lead.member.owner = pick(lead.member.person.email, lead.member.created)
+            if lead.contact is not None:
+                lead.contact.owner = lead.member.owner
+        for deal in self.deals:
+            deal.owner = sellers.in_salesforce(deal.people[0].person.email, deal.created)
 
     def _name(self, members: Iterable[Member], kind: Kind, ids: Iterable[str]) -> None:
         for member, record_id in zip(members, ids, strict=True):
@@ -161,7 +175,7 @@ class CompanyInSalesforce:
         return {
             "FirstName": person.first, "LastName": person.last, "Title": person.title, "Email": member.email,
             "MailingCity": person.city, "MailingCountry": person.country, "AccountId": self._accounts[person.company],
-            **self._common(member.writing, member.created, member.created),
+            **self._common(member, member.created),
         }  # fmt: skip
 
     def _lead_row(self, lead: Lead) -> Row:
@@ -170,7 +184,7 @@ class CompanyInSalesforce:
             "FirstName": person.first, "LastName": person.last, "Title": person.title, "Email": lead.member.email,
             "Company": person.company, "City": person.city, "Country": person.country, "Status": lead.status,
             "LeadSource": self.setting.rng.choice(_SOURCES),
-            **self._common(lead.member.writing, lead.member.created, contact.created if contact else None),
+            **self._common(lead.member, contact.created if contact else None),
         }  # fmt: skip
         if contact is not None:
             row |= {
@@ -180,11 +194,12 @@ class CompanyInSalesforce:
             }  # fmt: skip
         return row
 
-    def _common(self, writing: Writing | None, created: datetime, modified: datetime | None) -> Row:
-        touched = stamp(modified or self.setting.between(created, self.setting.now))
+    def _common(self, member: Member, modified: datetime | None) -> Row:
+        touched = stamp(modified or self.setting.between(member.created, self.setting.now))
         return {
-            "Description": writing.text if writing else None, "CreatedDate": stamp(created),
+            "Description": member.writing.text if member.writing else None, "CreatedDate": stamp(member.created),
             "LastModifiedDate": touched, "SystemModstamp": touched,
+            "OwnerId": member.owner.id if member.owner else None,
         }  # fmt: skip
 
     def _load_deals(self) -> None:
@@ -209,6 +224,7 @@ class CompanyInSalesforce:
             "StageName": self._stage(deal), "Amount": None if deal.amount is None else str(deal.amount),
             "CloseDate": deal.closes.date().isoformat(), "CreatedDate": stamp(deal.created),
             "LastModifiedDate": stamp(deal.modified), "SystemModstamp": stamp(deal.modified), "Type": "New Business",
+            "OwnerId": deal.owner.id if deal.owner else None,
             "LastStageChangeDate": None if deal.outcome is Outcome.OPEN else stamp(deal.closes),
         }  # fmt: skip
 

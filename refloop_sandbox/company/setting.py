@@ -10,6 +10,7 @@ from random import Random
 
 from refloop_sandbox.company.codes import ORDINARY, PAGES, SITE, Doubt, Writers, Writing
 from refloop_sandbox.company.names import People, Person
+from refloop_sandbox.company.owners import Owner, Sellers
 from refloop_sandbox.nouns import Outcome, Ref
 
 _CARRYING = 0.12
@@ -23,7 +24,8 @@ class Expected:
     `matches` (record: code as issued) and `questions` (record: doubt) are complete; a record in neither carries
     nothing. `traps` are those of them that look otherwise. `late` are (deal, person) where the deal had closed
     before the person came with a code; `rivals` deals with people of two referrers; `unreferred_won` won deals
-    none of whose people is known for a code; `same_person` (Salesforce, HubSpot) with one e-mail address.
+    none of whose people is known for a code; `same_person` (Salesforce, HubSpot) with one e-mail address. `owners`
+    says of each record whose it is; one that is not in it has none.
     """
 
     matches: dict[Ref, str] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class Expected:
     rivals: list[Ref] = field(default_factory=list)
     unreferred_won: list[Ref] = field(default_factory=list)
     same_person: list[tuple[Ref, Ref]] = field(default_factory=list)
+    owners: dict[Ref, Owner] = field(default_factory=dict)
 
 
 @dataclass
@@ -47,6 +50,7 @@ class Member:
     writing: Writing | None = None
     alone: bool = False
     ref: Ref | None = None
+    owner: Owner | None = None
 
     @property
     def code(self) -> str | None:
@@ -79,6 +83,7 @@ class Deal:
     people: list[Member]
     late: list[Member] = field(default_factory=list)
     rival: bool = False
+    owner: Owner | None = None
 
     @property
     def modified(self) -> datetime:
@@ -94,6 +99,7 @@ class Setting:
     size: float
     people: People
     writers: Writers
+    sellers: Sellers
     expected: Expected = field(default_factory=Expected)
 
     @property
@@ -125,9 +131,12 @@ class Setting:
 
     def note_member(self, member: Member) -> None:
         """Writes down what the loaded record of a member must come to."""
+        ref = member.name
+        if member.owner is not None:
+            self.expected.owners[ref] = member.owner
         if member.writing is None:
             return
-        ref, verdict = member.name, member.writing.verdict(member.created.date())
+        verdict = member.writing.verdict(member.created.date())
         self.expected.manners[ref] = member.writing.manner
         if isinstance(verdict, Doubt):
             self.expected.questions[ref] = verdict
@@ -140,6 +149,8 @@ class Setting:
 
     def note_deal(self, deal: Deal, ref: Ref, known: Sequence[Member]) -> None:
         """Writes down what the loaded deal is an example of. `known` are all who come with it, under any record."""
+        if deal.owner is not None:
+            self.expected.owners[ref] = deal.owner
         self.expected.late += [(ref, member.name) for member in deal.late]
         if deal.rival:
             self.expected.rivals.append(ref)

@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from refloop_sandbox.exports.files import BadRow, Entry, ExportError, ExportFile, Faulty, Layout
+from refloop_sandbox.exports.owners import Owners
 from refloop_sandbox.exports.rows import (
     HubSpotDeals,
     Row,
@@ -45,11 +46,11 @@ _TARGETS = {
 }
 _PERSON = (
     "id", "email", "first_name", "last_name", "company", "title", "status", "stage", "code_text", "first_page_url",
-    "created_at", "modified_at",
+    "created_at", "modified_at", "owner",
 )  # fmt: skip
 _DEAL = (
     "id", "name", "company", "amount", "currency", "stage", "outcome", "code_text", "created_at", "closed_at",
-    "modified_at",
+    "modified_at", "owner",
 )  # fmt: skip
 _LEAD = (*_PERSON, "converted_contact_id", "converted_deal_id")
 LAYOUTS = (
@@ -116,6 +117,7 @@ class _Loading:
     def __post_init__(self) -> None:
         self._salesforce_deals = SalesforceDeals(self.salesforce)
         self._hubspot_deals = HubSpotDeals(self.hubspot)
+        self._owners = Owners(self.salesforce, self.hubspot)
 
     def read(self, file: ExportFile) -> None:
         entries = self._good(file)
@@ -164,7 +166,7 @@ class _Loading:
             raise BadRow("id stands in an earlier row too")
         row = self._salesforce_row(name, entry) if crm == "salesforce" else self._hubspot_row(name, entry)
         seen.add(own)
-        return row
+        return {**row, **self._owners.cells(entry)}
 
     def _salesforce_row(self, name: str, entry: Entry) -> Row:
         if name == "contacts":

@@ -11,8 +11,6 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from starlette.types import ASGIApp
-
 from refloop_sandbox.crm import LocalCrm
 from refloop_sandbox.hubspot.access import Access
 from refloop_sandbox.hubspot.app import application
@@ -89,7 +87,7 @@ class LocalHubSpot(LocalCrm):
         limits.strict = strict
         self._services = Services(self._portal, Search(self._portal), limits, self._access)
         inner = application(self._services, self.calls)
-        self.app: ASGIApp = Middleware(inner, self.traffic, self.faults, lambda: moment(self._portal.now()))
+        self.app = Middleware(inner, self.traffic, self.faults, lambda: moment(self._portal.now()))
 
     # -- seeding
 
@@ -256,21 +254,17 @@ class LocalHubSpot(LocalCrm):
     def add_owner(self, email: str, first_name: str = "", last_name: str = "") -> str:
         """Adds a user who can own records; returns the owner's id."""
         with self._at_work():
-            owner_id = str(41_000_001 + len(self._portal.owners))
-            stamp = self._portal.stamp()
-            self._portal.owners[owner_id] = {
-                "id": owner_id,
-                "email": email,
-                "type": "PERSON",
-                "firstName": first_name,
-                "lastName": last_name,
-                "userId": int(owner_id) + 9_000_000,
-                "userIdIncludingInactive": int(owner_id) + 9_000_000,
-                "createdAt": stamp,
-                "updatedAt": stamp,
-                "archived": False,
-            }
-            return owner_id
+            return self._portal.owners.add(email, first_name, last_name, self._portal.stamp())
+
+    def rename_owner(self, id: str, first_name: str, last_name: str) -> None:  # noqa: A002 - HubSpot's word
+        """A user changes their name. It moves no record's modified date."""
+        with self._at_work():
+            self._portal.owners.rename(id, first_name, last_name, self._portal.stamp())
+
+    def archive_owner(self, id: str) -> None:  # noqa: A002 - HubSpot's word
+        """A user leaves: their records stay theirs, but they can be given no others."""
+        with self._at_work():
+            self._portal.owners.archive(id, self._portal.stamp())
 
     def add_label(self, from_object: str, to_object: str, label: str, inverse: str | None = None) -> int:
         """Adds an association label; returns its type id in the named direction."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from refloop_sandbox.hubspot.labels import Labels
+from refloop_sandbox.hubspot.owners import Owners
 from refloop_sandbox.hubspot.pipelines import Pipelines
 from refloop_sandbox.hubspot.schema import DEALS, Schema
 from refloop_sandbox.hubspot.spelling import iso, millis
@@ -70,7 +71,7 @@ class Portal:
     pipelines: Pipelines = field(default_factory=Pipelines)
     labels: Labels = field(default_factory=Labels)
     requirements: list[Requirement] = field(default_factory=list)
-    owners: dict[str, dict[str, Any]] = field(default_factory=dict)
+    owners: Owners = field(default_factory=Owners)
 
     def now(self) -> int:
         """The account's present, in epoch milliseconds."""

@@ -57,7 +57,7 @@ def _one(portal: Portal, kind: ObjectType, name: str, text: str, old: Mapping[st
         return Issue(name, "READ_ONLY_VALUE", f'"{name}" is a {what} property; its value cannot be set.', text)
     if text == "":
         return text
-    if name == "hubspot_owner_id" and portal.owners and text not in portal.owners:
+    if name == "hubspot_owner_id" and not portal.owners.may_own(text):
         return Issue(name, "INVALID_OWNER_ID", f"Owner {text} does not exist", text)
     return checked(definition, text, old.get(name, ""))
 

@@ -129,6 +129,7 @@ class Property:
     form_field: bool = False
     order: int = -1
     created: str = "2019-08-06T02:41:08.029Z"
+    refers_to: str = ""
     values: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __post_init__(self) -> None:
@@ -161,6 +162,7 @@ class Property:
             },
             "formField": self.form_field,
             "dataSensitivity": "non_sensitive",
+            **({"referencedObjectType": self.refers_to} if self.refers_to else {}),
         }
 
 

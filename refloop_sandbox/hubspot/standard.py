@@ -6,6 +6,8 @@ One line a property: `name | type | field type | group | flags | label`; the fla
 
 from __future__ import annotations
 
+from functools import cache
+
 from refloop_sandbox.hubspot.schema import (
     COMPANIES,
     CONTACTS,
@@ -227,6 +229,7 @@ def stage_dates(stage_id: str, label: str) -> tuple[Property, ...]:
     return tuple(_property(f"{name} | datetime | date | dealinformation | rc | Entered {label}") for name in names)
 
 
+@cache
 def _property(line: str) -> Property:
     name, kind, field_type, group, flags, label = (part.strip() for part in line.split("|"))
     return Property(
@@ -241,6 +244,7 @@ def _property(line: str) -> Property:
         calculated="c" in flags,
         hubspot_defined=True,
         external_options=name in _EXTERNAL,
+        refers_to="OWNER" if name == "hubspot_owner_id" else "",
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from refloop_sandbox.salesforce.errors import RecordError
 from refloop_sandbox.salesforce.records import Records, Row
 from refloop_sandbox.salesforce.schema import Field, SObject
+from refloop_sandbox.salesforce.tables import Tables
 from refloop_sandbox.salesforce.values import stored
 
 _NAME = re.compile(r"[A-Za-z](?:_?[A-Za-z0-9])*")
@@ -156,23 +157,23 @@ def _leave_catalogue(records: Records, sobject: SObject, name: str) -> None:
         records.store.remove(definition, str(held["Id"]))
 
 
-def refresh_catalogue(records: Records) -> None:
+def refresh_catalogue(tables: Tables) -> None:
     """Fills EntityDefinition and FieldDefinition from the schema."""
-    entity, definition = records.schema.named("EntityDefinition"), records.schema.named("FieldDefinition")
-    for sobject, rows in ((entity, _entities(records)), (definition, _definitions(records))):
+    entity, definition = tables.schema.named("EntityDefinition"), tables.schema.named("FieldDefinition")
+    for sobject, rows in ((entity, _entities(tables)), (definition, _definitions(tables))):
         names = [item.name for item in sobject.fields.values()]
         held = list(rows)
-        with records.store.transaction():
-            for old in list(records.store.where(sobject, {})):
-                records.store.remove(sobject, str(old["Id"]))
-            records.store.insert(sobject, held, names)
+        with tables.store.transaction():
+            for old in list(tables.store.where(sobject, {})):
+                tables.store.remove(sobject, str(old["Id"]))
+            tables.store.insert(sobject, held, names)
 
 
-def _entities(records: Records) -> Iterator[Row]:
-    for item in records.schema:
+def _entities(tables: Tables) -> Iterator[Row]:
+    for item in tables.schema:
         if not item.tooling:
             yield {
-                "Id": records.store.next_id("4ie"), "DurableId": item.name, "QualifiedApiName": item.name,
+                "Id": tables.store.next_id("4ie"), "DurableId": item.name, "QualifiedApiName": item.name,
                 "DeveloperName": item.name, "Label": item.label, "MasterLabel": item.label, "PluralLabel": item.plural,
                 "KeyPrefix": item.prefix, "IsQueryable": 1, "IsCustomizable": int(not item.setup),
                 "IsCustomSetting": 0, "IsDeprecatedAndHidden": 0, "IsReplicateable": int(item.replicateable),
@@ -180,15 +181,15 @@ def _entities(records: Records) -> Iterator[Row]:
             }  # fmt: skip
 
 
-def _definitions(records: Records) -> Iterator[Row]:
-    for sobject in records.schema:
+def _definitions(tables: Tables) -> Iterator[Row]:
+    for sobject in tables.schema:
         for item in () if sobject.tooling else sobject.fields.values():
-            yield _definition(records, sobject, item)
+            yield _definition(tables, sobject, item)
 
 
-def _definition(records: Records, sobject: SObject, item: Field) -> Row:
+def _definition(tables: Tables, sobject: SObject, item: Field) -> Row:
     return {
-        "Id": records.store.next_id("4if"), "DurableId": f"{sobject.name}.{item.name}",
+        "Id": tables.store.next_id("4if"), "DurableId": f"{sobject.name}.{item.name}",
         "QualifiedApiName": item.name, "DeveloperName": item.name.removesuffix("__c"), "Label": item.label,
         "MasterLabel": item.label, "DataType": _data_type(item), "Length": item.length,
         "Precision": item.precision, "Scale": item.scale, "IsNillable": int(item.nillable),

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from starlette.types import ASGIApp
-
 from refloop_sandbox.crm import LocalCrm
 from refloop_sandbox.middleware import Middleware
 from refloop_sandbox.salesforce import seed
@@ -67,7 +65,7 @@ class LocalSalesforce(LocalCrm):
         if not assignment_rule:
             self._org.records.assign_to = None
         api = Api(self._org, self._tokens, self.traffic, self.calls)
-        self.app: ASGIApp = Middleware(api, self.traffic, self.faults, self._org.now, compresses=True)
+        self.app = Middleware(api, self.traffic, self.faults, self._org.now, compresses=True)
 
     def close(self) -> None:
         """Frees the database. Safe to repeat."""

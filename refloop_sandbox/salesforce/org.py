@@ -6,20 +6,36 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 
 from refloop_sandbox.salesforce.bulk_job import Job
 from refloop_sandbox.salesforce.bulk_v1_shapes import AsyncJob
 from refloop_sandbox.salesforce.call import Call
+from refloop_sandbox.salesforce.fields import refresh_catalogue
 from refloop_sandbox.salesforce.query import Queries
 from refloop_sandbox.salesforce.records import Records
 from refloop_sandbox.salesforce.schema import Schema
 from refloop_sandbox.salesforce.seed import furnish
 from refloop_sandbox.salesforce.soql_sql import View
 from refloop_sandbox.salesforce.standard import standard_objects
-from refloop_sandbox.salesforce.store import Store
+from refloop_sandbox.salesforce.store import Image, Store
+from refloop_sandbox.salesforce.tables import Tables
 from refloop_sandbox.salesforce.values import read_time, time_text
 
 _DAY = timedelta(days=1)
+
+
+@cache
+def _bare(*, multi_currency: bool) -> Image:
+    """The tables of an org and the catalogue of its schema, made once a process: they are the same in every new org."""
+    store, schema = Store(), Schema(standard_objects(multi_currency=multi_currency))
+    for sobject in schema:
+        store.add_object(sobject)
+    refresh_catalogue(Tables(store, schema, datetime.now))
+    try:
+        return store.image()
+    finally:
+        store.close()
 
 
 class Org:
@@ -40,8 +56,7 @@ class Org:
         self.daily_limit = daily_limit
         self._used: deque[datetime] = deque()
         self._open: list[str] = []
-        for sobject in self.schema:
-            self.store.add_object(sobject)
+        self.store.restore(_bare(multi_currency=multi_currency))
         self.admin, self.integration = furnish(self.records, currency)
         self.id = str(next(self.store.where(self.schema.named("Organization"), {}))["Id"])
         self._described = (self.schema.version, self.now())

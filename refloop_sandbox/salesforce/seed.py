@@ -7,7 +7,6 @@ from itertools import islice
 
 from refloop_sandbox.salesforce import object_rules
 from refloop_sandbox.salesforce.errors import RecordError
-from refloop_sandbox.salesforce.fields import refresh_catalogue
 from refloop_sandbox.salesforce.ids import full_id
 from refloop_sandbox.salesforce.records import Actor, Records, Row
 from refloop_sandbox.salesforce.schema import Field, SObject
@@ -88,7 +87,6 @@ def furnish(records: Records, currency: str) -> tuple[str, str]:
     load(records, named("LeadStatus"), list(_statuses()), actor)
     queue = {"Name": "Inbound leads", "DeveloperName": "Inbound_leads", "Type": "Queue"}
     records.assign_to = load(records, named("Group"), [queue], actor)[0]
-    refresh_catalogue(records)
     return admin, integration
 
 

@@ -12,23 +12,24 @@ from lark.exceptions import UnexpectedInput, VisitError
 
 from refloop_sandbox.salesforce.errors import ApiError
 
+# each clause may be empty by itself: of clauses that may be left out Lark would make a rule for every choice of them
 _GRAMMAR = r"""
-query: SELECT items FROM NAME [alias] [where] [with] [group] [order] [limit] [offset] [for]
+query: SELECT items FROM NAME alias where with group order limit offset for
 items: item ("," item)*
 ?item: path [NAME] -> column
      | FUNCTION "(" path ")" [NAME] -> aggregate
      | FUNCTION "(" ")" -> count
      | FIELDS "(" NAME ")" -> all_fields
-alias: NAME
+alias: NAME?
 path: NAME ("." NAME)*
-where: WHERE _condition
-with: WITH NAME
-group: GROUP_BY path ("," path)*
-order: ORDER_BY key ("," key)*
+where: (WHERE _condition)?
+with: (WITH NAME)?
+group: (GROUP_BY path ("," path)*)?
+order: (ORDER_BY key ("," key)*)?
 key: path [DIRECTION] [NULLS]
-limit: LIMIT NUMBER
-offset: OFFSET NUMBER
-for: FOR NAME
+limit: (LIMIT NUMBER)?
+offset: (OFFSET NUMBER)?
+for: (FOR NAME)?
 _condition: test | both | either
 both: test (AND test)+
 either: test (OR test)+
@@ -142,7 +143,7 @@ class Query:
 class _Tree(Transformer[Token, Query]):
     def query(self, _select: Token, items: tuple[Item, ...], _from: Token, name: Token, *rest: Any) -> Query:
         alias, where, _with, group, order, limit, offset, _for = rest
-        return Query(items, str(name), alias, where, group or (), order or (), limit, offset)
+        return Query(items, str(name), alias, where, group, order, limit, offset)
 
     def items(self, *items: Item) -> tuple[Item, ...]:
         return items
@@ -163,29 +164,29 @@ class _Tree(Transformer[Token, Query]):
             raise _malformed("FIELDS function must have a parameter of ALL, CUSTOM or STANDARD")
         return Item((), f"FIELDS({which.upper()})")
 
-    def alias(self, name: Token) -> str:
-        return str(name)
+    def alias(self, *name: Token) -> str | None:
+        return str(name[0]) if name else None
 
     def path(self, *names: Token) -> Path:
         return tuple(map(str, names))
 
-    def where(self, _where: Token, condition: Condition) -> Condition:
-        return condition
+    def where(self, *parts: Any) -> Condition | None:
+        return parts[1] if parts else None
 
-    def group(self, _group: Token, *paths: Path) -> tuple[Path, ...]:
-        return paths
+    def group(self, *parts: Any) -> tuple[Path, ...]:
+        return parts[1:]
 
-    def order(self, _order: Token, *keys: Key) -> tuple[Key, ...]:
-        return keys
+    def order(self, *parts: Any) -> tuple[Key, ...]:
+        return parts[1:]
 
     def key(self, path: Path, direction: Token | None, nulls: Token | None) -> Key:
         return Key(path, (direction or "").upper() == "DESC", (nulls or "").upper().endswith("LAST"))
 
-    def limit(self, _limit: Token, number: Token) -> int:
-        return _whole(number)
+    def limit(self, *parts: Token) -> int | None:
+        return _whole(parts[1]) if parts else None
 
-    def offset(self, _offset: Token, number: Token) -> int:
-        return _whole(number)
+    def offset(self, *parts: Token) -> int | None:
+        return _whole(parts[1]) if parts else None
 
     def both(self, *parts: Any) -> Group:
         return Group("AND", tuple(part for part in parts if not isinstance(part, Token)))

@@ -180,22 +180,34 @@ class Compiler:
             yield joined, target
 
     def _field(self, walked: Path, owners: tuple[tuple[str, SObject], ...], name: str, path: Path) -> Column:
+        if len(owners) > 1:
+            return self._named(walked, owners, name, path)
+        alias, owner = owners[0]
+        item = self.view.schema.readable(owner, self.view.user).get(name.casefold())
+        if item is None:
+            raise self._no_column(owner.name, path)
+        return Column((*walked, item.name), item, f"{alias}.{quoted(item.name)}")
+
+    def _named(self, walked: Path, owners: tuple[tuple[str, SObject], ...], name: str, path: Path) -> Column:
+        """A field of a parent of one of several types: those of the object `Name` alone (Object Reference, Name)."""
+        if name.casefold() == "type":
+            return Column((*walked, "Type"), Field("Type", "picklist"), _type_of(owners))
         found = [
             (alias, item)
             for alias, owner in owners
             if (item := self.view.schema.readable(owner, self.view.user).get(name.casefold()))
         ]
-        if not found:
-            raise self._no_column(owners[0][1], path)
+        if not found or name.casefold() not in _NAME_FIELDS:
+            raise self._no_column("Name", path)
         columns = [f"{alias}.{quoted(item.name)}" for alias, item in found]
         item = found[0][1]
         sql = columns[0] if len(columns) == 1 else f"COALESCE({', '.join(columns)})"
-        return Column((*walked, item.name), item, sql)
+        return Column((*walked, item.name), item, f"{sql} COLLATE NOCASE" if item.type in TEXTS else sql)
 
-    def _no_column(self, owner: SObject, path: Path) -> ApiError:
+    def _no_column(self, owner: str, path: Path) -> ApiError:
         return ApiError(
             400, "INVALID_FIELD",
-            self._pointed(path) + f"No such column '{path[-1]}' on entity '{owner.name}'. If you are attempting to use "
+            self._pointed(path) + f"No such column '{path[-1]}' on entity '{owner}'. If you are attempting to use "
             "a custom field, be sure to append the '__c' after the custom field name. Please reference your WSDL or "
             "the describe call for the appropriate names.",
         )  # fmt: skip
@@ -309,6 +321,14 @@ class Compiler:
         return f":{name}"
 
 
+def _type_of(owners: tuple[tuple[str, SObject], ...]) -> str:
+    """SQL for the type of a parent: the object's name; but a group that owns something is called a queue."""
+    cases = " ".join(f"WHEN {alias}.Id IS NOT NULL THEN '{_TYPES.get(item.name, item.name)}'" for alias, item in owners)
+    return f"(CASE {cases} END) COLLATE NOCASE"
+
+
+_NAME_FIELDS = frozenset({"id", "name", "firstname", "lastname", "alias", "email", "isactive", "profileid", "username"})
+_TYPES = {"Group": "Queue"}
 _AGGREGATES = frozenset({"COUNT", "COUNT_DISTINCT", "MIN", "MAX", "SUM", "AVG"})
 
 

@@ -7,6 +7,8 @@ Flags: `!` required, `r` read-only, `c` create-only, `f` formula-like (calculate
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from functools import cache
 
 from refloop_sandbox.salesforce.schema import Field, SObject
 
@@ -53,7 +55,7 @@ _PERSON = """
 LastName string(80) !; FirstName string(40); Salutation picklist(40); Name string(121) rfn; Title string(128)
 Phone phone(40); MobilePhone phone(40); Fax phone(40); Email email(80); Description textarea(32000)
 LeadSource picklist(40); DoNotCall boolean =false; HasOptedOutOfEmail boolean =false
-OwnerId reference >User,Group/Owner; EmailBouncedReason string(255) ; LastActivityDate date r
+EmailBouncedReason string(255) ; LastActivityDate date r
 """
 _ADDRESS = """
 {0}Street textarea(255); {0}City string(40); {0}State string(80); {0}PostalCode string(20); {0}Country string(80)
@@ -63,6 +65,7 @@ _TABLES: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "Lead", "Lead", "Leads", "00Q mergeable",
         _PERSON + _PERSON_ADDRESS + """
+        OwnerId reference >User,Group/Owner
         Company string(255) !; Website url(255); Status picklist(255) d; Industry picklist(40); Rating picklist(40)
         AnnualRevenue currency; NumberOfEmployees int; IsUnreadByOwner boolean =false
         IsConverted boolean r =false; ConvertedDate date r; ConvertedAccountId reference r >Account/ConvertedAccount
@@ -74,6 +77,7 @@ _TABLES: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "Contact", "Contact", "Contacts", "003 mergeable",
         _PERSON + _ADDRESS.format("Mailing") + """
+        OwnerId reference >User/Owner
         AccountId reference >Account/Account; ReportsToId reference >Contact/ReportsTo; Department string(80)
         Birthdate date; HomePhone phone(40); MasterRecordId reference r >Contact/MasterRecord
         """ + _RECORD_TYPE + _DELETED,
@@ -234,7 +238,7 @@ _LINE = re.compile(r"(\w+) (\w+)(?:\((\d+)\))?((?: [!rcfnd]+)?)(?: =([^>]+?))?(?
 
 def standard_objects(*, multi_currency: bool) -> list[SObject]:
     """Fresh copies of the standard objects; `CurrencyIsoCode` exists only in an org with several currencies."""
-    objects = [_object(*table) for table in _TABLES]
+    objects = [replace(item, fields=dict(item.fields)) for item in map(_object, _TABLES)]
     if multi_currency:
         for item in objects:
             if item.name in ("Lead", "Contact", "Account", "Opportunity", "Campaign", "CampaignMember"):
@@ -242,7 +246,9 @@ def standard_objects(*, multi_currency: bool) -> list[SObject]:
     return objects
 
 
-def _object(name: str, label: str, plural: str, traits: str, lines: str) -> SObject:
+@cache
+def _object(table: tuple[str, str, str, str, str]) -> SObject:
+    name, label, plural, traits, lines = table
     prefix, *words = traits.split()
     item = SObject(name, label, plural, prefix, mergeable="mergeable" in words, setup="setup" in words)
     item.createable = item.updateable = "readonly" not in words

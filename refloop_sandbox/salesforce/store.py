@@ -7,7 +7,8 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from typing import NamedTuple
 
 from refloop_sandbox.salesforce.ids import make_id
 from refloop_sandbox.salesforce.schema import IDS, NUMBERS, Field, SObject
@@ -39,6 +40,13 @@ def _mapped(cursor: sqlite3.Cursor) -> Iterator[dict[str, Stored]]:
     return (dict(zip(names, values, strict=True)) for values in cursor)
 
 
+class Image(NamedTuple):
+    """All that a store holds: the database's own bytes, and the last number of each kind of id."""
+
+    database: bytes
+    numbers: Mapping[str, int]
+
+
 class Store:
     """Rows in and out. Every use happens under `lock`, which may be taken again by its holder."""
 
@@ -51,6 +59,17 @@ class Store:
         self.close = weakref.finalize(self, self._connection.close)
         self._connection.execute("CREATE TABLE deletions (object TEXT, id TEXT, at TEXT)")
         self._connection.execute("CREATE INDEX deletions_at ON deletions (object, at)")
+
+    def image(self) -> Image:
+        return Image(self._connection.serialize(), dict(self._numbers))
+
+    def restore(self, image: Image) -> None:
+        """Puts what an image holds in the place of what is here."""
+        with closing(sqlite3.connect(":memory:")) as source:
+            source.deserialize(image.database)
+            # not deserialized in place: such a database cannot grow beyond a gigabyte
+            source.backup(self._connection)
+        self._numbers = dict(image.numbers)
 
     def add_object(self, sobject: SObject) -> None:
         columns = ", ".join(_column(item) for item in sobject.fields.values() if item.name != "Id")

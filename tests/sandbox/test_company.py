@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 
 import pytest
 
@@ -14,13 +15,24 @@ from refloop import model
 from refloop.mapping.codes import CodeBook, code_key
 from refloop.mapping.match import READING_REASONS, CarriedTexts, Reading, read_codes
 from refloop.model import Code, parse_time
-from refloop_sandbox.company import Company, build
+from refloop_sandbox.company import Company, build, hand_over
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.nouns import Kind, Ref
 from refloop_sandbox.salesforce import LocalSalesforce
 
 TODAY = date(2026, 11, 1)
 Crms = tuple[LocalSalesforce, LocalHubSpot, Company]
+
+
+@lru_cache(maxsize=16)
+def _there(crm: LocalSalesforce, name: str) -> Sequence[Mapping[str, object]]:
+    """The records of an object, listed once: nobody edits them."""
+    return list(crm.rows(name))
+
+
+@lru_cache(maxsize=16)
+def _here(crm: LocalHubSpot, name: str) -> Sequence[tuple[str, Mapping[str, str]]]:
+    return list(crm.rows(name))
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +62,10 @@ def _book(company: Company) -> CodeBook:
 def _texts(crms: Crms) -> Iterator[tuple[Ref, date, dict[str, str]]]:
     salesforce, hubspot, _ = crms
     for name, kind in (("Lead", Kind.LEAD), ("Contact", Kind.CONTACT)):
-        for row in salesforce.rows(name):
+        for row in _there(salesforce, name):
             text = {"Description": str(row["Description"])} if row["Description"] else {}
             yield Ref("salesforce", kind, str(row["Id"])), parse_time(str(row["CreatedDate"])).date(), text
-    for record_id, properties in hubspot.rows("contacts"):
+    for record_id, properties in _here(hubspot, "contacts"):
         text = {name: properties[name] for name in ("hs_analytics_first_url",) if name in properties}
         yield Ref("hubspot", Kind.CONTACT, record_id), parse_time(properties["createdate"]).date(), text
 
@@ -95,22 +107,22 @@ def test_all_ways_of_writing_a_code_occur(crms: Crms) -> None:
 
 def test_the_size_is_as_promised(crms: Crms) -> None:
     salesforce, hubspot, company = crms
-    leads = list(salesforce.rows("Lead"))
+    leads = list(_there(salesforce, "Lead"))
     assert len(leads) == pytest.approx(3000, abs=30)
     assert sum(bool(row["IsConverted"]) for row in leads) == pytest.approx(600, abs=10)
-    assert sum(1 for _ in salesforce.rows("Contact")) == pytest.approx(1500, abs=20)
-    assert sum(1 for _ in salesforce.rows("Opportunity")) == 900
-    assert sum(1 for _ in hubspot.rows("contacts")) == 3000
-    assert sum(1 for _ in hubspot.rows("deals")) == 700
+    assert sum(1 for _ in _there(salesforce, "Contact")) == pytest.approx(1500, abs=20)
+    assert sum(1 for _ in _there(salesforce, "Opportunity")) == 900
+    assert sum(1 for _ in _here(hubspot, "contacts")) == 3000
+    assert sum(1 for _ in _here(hubspot, "deals")) == 700
     assert len({row["referrer"] for row in company.codes}) == 60
     assert len({row["program"] for row in company.codes}) == 3
 
 
 def test_conversions_lead_to_what_exists_and_come_in_order(crms: Crms) -> None:
     salesforce = crms[0]
-    contacts = {str(row["Id"]): row for row in salesforce.rows("Contact")}
-    deals = {str(row["Id"]): row for row in salesforce.rows("Opportunity")}
-    converted = [row for row in salesforce.rows("Lead") if row["IsConverted"]]
+    contacts = {str(row["Id"]): row for row in _there(salesforce, "Contact")}
+    deals = {str(row["Id"]): row for row in _there(salesforce, "Opportunity")}
+    converted = [row for row in _there(salesforce, "Lead") if row["IsConverted"]]
     assert sum(row["ConvertedOpportunityId"] is not None for row in converted) > len(converted) / 2
     for lead in converted:
         contact = contacts[str(lead["ConvertedContactId"])]
@@ -125,27 +137,27 @@ def test_conversions_lead_to_what_exists_and_come_in_order(crms: Crms) -> None:
 def test_nothing_happens_in_the_future(crms: Crms) -> None:
     salesforce, hubspot, _ = crms
     for name in ("Lead", "Contact", "Opportunity", "OpportunityContactRole", "Account"):
-        for row in salesforce.rows(name):
+        for row in _there(salesforce, name):
             assert "2024-11-01" <= str(row["CreatedDate"])[:10] <= str(row["SystemModstamp"])[:10] <= "2026-11-01"
     for name, modified in (("contacts", "lastmodifieddate"), ("deals", "hs_lastmodifieddate")):
-        for _, properties in hubspot.rows(name):
+        for _, properties in _here(hubspot, name):
             assert "2024-11-01" <= properties["createdate"][:10] <= properties[modified][:10] <= "2026-11-01"
 
 
 def test_deals_of_all_kinds_occur(crms: Crms) -> None:
     salesforce, hubspot, _ = crms
-    stages = Counter((row["StageName"], row["IsClosed"], row["IsWon"]) for row in salesforce.rows("Opportunity"))
+    stages = Counter((row["StageName"], row["IsClosed"], row["IsWon"]) for row in _there(salesforce, "Opportunity"))
     assert stages["Signed", True, True] > 50
     assert stages["Closed Lost", True, False] > 50
     assert stages["Discovery", False, False] > 10
-    deals = [properties for _, properties in hubspot.rows("deals")]
+    deals = [properties for _, properties in _here(hubspot, "deals")]
     assert {deal["deal_currency_code"] for deal in deals} == {"USD", "EUR"}
     assert len({deal["pipeline"] for deal in deals}) == 2
     numeric_won = [deal for deal in deals if deal["dealstage"].isdigit() and deal["hs_is_closed_won"] == "true"]
     assert len(numeric_won) > 10
     assert any("amount" not in deal for deal in deals)
     assert any(Decimal(deal["amount"]) % 1 for deal in deals if "amount" in deal)
-    assert any(row["Amount"] is None for row in salesforce.rows("Opportunity"))
+    assert any(row["Amount"] is None for row in _there(salesforce, "Opportunity"))
 
 
 def test_same_people_are_in_both_with_other_capitals(crms: Crms) -> None:
@@ -200,10 +212,10 @@ def test_rivals_have_people_of_two_referrers(crms: Crms) -> None:
     salesforce, hubspot, company = crms
     referrer = {row["code"]: row["referrer"] for row in company.codes}
     people: dict[Ref, list[Ref]] = {}
-    for row in salesforce.rows("OpportunityContactRole"):
+    for row in _there(salesforce, "OpportunityContactRole"):
         deal = Ref("salesforce", Kind.DEAL, str(row["OpportunityId"]))
         people.setdefault(deal, []).append(Ref("salesforce", Kind.CONTACT, str(row["ContactId"])))
-    for deal_id, _ in hubspot.rows("deals"):
+    for deal_id, _ in _here(hubspot, "deals"):
         linked = hubspot.associations("deals", deal_id, "contacts")
         people[Ref("hubspot", Kind.DEAL, deal_id)] = [Ref("hubspot", Kind.CONTACT, record_id) for record_id in linked]
     codes = company.expected.matches
@@ -227,25 +239,99 @@ def test_spotlight_shows_the_loop(crms: Crms) -> None:
     assert (salesforce.get("Lead", spot.lead.id) or {})["IsConverted"] is False
     deal = salesforce.get("Opportunity", spot.deal.id) or {}
     assert (deal["IsWon"], deal["Amount"]) == (True, 48250.75)
-    roles = [row for row in salesforce.rows("OpportunityContactRole") if row["OpportunityId"] == spot.deal.id]
+    roles = [row for row in _there(salesforce, "OpportunityContactRole") if row["OpportunityId"] == spot.deal.id]
     assert [row["ContactId"] for row in roles] == [spot.buyer.id]
 
 
 def test_nobody_is_real(crms: Crms) -> None:
     salesforce, hubspot, company = crms
-    emails = [str(row["Email"]) for name in ("Lead", "Contact") for row in salesforce.rows(name) if row["Email"]]
-    emails += [properties["email"] for _, properties in hubspot.rows("contacts")]
+    emails = [str(row["Email"]) for name in ("Lead", "Contact") for row in _there(salesforce, name) if row["Email"]]
+    emails += [properties["email"] for _, properties in _here(hubspot, "contacts")]
     emails += [row["referrer_email"] for row in company.codes]
     assert all(re.fullmatch(r"[a-z0-9.-]+@[a-z0-9-]+\.example", email.lower()) for email in emails)
 
 
 def test_names_come_from_many_places(crms: Crms) -> None:
     salesforce = crms[0]
-    leads = list(salesforce.rows("Lead"))
+    leads = list(_there(salesforce, "Lead"))
     assert len({row["Country"] for row in leads}) > 10
     names = " ".join(f"{row['Name']} {row['Company']}" for row in leads)
     assert {"ß", "ü", "'", '"', "ł", "佐"} - set(names) <= {"佐"}
     assert any(ord(letter) > 0x3000 for letter in names)
+
+
+def _owned(crms: Crms) -> dict[Ref, str | None]:
+    """Every record of both CRMs, with the id of whom it belongs to."""
+    salesforce, hubspot, _ = crms
+    found: dict[Ref, str | None] = {}
+    for name, kind in (("Lead", Kind.LEAD), ("Contact", Kind.CONTACT), ("Opportunity", Kind.DEAL)):
+        found |= {Ref("salesforce", kind, str(row["Id"])): str(row["OwnerId"]) for row in salesforce.rows(name)}
+    for name, kind in (("contacts", Kind.CONTACT), ("deals", Kind.DEAL)):
+        found |= {Ref("hubspot", kind, one): row.get("hubspot_owner_id") for one, row in hubspot.rows(name)}
+    return found
+
+
+def test_records_belong_to_whom_they_were_planned_for(crms: Crms) -> None:
+    planned = {ref: owner.id for ref, owner in crms[2].expected.owners.items()}
+    found = _owned(crms)
+    assert {ref: owner for ref, owner in found.items() if owner} == planned
+    nobodys = [ref for ref, owner in found.items() if owner is None]
+    assert {ref.crm for ref in nobodys} == {"hubspot"}
+    assert {ref.kind for ref in nobodys} == {Kind.CONTACT, Kind.DEAL}
+
+
+def test_ownership_is_untidy(crms: Crms) -> None:
+    salesforce, _, company = crms
+    owners = company.expected.owners
+    waiting = [ref for ref, owner in owners.items() if owner.id == salesforce.queue_id]
+    assert len(waiting) > 200
+    assert {ref.kind for ref in waiting} == {Kind.LEAD}
+    left = {ref for ref, owner in owners.items() if owner.left}
+    assert {(ref.crm, ref.kind) for ref in left} == {(ref.crm, ref.kind) for ref in owners}
+    users = {owner.id: owner.name for ref, owner in owners.items() if ref.crm == "salesforce"}
+    assert max(Counter(users.values()).values()) == 2
+    both = [
+        (owners[there], owners[here])
+        for there, here in company.expected.same_person
+        if there in owners and here in owners
+    ]
+    assert sum(there.email == here.email.lower() for there, here in both) > 50
+    assert any(there.email != here.email for there, here in both if there.email == here.email.lower())
+    assert any(owner.name == "" for owner in owners.values())
+    assert any(there.email and there.email != here.email.lower() for there, here in both)
+
+
+def test_who_has_left_is_known_to_the_crms(crms: Crms) -> None:
+    salesforce, _, company = crms
+    left = {owner.id for ref, owner in company.expected.owners.items() if owner.left and ref.crm == "salesforce"}
+    assert {str(row["Id"]) for row in _there(salesforce, "User") if not row["IsActive"]} == left
+    assert len(left) == 1
+
+
+def test_what_somebody_left_behind_is_handed_over_and_nothing_else_changes() -> None:
+    with LocalSalesforce(clock=_noon) as salesforce:
+        hubspot = LocalHubSpot(clock=_noon)
+        company = build(salesforce, hubspot, size=0.05, today=TODAY)
+        crms = salesforce, hubspot, company
+        before, people = _owned(crms), _everything(crms)
+        given = hand_over(company, salesforce, hubspot)
+        assert {ref.crm for ref in given} == {"salesforce", "hubspot"}
+        after = _owned(crms)
+        assert {ref: owner for ref, owner in after.items() if owner != before[ref]} == {
+            ref: owner.id for ref, owner in given.items()
+        }
+        assert _everything(crms) == people
+        assert hand_over(company, salesforce, hubspot) == given
+
+
+def _everything(crms: Crms) -> list[object]:
+    """All records without their owner, and without when and by whom they were last changed."""
+    salesforce, hubspot, _ = crms
+    moving = {"OwnerId", "LastModifiedDate", "LastModifiedById", "SystemModstamp"}
+    moving |= {"hubspot_owner_id", "lastmodifieddate", "hs_lastmodifieddate"}
+    rows = [row for name in ("Lead", "Contact", "Opportunity") for row in salesforce.rows(name)]
+    rows += [dict(row) for name in ("contacts", "deals") for _, row in hubspot.rows(name)]
+    return [{name: value for name, value in row.items() if name not in moving} for row in rows]
 
 
 def _content(seed: int, today: date) -> list[object]:

@@ -225,6 +225,47 @@ def test_a_hubspot_lead_is_a_contact(tmp_path: Path, crms: Crms) -> None:
     assert list(crms[1].associations("deals", report.ids["deals", "hubspot", "D"], "contacts")) == [record_id]
 
 
+OWNED = """\
+id,crm,owner,created_at
+1,salesforce,Mira Tamm,2026-01-01
+2,salesforce,mira tamm,2026-01-01
+3,hubspot,Mira Tamm,2026-01-01
+4,hubspot,kim@b.example,2026-01-01
+5,salesforce,kim@b.example,2026-01-01
+6,hubspot,,2026-01-01
+7,salesforce,,2026-01-01
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "object_", "objects"),
+    [("contacts", "Contact", "contacts"), ("deals", "Opportunity", "deals"), ("leads", "Lead", "contacts")],
+)
+def test_an_owner_becomes_a_user_of_their_crm(
+    tmp_path: Path, crms: Crms, name: str, object_: str, objects: str
+) -> None:
+    salesforce, hubspot = crms
+    report = _load(tmp_path, crms, **{name: OWNED})
+    assert (report.faults, report.ignored) == ([], {})
+    users = {str(row["Id"]): (row["Name"], row["Email"]) for row in salesforce.rows("User")}
+    there = [str(row["OwnerId"]) for row in salesforce.rows(object_)]
+    assert [users[owner][0] for owner in there] == ["Mira Tamm", "Mira Tamm", "kim@b.example", "Ada Admin"]
+    assert there[0] == there[1]
+    assert users[there[2]][1] == "kim@b.example"
+    here = [row.get("hubspot_owner_id") for _, row in hubspot.rows(objects)]
+    assert len(set(here)) == 3
+    assert here[2] is None
+    with pytest.raises(ValueError, match="INVALID_OWNER_ID"):
+        hubspot.create(objects, {"hubspot_owner_id": "1"})
+    hubspot.create(objects, {"hubspot_owner_id": here[0]})
+
+
+def test_an_owner_has_a_name_that_fits(tmp_path: Path, crms: Crms) -> None:
+    rows = "".join(f"{crm},{crm},{'x' * 81},2026-01-01\n" for crm in ("salesforce", "hubspot"))
+    report = _load(tmp_path, crms, contacts="id,crm,owner,created_at\n" + rows)
+    assert report.faults == [f"contacts.csv:{line}: owner is longer than 80 characters" for line in (2, 3)]
+
+
 def test_columns_that_are_not_ours_are_left_out_and_named(tmp_path: Path, crms: Crms) -> None:
     report = _load(tmp_path, crms, leads="Id,Created At,IQ,Shoe Size,,\n1,2026-01-01,130,42,,\n")
     assert report.ignored == {"leads": ["iq", "shoe_size"]}
@@ -302,7 +343,7 @@ def test_stages_have_a_limit(tmp_path: Path, crms: Crms) -> None:
 def test_files_are_streamed(tmp_path: Path) -> None:
     """The first row is there before the fault at the end is found."""
     path = tmp_path / "leads.csv"
-    path.write_bytes(b"id,created_at\n" + b"1,2026-01-01\n" * 100_000 + b"2,\xff\n")
+    path.write_bytes(b"id,created_at\n" + b"1,2026-01-01\n" * 20_000 + b"2,\xff\n")
     rows = iter(ExportFile(path, LAYOUTS[2]))
     assert next(rows).line == 2
     with pytest.raises(ExportError, match="not UTF-8"):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import requests
+from starlette.types import Message
 
 from refloop_sandbox.crm import LocalCrm
 from refloop_sandbox.hubspot import Allowance, LocalHubSpot
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.server import Server
 from refloop_sandbox.traffic import Traffic, Window
+from tests.sandbox.virtual_time import VirtualTime
 
 LIMITS = "/services/data/v67.0/limits"
 CONTACTS = "/crm/objects/2026-09/contacts"
@@ -27,28 +30,45 @@ def statuses(url: str, token: str, count: int, *, at_once: int = 8) -> list[int]
         return list(pool.map(ask, range(count)))
 
 
-@pytest.fixture(params=["salesforce", "hubspot"])
-def slow(request: pytest.FixtureRequest) -> Iterator[tuple[LocalCrm, str, str]]:
-    if request.param == "salesforce":
-        with LocalSalesforce(latency=0.15) as org, Server(org.app) as server:
-            yield org, server.url + LIMITS, org.access_token()
-    else:
-        account = LocalHubSpot(latency=0.15)
-        with Server(account.app) as server:
-            yield account, server.url + CONTACTS, "pat-na1-local"
+def at_once(crm: LocalCrm, clock: VirtualTime, path: str, token: str, count: int) -> list[int]:
+    """The statuses of calls that all arrive in the same moment."""
+
+    async def call() -> int:
+        scope = {
+            "type": "http", "method": "GET", "scheme": "http", "path": path, "raw_path": path.encode(),
+            "query_string": b"", "headers": [(b"authorization", f"Bearer {token}".encode())],
+        }  # fmt: skip
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b""}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        await crm.app(scope, receive, send)
+        return int(sent[0]["status"])
+
+    async def calls() -> list[int]:
+        return await asyncio.gather(*(call() for _ in range(count)))
+
+    return clock.run(calls)
 
 
-def test_calls_at_the_same_time_share_the_latency(slow: tuple[LocalCrm, str, str]) -> None:
-    crm, url, token = slow
-    start = time.perf_counter()
-    assert statuses(url, token, 1) == [200]
-    one = time.perf_counter() - start
-    start = time.perf_counter()
-    assert statuses(url, token, 8) == [200] * 8
-    eight = time.perf_counter() - start
-    assert one >= 0.15
-    assert eight < 8 * 0.15 / 2
-    assert crm.traffic.peak > 1
+def salesforce(**settings: Any) -> tuple[LocalSalesforce, str, str]:
+    org = LocalSalesforce(latency=0.15, **settings)
+    return org, LIMITS, org.access_token()
+
+
+@pytest.mark.parametrize("made", [salesforce, lambda: (LocalHubSpot(latency=0.15), CONTACTS, "pat-na1-local")])
+def test_calls_at_the_same_time_share_the_latency(made: Callable[[], tuple[LocalCrm, str, str]]) -> None:
+    crm, path, token = made()
+    clock = VirtualTime()
+    assert at_once(crm, clock, path, token, 1) == [200]
+    assert clock.now == pytest.approx(0.15)
+    assert at_once(crm, clock, path, token, 8) == [200] * 8
+    assert clock.now == pytest.approx(0.3)
+    assert crm.traffic.peak == 8
     assert crm.refused == {}
 
 
@@ -73,14 +93,15 @@ def test_a_window_slides() -> None:
 
 
 def test_long_requests_beyond_the_limit_are_refused_and_short_ones_never() -> None:
-    with LocalSalesforce(strict=True, latency=0.3) as org, Server(org.app) as server:
-        token = org.access_token()
-        assert statuses(server.url + LIMITS, token, 30, at_once=30) == [200] * 30, "none of them ran for 20 seconds"
-        org.traffic.long_after, org.traffic.most_long = 0.05, 2
-        answers = statuses(server.url + LIMITS, token, 4, at_once=4)
-        assert set(answers) == {200, 403}
-        assert org.refused["concurrent"] == answers.count(403)
-        assert statuses(server.url + LIMITS, token, 2, at_once=2) == [200, 200]
+    org, path, token = salesforce(strict=True)
+    clock = VirtualTime()
+    org.traffic.clock = clock.time
+    assert at_once(org, clock, path, token, 30) == [200] * 30, "none of them ran for 20 seconds"
+    org.traffic.long_after, org.traffic.most_long = 0.05, 2
+    assert sorted(at_once(org, clock, path, token, 4)) == [200, 200, 403, 403]
+    assert org.refused == {"concurrent": 2}
+    assert at_once(org, clock, path, token, 2) == [200, 200]
+    org.close()
 
 
 def test_what_runs_long_counts_the_one_that_asks() -> None:

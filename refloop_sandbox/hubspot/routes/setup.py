@@ -1,4 +1,4 @@
-"""What the account is set up with: properties, groups, pipelines, owners; and the account itself."""
+"""What the account is set up with: properties, groups, pipelines; and the account itself."""
 
 from __future__ import annotations
 
@@ -165,25 +165,7 @@ def archive_stage(call: Call) -> Answer:
     return Answer(204)
 
 
-# -- owners and the account
-
-
-def list_owners(call: Call) -> Answer:
-    email, after = call.query.get("email"), call.whole("after", 0)
-    limit = call.whole("limit", 100, 500)
-    owners = [] if call.flag("archived") else sorted(call.portal.owners.values(), key=lambda owner: int(owner["id"]))
-    chosen = [owner for owner in owners if int(owner["id"]) >= after and email in (None, owner["email"])]
-    body: dict[str, Any] = {"results": chosen[:limit]}
-    if len(chosen) > limit:
-        body["paging"] = {"next": {"after": chosen[limit]["id"], "link": ""}}
-    return Answer(200, body)
-
-
-def read_owner(call: Call) -> Answer:
-    owner = call.portal.owners.get(call.parts["id"])
-    if owner is None:
-        raise resource_not_found()
-    return Answer(200, owner)
+# -- the account
 
 
 def account_details(call: Call) -> Answer:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from refloop_sandbox.hubspot.access import record_scope, schema_scope
 from refloop_sandbox.hubspot.call import Call, Handler
-from refloop_sandbox.hubspot.routes import associations, batch, legacy, objects, setup
+from refloop_sandbox.hubspot.routes import associations, batch, legacy, objects, owners, setup
 
 
 class Endpoint(NamedTuple):
@@ -83,8 +83,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/crm/schemas", legacy.custom_objects),
     Endpoint("GET", "/companies/properties", legacy.company_properties),
     Endpoint("GET", "/deals/deal/paged", legacy.deals_paged),
-    Endpoint("GET", "/crm/owners", setup.list_owners, "owners"),
-    Endpoint("GET", "/crm/owners/{id}", setup.read_owner, "owners"),
+    Endpoint("GET", "/crm/owners", owners.list_owners, "owners"),
+    Endpoint("GET", "/crm/owners/{id}", owners.read_owner, "owners"),
     Endpoint("GET", "/account-info/details", setup.account_details),
     Endpoint("GET", "/account-info/api-usage/daily/private-apps", setup.api_usage),
     Endpoint("POST", "/oauth/token", setup.token),
