@@ -29,8 +29,9 @@ $(INSTALLED): pyproject.toml refloop_sandbox/pyproject.toml
 demo: $(INSTALLED)
 	@$(BIN)/refloop demo
 
+# The tests start many interpreters: bytecode is kept for them, also where the machine says not to. `make clean` removes it.
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -m "not slow" -n auto
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not slow" -n auto
 
 check: $(INSTALLED)
 	@$(BIN)/ruff check --quiet .

@@ -275,17 +275,22 @@ def _cued(units: Sequence[_Unit]) -> list[_Cue]:
 
 def _split_code(text: str, units: Sequence[_Unit], book: CodeBook) -> tuple[Candidate, int] | None:
     """The longest code that begins here and was written in pieces: `ACME 7K2Q`. It must hold a digit."""
-    if units[0].key in CUES:
+    keys = [unit.key for unit in units]
+    if keys[0] in CUES:
         return None
-    for size in range(len(units), 1, -1):
-        run = units[:size]
-        key = "".join(unit.key for unit in run)
-        gaps = all(_GAP.fullmatch(text, left.end, right.start) for left, right in pairwise(run))
-        if gaps and _mixed(key):
-            candidate = Candidate(Rule.TEXT, key, text[run[0].start : run[-1].end], Expects.LIKELY, True)
+    for size in range(len(keys), 1, -1):
+        key = "".join(keys[:size])
+        if book.shortest <= len(key) <= book.longest and _mixed(key) and _gaps(text, units[:size]):
+            evidence = text[units[0].start : units[size - 1].end]
+            candidate = Candidate(Rule.TEXT, key, evidence, Expects.LIKELY, True)
             if candidate.named(book):
                 return candidate, size
     return None
+
+
+def _gaps(text: str, run: Sequence[_Unit]) -> bool:
+    """Whether no more stands between the words than between the pieces of one code."""
+    return all(_GAP.fullmatch(text, left.end, right.start) for left, right in pairwise(run))
 
 
 def _in_unit(unit: _Unit, cue: _Cue, book: CodeBook, *, shouted: bool) -> Iterator[Candidate]:

@@ -20,6 +20,7 @@ from refloop.errors import Exit
 from refloop.ledger import open_ledger
 from refloop_sandbox.server import Server
 from tests.cli.conftest import Office, fill
+from tests.patience import PATIENCE
 
 
 class Stuck:
@@ -62,9 +63,9 @@ def test_a_sync_that_is_told_to_stop_stops_and_the_next_completes_it(office: Off
             stdout=subprocess.DEVNULL,
         )
         try:
-            assert crm.reached.wait(60)
+            assert crm.reached.wait(PATIENCE)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=10) == Exit.TERMINATED
+            assert process.wait(PATIENCE) == Exit.TERMINATED
         finally:
             process.kill()
             process.wait()

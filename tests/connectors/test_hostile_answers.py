@@ -1,10 +1,9 @@
-"""Every endpoint of both connectors under every hostile answer: the truth or an error, nothing else, and soon."""
+"""Every endpoint of both connectors under every hostile answer: after few calls, the truth or an error."""
 
 from __future__ import annotations
 
 import socket
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -46,7 +45,7 @@ CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, (Kind.LEAD, Kind.CONTACT, K
 FIELDS = (CODE,)
 TOKEN = "pat-local"
 CLASSIFIED = (AuthError, ConfigError, CrmUnavailable, TryLater)
-MOST_CALLS, MOST_SECONDS = 60, 10.0
+MOST_CALLS = 60
 SHAPES = list(hostile.answers(""))
 
 COMPLAINTS = frozenset({"properties"})
@@ -309,18 +308,15 @@ def suffer(desk: Desk, name: str, endpoint: Endpoint, shape: Fault) -> str:
     desk.crm.faults.clear()
     struck = desk.crm.faults_injected
     desk.crm.faults.add(shape, when=endpoint.is_its, times=10**6)
-    began = time.monotonic()
     failure: RefloopError | None = None
     try:
         outcome = endpoint.run(desk, connector)
     except CLASSIFIED as error:
         failure = error
     finally:
-        took = time.monotonic() - began
         calls = sum(connector.calls().values())
         desk.crm.faults.clear()
         connector.close()
-    assert took < MOST_SECONDS
     assert calls <= MOST_CALLS
     assert desk.crm.faults_injected > struck or "page" in shape.name or "token" in shape.name, "it never struck"
     return told_well(desk, name, endpoint, failure) if failure else told_true(desk, name, shape, outcome)

@@ -14,8 +14,8 @@ from tests.crash.bench import KILLED, WRITE, Bench
 from tests.crash.crash_points import CrashPoints
 from tests.crash.gate import Gate, process
 from tests.crash.test_crash_points import SCENARIOS
+from tests.patience import PATIENCE
 
-PATIENCE = 60
 LATER = int(Exit.LATER)
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from refloop.ledger import Ledger, open_ledger
+from refloop.ledger import Ledger
+from tests.new_ledger import new_ledger
 
 MEMORY_DISK = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of our own is made in it
 
@@ -21,6 +22,6 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def ledger(folder: Path) -> Iterator[Ledger]:
-    opened = open_ledger(folder / "refloop.db")
+    opened = new_ledger(folder / "refloop.db")
     yield opened
     opened.close()

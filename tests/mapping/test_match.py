@@ -1,14 +1,17 @@
 # ruff: noqa: RUF001 - characters that look alike are what is tested
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date
+from functools import partial
 from random import Random
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from refloop.mapping import candidates, codes
 from refloop.mapping import match as matching
 from refloop.mapping.candidates import TEXT_LIMIT, is_code_field
 from refloop.mapping.codes import CodeBook, code_key, fold_key
@@ -20,6 +23,7 @@ from refloop.mapping.match import (
     Reading,
 )
 from refloop.model import Code, Kind, Match, Ref, ReviewItem, ReviewReason, Rule
+from tests.work import calls_of, goes_back
 
 DAY = date(2026, 3, 1)
 LEAD = Ref("crm", Kind.LEAD, "1")
@@ -418,14 +422,43 @@ HOSTILE = [
 ]
 
 
-@pytest.mark.parametrize("unit", HOSTILE)
-@pytest.mark.parametrize("length", [TEXT_LIMIT - 100, 1_000_000])
-def test_hostile_text_takes_bounded_time_and_space(unit: str, length: int) -> None:
+def read_hostile(unit: str, length: int) -> list[Reading]:
     text = (unit * length)[:length]
-    for reading in (read(text), read(text, "Promo_Code__c"), read_codes({}, DAY, BOOK, typed=text)):
+    return [read(text), read(text, "Promo_Code__c"), read_codes({}, DAY, BOOK, typed=text)]
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_hostile_text_is_read_in_bounded_space(unit: str) -> None:
+    for reading in (*read_hostile(unit, TEXT_LIMIT - 100), read((unit * 1_000_000)[:1_000_000])):
         assert reading.match is None
         assert len(reading.items) <= ITEMS_LIMIT
         assert all(len(question.evidence) <= EVIDENCE_LIMIT for question in reading.items)
+
+
+@pytest.mark.parametrize("unit", HOSTILE)
+def test_hostile_text_takes_work_in_proportion(unit: str) -> None:
+    few, many = (calls_of(partial(read_hostile, unit, length)) for length in (400, 3_200))
+    assert many <= 8 * few + 100
+
+
+@pytest.mark.parametrize("unit", [unit for unit in HOSTILE if any(map(str.isspace, unit))])
+def test_beyond_the_limit_a_text_takes_no_more_work(unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "TEXT_LIMIT", 2_000)
+    few, many = (calls_of(partial(read_hostile, unit, length)) for length in (2_100, 20_000))
+    assert many <= few + 100
+
+
+def test_no_pattern_goes_over_a_run_of_characters_again_and_again() -> None:
+    """That would be work that no count of calls shows."""
+    patterns = [one for room in (candidates, codes) for one in vars(room).values() if isinstance(one, re.Pattern)]
+    runs = {one.pattern: goes_back(one) for one in (*patterns, BOOK.parameter)}
+    assert len(runs) > 10
+    bounded = {
+        candidates._UNIT.pattern,  # of "a-----" only what stands before the first separator begins a unit
+        candidates._NAME_PIECE.pattern,  # reads names of fields
+    }
+    assert {pattern for pattern, found in runs.items() if found} == bounded
+    assert goes_back(re.compile(r"[\w.]+@\w+")), "negative control"
 
 
 def test_a_code_is_found_at_the_end_of_a_long_text() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import requests
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tests.patience import PATIENCE
+
 START = datetime(2026, 9, 1, 10, 0, tzinfo=UTC)
 
 
@@ -34,7 +36,7 @@ class Api(requests.Session):
         self.headers["Authorization"] = "Bearer pat-na1-local"
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
-        return self.request(method, self.url + path, json=body, timeout=10, **more)
+        return self.request(method, self.url + path, json=body, timeout=PATIENCE, **more)
 
 
 class Gate:

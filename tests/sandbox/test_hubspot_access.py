@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from refloop_sandbox.hubspot import Allowance, LocalHubSpot
+from tests.patience import PATIENCE
 from tests.sandbox.hubspot_api import Api, Clock, Gate
 
 LIST = "/crm/v3/objects/contacts"
@@ -40,7 +41,8 @@ def test_oauth_tokens_live_for_half_an_hour(hubspot: LocalHubSpot, api: Api, clo
         "client_secret": "local-secret",
         "refresh_token": "local-refresh",
     }
-    got = api.post(f"{api.url}/oauth/{version}/token", data=form, timeout=10, headers={"Authorization": None}).json()
+    address, headers = f"{api.url}/oauth/{version}/token", {"Authorization": None}
+    got = api.post(address, data=form, timeout=PATIENCE, headers=headers).json()
     assert (got["expires_in"], got["hub_id"], got["refresh_token"]) == (1800, 20_000_001, "local-refresh")
     bearer = {"Authorization": f"Bearer {got['access_token']}"}
     answer = api.ask("GET", LIST, headers=bearer)
@@ -62,7 +64,7 @@ def test_refresh_tokens_may_rotate(hubspot: LocalHubSpot, api: Api) -> None:
             "client_secret": "local-secret",
             "refresh_token": token,
         }
-        return api.post(f"{api.url}/oauth/2026-09/token", data=form, timeout=10)
+        return api.post(f"{api.url}/oauth/2026-09/token", data=form, timeout=PATIENCE)
 
     hubspot.rotate_refresh_tokens()
     second = refreshed("local-refresh").json()["refresh_token"]
@@ -86,7 +88,7 @@ def test_oauth_refusals(api: Api, wrong: dict[str, str], status: str) -> None:
         "client_secret": "local-secret",
         "refresh_token": "local-refresh",
     }
-    answer = api.post(f"{api.url}/oauth/v1/token", data={**form, **wrong}, timeout=10)
+    answer = api.post(f"{api.url}/oauth/v1/token", data={**form, **wrong}, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["status"]) == (400, status)
 
 

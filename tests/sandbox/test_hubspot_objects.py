@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from refloop_sandbox.hubspot import LocalHubSpot, Quirks
+from tests.patience import PATIENCE
 from tests.sandbox.hubspot_api import START, Api, Clock
 
 
@@ -329,7 +330,7 @@ def test_rules_of_the_admin_hold_from_2026_09_on(hubspot: LocalHubSpot, api: Api
 
 
 def test_malformed_json_is_told_by_its_place(api: Api) -> None:
-    answer = api.post(f"{api.url}/crm/v3/objects/contacts", data=b'{"properties": ', timeout=10)
+    answer = api.post(f"{api.url}/crm/v3/objects/contacts", data=b'{"properties": ', timeout=PATIENCE)
     assert answer.status_code == 400
     assert answer.json()["message"].startswith("Invalid input JSON on line 1, column 16")
 

@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from refloop_sandbox.hubspot import LocalHubSpot, Quirks
+from tests.patience import PATIENCE
 from tests.sandbox.hubspot_api import START, Api, Clock, Gate
 
 
@@ -142,7 +143,7 @@ def test_a_body_of_three_thousand_characters_is_the_most(api: Api) -> None:
     frame = len('{"query":""}')
     for length, status in ((3000, 200), (3001, 400)):
         body = f'{{"query":"{"é" * (length - frame)}"}}'.encode()
-        assert api.post(f"{api.url}/crm/v3/objects/contacts/search", data=body, timeout=10).status_code == status
+        assert api.post(f"{api.url}/crm/v3/objects/contacts/search", data=body, timeout=PATIENCE).status_code == status
 
 
 def test_pages_go_by_offset_and_total_counts_all(api: Api, people: list[str]) -> None:

@@ -23,6 +23,7 @@ from refloop_sandbox.hubspot import troubles as hubspot_troubles
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.salesforce import troubles as salesforce_troubles
 from refloop_sandbox.server import Server
+from tests.patience import PATIENCE
 
 
 class Desk(NamedTuple):
@@ -45,7 +46,7 @@ class Desk(NamedTuple):
 
     def _ask(self, method: str, path: str, **how: Any) -> requests.Response:
         how = {"allow_redirects": False, **how}
-        seconds = how.pop("timeout", 10)
+        seconds = how.pop("timeout", PATIENCE)
         headers = {"Authorization": f"Bearer {self.token}", **how.pop("headers", {})}
         return requests.request(method, self.url + path, headers=headers, timeout=seconds, **how)
 

@@ -11,13 +11,14 @@ from refloop_sandbox.fill import code, edit, fill_hubspot, fill_salesforce
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.launch import Crm, Setup, launch
 from refloop_sandbox.salesforce import LocalSalesforce
+from tests.patience import PATIENCE
 
 SEARCH = "/crm/objects/2026-09/contacts/search"
 
 
 def asked(url: str, token: str, method: str, path: str, body: Any = None) -> requests.Response:
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.request(method, url + path, json=body, headers=headers, timeout=20)
+    return requests.request(method, url + path, json=body, headers=headers, timeout=PATIENCE)
 
 
 def test_hubspot_in_a_process_of_its_own() -> None:
@@ -36,13 +37,13 @@ def test_hubspot_in_a_process_of_its_own() -> None:
         crm.fail_next(423, path="/search")
         assert asked(crm.url, crm.credentials["token"], "POST", SEARCH, {}).status_code == 423
         assert crm.stats().injected == ((1, "POST", SEARCH, "423"),)
-        assert requests.get(f"{crm.url}/_local/nowhere", timeout=20).status_code == 404
+        assert requests.get(f"{crm.url}/_local/nowhere", timeout=PATIENCE).status_code == 404
 
 
 def test_salesforce_in_a_process_of_its_own() -> None:
     with launch("salesforce", Setup(fill={"Lead": 30, "Contact": 20}, daily=3)) as crm:
         form = {"grant_type": "client_credentials", **crm.credentials}
-        token = requests.post(f"{crm.url}/services/oauth2/token", data=form, timeout=20).json()["access_token"]
+        token = requests.post(f"{crm.url}/services/oauth2/token", data=form, timeout=PATIENCE).json()["access_token"]
         count = "/services/data/v67.0/query?q=SELECT+COUNT()+FROM+Lead"
         answers = [asked(crm.url, token, "GET", count) for _ in range(4)]
         assert [one.status_code for one in answers] == [200, 200, 200, 403]

@@ -16,6 +16,7 @@ from refloop_sandbox.hubspot import Allowance, LocalHubSpot
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.server import Server
 from refloop_sandbox.traffic import Traffic, Window
+from tests.patience import PATIENCE
 from tests.sandbox.virtual_time import VirtualTime
 
 LIMITS = "/services/data/v67.0/limits"
@@ -24,7 +25,7 @@ CONTACTS = "/crm/objects/2026-09/contacts"
 
 def statuses(url: str, token: str, count: int, *, at_once: int = 8) -> list[int]:
     def ask(_: int) -> int:
-        return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=20).status_code
+        return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=PATIENCE).status_code
 
     with ThreadPoolExecutor(at_once) as pool:
         return list(pool.map(ask, range(count)))

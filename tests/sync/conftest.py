@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from refloop.ledger import Ledger, open_ledger
+from refloop.ledger import Ledger
 from refloop.testing import MemoryCrm
+from tests import new_ledger as blank
 from tests.sync.loop import MEMORY_DISK, Loop, assert_balanced
 
 
@@ -21,7 +22,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def loop(folder: Path) -> Iterator[Loop]:
-    ledger = open_ledger(folder / "refloop.db")
+    ledger = blank.new_ledger(folder / "refloop.db")
     made = Loop(ledger, {"sales": MemoryCrm("sales"), "marketing": MemoryCrm("marketing")})
     made.provision()
     yield made
@@ -34,7 +35,7 @@ def new_ledger(folder: Path) -> Iterator[Callable[[str], Ledger]]:
     opened: list[Ledger] = []
 
     def make(name: str) -> Ledger:
-        opened.append(open_ledger(folder / f"{name}.db"))
+        opened.append(blank.new_ledger(folder / f"{name}.db"))
         return opened[-1]
 
     yield make

@@ -17,7 +17,6 @@ from pathlib import Path
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, multiple, precondition, rule
 
-from refloop.ledger import open_ledger
 from refloop.ledger.codes import reread_texts
 from refloop.ledger.receipts import written_values
 from refloop.mapping.attribution import Model
@@ -25,6 +24,7 @@ from refloop.mapping.policy import CreditRules, Policy, StatusRules
 from refloop.mapping.stages import status_words
 from refloop.model import FieldSpec, Kind, Ref, Status
 from refloop.testing import Draft, World
+from tests.new_ledger import new_ledger
 from tests.sync.loop import MEMORY_DISK, POLICY, Loop, assert_balanced
 
 EMAILS = ("ada@buyer.io", "ADA@buyer.io", "bo@buyer.io", "cy@other.org", "anna@partners.io", None)
@@ -49,7 +49,7 @@ def machine_of(worlds: Worlds, policy: Policy = POLICY) -> type[RuleBasedStateMa
     class Machine(LoopMachine):
         def open(self, stack: ExitStack) -> Loop:
             folder = stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY_DISK))
-            ledger = open_ledger(Path(folder) / "refloop.db")
+            ledger = new_ledger(Path(folder) / "refloop.db")
             stack.callback(ledger.close)
             return Loop(ledger, dict(worlds(stack)), policy)
 
@@ -305,7 +305,7 @@ class LoopMachine(RuleBasedStateMachine):
             "FROM records WHERE deleted = 0"
         )
         with tempfile.TemporaryDirectory(dir=MEMORY_DISK) as folder:
-            fresh = Loop(open_ledger(Path(folder) / "fresh.db"), self.loop.crms, self.loop.policy)
+            fresh = Loop(new_ledger(Path(folder) / "fresh.db"), self.loop.crms, self.loop.policy)
             try:
                 fresh.sync(push=False)
                 expected = {tuple(row) for row in fresh.ledger.rows(content)}

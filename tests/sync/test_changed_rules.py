@@ -32,6 +32,7 @@ from refloop.model import Code, Everything, Kind, Ref, Referrer, Rule, Since, St
 from refloop.sync import stages
 from refloop.sync.intake import Enrolment, codes_changing, enrol
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
+from tests.new_ledger import new_ledger
 from tests.sync.loop import NOW, POLICY, Loop
 
 PARAMETERS = frozenset({*DEFAULT_URL_PARAMETERS, "partner"})
@@ -126,7 +127,7 @@ def new_loop(folder: Path) -> Iterator[Callable[[Policy], Loop]]:
     opened: list[Loop] = []
 
     def make(policy: Policy) -> Loop:
-        ledger = open_ledger(folder / f"{len(opened)}.db")
+        ledger = new_ledger(folder / f"{len(opened)}.db")
         opened.append(Loop(ledger, {"sales": MemoryCrm("sales"), "marketing": MemoryCrm("marketing")}, policy))
         opened[-1].provision()
         return opened[-1]

@@ -25,6 +25,7 @@ from refloop.model import Kind, Page, Problem, Ref
 from refloop.sync.context import RunContext
 from refloop.sync.stage import CHUNK, Stage
 from refloop.testing import Draft, MemoryCrm
+from tests.new_ledger import new_ledger
 from tests.sync.loop import MEMORY_DISK, Loop, assert_balanced
 
 SAMPLE = 11
@@ -119,6 +120,7 @@ class Life:
         self.path = folder / "refloop.db"
         self.crms = {name: CrashingCrm(name) for name in ("sales", "marketing")}
         self.refs: list[Ref] = []
+        new_ledger(self.path).close()
         self.loop = self.opened()
         self.loop.provision()
         self.loop.code("ANNA-7K2Q", "anna", "anna@partners.io")

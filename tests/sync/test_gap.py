@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from refloop.ledger import open_ledger
 from refloop.ledger.codes import reread_texts
 from refloop.model import Kind, Ref
 from refloop.testing import Draft
 from tests.connectors.salesforce.world import LONG_ENOUGH, SECRET, SalesforceWorld
+from tests.new_ledger import new_ledger
 from tests.sync.loop import POLICY, Loop
 
 CODE = POLICY.spec("ref_code")
@@ -25,7 +25,7 @@ def loops(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[s
 
     def loop(mode: str) -> Loop:
         worlds.append(SalesforceWorld("sales", conditional_writes=mode))
-        made.append(Loop(open_ledger(folder / "refloop.db"), {"sales": worlds[-1]}))
+        made.append(Loop(new_ledger(folder / "refloop.db"), {"sales": worlds[-1]}))
         made[-1].provision()
         made[-1].code("ANNA-7K2Q", "anna")
         return made[-1]

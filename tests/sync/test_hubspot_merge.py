@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from refloop.ledger import open_ledger
 from refloop.model import Kind, Ref
 from refloop.testing import Draft
 from refloop_sandbox.hubspot import Quirks
 from refloop_sandbox.server import Server
 from tests.connectors.hubspot.world import TOKEN, Front, HubSpotWorld
+from tests.new_ledger import new_ledger
 from tests.sync.loop import Loop
 
 HOURS = timedelta(hours=2)
@@ -31,7 +31,7 @@ def crm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.fixture
 def loop(crm: HubSpotWorld, folder: Path) -> Iterator[Loop]:
-    ledger = open_ledger(folder / "refloop.db")
+    ledger = new_ledger(folder / "refloop.db")
     made = Loop(ledger, {"hub": crm})
     made.provision()
     made.code("ANNA-7K2Q", "anna", "anna@partners.io")

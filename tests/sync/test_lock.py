@@ -18,6 +18,7 @@ from refloop.model import Kind
 from refloop.sync.lock import alone, locked_file
 from refloop.sync.run import Runner, Task
 from refloop.testing import Draft
+from tests.patience import PATIENCE
 from tests.sync.loop import NOW, Loop
 
 
@@ -46,7 +47,7 @@ def other(loop: Loop) -> Iterator[Ledger]:
 
 def started_at_once(path: Path, count: int, end: str = "leave") -> list[int]:
     words = [sys.executable, "-m", "tests.sync.concurrency", str(path), str(count), end]
-    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=PATIENCE)
     return [int(word) for word in done.stdout.split()]
 
 

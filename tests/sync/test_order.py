@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from refloop.ledger import open_ledger
 from refloop.model import Kind, Outcome, Ref, Relation
 from refloop.sync.intake import BadRow, Claim, submit
 from refloop.testing import Draft, MemoryCrm
+from tests.new_ledger import new_ledger
 from tests.sync.loop import MEMORY_DISK, Loop, wanted
 
 EMAILS = ("ada@buyer.io", "bo@buyer.io", "info@buyer.io", "anna@partners.io", None)
@@ -210,7 +210,7 @@ def check(steps: list[tuple[str, int, int]], page_size: int = 3) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=MEMORY_DISK)))
         crms = {name: Company(name) for name in ("sales", "marketing")}
-        first = open_ledger(folder / "first.db")
+        first = new_ledger(folder / "first.db")
         stack.callback(first.close)
         history = History(Loop(first, dict(crms)))
         history.loop.provision()
@@ -220,7 +220,7 @@ def check(steps: list[tuple[str, int, int]], page_size: int = 3) -> None:
         history.loop.sync(push=False)
         for crm in crms.values():
             crm.page_size = page_size
-        second = open_ledger(folder / "second.db")
+        second = new_ledger(folder / "second.db")
         stack.callback(second.close)
         other = history.retold(Loop(second, {name: crms[name] for name in sorted(crms, reverse=True)}))
         other.sync(push=False)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from refloop.errors import Exit
-from refloop.ledger import open_ledger
 from refloop.ledger.reads.explain import record_story
 from refloop.ledger.reads.receipts import overwritten
 from refloop.ledger.receipts import intend
@@ -23,6 +22,7 @@ from refloop_sandbox import faults
 from refloop_sandbox.hubspot import Quirks
 from refloop_sandbox.server import Server
 from tests.connectors.hubspot.world import TOKEN, Front, HubSpotWorld
+from tests.new_ledger import new_ledger
 from tests.sync.loop import Loop
 
 HOURS = timedelta(hours=2)
@@ -41,7 +41,7 @@ def crm(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 @pytest.fixture
 def hub(crm: World, folder: Path) -> Iterator[Loop]:
-    ledger = open_ledger(folder / "refloop.db")
+    ledger = new_ledger(folder / "refloop.db")
     made = Loop(ledger, {"hub": crm})
     made.provision()
     made.code("ANNA-7K2Q", "anna", "anna@partners.io")
@@ -179,7 +179,7 @@ def test_it_is_settled_when_a_person_types_there_again(hub: Loop, crm: World, bu
 
 def test_a_crm_with_conditions_keeps_hers(folder: Path) -> None:
     crm = MemoryCrm("hub")
-    ledger = open_ledger(folder / "refloop.db")
+    ledger = new_ledger(folder / "refloop.db")
     loop = Loop(ledger, {"hub": crm})
     loop.provision()
     loop.code("ANNA-7K2Q", "anna", "anna@partners.io")

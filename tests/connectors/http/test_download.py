@@ -12,7 +12,9 @@ import pytest
 
 from refloop.connectors.http.transport import Limits, RetryPolicy, Transport
 from refloop.errors import CrmUnavailable, DiskError
-from tests.connectors.http.test_transport import Server, raw, reply, reset
+from tests.connectors.http.conftest import Clock
+from tests.connectors.http.test_transport import Server, drip, raw, reply, reset
+from tests.patience import PATIENCE
 
 ROWS = b"".join(b'"%d","text"\n' % number for number in range(50_000))
 
@@ -23,13 +25,14 @@ def server() -> Iterator[Server]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
+        server.over.set()
         server.shutdown()
         thread.join()
 
 
 @pytest.fixture
 def transport(server: Server) -> Iterator[Transport]:
-    limits = Limits(read=0.5, total=0.2, body=100, download_total=1.0, download=1_000_000)
+    limits = Limits(read=PATIENCE, total=100, body=100, download_total=1_000, download=1_000_000)
     with Transport(server.url, limits=limits, sleep=lambda _: None) as transport:
         yield transport
 
@@ -83,17 +86,20 @@ def test_what_is_too_large_is_refused(server: Server, transport: Transport, body
     assert len(server.seen) == 1
 
 
-def test_a_slow_body_has_more_time_than_others(server: Server, transport: Transport) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n"
-    server.replies = [raw(head, b"ab", b"cd", b"ef", pause=0.15)]
+def test_a_slow_body_has_more_time_than_others(server: Server, transport: Transport, clock: Clock) -> None:
+    drops, size = 20, 40_000  # more than one read takes: the last one begins late
+    server.replies = [
+        drip(clock, b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (drops * size), b"x" * size, drops)
+    ]
     sink = io.BytesIO()
     transport.download("/rows", sink)
-    assert sink.getvalue() == b"abcdef"
+    assert clock.now == 200
+    assert sink.getvalue() == b"x" * drops * size
 
 
-def test_a_body_that_drips_comes_to_an_end(server: Server) -> None:
-    limits, once = Limits(read=0.5, download_total=0.5), RetryPolicy(attempts=1)
-    server.replies = [raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", *[b"x"] * 8, pause=0.1)]
+def test_a_body_that_drips_comes_to_an_end(server: Server, clock: Clock) -> None:
+    limits, once = Limits(read=PATIENCE, download_total=100), RetryPolicy(attempts=1)
+    server.replies = [drip(clock, b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", b"x")]
     with Transport(server.url, limits=limits, retry=once) as transport, pytest.raises(CrmUnavailable, match="in time"):
         transport.download("/rows", io.BytesIO())
 

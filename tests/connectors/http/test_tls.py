@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import ssl
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,6 +19,8 @@ from cryptography.x509.oid import NameOID
 
 from refloop.connectors.http.transport import Limits, RetryPolicy, Transport
 from refloop.errors import CrmUnavailable
+from tests.connectors.http.conftest import Clock
+from tests.patience import PATIENCE
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -28,11 +29,14 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.server.seen.append(self.path)
         self.send_response(200)
-        self.send_header("Content-Length", "2")
+        self.send_header("Content-Length", "1000000" if self.path == "/drip" else "2")
         self.end_headers()
-        for byte in b"{}":
-            time.sleep(0.5 if self.path == "/drip" else 0)
-            self.wfile.write(bytes([byte]))
+        for _ in range(50 if self.path == "/drip" else 0):
+            self.server.clock.now += 10
+            self.wfile.write(b" ")
+        self.wfile.write(b"{}")
+        if self.path == "/drip":
+            self.server.over.wait()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name in the base class
         pass
@@ -42,6 +46,8 @@ class Server(HTTPServer):
     def __init__(self, certificate: Path, key: Path) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.seen: list[str] = []
+        self.clock = Clock()
+        self.over = threading.Event()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         self.socket = context.wrap_socket(self.socket, server_side=True)
@@ -91,6 +97,7 @@ def server(certificate: tuple[Path, Path]) -> Iterator[Server]:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server
+        server.over.set()
         server.shutdown()
         thread.join()
 
@@ -124,8 +131,9 @@ def test_a_certificate_that_does_not_fit_is_not_trusted(server: Server, certific
     assert server.seen == []
 
 
-def test_the_deadline_holds_over_tls(server: Server, certificate: tuple[Path, Path]) -> None:
-    limits = Limits(total=0.2)
+def test_the_deadline_holds_over_tls(server: Server, certificate: tuple[Path, Path], clock: Clock) -> None:
+    server.clock = clock
+    limits = Limits(read=PATIENCE, total=100)
     with (
         Transport(server.url, ca_bundle=str(certificate[0]), limits=limits, retry=RetryPolicy(attempts=1)) as transport,
         pytest.raises(CrmUnavailable, match="did not answer in time"),

@@ -8,15 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from refloop.ledger import Ledger, open_ledger
+from refloop.ledger import Ledger
 from refloop.ledger.records import keep_page
 from refloop.model import Everything, Page
 from tests.connectors.hubspot.account import DAY, MINUTE, START, Account, calls
+from tests.new_ledger import new_ledger
 
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(tmp_path / "refloop.db")
+    opened = new_ledger(tmp_path / "refloop.db")
     yield opened
     opened.close()
 

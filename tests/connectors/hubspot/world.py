@@ -16,6 +16,7 @@ from refloop.model import FieldSpec, Kind, Ref, canonical
 from refloop.testing import Draft, World, contract_fields
 from refloop_sandbox import faults
 from refloop_sandbox.hubspot import LocalHubSpot, Quirks
+from tests.patience import PATIENCE
 
 TOKEN = "pat-na1-5ecret-0f-the-contract"
 OBJECTS = {Kind.CONTACT: "contacts", Kind.DEAL: "deals"}
@@ -164,7 +165,7 @@ class HubSpotWorld(World):
 
     def has_field(self, kind: Kind, field: FieldSpec) -> bool:
         url = f"{self._url}/crm/properties/2026-03/{OBJECTS[kind]}/{field.name}"
-        return requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=5).status_code == 200
+        return requests.get(url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=PATIENCE).status_code == 200
 
     def drop_field(self, kind: Kind, field: FieldSpec) -> None:
         self.crm.remove_property(OBJECTS[kind], field.name)

@@ -59,9 +59,9 @@ def metered(crm: Salesforce) -> int:
 # what it costs
 
 
-def thirty_thousand(local: LocalSalesforce) -> None:
-    leads(local, 20_000)
-    deals = ({"Name": f"D{n}", "StageName": "Prospecting", "CloseDate": "2026-12-31"} for n in range(5_000))
+def fifteen_thousand(local: LocalSalesforce) -> None:
+    leads(local, 10_000)
+    deals = ({"Name": f"D{n}", "StageName": "Prospecting", "CloseDate": "2026-12-31"} for n in range(2_500))
     people = local.load("Contact", [{"LastName": "C"}])
     for deal in (found := local.load("Opportunity", deals)):
         assert deal
@@ -71,20 +71,20 @@ def thirty_thousand(local: LocalSalesforce) -> None:
 @pytest.mark.parametrize(
     ("bulk_rows", "calls"),
     [
-        (50_000, 1 + 10),  # the survey, and ten full pages of leads with the others beside them
-        (10_000, 1 + 3 + 1 + 2 + 1 + 1),  # survey, three pages of the rest; create, look twice, results, delete
+        (25_000, 1 + 5),  # the survey, and five full pages of leads with the others beside them
+        (5_000, 1 + 2 + 1 + 2 + 1 + 1),  # survey, two pages of the rest; create, look twice, results, delete
         (0, 1 + 4 * (1 + 2 + 1 + 1)),
     ],
 )
-def test_what_thirty_thousand_rows_cost(
+def test_what_fifteen_thousand_rows_cost(
     local: LocalSalesforce, connect: Connections, bulk_rows: int, calls: int
 ) -> None:
-    thirty_thousand(local)
+    fifteen_thousand(local)
     used = local.api_usage
     crm = connect(bulk_rows=bulk_rows)
     pages = list(crm.pull(NOTHING, Everything()))
-    assert len(records(pages)) == 25_001
-    assert sum(len(page.links) for page in pages) == 5_000
+    assert len(records(pages)) == 12_501
+    assert sum(len(page.links) for page in pages) == 2_500
     assert max(len(page.records) for page in pages) <= 4 * 2_000
     assert local.api_usage - used == metered(crm) == calls
 

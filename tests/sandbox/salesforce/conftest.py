@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.server import Server
+from tests.patience import PATIENCE
 
 
 class _Clock:
@@ -37,7 +38,7 @@ class _Session(requests.Session):
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         path = str(url).replace("~/", "/services/data/v67.0/", 1)
-        kwargs.setdefault("timeout", 20)
+        kwargs.setdefault("timeout", PATIENCE)
         return super().request(method, path if path.startswith("http") else self.base + path, *args, **kwargs)
 
 

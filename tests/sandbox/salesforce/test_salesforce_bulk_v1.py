@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from refloop_sandbox.salesforce import LocalSalesforce
+from tests.patience import PATIENCE
 
 JSON = {"Content-Type": "application/json"}
 CSV = {"Content-Type": "text/csv"}
@@ -29,7 +30,7 @@ class Async(requests.Session):
         self.headers["X-SFDC-Session"] = token
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
-        kwargs.setdefault("timeout", 20)
+        kwargs.setdefault("timeout", PATIENCE)
         return super().request(method, url if str(url).startswith("http") else self.base + str(url), *args, **kwargs)
 
     def job(self, operation: str, content: str, sobject: str = "Lead") -> str:

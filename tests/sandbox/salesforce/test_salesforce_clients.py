@@ -20,6 +20,7 @@ from simple_salesforce.exceptions import (
 from simple_salesforce.format import format_soql
 
 from refloop_sandbox.salesforce import LocalSalesforce
+from tests.patience import PATIENCE
 
 
 class _Loopback(requests.Session):
@@ -32,7 +33,7 @@ class _Loopback(requests.Session):
 
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         path = "/" + str(url).split("/", 3)[3]
-        kwargs.setdefault("timeout", 20)
+        kwargs.setdefault("timeout", PATIENCE)
         return super().request(method, self.base + path, *args, **kwargs)
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from refloop_sandbox.salesforce import LocalSalesforce
+from tests.patience import PATIENCE
 
 _JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _CLIENT = {"client_id": "local-client", "client_secret": "local-secret"}
@@ -21,12 +22,12 @@ def key() -> rsa.RSAPrivateKey:
 
 
 def _token(url: str, form: dict[str, Any], **more: Any) -> requests.Response:
-    return requests.post(f"{url}/services/oauth2/token", data=form, timeout=10, **more)
+    return requests.post(f"{url}/services/oauth2/token", data=form, timeout=PATIENCE, **more)
 
 
 def _works(url: str, token: str) -> int:
     headers = {"Authorization": f"Bearer {token}"}
-    return requests.get(f"{url}/services/data/v67.0/limits", headers=headers, timeout=10).status_code
+    return requests.get(f"{url}/services/data/v67.0/limits", headers=headers, timeout=PATIENCE).status_code
 
 
 @pytest.mark.parametrize("basic", [True, False])
@@ -106,7 +107,7 @@ def test_sessions_end(crm: LocalSalesforce, api: requests.Session, url: str) -> 
     assert answer.status_code == 401
     assert answer.json() == [{"message": "Session expired or invalid", "errorCode": "INVALID_SESSION_ID"}]
     assert _works(url, crm.access_token()) == 200
-    assert requests.get(f"{url}/services/data/v67.0/limits", timeout=10).status_code == 401
+    assert requests.get(f"{url}/services/data/v67.0/limits", timeout=PATIENCE).status_code == 401
 
 
 def test_people_sign_in_as_themselves(crm: LocalSalesforce, url: str) -> None:

@@ -13,6 +13,7 @@ import requests
 
 from refloop_sandbox import faults
 from refloop_sandbox.salesforce import LocalSalesforce, RecordError, troubles
+from tests.patience import PATIENCE
 
 Tick = Callable[[float], datetime]
 
@@ -122,7 +123,7 @@ def test_writes_from_many_threads_are_all_kept(crm: LocalSalesforce, api: reques
     def change(record_id: str) -> int:
         crm.update("Lead", record_id, {"City": record_id})
         path = f"{url}/services/data/v67.0/sobjects/Lead/{record_id}"
-        return requests.patch(path, json={"Title": record_id}, headers=headers, timeout=20).status_code
+        return requests.patch(path, json={"Title": record_id}, headers=headers, timeout=PATIENCE).status_code
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(change, ids)) == {204}
@@ -230,7 +231,7 @@ def test_several_currencies(clock: Callable[[], datetime]) -> None:
 
 
 def test_root_versions_and_identity(crm: LocalSalesforce, api: requests.Session, url: str) -> None:
-    versions = requests.get(f"{url}/services/data/", timeout=10)
+    versions = requests.get(f"{url}/services/data/", timeout=PATIENCE)
     assert "Sforce-Limit-Info" not in versions.headers
     assert {"label": "Summer '26", "url": "/services/data/v67.0", "version": "67.0"} in versions.json()
     assert versions.json()[-1]["label"] == "Winter '27"
