@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from string import ascii_letters, digits
 
 _ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_BITS = {ord(letter): "01"[letter.isupper()] for letter in ascii_letters + digits}
 
 
 def record_id(text: object) -> str:
@@ -23,8 +25,5 @@ def record_id(text: object) -> str:
 
 
 def _suffix(id15: str) -> str:
-    return "".join(_CHECK[_upper_bits(id15[start : start + 5])] for start in (0, 5, 10))
-
-
-def _upper_bits(five: str) -> int:
-    return sum(1 << place for place, letter in enumerate(five) if "A" <= letter <= "Z")
+    bits = id15.translate(_BITS)
+    return "".join(_CHECK[int(five[::-1], 2)] for five in (bits[:5], bits[5:10], bits[10:]))

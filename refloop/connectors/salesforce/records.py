@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -125,9 +126,15 @@ def _closed_at(row: Row) -> datetime | None:
 
 
 def _owner(row: Row) -> Owner | None:
-    owner, shown = _get(row, "OwnerId", record_id), row.get("Owner")
+    shown = row.get("Owner")
     name = _get(shown, "Name", text_or_none) if isinstance(shown, dict) else None
-    return Owner(owner, name or "") if owner else None
+    return _get(row, "OwnerId", lambda owner: _named_owner(owner, name or ""))
+
+
+@lru_cache(maxsize=4096)
+def _named_owner(owner: object, name: str) -> Owner | None:
+    """A few people own all records: each is checked once, and kept once. Raises ValueError for what is no id."""
+    return Owner(record_id(owner), name) if owner else None
 
 
 def _title(kind: Kind, row: Row) -> str | None:
