@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from refloop.ledger.engine.base import Row
 from refloop.ledger.history import add_code_definition
-from refloop.ledger.queue import Topic, dequeue_ids, next_ids
+from refloop.ledger.queue import Topic, dequeue_ids, enqueue_ids, enqueue_selected, next_ids
 from refloop.ledger.store import Ledger
 from refloop.model import Code, Referrer, format_time
 
@@ -80,26 +80,21 @@ def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
         "ON CONFLICT (referrer) DO UPDATE SET name = excluded.name, email = excluded.email",
         (referrer.id, name, email),
     )
-    ledger.execute(
-        "INSERT INTO queue (topic, connection, kind, id) VALUES (?, '', '', ?) ON CONFLICT DO NOTHING",
-        (Topic.TOTAL.value, referrer.id),
-    )
+    enqueue_ids(ledger, Topic.TOTAL, [referrer.id])
     # nobody refers themselves: whose address this is decides anew
-    ledger.execute(
-        "INSERT INTO queue (topic, connection, kind, id) SELECT ?, m.connection, m.kind, m.id "
-        "FROM referrals f ORDERED JOIN members m ON m.referral = f.referral WHERE f.referrer = ? "
-        "ON CONFLICT DO NOTHING",
-        (Topic.CLAIM.value, referrer.id),
+    enqueue_selected(
+        ledger,
+        Topic.CLAIM,
+        "SELECT m.connection, m.kind, m.id FROM referrals f ORDERED JOIN members m ON m.referral = f.referral "
+        "WHERE f.referrer = ?",
+        (referrer.id,),
     )
     return True
 
 
 def codes_changed(ledger: Ledger) -> None:
     """Remembers, in the transaction that changed a code, that all text is to be read again."""
-    ledger.execute(
-        "INSERT INTO queue (topic, connection, kind, id) VALUES (?, '', '', '') ON CONFLICT DO NOTHING",
-        (Topic.CODES.value,),
-    )
+    enqueue_ids(ledger, Topic.CODES, [""])
     ledger.moved()
 
 
@@ -111,13 +106,13 @@ def reread_if_codes_changed(ledger: Ledger) -> None:
             dequeue_ids(ledger, Topic.CODES, [""])
 
 
+RECORDS_WITH_TEXT = "SELECT connection, kind, id FROM records WHERE texts <> '{}' OR found <> '{}'"
+"""The records that a code may stand on."""
+
+
 def reread_texts(ledger: Ledger) -> None:
     """Queues every record that has text in which a code may stand: call after the codes changed."""
-    ledger.execute(
-        "INSERT INTO queue (topic, connection, kind, id) SELECT ?, connection, kind, id FROM records "
-        "WHERE texts <> '{}' OR found <> '{}' ON CONFLICT DO NOTHING",
-        (Topic.MATCH.value,),
-    )
+    enqueue_selected(ledger, Topic.MATCH, RECORDS_WITH_TEXT)
     ledger.moved()
 
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from refloop.ledger.backups import arriving_at, backups_of, folder_of, set_aside
-from refloop.ledger.queue import Topic
+from refloop.ledger.queue import Topic, enqueue_selected
 from refloop.ledger.records import put_record, record_from, records_of
 from refloop.ledger.store import Ledger
 from refloop.model import Kind, Record, Ref, format_time
@@ -127,11 +127,12 @@ def _erase_referrers(ledger: Ledger, email: str, stand_in: str | None) -> int:
     referrers = [row["referrer"] for row in rows]
     for referrer in referrers:
         for through in ("members", "current_credits"):
-            ledger.execute(
-                "INSERT INTO queue (topic, connection, kind, id) SELECT ?, x.connection, x.kind, x.id "
-                f"FROM referrals f ORDERED JOIN {through} x ON x.referral = f.referral WHERE f.referrer = ? "
-                "ON CONFLICT DO NOTHING",
-                (Topic.PLAN.value, referrer),
+            enqueue_selected(
+                ledger,
+                Topic.PLAN,
+                f"SELECT x.connection, x.kind, x.id FROM referrals f ORDERED JOIN {through} x "
+                "ON x.referral = f.referral WHERE f.referrer = ?",
+                (referrer,),
             )
     return len(referrers)
 

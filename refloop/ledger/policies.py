@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from refloop import log
+from refloop.ledger.codes import RECORDS_WITH_TEXT
+from refloop.ledger.queue import Topic, enqueue_selected
 from refloop.ledger.records import cursor_of
 from refloop.ledger.store import Ledger
-from refloop.mapping.policy import Part, Policy
+from refloop.mapping.policy import Part, Policy, Rules
 from refloop.model import Everything, Since, Span, format_time
 
 _DECIDED_BY = "policy:"
@@ -18,7 +20,7 @@ _RECORDS = "SELECT connection, kind, id FROM "
 
 _DECIDED: Mapping[Part, tuple[str, ...]] = {
     Part.MATCH: (
-        _RECORDS + "records WHERE texts <> '{}' OR found <> '{}'",
+        RECORDS_WITH_TEXT,
         _RECORDS + "current_matches",
         _RECORDS + "questions",
     ),
@@ -58,21 +60,20 @@ def decide_anew(ledger: Ledger, run: int, policy: Policy, now: datetime) -> list
         with ledger.writing():
             for part in moved:
                 for names in _DECIDED[part]:
-                    # without "WHERE true", SQLite takes ON CONFLICT for the ON of a join
-                    ledger.execute(
-                        f"INSERT INTO queue (topic, connection, kind, id) SELECT ?, d.* FROM ({names}) AS d "
-                        "WHERE true ON CONFLICT DO NOTHING",
-                        (part.value,),
-                    )
-                rules = policy.parts[part]
-                _keep(ledger, _DECIDED_BY + part, rules.digest)
-                ledger.execute(
-                    "INSERT INTO policies (digest, part, rules, run, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-                    (rules.digest, part.value, rules.told(), run, format_time(now)),
-                )
+                    enqueue_selected(ledger, Topic(part.value), names)
+                _remember(ledger, run, part, policy.parts[part], now)
             ledger.moved()
         log.info("rules changed", parts=[part.value for part in moved])
     return moved
+
+
+def _remember(ledger: Ledger, run: int, part: Part, rules: Rules, now: datetime) -> None:
+    """Keeps which rules decide from now on, and what their digest means."""
+    _keep(ledger, _DECIDED_BY + part, rules.digest)
+    ledger.execute(
+        "INSERT INTO policies (digest, part, rules, run, at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (rules.digest, part.value, rules.told(), run, format_time(now)),
+    )
 
 
 def forget_rules(ledger: Ledger) -> None:

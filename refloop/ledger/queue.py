@@ -38,6 +38,17 @@ def enqueue_ids(ledger: Ledger, topic: Topic, ids: Iterable[str]) -> None:
     )
 
 
+def enqueue_selected(ledger: Ledger, topic: Topic, select: str, parameters: Iterable[object] = ()) -> None:
+    """Puts on the list of a topic whatever a query names: its columns are connection, kind and id. The names go from
+    table to table; none of them comes into memory."""
+    ledger.execute(
+        # without "WHERE true", SQLite takes ON CONFLICT for the ON of a join
+        f"INSERT INTO queue (topic, connection, kind, id) SELECT ?, q.* FROM ({select}) AS q WHERE true "
+        "ON CONFLICT DO NOTHING",
+        (topic.value, *parameters),
+    )
+
+
 def next_refs(
     ledger: Ledger, topic: Topic, limit: int, *, after: Ref | None = None, connection: str | None = None
 ) -> list[Ref]:
