@@ -60,22 +60,22 @@ def _plain(value: object) -> object:
 @dataclass(frozen=True)
 class MatchRules(Rules):
     """`url_parameters` are the names of the query parameters of links that may carry a code, in any case. `zones`, by
-    connection where set: the time zone in which the account's people read days, whatever it says itself."""
+    connection where set: the time zone in which the account's people read days, whatever it says itself. One code that
+    came within minutes to `mass_edit` records, which were there before without it, is a question, not that many
+    referrals."""
 
     version: ClassVar[str] = MATCHER_VERSION
     url_parameters: frozenset[str] = DEFAULT_URL_PARAMETERS
     zones: Mapping[str, str] = field(default_factory=dict)
+    mass_edit: int = MASS_EDIT
 
 
 @dataclass(frozen=True)
 class ClaimRules(Rules):
-    """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person. One code that
-    came within minutes to `mass_edit` records, which were there before without it, is a question, not that many
-    referrals."""
+    """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
     version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
-    mass_edit: int = MASS_EDIT
 
 
 @dataclass(frozen=True)

@@ -150,7 +150,7 @@ class _Claimer:
 
     def _is_mass_edit(self, arrival: Arrival) -> bool:
         """Whether a code came with many others at once: that is one question, not a referral."""
-        most = self._rules.mass_edit
+        most = self._context.policy.match.mass_edit
         return arrival.is_late and len(late_around(self._ledger, arrival.code, arrival.by, most)) >= most
 
     def _zone(self, records: Sequence[Record], ours: Iterable[Referral]) -> tzinfo:

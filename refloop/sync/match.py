@@ -96,7 +96,7 @@ def _mass_edits(context: RunContext, arrivals: Mapping[Ref, Mapping[str, Arrival
     }
     for (code, _), one in sorted(late.items()):
         around = late_around(context.ledger, code, one.by)
-        if len(around) >= context.policy.claim.mass_edit:
+        if len(around) >= context.policy.match.mass_edit:
             edited.setdefault(code, set()).update(around)
     items = [mass_edit_item(code, refs) for code, refs in edited.items()]
     about = set[Ref]().union(*edited.values())
