@@ -166,11 +166,12 @@ def _found(
         if seen
         else Referral(_new_id(evidence, taken), code.key, code.program, code.referrer, first.at, why)
     )
+    since, by = min(item.arrival.since for item in evidence), first.by
     return replace(
         found,
         origin=found.origin or evidence[0].ref,
-        since=min(item.arrival.since for item in evidence),
-        by=first.by,
+        since=since if since != found.claimed_at else None,
+        by=by if by != found.claimed_at else None,
     )
 
 
