@@ -73,9 +73,8 @@ class Dispatcher:
         services = self._services
         open_to_all = endpoint.path.startswith("/oauth/")
         scope = request.scope
-        call = Call(
-            services, scope["version"], request.path_params, request.query_params, scope["body"], str(request.url)
-        )
+        asked = request.url.replace(path=scope["asked"])
+        call = Call(services, scope["version"], request.path_params, request.query_params, scope["body"], asked)
         bucket = _bucket(endpoint)
         try:
             oauth = open_to_all or services.access.check(request.headers)
@@ -136,7 +135,8 @@ class Versions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, version = canonical(scope["path"]) or ("/", "")
-        await self._inner({**scope, "path": path, "raw_path": path.encode(), "version": version}, receive, send)
+        seen = {"path": path, "raw_path": path.encode(), "version": version, "asked": scope["path"]}
+        await self._inner({**scope, **seen}, receive, send)
 
 
 def application(services: Services, calls: Counter[str]) -> ASGIApp:

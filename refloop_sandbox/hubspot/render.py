@@ -29,13 +29,17 @@ VERSIONS, OTHER_VERSIONS = {CONTACTS.name: 45}, 20
 
 @dataclass(frozen=True)
 class View:
-    """What of the records of one object a request asked for. `names` None is the default selection."""
+    """What of the records of one object a request asked for. `names` None is the default selection.
+
+    `origin` is the address under which the account was asked.
+    """
 
     portal: Portal
     kind: ObjectType
     names: Sequence[str] | None = None
     history: Sequence[str] = ()
     associations: Sequence[ObjectType] = ()
+    origin: str = ""
 
     def shown(self, row: Row) -> dict[str, Any]:
         """One record: set properties as text, unset ones as null, unknown ones left out."""
@@ -109,7 +113,10 @@ class View:
         names = {label.id: label.name for label in self.portal.labels.between(self.kind, to_kind)}
         shown = [{"id": str(to_id), "type": names[type_id]} for to_id, type_id in pairs[:INLINE_ASSOCIATIONS]]
         if len(pairs) > INLINE_ASSOCIATIONS:
-            return {"results": shown, "paging": {"next": {"after": str(pairs[-1][0]), "link": ""}}}
+            after = str(pairs[-1][0])
+            path = f"/crm/v3/objects/{self.kind.name}/{row.id}/associations/{to_kind.name}"
+            following = {"after": after, "link": f"{self.origin}{path}?after={after}"}
+            return {"results": shown, "paging": {"next": following}}
         return {"results": shown} if shown else {}
 
 

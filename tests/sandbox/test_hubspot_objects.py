@@ -58,6 +58,27 @@ def test_the_list_pages_by_the_id_of_the_next_record(hubspot: LocalHubSpot, api:
     assert "paging" not in last
 
 
+def test_the_link_to_the_next_page_keeps_the_query(hubspot: LocalHubSpot, api: Api) -> None:
+    contacts = [hubspot.create("contacts", {"firstname": f"C{number}"}) for number in range(3)]
+    deal = hubspot.create("deals", {})
+    for contact in contacts:
+        hubspot.associate("contacts", contact, "deals", deal)
+    query = "limit=1&associations=deals&properties=firstname&properties=city&propertiesWithHistory=firstname"
+    page = api.ask("GET", f"/crm/objects/2026-03/contacts?{query}").json()
+    seen = [page]
+    while "paging" in page:
+        link = page["paging"]["next"]["link"]
+        assert link.startswith(f"{api.url}/crm/objects/2026-03/contacts?")
+        page = api.get(link, timeout=PATIENCE).json()
+        seen.append(page)
+    records = [record for page in seen for record in page["results"]]
+    assert [record["id"] for record in records] == contacts
+    for number, record in enumerate(records):
+        assert record["properties"]["firstname"] == f"C{number}"
+        assert record["propertiesWithHistory"]["firstname"][0]["value"] == f"C{number}"
+        assert record["associations"]["deals"]["results"] == [{"id": deal, "type": "contact_to_deal"}]
+
+
 def test_a_cursor_may_be_made_up(hubspot: LocalHubSpot, api: Api) -> None:
     ids = hubspot.load("deals", [{"hs_object_id": number} for number in (10, 20, 30)])
     page = api.ask("GET", "/crm/v3/objects/deals?after=11").json()
@@ -281,6 +302,8 @@ def test_inline_associations_are_cut_and_say_so(hubspot: LocalHubSpot, api: Api)
     links = record["associations"]["contacts"]
     assert links["results"] == [{"id": contact, "type": "deal_to_contact"} for contact in contacts[:100]]
     assert links["paging"]["next"]["after"] == contacts[100]
+    rest = api.get(links["paging"]["next"]["link"], timeout=PATIENCE).json()
+    assert [one["id"] for one in rest["results"]] == contacts[100:]
 
 
 def test_merged_ids_follow_when_read_one_by_one(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:

@@ -38,9 +38,7 @@ def list_records(call: Call) -> Answer:
     rows = call.portal.store.page(call.kind.number, call.whole("after", 0), limit + 1, archived=call.flag("archived"))
     body: dict[str, Any] = {"results": [view.shown(row) for row in rows[:limit]]}
     if len(rows) > limit:
-        after = str(rows[limit].id)
-        link = f"https://api.hubapi.com/crm/v3/objects/{call.kind.name}?limit={limit}&after={after}"
-        body["paging"] = {"next": {"after": after, "link": link}}
+        body["paging"] = call.next_page(rows[limit].id)
     return Answer(200, body)
 
 
@@ -51,6 +49,7 @@ def _view(call: Call) -> View:
         call.names("properties"),
         call.names("propertiesWithHistory") or (),
         [object_type(name) for name in call.names("associations") or ()],
+        str(call.asked.replace(path="", query="")),
     )
 
 
