@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from refloop_sandbox.hubspot.portal import APP, IMPORT, Portal
+from refloop_sandbox.hubspot.portal import APP, Portal
+from refloop_sandbox.hubspot.records import imported
 from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType, Property
 from refloop_sandbox.hubspot.spelling import iso
 from refloop_sandbox.hubspot.store import Change, Row
@@ -104,7 +105,7 @@ class View:
         changes = self.portal.store.history(row.object, row.id, name)
         value = self._value(row, name)
         if not changes and value is not None:
-            changes = [Change(row.created, value, *IMPORT)]
+            changes = [imported(row, name, value)]
         return [_version(change) for change in changes[: VERSIONS.get(self.kind.name, OTHER_VERSIONS)]]
 
     def _links(self, row: Row, to_kind: ObjectType) -> dict[str, Any]:
