@@ -1,0 +1,322 @@
+"""The stories of the played company in which the plain rules of products go wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from tests.truth.stories import sold
+from tests.truth.town import ordinary, sentence
+from tests.truth.truth import Case, Proof
+from tests.truth.world import Story, World
+
+# -- when a code came
+
+
+def typed_after_close(world: World, case: Case) -> Story:
+    """Nobody had sent them when they bought."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield case.start
+    contact = desk.contact(case, world.buyer(), ordinary(case.rng))
+    deal = desk.deal(case, [contact])
+    yield world.later(case, 5, 30)
+    desk.close(deal)
+    yield world.later(case, 5, 90)
+    desk.write(contact, sentence(case.rng, code.code))
+
+
+def old_customer(world: World, case: Case) -> Story:
+    """Customers of old get a code today; what they buy after that is owed."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    who, days = world.buyer(), case.rng.randrange(60, 900)
+    yield world.began
+    contact, _ = desk.old_customer(case, who, (world.began - timedelta(days=days)).date())
+    yield case.start
+    desk.write(contact, sentence(case.rng, code.code))
+    if case.rng.random() < 0.3:
+        yield world.later(case, 5, 30)
+        deal = desk.deal(case, [contact])
+        deal.owed = code.referrer
+        yield from sold(world, case, desk, deal)
+
+
+def converted_into_old(world: World, case: Case) -> Story:
+    """A lead with a code is converted into a customer of old, whose empty description it fills."""
+    desk, (_, code) = world.salesforce, world.sender(case)
+    who, days = world.buyer(), case.rng.randrange(60, 900)
+    yield world.began
+    contact, _ = desk.old_customer(case, who, (world.began - timedelta(days=days)).date())
+    yield case.start
+    lead = desk.lead(case, who, sentence(case.rng, code.code))
+    yield world.later(case, 1, 30)
+    _, deal = desk.convert(case, lead, contact=contact, sells=case.rng.random() < 0.5)
+    if deal is not None:
+        deal.owed = code.referrer
+        yield from sold(world, case, desk, deal)
+
+
+def merged_into_old(world: World, case: Case) -> Story:
+    """A new contact with a code is merged into a customer of old."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    who, days = world.buyer(), case.rng.randrange(60, 900)
+    yield world.began
+    contact, _ = desk.old_customer(case, who, (world.began - timedelta(days=days)).date())
+    yield case.start
+    private = replace(who, email=f"{who.last}@post.example".lower())
+    newer = desk.contact(case, private, sentence(case.rng, code.code))
+    yield world.later(case, 1, 30)
+    desk.merge(case, contact, newer)
+
+
+def mass_edit(world: World, case: Case) -> Story:
+    """Somebody writes one code on dozens of contacts within minutes. It sent none of them."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield case.start
+    contacts = [desk.contact(case, world.buyer(), "") for _ in range(25)]
+    yield world.later(case, 20, 60)
+    for contact in contacts:
+        desk.write(contact, code.code)
+        yield world.moment + timedelta(seconds=7)
+    yield world.later(case, 10, 20)
+    for contact in contacts:
+        deal = desk.deal(case, [contact])
+        yield world.moment + timedelta(hours=case.rng.randrange(60, 400))
+        desk.close(deal)
+
+
+def overwritten(world: World, case: Case) -> Story:
+    """A second code over the first, before the deal is won. HubSpot keeps what stood there, Salesforce here not."""
+    desk, ((_, first), (_, second)) = world.desk(case), world.two_senders(case)
+    yield case.start
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, first.code))
+    yield world.later(case, 30, 90)
+    desk.write(contact, sentence(case.rng, second.code))
+    yield world.later(case, 1, 20)
+    deal = desk.deal(case, [contact])
+    deal.owed = first.referrer
+    deal.proof = Proof.SHOWN if desk is world.hubspot else Proof.SEEN
+    yield from sold(world, case, desk, deal)
+
+
+def told_beside(world: World, case: Case) -> Story:
+    """The text tells of both, and who was first."""
+    desk, ((first, one), (_, two)) = world.desk(case), world.two_senders(case)
+    yield case.start
+    text = f"Has code {two.code} from the fair, but heard of us by {first.person.name} ({one.code}) first."
+    contact = desk.contact(case, world.buyer(), text)
+    yield world.later(case, 1, 20)
+    deal = desk.deal(case, [contact])
+    deal.owed, deal.proof = first.id, Proof.ASKED
+    yield from sold(world, case, desk, deal)
+
+
+# -- a day is a day somewhere
+
+
+def last_evening(world: World, case: Case) -> Story:
+    """The code ends with the day on which it came, in the evening (Salesforce) or the early morning (HubSpot)."""
+    desk = world.desk(case)
+    day = case.start.date()
+    referrer = world.sender(case)[0]
+    west = desk is world.salesforce
+    code = world.town.issue(referrer, None if west else day, day if west else None)
+    yield world.local(desk, day, 18 if west else 6, 30)
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    yield world.later(case, 1, 20)
+    deal = desk.deal(case, [contact])
+    deal.owed = referrer.id
+    yield from sold(world, case, desk, deal)
+
+
+def day_after(world: World, case: Case) -> Story:
+    """Half an hour after midnight the code has ended, though not yet in Greenwich (HubSpot), or for long."""
+    desk = world.desk(case)
+    day = case.start.date()
+    code = world.town.issue(world.sender(case)[0], None, day - timedelta(days=0 if case.number % 4 < 2 else 40))
+    yield world.local(desk, day + timedelta(days=1), 0, 30)
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    yield world.later(case, 1, 20)
+    yield from sold(world, case, desk, desk.deal(case, [contact]))
+
+
+def same_evening(world: World, case: Case) -> Story:
+    """Came in the evening and bought the same day."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield world.local(desk, case.start.date(), 18 if desk is world.salesforce else 7)
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    deal = desk.deal(case, [contact])
+    deal.owed = code.referrer
+    yield world.moment + timedelta(hours=1)
+    desk.close(deal)
+
+
+# -- who is who
+
+
+def own_code(world: World, case: Case) -> Story:
+    """A referrer uses their own code; every other one by an alias of their address."""
+    desk = world.desk(case)
+    who = world.town.newcomer("gmail.com")
+    referrer = world.town.referrer(who)
+    code = world.town.issue(referrer)
+    yield case.start
+    local = who.email.partition("@")[0]
+    alias = (f"{local.replace('.', '')}+x@gmail.com", f"{local}@googlemail.com")[case.number // 2 % 2]
+    known = who if case.number % 4 < 2 else replace(who, email=alias)
+    contact = desk.contact(case, known, sentence(case.rng, code.code))
+    yield world.later(case, 1, 20)
+    yield from sold(world, case, desk, desk.deal(case, [contact]))
+
+
+def duplicate_person(world: World, case: Case) -> Story:
+    """The code stands on a first record of the buyer's; the deal hangs on a second one, with another address."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    who = world.buyer()
+    yield case.start
+    private = replace(who, email=f"{who.first}.{who.last}@post.example".lower())
+    desk.contact(case, private, sentence(case.rng, code.code))
+    yield world.later(case, 5, 60)
+    contact = desk.contact(case, who)
+    deal = desk.deal(case, [contact])
+    deal.owed, deal.proof = code.referrer, Proof.ASKED
+    yield from sold(world, case, desk, deal)
+
+
+def referrer_on_deal(world: World, case: Case) -> Story:
+    """The referrer, who was once sent by somebody else, stands on the deal as who referred."""
+    desk, (sender, code) = world.desk(case), world.sender(case)
+    who = world.buyer()
+    yield case.start
+    helper_code = world.town.issue(sender)
+    helper = world.town.newcomer()
+    yield world.moment + timedelta(minutes=5)
+    referring = desk.contact(case, helper, sentence(case.rng, helper_code.code))
+    yield world.later(case, 5, 20)
+    contact = desk.contact(case, who, sentence(case.rng, code.code))
+    deal = desk.deal(case, [contact])
+    desk.put_on(deal, referring, as_referrer=True)
+    deal.owed = code.referrer
+    yield from sold(world, case, desk, deal)
+
+
+def named_without_code(world: World, case: Case) -> Story:
+    """The referrer stands on the deal as who referred, and no code was ever told."""
+    desk, (referrer, _) = world.desk(case), world.sender(case)
+    yield case.start
+    contact = desk.contact(case, world.buyer())
+    deal = desk.deal(case, [contact])
+    deal.owed, deal.proof = referrer.id, Proof.ASKED
+    desk.put_on(deal, world.contact_of(referrer, desk), as_referrer=True)
+    yield from sold(world, case, desk, deal)
+
+
+# -- deals without people
+
+
+def by_account(world: World, case: Case) -> Story:
+    """A lead with a code is converted without a deal; the deal is made on its account, with nobody on it."""
+    desk, (_, code) = world.salesforce, world.sender(case)
+    who = world.buyer()
+    yield case.start
+    lead = desk.lead(case, who, sentence(case.rng, code.code))
+    yield world.later(case, 1, 30)
+    desk.convert(case, lead, sells=False)
+    yield world.later(case, 1, 20)
+    deal = desk.deal(case, [], account=case.accounts[who.company])
+    deal.owed, deal.proof = code.referrer, Proof.ASKED
+    yield from sold(world, case, desk, deal)
+
+
+def by_company(world: World, case: Case) -> Story:
+    """The same in HubSpot: only the company stands on the deal."""
+    desk, (_, code) = world.hubspot, world.sender(case)
+    who = world.buyer()
+    yield case.start
+    contact = desk.contact(case, who, sentence(case.rng, code.code))
+    company = desk.company([contact], who.company)
+    yield world.later(case, 1, 40)
+    deal = desk.deal(case, [], company=company)
+    deal.owed, deal.proof = code.referrer, Proof.ASKED
+    yield from sold(world, case, desk, deal)
+
+
+def colleague(world: World, case: Case) -> Story:
+    """The deal's buyer came alone; somebody else of the same account has a code."""
+    desk, (_, code) = world.salesforce, world.sender(case)
+    who = world.buyer()
+    yield case.start
+    other = replace(world.buyer(), company=who.company)
+    desk.contact(case, other, sentence(case.rng, code.code))
+    contact = desk.contact(case, who)
+    yield world.later(case, 1, 20)
+    yield from sold(world, case, desk, desk.deal(case, [contact]))
+
+
+# -- which deals count
+
+
+def renewal(world: World, case: Case) -> Story:
+    """The first sale is owed; the renewal a year later is not."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield world.began + (case.start - world.began) / 3
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    deal = desk.deal(case, [contact])
+    deal.owed = code.referrer
+    yield from sold(world, case, desk, deal, 5, 30)
+    yield world.later(case, 250, 300)
+    again = desk.deal(case, [contact], renewal=True)
+    yield from sold(world, case, desk, again, 20, 60)
+
+
+def reversed_deal(world: World, case: Case) -> Story:
+    """Won, and lost again: nothing is owed."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield case.start
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    deal = desk.deal(case, [contact])
+    yield from sold(world, case, desk, deal, 5, 30)
+    yield world.later(case, 3, 60)
+    desk.reopen(deal)
+    yield world.later(case, 1, 10)
+    desk.close(deal, won=False)
+
+
+def deleted_deal(world: World, case: Case) -> Story:
+    """Won by mistake, and deleted."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield case.start
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    deal = desk.deal(case, [contact])
+    yield from sold(world, case, desk, deal, 5, 30)
+    yield world.later(case, 3, 60)
+    desk.delete_deal(deal)
+    deal.won = False
+
+
+# -- what goes away
+
+
+def deleted_after_win(world: World, case: Case) -> Story:
+    """The buyer's record is deleted long after the deal was won: it stays owed."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield case.start
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    deal = desk.deal(case, [contact])
+    deal.owed, deal.proof = code.referrer, Proof.SEEN
+    yield world.later(case, 5, 60)
+    desk.close(deal)
+    yield world.later(case, 20, 90)
+    desk.delete(contact)
+
+
+def erased_after_win(world: World, case: Case) -> Story:
+    """The buyer is erased for privacy after the deal was won."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield case.start
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    deal = desk.deal(case, [contact])
+    deal.owed, deal.proof = code.referrer, Proof.SEEN
+    yield world.later(case, 5, 60)
+    desk.close(deal)
+    yield world.later(case, 20, 90)
+    desk.erase(contact)

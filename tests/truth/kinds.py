@@ -1,0 +1,56 @@
+"""All kinds of cases, and how many of each two years of the company hold."""
+
+from __future__ import annotations
+
+from tests.truth import doubtful, stories
+from tests.truth.world import Kind
+
+_COUNTS = (
+    (stories.no_referral, 60),
+    (stories.unknown_code, 8),
+    (stories.lost_or_open, 25),
+    (stories.lead_converted, 85),
+    (stories.contact_with_code, 62),
+    (stories.web_link, 48),
+    (stories.submitted, 36),
+    (stories.code_on_deal, 10),
+    (stories.spelt_otherwise, 30),
+    (stories.one_letter_wrong, 8),
+    (stories.corrected, 6),
+    (stories.typed_late, 30),
+    (stories.other_crm, 24),
+    (stories.mirrored, 14),
+    (stories.currencies, 15),
+    (stories.future_close, 8),
+    (stories.put_on_late, 14),
+    (stories.put_on_closed, 10),
+    (stories.second_address, 10),
+    (stories.merged_before_win, 12),
+    (stories.reopened_and_won, 8),
+    (stories.two_people, 8),
+    (stories.two_records, 10),
+    (stories.restored, 6),
+    (doubtful.typed_after_close, 20),
+    (doubtful.old_customer, 18),
+    (doubtful.converted_into_old, 20),
+    (doubtful.merged_into_old, 12),
+    (doubtful.mass_edit, 2),
+    (doubtful.overwritten, 8),
+    (doubtful.told_beside, 6),
+    (doubtful.last_evening, 8),
+    (doubtful.day_after, 8),
+    (doubtful.same_evening, 6),
+    (doubtful.own_code, 12),
+    (doubtful.duplicate_person, 10),
+    (doubtful.referrer_on_deal, 10),
+    (doubtful.named_without_code, 6),
+    (doubtful.by_account, 12),
+    (doubtful.by_company, 10),
+    (doubtful.colleague, 8),
+    (doubtful.renewal, 20),
+    (doubtful.reversed_deal, 10),
+    (doubtful.deleted_deal, 4),
+    (doubtful.deleted_after_win, 12),
+    (doubtful.erased_after_win, 4),
+)
+KINDS = {plot.__name__: Kind(plot.__name__, plot, count) for plot, count in _COUNTS}
