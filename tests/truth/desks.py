@@ -42,6 +42,8 @@ class Desk(Protocol):
 
     def put_on(self, deal: Deal, contact: str, *, as_referrer: bool = False) -> None: ...
 
+    def take_off(self, deal: Deal, contact: str) -> None: ...
+
     def close(self, deal: Deal, *, won: bool = True, on: date | None = None) -> None:
         """`on` is the close date that somebody types; today where nobody does."""
 
@@ -156,6 +158,17 @@ class SalesforceDesk:
         role = "Referrer" if as_referrer else "Decision Maker"
         key = _key(deal.refs[0])
         self._org.create("OpportunityContactRole", {"OpportunityId": key, "ContactId": contact, "Role": role})
+
+    def take_off(self, deal: Deal, contact: str) -> None:
+        self._org.delete("OpportunityContactRole", self._roles(deal, contact)[0])
+
+    def is_on(self, deal: Deal, contact: str) -> bool:
+        return bool(self._roles(deal, contact))
+
+    def _roles(self, deal: Deal, contact: str) -> list[str]:
+        wanted = (_key(deal.refs[0]), contact, False)
+        rows = self._org.rows("OpportunityContactRole")
+        return [str(row["Id"]) for row in rows if (row["OpportunityId"], row["ContactId"], row["IsDeleted"]) == wanted]
 
     def close(self, deal: Deal, *, won: bool = True, on: date | None = None) -> None:
         fields = {"StageName": "Closed Won" if won else "Closed Lost", "CloseDate": (on or self._today()).isoformat()}
@@ -296,6 +309,14 @@ class HubSpotDesk:
     def put_on(self, deal: Deal, contact: str, *, as_referrer: bool = False) -> None:
         label = self.referred_by if as_referrer else None
         self._portal.associate("deals", _key(deal.refs[-1]), "contacts", contact, label)
+
+    def take_off(self, deal: Deal, contact: str) -> None:
+        self._portal.disassociate("deals", _key(deal.refs[-1]), "contacts", contact)
+
+    def merge_deals(self, kept: Deal, lost: Deal) -> None:
+        """`kept` is the survivor from now on, which has an id of its own; `lost` is no sale any more."""
+        made = self._portal.merge("deals", _key(kept.refs[-1]), _key(lost.refs[-1]))
+        kept.refs = [f"{self.name}:deal:{made}"]
 
     def close(self, deal: Deal, *, won: bool = True, on: date | None = None) -> None:
         key = _key(deal.refs[-1])

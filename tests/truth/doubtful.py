@@ -89,7 +89,7 @@ def overwritten(world: World, case: Case) -> Story:
     desk, ((_, first), (_, second)) = world.desk(case), world.two_senders(case)
     yield case.start
     contact = desk.contact(case, world.buyer(), sentence(case.rng, first.code))
-    yield world.later(case, 30, 90)
+    yield world.later(case, 35, 90)
     desk.write(contact, sentence(case.rng, second.code))
     yield world.later(case, 1, 20)
     deal = desk.deal(case, [contact])
@@ -184,18 +184,16 @@ def duplicate_person(world: World, case: Case) -> Story:
 
 def referrer_on_deal(world: World, case: Case) -> Story:
     """The referrer, who was once sent by somebody else, stands on the deal as who referred."""
-    desk, (sender, code) = world.desk(case), world.sender(case)
-    who = world.buyer()
+    desk, (_, earlier) = world.desk(case), world.sender(case)
+    referrer = world.town.referrer()
+    code = world.town.issue(referrer)
     yield case.start
-    helper_code = world.town.issue(sender)
-    helper = world.town.newcomer()
-    yield world.moment + timedelta(minutes=5)
-    referring = desk.contact(case, helper, sentence(case.rng, helper_code.code))
+    referring = desk.contact(case, referrer.person, sentence(case.rng, earlier.code))
     yield world.later(case, 5, 20)
-    contact = desk.contact(case, who, sentence(case.rng, code.code))
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
     deal = desk.deal(case, [contact])
     desk.put_on(deal, referring, as_referrer=True)
-    deal.owed = code.referrer
+    deal.owed = referrer.id
     yield from sold(world, case, desk, deal)
 
 
@@ -207,6 +205,68 @@ def named_without_code(world: World, case: Case) -> Story:
     deal = desk.deal(case, [contact])
     deal.owed, deal.proof = referrer.id, Proof.ASKED
     desk.put_on(deal, world.contact_of(referrer, desk), as_referrer=True)
+    yield from sold(world, case, desk, deal)
+
+
+def namesake(world: World, case: Case) -> Story:
+    """Somebody else of the same name, at another company, has a code."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    who, other = world.buyer(), world.buyer()
+    yield case.start
+    desk.contact(case, replace(who, email=other.email, company=other.company), sentence(case.rng, code.code))
+    yield world.later(case, 5, 60)
+    contact = desk.contact(case, who)
+    yield from sold(world, case, desk, desk.deal(case, [contact]))
+
+
+def taken_off(world: World, case: Case) -> Story:
+    """Somebody with a code was put on the deal by mistake, and taken off it while it was open."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield case.start
+    other = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    contact = desk.contact(case, world.buyer())
+    deal = desk.deal(case, [contact, other])
+    yield world.later(case, 5, 30)
+    desk.take_off(deal, other)
+    yield from sold(world, case, desk, deal, 5, 40)
+
+
+def code_cleared(world: World, case: Case) -> Story:
+    """A code typed on the wrong record, and taken off it before the deal was won."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    yield case.start
+    contact = desk.contact(case, world.buyer())
+    deal = desk.deal(case, [contact])
+    yield world.later(case, 5, 30)
+    desk.write(contact, sentence(case.rng, code.code))
+    yield world.later(case, 1, 30)
+    desk.write(contact, "")
+    yield from sold(world, case, desk, deal, 5, 40)
+
+
+def submitted_too_late(world: World, case: Case) -> Story:
+    """The referrer told it by the form when the buyer had bought."""
+    desk, (_, code) = world.desk(case), world.sender(case)
+    who = world.buyer()
+    yield case.start
+    contact = desk.contact(case, who)
+    deal = desk.deal(case, [contact])
+    yield world.later(case, 5, 30)
+    desk.close(deal)
+    yield world.later(case, 3, 60)
+    world.submit(code.code, who.email)
+
+
+def submitted_and_typed(world: World, case: Case) -> Story:
+    """Submitted by one referrer, and weeks later the buyer comes with the code of another: who was first is owed."""
+    desk, ((_, first), (_, second)) = world.desk(case), world.two_senders(case)
+    who = world.buyer()
+    yield case.start
+    world.submit(first.code, who.email)
+    yield world.later(case, 20, 60)
+    contact = desk.contact(case, who, sentence(case.rng, second.code))
+    deal = desk.deal(case, [contact])
+    deal.owed = first.referrer
     yield from sold(world, case, desk, deal)
 
 
@@ -305,7 +365,7 @@ def deleted_after_win(world: World, case: Case) -> Story:
     deal.owed, deal.proof = code.referrer, Proof.SEEN
     yield world.later(case, 5, 60)
     desk.close(deal)
-    yield world.later(case, 20, 90)
+    yield world.later(case, 35, 90)
     desk.delete(contact)
 
 
@@ -318,5 +378,5 @@ def erased_after_win(world: World, case: Case) -> Story:
     deal.owed, deal.proof = code.referrer, Proof.SEEN
     yield world.later(case, 5, 60)
     desk.close(deal)
-    yield world.later(case, 20, 90)
+    yield world.later(case, 35, 90)
     desk.erase(contact)

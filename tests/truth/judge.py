@@ -14,6 +14,9 @@ from tests.truth.world import World
 RATES = {"USD": Decimal(1), "EUR": Decimal("1.1"), "JPY": Decimal("0.0067"), "BHD": Decimal("2.65")}
 """What one of each is worth here, so that amounts of several currencies make one sum."""
 
+OFTEN = 24
+"""So many syncs in two years see all that shows for five weeks."""
+
 NOBODY = ""
 _CREDITS = (
     "SELECT c.connection, c.kind, c.id, c.referrer, c.share FROM credited_deals c "
@@ -27,14 +30,16 @@ _ASKED = "SELECT connection, kind, id, doubt FROM questions"
 class Verdict:
     """What became of one deal. Money is in dollars.
 
-    `right`, `wrong`, `asked` and `missed` share out what is owed; `false` is credited where it is not. `credited` is
-    the share of each referrer, `items` the reasons of what is left for review about the deal or its people.
+    `right`, `wrong`, `asked`, `missed` and `gone` share out what is owed; `false` is credited where it is not.
+    `credited` is the share of each referrer, `items` the reasons of what is left for review about the deal or its
+    people. `blind`: syncs were too rare to see what showed to whom it is owed, so nobody can be blamed.
     """
 
     case: Case
     deal: Deal
     credited: Mapping[str, Decimal]
     items: frozenset[str]
+    blind: bool = False
 
     @property
     def worth(self) -> Decimal:
@@ -49,10 +54,14 @@ class Verdict:
         return min(self.credited.get(self.deal.owed or NOBODY, Decimal(0)), Decimal(1)) * self.owed
 
     @property
+    def _to_others(self) -> Decimal:
+        others = sum((share for name, share in self.credited.items() if name != self.deal.owed), Decimal(0))
+        return min(min(others, Decimal(1)) * self.owed, self.owed - self.right)
+
+    @property
     def wrong(self) -> Decimal:
         """To others than the one who is owed it."""
-        others = sum((share for name, share in self.credited.items() if name != self.deal.owed), Decimal(0))
-        return min(others, Decimal(1)) * self.owed
+        return Decimal(0) if self.blind else self._to_others
 
     @property
     def false(self) -> Decimal:
@@ -61,16 +70,21 @@ class Verdict:
         return total * self.worth if not self.owed else max(total - 1, Decimal(0)) * self.worth
 
     @property
-    def left(self) -> Decimal:
-        return max(self.owed - self.right - self.wrong, Decimal(0))
+    def _left(self) -> Decimal:
+        return self.owed - self.right - self._to_others
 
     @property
     def asked(self) -> Decimal:
-        return self.left if self.items else Decimal(0)
+        return self._left if self.items else Decimal(0)
 
     @property
     def missed(self) -> Decimal:
-        return Decimal(0) if self.items else self.left
+        """In silence."""
+        return Decimal(0) if self.items or self.blind else self._left
+
+    @property
+    def gone(self) -> Decimal:
+        return self.owed - self.right - self.asked if self.blind else Decimal(0)
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ class Judgement:
     verdicts: Mapping[tuple[str, int], Verdict]
 
     def total(self, what: str) -> Decimal:
-        """The sum of `right`, `wrong`, `asked`, `missed`, `false` or `owed`."""
+        """The sum of `right`, `wrong`, `asked`, `missed`, `gone`, `false` or `owed`."""
         return sum((getattr(verdict, what) for verdict in self.verdicts.values()), Decimal(0))
 
     def share(self, what: str) -> Decimal:
@@ -118,11 +132,17 @@ def judge(world: World, ledger: Ledger, pace: int) -> Judgement:
     for row in ledger.rows(_ASKED):
         asked[f"{row['connection']}:{row['kind']}:{row['id']}"].add(row["doubt"])
     verdicts = {
-        (case.name, number): Verdict(case, deal, _of_deal(deal, credited), _items(case, deal, asked))
+        (case.name, number): Verdict(
+            case, deal, _of_deal(deal, credited), _items(case, deal, asked), _blind(deal, pace)
+        )
         for case in world.cases
         for number, deal in enumerate(case.deals)
     }
     return Judgement(pace, verdicts)
+
+
+def _blind(deal: Deal, pace: int) -> bool:
+    return deal.proof is Proof.SEEN and pace < OFTEN
 
 
 def _credits(ledger: Ledger) -> Mapping[str, Mapping[str, Decimal]]:
@@ -155,13 +175,13 @@ class Contradiction:
 
 
 def contradictions(often: Judgement, seldom: Judgement) -> Iterator[Contradiction]:
-    """Deals on which fewer runs credit otherwise than more runs, and do not ask.
+    """Deals on which fewer runs credit otherwise than more runs, and do not ask instead.
 
-    Who runs seldom cannot know what nothing shows any more: there it may be silent, but credit nobody else.
+    Who runs seldom may ask where who runs often knows, and cannot be held to what nothing shows any more.
     """
     for key, verdict in often.verdicts.items():
         other = seldom.verdicts[key]
         same = dict(verdict.credited) == dict(other.credited)
-        gone = verdict.deal.proof is Proof.SEEN and not other.credited
-        if not same and not gone and (other.credited or not other.items):
+        asks = bool(other.items) and not other.credited
+        if not (same or asks or other.blind):
             yield Contradiction(key, verdict, other)

@@ -333,6 +333,33 @@ def two_records(world: World, case: Case) -> Story:
     yield from sold(world, case, world.hubspot, deal)
 
 
+def typed_anew(world: World, case: Case) -> Story:
+    """A lead with a code that nobody converted: the seller typed the same person in as a contact."""
+    desk, (_, code) = world.salesforce, world.sender(case)
+    who = world.buyer()
+    yield case.start
+    desk.lead(case, who, sentence(case.rng, code.code))
+    yield world.later(case, 2, 30)
+    contact = desk.contact(case, who)
+    deal = desk.deal(case, [contact])
+    deal.owed = code.referrer
+    yield from sold(world, case, desk, deal)
+
+
+def deals_merged(world: World, case: Case) -> Story:
+    """Two deals of one sale, merged into a new one before it was won."""
+    desk, (_, code) = world.hubspot, world.sender(case)
+    yield case.start
+    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
+    deal = desk.deal(case, [contact])
+    deal.owed = code.referrer
+    yield world.later(case, 3, 20)
+    second = desk.deal(case, [contact])
+    yield world.later(case, 3, 20)
+    desk.merge_deals(deal, second)
+    yield from sold(world, case, desk, deal)
+
+
 def restored(world: World, case: Case) -> Story:
     """Deleted by mistake, and taken out of the bin again, while the deal was open."""
     desk, (_, code) = world.desk(case), world.sender(case)
@@ -344,6 +371,6 @@ def restored(world: World, case: Case) -> Story:
     desk.delete(contact)
     yield world.later(case, 1, 20)
     desk.restore(contact)
-    if desk is world.salesforce and not world.has_role(deal, contact):
+    if desk is world.salesforce and not world.salesforce.is_on(deal, contact):
         desk.put_on(deal, contact)
     yield from sold(world, case, desk, deal)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from tests.truth.judge import Judgement, contradictions
 from tests.truth.truth import Proof
 
-_PARTS = ("right", "wrong", "asked", "missed", "false")
+_PARTS = ("right", "wrong", "asked", "missed", "gone", "false")
 
 
 def lines(judged: Sequence[Judgement], examples: int = 3) -> Iterator[str]:

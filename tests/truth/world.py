@@ -17,7 +17,7 @@ from refloop_sandbox.salesforce import LocalSalesforce
 from tests.truth.clock import PlayedClock
 from tests.truth.desks import Desk, HubSpotDesk, SalesforceDesk
 from tests.truth.town import Code, Person, Referrer, Town
-from tests.truth.truth import Case, Deal
+from tests.truth.truth import Case
 
 START = datetime(2024, 6, 3, 15, tzinfo=UTC)
 END = datetime(2026, 6, 1, 15, tzinfo=UTC)
@@ -143,14 +143,6 @@ class World:
             return found is not None and found["hs_object_id"] == key
         row = self.org.get("Lead" if kind == "lead" else "Contact", key)
         return row is not None and not row["IsDeleted"]
-
-    def has_role(self, deal: Deal, contact: str) -> bool:
-        """Whether a contact stands on a deal of Salesforce."""
-        key = deal.refs[0].rpartition(":")[2]
-        return any(
-            (row["OpportunityId"], row["ContactId"], row["IsDeleted"]) == (key, contact, False)
-            for row in self.org.rows("OpportunityContactRole")
-        )
 
     def today(self, desk: Desk) -> date:
         return self.moment.astimezone(desk.zone).date()
