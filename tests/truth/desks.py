@@ -88,13 +88,13 @@ class SalesforceDesk:
         return case.accounts[company]
 
     def lead(self, case: Case, who: Person, text: str = "") -> str:
-        fields = {"FirstName": who.first, "LastName": who.last, "Email": who.email, "Company": who.company}
+        fields = {"FirstName": who.first, "LastName": who.last, "Email": who.email or None, "Company": who.company}
         made = self._org.create("Lead", {**fields, "Description": text or None})
         case.people.add(f"{self.name}:lead:{made}")
         return made
 
     def contact(self, case: Case, who: Person, text: str = "") -> str:
-        fields = {"FirstName": who.first, "LastName": who.last, "Email": who.email, "Description": text or None}
+        fields = {"FirstName": who.first, "LastName": who.last, "Email": who.email or None, "Description": text or None}
         made = self._org.create("Contact", {**fields, "AccountId": self.account(case, who.company)})
         case.people.add(f"{self.name}:contact:{made}")
         return made
@@ -123,6 +123,11 @@ class SalesforceDesk:
 
     def write(self, contact: str, text: str) -> None:
         self._org.update("Lead" if contact.startswith("00Q") else "Contact", contact, {"Description": text or None})
+
+    def merge_leads(self, kept: str, lost: str) -> None:
+        text = (self._org.get("Lead", lost) or {})["Description"]
+        self._org.merge("Lead", kept, lost)
+        self.write(kept, str(text or ""))
 
     def fiddle(self, contact: str) -> None:
         self._org.update("Contact", contact, {"Phone": f"+1 555 01{self._clock().second:02d}"})
@@ -203,7 +208,7 @@ class SalesforceDesk:
         closed = datetime.combine(bought, time(19), UTC)
         (account,) = self._org.load("Account", [{"Name": who.company, "CreatedDate": created.isoformat()}])
         case.accounts[who.company] = account
-        person = {"FirstName": who.first, "LastName": who.last, "Email": who.email, "AccountId": account}
+        person = {"FirstName": who.first, "LastName": who.last, "Email": who.email or None, "AccountId": account}
         (contact,) = self._org.load("Contact", [{**person, "CreatedDate": created.isoformat()}])
         case.people.add(f"{self.name}:contact:{contact}")
         worth = price(case, "USD")
@@ -235,7 +240,7 @@ class HubSpotDesk:
         self.referred_by = portal.add_label("deals", "contacts", "Referred by", "Referred")
 
     def contact(self, case: Case, who: Person, text: str = "") -> str:
-        fields = {"firstname": who.first, "lastname": who.last, "email": who.email, "company": who.company}
+        fields = {"firstname": who.first, "lastname": who.last, "email": who.email or None, "company": who.company}
         made = self._portal.create("contacts", {**fields, "how_heard": text})
         case.people.add(f"{self.name}:contact:{made}")
         return made
@@ -243,7 +248,7 @@ class HubSpotDesk:
     def visitor(self, case: Case, who: Person, url: str, **more: str) -> str:
         """Somebody who filled in a form, having come to the site by a link."""
         now = self._clock()
-        fields = {"firstname": who.first, "lastname": who.last, "email": who.email, "company": who.company}
+        fields = {"firstname": who.first, "lastname": who.last, "email": who.email or None, "company": who.company}
         stamps = {"createdate": now.isoformat(), "lastmodifieddate": now.isoformat()}
         found = {"hs_analytics_first_url": url, "lifecyclestage": "lead"}
         (made,) = self._portal.load("contacts", [{**fields, **stamps, **found, **more}])
@@ -293,17 +298,17 @@ class HubSpotDesk:
             self._portal.associate("deals", made, "companies", company)
         return deal
 
-    def mirror(self, case: Case, deal: Deal, who: Person, contact: str) -> None:
-        """HubSpot's Salesforce integration copies a deal and its contact."""
+    def copy(self, case: Case, who: Person, contact: str) -> str:
+        """HubSpot's Salesforce integration copies a contact."""
+        return self.visitor(case, who, "", salesforcecontactid=contact)
+
+    def mirror(self, case: Case, deal: Deal, contact: str) -> None:
+        """HubSpot's Salesforce integration copies a deal."""
         now = self._clock().isoformat()
-        fields = {"firstname": who.first, "lastname": who.last, "email": who.email, "company": who.company}
-        stamps = {"createdate": now, "lastmodifieddate": now}
-        (copy,) = self._portal.load("contacts", [{**fields, **stamps, "salesforcecontactid": contact}])
-        case.people.add(f"{self.name}:contact:{copy}")
         sale = {"dealname": f"{case.name} mirrored", "dealstage": "qualifiedtobuy", "amount": str(deal.amount)}
         dates = {"createdate": now, "hs_lastmodifieddate": now, "hs_salesforceopportunityid": _key(deal.refs[0])}
         (made,) = self._portal.load("deals", [{**sale, **dates, "deal_currency_code": deal.currency}])
-        self._portal.associate("deals", made, "contacts", copy)
+        self._portal.associate("deals", made, "contacts", contact)
         deal.refs.append(f"{self.name}:deal:{made}")
 
     def put_on(self, deal: Deal, contact: str, *, as_referrer: bool = False) -> None:
@@ -353,7 +358,7 @@ class HubSpotDesk:
     def old_customer(self, case: Case, who: Person, bought: date) -> tuple[str, Deal]:
         created = datetime.combine(bought - timedelta(days=60), time(3), UTC).isoformat()
         closed = datetime.combine(bought, time(5), UTC).isoformat()
-        fields = {"firstname": who.first, "lastname": who.last, "email": who.email, "company": who.company}
+        fields = {"firstname": who.first, "lastname": who.last, "email": who.email or None, "company": who.company}
         stamps = {"createdate": created, "lastmodifieddate": closed}
         (contact,) = self._portal.load("contacts", [{**fields, **stamps}])
         case.people.add(f"{self.name}:contact:{contact}")

@@ -98,6 +98,18 @@ def overwritten(world: World, case: Case) -> Story:
     yield from sold(world, case, desk, deal)
 
 
+def two_fields(world: World, case: Case) -> Story:
+    """Came by the link of one referrer, and weeks later somebody types the code of another: the first counts."""
+    desk, ((_, first), (_, second)) = world.hubspot, world.two_senders(case)
+    yield case.start
+    contact = desk.visitor(case, world.buyer(), f"https://www.quillmoor.example/?ref={first.code}")
+    yield world.later(case, 15, 60)
+    desk.write(contact, sentence(case.rng, second.code))
+    deal = desk.deal(case, [contact])
+    deal.owed = first.referrer
+    yield from sold(world, case, desk, deal)
+
+
 def told_beside(world: World, case: Case) -> Story:
     """The text tells of both, and who was first."""
     desk, ((first, one), (_, two)) = world.desk(case), world.two_senders(case)
@@ -169,11 +181,11 @@ def own_code(world: World, case: Case) -> Story:
 
 
 def duplicate_person(world: World, case: Case) -> Story:
-    """The code stands on a first record of the buyer's; the deal hangs on a second one, with another address."""
+    """The code stands on a first record of the buyer's; the deal hangs on a second one of another address, or none."""
     desk, (_, code) = world.desk(case), world.sender(case)
     who = world.buyer()
     yield case.start
-    private = replace(who, email=f"{who.first}.{who.last}@post.example".lower())
+    private = replace(who, email=f"{who.first}.{who.last}@post.example".lower() if case.number % 3 else "")
     desk.contact(case, private, sentence(case.rng, code.code))
     yield world.later(case, 5, 60)
     contact = desk.contact(case, who)
@@ -268,115 +280,3 @@ def submitted_and_typed(world: World, case: Case) -> Story:
     deal = desk.deal(case, [contact])
     deal.owed = first.referrer
     yield from sold(world, case, desk, deal)
-
-
-# -- deals without people
-
-
-def by_account(world: World, case: Case) -> Story:
-    """A lead with a code is converted without a deal; the deal is made on its account, with nobody on it."""
-    desk, (_, code) = world.salesforce, world.sender(case)
-    who = world.buyer()
-    yield case.start
-    lead = desk.lead(case, who, sentence(case.rng, code.code))
-    yield world.later(case, 1, 30)
-    desk.convert(case, lead, sells=False)
-    yield world.later(case, 1, 20)
-    deal = desk.deal(case, [], account=case.accounts[who.company])
-    deal.owed, deal.proof = code.referrer, Proof.ASKED
-    yield from sold(world, case, desk, deal)
-
-
-def by_company(world: World, case: Case) -> Story:
-    """The same in HubSpot: only the company stands on the deal."""
-    desk, (_, code) = world.hubspot, world.sender(case)
-    who = world.buyer()
-    yield case.start
-    contact = desk.contact(case, who, sentence(case.rng, code.code))
-    company = desk.company([contact], who.company)
-    yield world.later(case, 1, 40)
-    deal = desk.deal(case, [], company=company)
-    deal.owed, deal.proof = code.referrer, Proof.ASKED
-    yield from sold(world, case, desk, deal)
-
-
-def colleague(world: World, case: Case) -> Story:
-    """The deal's buyer came alone; somebody else of the same account has a code."""
-    desk, (_, code) = world.salesforce, world.sender(case)
-    who = world.buyer()
-    yield case.start
-    other = replace(world.buyer(), company=who.company)
-    desk.contact(case, other, sentence(case.rng, code.code))
-    contact = desk.contact(case, who)
-    yield world.later(case, 1, 20)
-    yield from sold(world, case, desk, desk.deal(case, [contact]))
-
-
-# -- which deals count
-
-
-def renewal(world: World, case: Case) -> Story:
-    """The first sale is owed; the renewal a year later is not."""
-    desk, (_, code) = world.desk(case), world.sender(case)
-    yield world.began + (case.start - world.began) / 3
-    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
-    deal = desk.deal(case, [contact])
-    deal.owed = code.referrer
-    yield from sold(world, case, desk, deal, 5, 30)
-    yield world.later(case, 250, 300)
-    again = desk.deal(case, [contact], renewal=True)
-    yield from sold(world, case, desk, again, 20, 60)
-
-
-def reversed_deal(world: World, case: Case) -> Story:
-    """Won, and lost again: nothing is owed."""
-    desk, (_, code) = world.desk(case), world.sender(case)
-    yield case.start
-    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
-    deal = desk.deal(case, [contact])
-    yield from sold(world, case, desk, deal, 5, 30)
-    yield world.later(case, 3, 60)
-    desk.reopen(deal)
-    yield world.later(case, 1, 10)
-    desk.close(deal, won=False)
-
-
-def deleted_deal(world: World, case: Case) -> Story:
-    """Won by mistake, and deleted."""
-    desk, (_, code) = world.desk(case), world.sender(case)
-    yield case.start
-    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
-    deal = desk.deal(case, [contact])
-    yield from sold(world, case, desk, deal, 5, 30)
-    yield world.later(case, 3, 60)
-    desk.delete_deal(deal)
-    deal.won = False
-
-
-# -- what goes away
-
-
-def deleted_after_win(world: World, case: Case) -> Story:
-    """The buyer's record is deleted long after the deal was won: it stays owed."""
-    desk, (_, code) = world.desk(case), world.sender(case)
-    yield case.start
-    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
-    deal = desk.deal(case, [contact])
-    deal.owed, deal.proof = code.referrer, Proof.SEEN
-    yield world.later(case, 5, 60)
-    desk.close(deal)
-    yield world.later(case, 35, 90)
-    desk.delete(contact)
-
-
-def erased_after_win(world: World, case: Case) -> Story:
-    """The buyer is erased for privacy after the deal was won."""
-    desk, (_, code) = world.desk(case), world.sender(case)
-    yield case.start
-    contact = desk.contact(case, world.buyer(), sentence(case.rng, code.code))
-    deal = desk.deal(case, [contact])
-    deal.owed, deal.proof = code.referrer, Proof.SEEN
-    yield world.later(case, 5, 60)
-    desk.close(deal)
-    yield world.later(case, 35, 90)
-    desk.erase(contact)

@@ -162,7 +162,7 @@ def _of_deal(deal: Deal, credited: Mapping[str, Mapping[str, Decimal]]) -> Mappi
 
 
 def _items(case: Case, deal: Deal, asked: Mapping[str, Iterable[str]]) -> frozenset[str]:
-    return frozenset(reason for ref in (*deal.refs, *case.people) for reason in asked.get(ref, ()))
+    return frozenset(reason for ref in (*deal.refs, *(deal.people or case.people)) for reason in asked.get(ref, ()))
 
 
 @dataclass(frozen=True)

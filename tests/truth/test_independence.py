@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-PLAYED = ("truth.py", "town.py", "clock.py", "desks.py", "world.py", "stories.py", "doubtful.py", "kinds.py")
+PLAYED = (
+    "truth.py",
+    "town.py",
+    "clock.py",
+    "desks.py",
+    "world.py",
+    "stories.py",
+    "ways.py",
+    "doubtful.py",
+    "fates.py",
+    "kinds.py",
+)
 
 
 @pytest.mark.parametrize("name", PLAYED)

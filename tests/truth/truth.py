@@ -29,7 +29,8 @@ class Proof(StrEnum):
 class Deal:
     """One sale. `refs` are its records as `connection:deal:id`, two where one CRM mirrors the other.
 
-    `owed` is the referrer to whom it is owed once it is won, None for nobody.
+    `owed` is the referrer to whom it is owed once it is won, None for nobody. `people` are the records of its people
+    where the case has others besides.
     """
 
     refs: list[str]
@@ -38,6 +39,7 @@ class Deal:
     owed: str | None = None
     proof: Proof = Proof.SHOWN
     won: bool = False
+    people: set[str] = field(default_factory=set)
 
 
 @dataclass
