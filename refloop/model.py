@@ -172,6 +172,39 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """What a CRM account says about itself: its own id there (an org's, a portal's), the IANA name of the zone in which
+    its people read days, and its currency. None where it does not say."""
+
+    id: str | None = None
+    zone: str | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage that a person's record is in by one more of its fields: the CRM's word, and since when, where it is
+    kept."""
+
+    word: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger alone knows of a record, from the versions that it saw before.
+
+    `texts_after`: when the record was last saved with other texts than now; its texts came after that. `found_after`:
+    the same of our own fields. None: it was never seen otherwise. `stage_seen`: the save with which its stage was first
+    seen.
+    """
+
+    texts_after: datetime | None = None
+    found_after: datetime | None = None
+    stage_seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A lead, contact or deal as its CRM last showed it.
 
@@ -181,6 +214,12 @@ class Record:
     (a deal's stage, a lead's status, a contact's lifecycle stage); `outcome` is set for deals only, and is
     None there when the CRM's stage metadata does not know the stage. `closed_at` is when a won or lost deal
     ended, by the CRM. `owner` is None where nobody looks after the record, or the CRM does not say who.
+
+    Of a person: `emails` are the further addresses beside `email`, `name` is what people call them, `further_stages`
+    what other fields say of where they stand. Of a deal: `pipeline` is the pipeline or record type that it goes
+    through, `deal_type` what the CRM calls its type (new business, renewal), `home_amount` the amount in the
+    account's own currency `home_currency`, by the account's own rates. Of both: `account` is the CRM's id of the company that the
+    record belongs to, `stage_at` when it entered its stage, where the CRM keeps it. `known` is filled by the ledger.
     """
 
     ref: Ref
@@ -197,18 +236,51 @@ class Record:
     closed_at: datetime | None = None
     deleted: bool = False
     owner: Owner | None = None
+    emails: tuple[str, ...] = ()
+    name: str | None = None
+    account: str | None = None
+    stage_at: datetime | None = None
+    further_stages: tuple[Stage, ...] = ()
+    pipeline: str | None = None
+    deal_type: str | None = None
+    home_amount: Decimal | None = None
+    home_currency: str | None = None
+    known: Known = field(default=Known(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """One edge. `key` is the CRM's id of the edge where it has one (two roles of one contact are two edges);
-    `gone` says that the edge was removed."""
+    `gone` says that the edge was removed. `labels` are the CRM's words for what the target is to the source (a
+    contact's role on a deal, the labels of an association), sorted; empty where it has none."""
 
     source: Ref
     relation: Relation
     target: Ref
     key: str = ""
     gone: bool = False
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a field held from `at` on, by the CRM's history; None: it was empty. `is_told`: some histories say that a
+    field changed, and not to what."""
+
+    at: datetime
+    text: str | None
+    is_told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldHistory:
+    """What the CRM keeps of the past of a field that may carry a code, oldest first. `is_whole`: the first version is
+    the one with which the record was created."""
+
+    ref: Ref
+    field: str
+    versions: tuple[Version, ...]
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

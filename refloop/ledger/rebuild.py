@@ -37,6 +37,7 @@ def rebuild(ledger: Ledger, connections: Iterable[str], by: Provenance) -> int:
             _await(ledger, name, known.get(name, 0))
         forgotten = ledger.execute("DELETE FROM records")
         ledger.execute("DELETE FROM links")
+        ledger.execute("DELETE FROM addresses")
         ledger.execute("DELETE FROM cursors")
         close_all(ledger, by)
         forget_rules(ledger)

@@ -212,3 +212,25 @@ def _problem_from(sentence: str, connections: Collection[str]) -> dict[str, str]
     own = [name for name in connections if name and sentence.startswith(f"{name}: ")]
     name = max(own, key=len, default="")
     return {"connection": name, "message": sentence.removeprefix(f"{name}: ") if name else sentence}
+
+
+@migrations()
+def facts(db: Engine) -> None:
+    """What else a CRM says of a record and of its links, what the ledger knows of a record's past, further addresses of
+    persons, and what the accounts say about themselves. Empty until the records are read again."""
+    for column in ("account", "name", "further", "texts_after", "found_after", "stage_seen"):
+        db.execute(f"ALTER TABLE records ADD COLUMN {column} TEXT")
+    db.execute("CREATE INDEX records_by_account ON records (account, connection) WHERE account IS NOT NULL")
+    db.execute("ALTER TABLE links ADD COLUMN labels TEXT NOT NULL DEFAULT ''")
+    db.execute(
+        f"CREATE TABLE addresses (email TEXT NOT NULL, {REF}, PRIMARY KEY (email, connection, kind, id)) STORED BY KEY"
+    )
+    db.execute("CREATE INDEX addresses_by_record ON addresses (connection, kind, id)")
+    db.execute(
+        """CREATE TABLE accounts (
+        connection TEXT PRIMARY KEY,
+        account TEXT, zone TEXT, currency TEXT,
+        run INTEGER NOT NULL,
+        at TEXT NOT NULL
+    )"""
+    )

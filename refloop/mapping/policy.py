@@ -106,9 +106,11 @@ class PlanRules(Rules):
 
 @dataclass(frozen=True)
 class PullRules:
-    """What a pull is asked for and when it is believed. `readings` is, by connection, the settings that decide what
+    """What a pull is asked for and when it is believed. `version` goes up whenever refloop reads more of a record than
+    before. `readings` is, by connection, the settings that decide what
     a record is read as; a full pull that brings less than the part `least_shown` of what was known is not believed."""
 
+    version: ClassVar[str] = "2"  # owners, companies, names, further addresses, roles, histories
     readings: Mapping[str, str] = field(default_factory=dict)
     least_shown: float = LEAST_SHOWN
 
@@ -150,7 +152,8 @@ class Policy:
         }
 
     def reading(self, connection: str) -> str:
-        """The digest of what decides how a connection's records are read: its settings, and which fields are ours."""
+        """The digest of what decides how a connection's records are read: its settings, which fields are ours, and how
+        much refloop has learned to read."""
         names = sorted(self.plan.specs)
-        told = json.dumps([self.pull.readings.get(connection, ""), names], ensure_ascii=False)
+        told = json.dumps([self.pull.readings.get(connection, ""), names, self.pull.version], ensure_ascii=False)
         return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()

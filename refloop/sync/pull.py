@@ -12,7 +12,7 @@ from refloop.ledger.rebuild import arrived, expect, known_between, refuse
 from refloop.ledger.records import keep_page
 from refloop.mapping.people import email_key
 from refloop.mapping.trust import is_shrunk
-from refloop.model import Between, Everything, Page, Span
+from refloop.model import Between, Everything, Page, Record, Span
 from refloop.sync.context import RunContext
 from refloop.sync.forget import without_forgotten
 
@@ -70,4 +70,12 @@ class Puller:
 
 def tidy(page: Page) -> Page:
     """The page with e-mails as the key that identifies a person in both CRMs."""
-    return replace(page, records=tuple(replace(record, email=email_key(record.email)) for record in page.records))
+    return replace(page, records=tuple(map(_tidy, page.records)))
+
+
+def _tidy(record: Record) -> Record:
+    email = email_key(record.email)
+    if not record.emails:
+        return replace(record, email=email)
+    keys = {key for text in record.emails if (key := email_key(text))}
+    return replace(record, email=email, emails=tuple(sorted(keys - {email})))
