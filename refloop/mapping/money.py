@@ -7,16 +7,18 @@ What is written to a CRM and what any command shows goes through `rounded`, so t
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, DivisionByZero, InvalidOperation, Overflow
 
-from refloop.model import LARGEST_POWER, MOST_PLACES
+from refloop.mapping.vocabulary import words
+from refloop.model import LARGEST_POWER, MOST_PLACES, NO_CURRENCY
 
 USUAL_PLACES = 2
 
 _PLACES: Mapping[str, int] = {
-    **dict.fromkeys("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+    **dict.fromkeys(words("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"), 0),
+    **dict.fromkeys(words("BHD IQD JOD KWD LYD OMR TND"), 3),
+    **dict.fromkeys(words("CLF UYW"), 4),
 }
 """ISO 4217, list one (2026): the minor units of the currencies that have not two."""
 
@@ -49,17 +51,36 @@ def money_text(amount: Decimal, currency: str) -> str:
 
 def money_phrase(amount: Decimal, currency: str) -> str:
     """An amount as people read it in a sentence: `1,234.50 EUR`."""
-    return f"{rounded(amount, currency):,f} {currency}"
+    named = "in no known currency" if currency == NO_CURRENCY else currency
+    return f"{rounded(amount, currency):,f} {named}"
 
 
-def shared(amount: Decimal, share: Decimal) -> Decimal:
+@dataclass(frozen=True, slots=True)
+class Won:
+    """An amount in its currency; and what the deal's CRM converts it to, where it does, by its own rates."""
+
+    amount: Decimal
+    currency: str
+    home_amount: Decimal | None = None
+    home_currency: str | None = None
+
+
+def share_of(won: Won, share: Decimal) -> Won:
     """A share of an amount, with all its digits."""
-    return _EXACT.multiply(amount, share)
+    home = None if won.home_amount is None else _EXACT.multiply(won.home_amount, share)
+    return Won(_EXACT.multiply(won.amount, share), won.currency, home, won.home_currency)
 
 
-def total(amounts: Iterable[Decimal]) -> Decimal:
-    """The sum of amounts of one currency, with all its digits."""
-    result = Decimal(0)
-    for amount in amounts:
-        result = _EXACT.add(result, amount)
-    return result
+def converted_to(currency: str, won: Won) -> Won | None:
+    """An amount of another currency in that one, where its own CRM converts it to that."""
+    if won.currency == currency or won.home_currency != currency or won.home_amount is None:
+        return None
+    return Won(won.home_amount, currency)
+
+
+def add_up(amounts: Iterable[Won]) -> dict[str, Decimal]:
+    """Sums by currency, with all their digits. Amounts of different currencies are never added up."""
+    sums: dict[str, Decimal] = {}
+    for one in amounts:
+        sums[one.currency] = _EXACT.add(sums.get(one.currency, Decimal(0)), one.amount)
+    return sums

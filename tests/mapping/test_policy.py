@@ -33,6 +33,7 @@ OTHERS: list[tuple[Part, Rules]] = [
     (Part.STATUS, StatusRules({"warm": Status.QUALIFIED})),
     (Part.PLAN, PlanRules(prefix="aff")),
     (Part.PLAN, PlanRules(currencies={"crm": "EUR"})),
+    (Part.PLAN, PlanRules(converted=True)),
     (Part.PLAN, PlanRules(parked_after=4)),
 ]
 
