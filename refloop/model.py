@@ -24,6 +24,10 @@ MOST_PLACES = 400
 """Of digits after the point, exponents written out: the smallest double needs 340."""
 
 
+class OutOfBounds(ValueError):  # noqa: N818 - says what the value is
+    """A value of the right type, beyond what is kept of it."""
+
+
 class Kind(StrEnum):
     """What a record is, in our words. A CRM without leads simply has none."""
 
@@ -96,8 +100,8 @@ def canonical(type: FieldType, value: object) -> str | None:  # noqa: A002 - the
 
     None and "" are both "empty" and give None. NUMBER and MONEY give a plain decimal without exponent or
     trailing zeros; TIME gives `YYYY-MM-DDTHH:MM:SSZ` (microseconds cut: Salesforce keeps whole seconds).
-    Raises ValueError when `value` is not of the type, is a naive time, or lies beyond what is kept of numbers
-    (`LARGEST_POWER`, `MOST_PLACES`) and times (`parse_time`).
+    Raises ValueError when `value` is not of the type, or is a naive time; OutOfBounds, which is one, when it lies
+    beyond what is kept of numbers (`LARGEST_POWER`, `MOST_PLACES`) and times (`parse_time`).
     """
     if value is None or value == "":
         return None
@@ -121,7 +125,7 @@ def _plain_decimal(value: object) -> str:
     _, digits, exponent = number.as_tuple()
     # before it is written out: 1e999999999 would be a gigabyte of digits
     if number.adjusted() > LARGEST_POWER or -int(exponent) > MOST_PLACES or len(digits) > LARGEST_POWER + MOST_PLACES:
-        raise ValueError("a number beyond what is kept: too large, or with too many digits")
+        raise OutOfBounds("a number beyond what is kept: too large, or with too many digits")
     text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -129,8 +133,8 @@ def _plain_decimal(value: object) -> str:
 def parse_time(text: str) -> datetime:
     """Reads ISO 8601 with an offset (`Z`, `+0000` and `+00:00` alike), or a bare date as midnight UTC.
 
-    Raises ValueError for a time of day without an offset: guessing a zone is how dates go wrong; and for one that is,
-    in UTC, outside of the years 1 to 9999.
+    Raises ValueError for a time of day without an offset: guessing a zone is how dates go wrong; OutOfBounds for one
+    that is, in UTC, outside of the years 1 to 9999.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
@@ -141,7 +145,7 @@ def parse_time(text: str) -> datetime:
 
 
 def format_time(moment: datetime) -> str:
-    """`YYYY-MM-DDTHH:MM:SSZ`. Raises ValueError for a naive time, and outside of the years 1 to 9999 in UTC."""
+    """`YYYY-MM-DDTHH:MM:SSZ`. Raises ValueError for a naive time, OutOfBounds outside of the years 1 to 9999 in UTC."""
     if moment.tzinfo is None:
         raise ValueError(f"naive time: {moment!r}")
     # not strftime, which writes the year 987 with three digits
@@ -152,7 +156,7 @@ def _in_utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise ValueError("a time outside of the calendar") from None
+        raise OutOfBounds("a time outside of the calendar") from None
 
 
 class Outcome(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from refloop.ledger.accounts import account_of
@@ -11,7 +11,7 @@ from refloop.ledger.engine.base import Row
 from refloop.ledger.queue import Topic, enqueue_selected
 from refloop.ledger.records import home_amount_of
 from refloop.ledger.store import Ledger, ref_of
-from refloop.mapping.fields import ReferralView
+from refloop.mapping.fields import ReferralView, Winnings
 from refloop.mapping.money import Won, add_up, share_of
 from refloop.model import NO_CURRENCY, Outcome, Ref, Role, Status, StatusChange, parse_time
 
@@ -95,16 +95,21 @@ def standings_of(ledger: Ledger, referrer: str) -> list[StatusChange]:
     return [status_from(row) for row in rows]
 
 
-def won_by(ledger: Ledger, referrer: str) -> list[Won]:
-    """The shares of won deals that a referrer is credited with, each with its currency."""
-    rows = ledger.rows(
+def won_by(ledger: Ledger, referrers: Iterable[str]) -> Winnings:
+    """The shares of won deals that referrers are credited with, each with its currency."""
+    shares = [row for referrer in referrers for row in _won_deals(ledger, referrer)]
+    priced = [row for row in shares if row["amount"] is not None]
+    return Winnings([_share(row) for row in priced], len(shares) - len(priced))
+
+
+def _won_deals(ledger: Ledger, referrer: str) -> Iterator[Row]:
+    return ledger.rows(
         "SELECT d.amount, d.currency, d.further, k.share FROM referrals f "
         "JOIN current_credits k ON k.referral = f.referral "
         "JOIN records d ON d.connection = k.connection AND d.kind = k.kind AND d.id = k.id "
-        "WHERE f.referrer = ? AND f.void IS NULL AND d.outcome = 'won' AND d.deleted = 0 AND d.amount IS NOT NULL",
+        "WHERE f.referrer = ? AND f.void IS NULL AND d.outcome = 'won' AND d.deleted = 0",
         (referrer,),
     )
-    return [_share(row) for row in rows]
 
 
 def _share(row: Row) -> Won:

@@ -177,8 +177,16 @@ class ReferrerView:
     note: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Winnings:
+    """The shares of won deals that are somebody's: the amounts, and how many deals have none that can be read."""
+
+    amounts: Sequence[Won] = ()
+    without: int = 0
+
+
 def referrer_view(
-    standings: Sequence[StatusChange], won: Iterable[Won], currency: str | None, *, converted: bool = False
+    standings: Sequence[StatusChange], won: Winnings, currency: str | None, *, converted: bool = False
 ) -> ReferrerView | None:
     """What a referrer's contact should say of the referrals that count: where each stands, and the shares of deals that
     they won. None without referrals. `currency` is the one that counts; where it is not known, a single one does.
@@ -186,7 +194,7 @@ def referrer_view(
     if not standings:
         return None
     latest = max(standings, key=lambda item: (item.at, item.referral))
-    amount, currency, note = _told_of(list(won), currency, converted=converted)
+    amount, currency, note = _told_of(won, currency, converted=converted)
     return ReferrerView(
         sent=len(standings),
         open=sum(item.status in OPEN for item in standings),
@@ -199,15 +207,15 @@ def referrer_view(
     )
 
 
-def _told_of(won: Sequence[Won], currency: str | None, *, converted: bool) -> tuple[Decimal | None, str | None, str]:
+def _told_of(won: Winnings, currency: str | None, *, converted: bool) -> tuple[Decimal | None, str | None, str]:
     """The amount won in the currency that counts, that currency, and what has to be told beside. Amounts of different
     currencies are never added up, unless their CRM itself converted them and that is wanted."""
-    if currency is None and len({one.currency for one in won}) == 1:
-        currency = won[0].currency
+    if currency is None and len({one.currency for one in won.amounts}) == 1:
+        currency = won.amounts[0].currency
     counted: list[Won] = []
     turned: list[Won] = []
     others: list[Won] = []
-    for one in won:
+    for one in won.amounts:
         home = converted_to(currency, one) if converted and currency else None
         if one.currency == currency:
             counted.append(one)
@@ -219,6 +227,8 @@ def _told_of(won: Sequence[Won], currency: str | None, *, converted: bool) -> tu
     told = [f"Not in it: {_listed(others)}"] if others else []
     if turned:
         told.append(f"In it, converted by the CRM's own rates: {_listed(turned)}")
+    if won.without:
+        told.append(f"{won.without} deal{'s' if won.without > 1 else ''} won without an amount")
     nothing = None if others else Decimal(0)
     return add_up(counted).get(currency or "", nothing), currency, "; ".join(told)
 

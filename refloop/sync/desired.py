@@ -77,7 +77,7 @@ class DesiredState:
     def _referrer_view(self, names: Sequence[str], connection: str) -> ReferrerView | None:
         return referrer_view(
             [item for name in names for item in summaries.standings_of(self._ledger, name)],
-            [won for name in names for won in summaries.won_by(self._ledger, name)],
+            summaries.won_by(self._ledger, names),
             self._currency(connection),
             converted=self._policy.plan.converted,
         )

@@ -13,6 +13,7 @@ from refloop.mapping.fields import (
     BuyerView,
     Names,
     ReferrerView,
+    Winnings,
     day,
     desired_for_buyer,
     desired_for_referrer,
@@ -200,7 +201,7 @@ def test_a_referrer_is_told_in_one_currency_and_that_there_is_more(
     won: list[Won], currency: str | None, amount: Decimal | None, told_in: str | None, note: str
 ) -> None:
     standings = [stood("a", Status.WON, 1), stood("b", Status.LOST, 3), stood("c", Status.ON_HOLD, 2)]
-    view = referrer_view(standings, won, currency)
+    view = referrer_view(standings, Winnings(won), currency)
     assert view is not None
     assert (view.sent, view.open, view.won) == (3, 1, 1)
     assert (view.amount, view.currency, view.note) == (amount, told_in, note)
@@ -216,14 +217,17 @@ def test_what_its_crm_converts_is_counted_where_that_is_wanted_and_told() -> Non
         Won(Decimal(7), "GBP", Decimal(9), "USD"),  # of an account that keeps its books in another currency
         Won(Decimal(1), "EUR", Decimal(1), "EUR"),
     ]
-    view = referrer_view(standings, won, "EUR", converted=True)
+    view = referrer_view(standings, Winnings(won), "EUR", converted=True)
     assert view is not None
     assert view.amount == Decimal("22.3")
     assert view.note == "Not in it: 7.00 GBP; In it, converted by the CRM's own rates: 18.00 USD"
-    apart = referrer_view(standings, won, "EUR")
+    apart = referrer_view(standings, Winnings(won, 2), "EUR")
     assert apart is not None
-    assert (apart.amount, apart.note) == (Decimal(6), "Not in it: 7.00 GBP, 18.00 USD")
+    assert (apart.amount, apart.note) == (
+        Decimal(6),
+        "Not in it: 7.00 GBP, 18.00 USD; 2 deals won without an amount",
+    )
 
 
 def test_who_referred_nobody_is_told_nothing() -> None:
-    assert referrer_view([], [], "EUR") is None
+    assert referrer_view([], Winnings(), "EUR") is None

@@ -65,7 +65,10 @@ def read(text: str, field: str = "Description") -> Reading:
     return read_codes({field: text}, DAY, BOOK)
 
 
-HYPHENS = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2043\u2212\u02d7\u2796\ufe58\ufe63\uff0d\u301c\u30fc\uff70\u2500\u2027\u00ad"
+HYPHENS = (
+    "-\u2010\u2011\u2012\u2013\u2014\u2015\u2027\u2043\u2212\u02d7\u2500\u2796\ufe58\ufe63\uff0d\u301c\u30fc\uff70"
+    "\u00ad"  # the soft one is not seen at all
+)
 
 FOUND = [
     # the whole field

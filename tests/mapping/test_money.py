@@ -70,7 +70,7 @@ def test_sums_and_shares_lose_no_digit(amounts: list[Decimal], share: Decimal) -
 def _units(amount: Decimal, more: int = 0) -> int:
     """The amount in whole units of its smallest possible digit."""
     sign, digits, exponent = amount.as_tuple()
-    number = int("".join(map(str, digits))) * 10 ** (int(exponent) + 2 * MOST_PLACES + more)
+    number: int = int("".join(map(str, digits))) * 10 ** (int(exponent) + 2 * MOST_PLACES + more)
     return -number if sign else number
 
 

@@ -101,6 +101,7 @@ def play(loop: Loop) -> dict[str, Ref]:
     """Two CRMs as people fill them: a deal with two people, of two programs; a link that only some would read; a buyer
     in both CRMs; a referrer who is a contact; records that nobody referred."""
     sales, marketing = loop.crms["sales"], loop.crms["marketing"]
+    assert isinstance(sales, MemoryCrm)
     for code, name, program in (
         ("ANNA-7K2Q", "anna", "spring"),
         ("BENS-4F6T", "ben", "partners"),

@@ -88,10 +88,6 @@ class Described:
         """Whether people can leave a code in it."""
         return self.type in _CODE_TYPES
 
-    def holds_number(self) -> bool:
-        """Whether what it holds is a number, which JSON and CSV write in more than one way."""
-        return self.type in _NUMBER_TYPES
-
 
 @dataclass(frozen=True, slots=True)
 class ObjectSchema:
