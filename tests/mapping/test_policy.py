@@ -53,6 +53,14 @@ def test_every_field_of_every_part_is_told_apart() -> None:
     assert tried == there
 
 
+@pytest.mark.parametrize(
+    ("currencies", "places"),
+    [({}, 2), ({"crm": None}, 2), ({"crm": "JPY"}, 2), ({"crm": "JPY", "hub": "BHD"}, 3), ({"crm": "CLF"}, 4)],
+)
+def test_the_amount_has_the_places_that_the_currencies_need(currencies: dict[str, str | None], places: int) -> None:
+    assert PlanRules(currencies=currencies).specs["ref_won_amount"].places == places
+
+
 def test_equal_rules_have_one_digest_whatever_their_order() -> None:
     words = status_words({"Warm": Status.QUALIFIED, "Cold": Status.LOST})
     backwards = dict(reversed(words.items()))
