@@ -384,6 +384,13 @@ def stored_hash_of(row: Row) -> str:
     return _digest((*(row[name] for name in _CONTENT_COLUMNS), *owner, *(further if any(further) else ())))
 
 
+def home_amount_of(row: Row) -> tuple[Decimal | None, str | None]:
+    """`home_amount` and `home_currency` of the record that a row holds, out of its column `further` alone."""
+    facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
+    home = facts.get("home_amount")
+    return (None if home is None else Decimal(home)), facts.get("home_currency")
+
+
 def record_from(row: Row) -> Record:
     """A row of `records` as the value it was."""
     facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
@@ -460,6 +467,11 @@ def put_record(ledger: Ledger, record: Record) -> None:
     row = ledger.one("SELECT changed_run FROM records WHERE (connection, kind, id) = (?, ?, ?)", _columns(record)[:3])
     if row:
         ledger.execute(_UPSERT, (*_columns(record), row["changed_run"]))
+
+
+def pulled(ledger: Ledger) -> list[str]:
+    """The connections of which something was pulled."""
+    return [row["connection"] for row in ledger.rows("SELECT connection FROM cursors ORDER BY connection")]
 
 
 def cursor_of(ledger: Ledger, connection: str) -> Cursor | None:

@@ -20,6 +20,7 @@ from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, MATCHER_VERSION
 from refloop.mapping.fields import Names, field_specs
 from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
+from refloop.mapping.money import USUAL_PLACES, places_of
 from refloop.mapping.stages import STANDARD_STATUSES
 from refloop.mapping.trust import LEAST_SHOWN
 from refloop.model import FieldSpec, Status
@@ -98,11 +99,14 @@ class StatusRules(Rules):
 
 @dataclass(frozen=True)
 class PlanRules(Rules):
-    """`currencies` by connection, where set. A change that a CRM refused `parked_after` times in a row waits until the
-    record or the wish changes."""
+    """`currencies` by connection, where set. `converted`: what a deal's own CRM converts into the currency that counts
+    is counted with it. A change that a CRM refused `parked_after` times in a row waits until the record or the wish
+    changes."""
 
+    version: ClassVar[str] = "2"
     prefix: str = "ref"
     currencies: Mapping[str, str | None] = field(default_factory=dict)
+    converted: bool = False
     parked_after: int = 3
 
     @cached_property
@@ -112,7 +116,8 @@ class PlanRules(Rules):
     @cached_property
     def specs(self) -> Mapping[str, FieldSpec]:
         """Our fields by name."""
-        return {spec.name: spec for spec in field_specs(self.prefix)}
+        places = max(map(places_of, filter(None, self.currencies.values())), default=USUAL_PLACES)
+        return {spec.name: spec for spec in field_specs(self.prefix, max(places, USUAL_PLACES))}
 
 
 @dataclass(frozen=True)
