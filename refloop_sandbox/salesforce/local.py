@@ -251,9 +251,13 @@ class LocalSalesforce(LocalCrm):
             self._tokens.most_calls = calls
             self._tokens.life = None if seconds is None else timedelta(seconds=seconds)
 
-    def register_key(self, client_id: str, public_key: str | bytes) -> None:
-        """Lets a client sign in with JWTs (RS256) that this public key (PEM) verifies."""
+    def register_key(self, client_id: str, public_key: str | bytes, *, connected_app: bool = False) -> None:
+        """Lets a client sign in with JWTs (RS256) that this public key (PEM) verifies. It is an External Client App,
+        which only the org's own address knows as audience, or a `connected_app` of old, which the log-in hosts know too.
+        """
         self._tokens.keys[client_id] = public_key
+        if connected_app:
+            self._tokens.connected_apps.add(client_id)
 
     # --- meters and faults
 
