@@ -56,7 +56,7 @@ _READS_AS: Mapping[FieldType, frozenset[str]] = MappingProxyType(
 )
 
 _TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox", "encryptedstring", "url", "email"})
-_CODE_TYPES = _TEXTS | {"phone", "id", "reference", "int", "double"}
+_CODE_TYPES = _TEXTS | {"phone", "int", "double"}
 
 
 @dataclass(frozen=True, slots=True)

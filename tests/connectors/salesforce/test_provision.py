@@ -13,7 +13,6 @@ import pytest
 import responses
 
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
-from refloop.connectors.salesforce.auth import audience
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.metadata import metadata
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError
@@ -176,15 +175,3 @@ def spec(kind: FieldType, **more: Any) -> FieldSpec:
 )
 def test_our_types_in_their_metadata(field: FieldSpec, made: Mapping[str, Any]) -> None:
     assert metadata(field) == {"label": "X", "description": "Managed by refloop.", "required": False, **made}
-
-
-@pytest.mark.parametrize(
-    ("url", "whom"),
-    [
-        ("https://acme.my.salesforce.com", "https://login.salesforce.com"),
-        ("https://acme--uat.sandbox.my.salesforce.com", "https://test.salesforce.com"),
-        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-    ],
-)
-def test_whom_a_jwt_is_for(url: str, whom: str) -> None:
-    assert audience(url) == whom
