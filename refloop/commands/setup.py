@@ -10,7 +10,7 @@ import typer
 
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.config import write_template
-from refloop.connectors.base import Metadata
+from refloop.connectors.base import Metadata, answers_of
 from refloop.errors import Exit
 from refloop.model import Finding, Level
 from refloop.report.as_json.lists import finding_json
@@ -99,7 +99,7 @@ def _each_connection(
         try:
             connector = connect()
             try:
-                found = list(ask(connector))
+                found = list(answers_of(name, lambda: iter(ask(connector))))  # noqa: B023 - called at once
             finally:
                 connector.close()
         except CONNECTION_TROUBLE as error:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from refloop.ledger.decisions import carrying_among, keep_matches
 from refloop.ledger.identity import canonical_deals, concerned, crowded_out, ours_to_fill
 from refloop.ledger.queue import Topic
-from refloop.ledger.receipts import written_values
+from refloop.ledger.receipts import intended_values, written_values
 from refloop.ledger.records import merged_among, records_of
 from refloop.ledger.reviews import keep_review_items
 from refloop.ledger.store import Ledger
@@ -35,12 +35,12 @@ def match(context: RunContext, refs: Sequence[Ref]) -> Caused:
 def _readings(context: RunContext, refs: Sequence[Ref]) -> dict[Ref, Reading]:
     ledger, field = context.ledger, context.policy.names("code")
     records = list(records_of(ledger, refs))
-    written = written_values(ledger, refs, field)
+    written, intended = written_values(ledger, refs, field), intended_values(ledger, refs, field)
     merged = merged_among(ledger, refs)
     # of a forgotten person nothing is read any more: what their records carried stands as it was decided
     settled = context.forgotten.refs(record.ref for record in records if not record.deleted)
     return {
-        record.ref: read_codes(_carried(record, written.get(record.ref), field), context.book)
+        record.ref: read_codes(_carried(record, {written.get(record.ref), intended.get(record.ref)}, field), context.book)
         if not record.deleted or record.ref in merged
         else Reading(None, ())
         for record in records
@@ -48,10 +48,10 @@ def _readings(context: RunContext, refs: Sequence[Ref]) -> dict[Ref, Reading]:
     }
 
 
-def _carried(record: Record, written: str | None, field: str) -> CarriedTexts:
+def _carried(record: Record, ours: Collection[str | None], field: str) -> CarriedTexts:
     found = record.found.get(field)
-    # what we wrote ourselves is an echo, not evidence
-    typed = found if found is not None and code_key(found) != code_key(written or "") else None
+    # what we wrote ourselves, or sent without an answer, is an echo, not evidence
+    typed = found if found is not None and code_key(found) not in {code_key(one or "") for one in ours} else None
     return CarriedTexts(record.ref, record.texts, record.created_at.date(), typed, field)
 
 

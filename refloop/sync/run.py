@@ -13,6 +13,7 @@ from refloop.connectors.base import Clock, Conditional, Connector
 from refloop.errors import (
     AuthError,
     ConfigError,
+    ConnectorFault,
     CrmUnavailable,
     DataError,
     Exit,
@@ -43,7 +44,8 @@ Connect = Callable[[], Connector]
 
 READ_AT_ONCE = 1000
 
-CONNECTION_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
+CONNECTION_TROUBLE = (AuthError, ConfigError, ConnectorFault, CrmUnavailable, TryLater)
+"""What concerns one connection: the others go on."""
 
 
 @dataclass(frozen=True)
@@ -225,9 +227,17 @@ class _Run:
                 self._report.problems.append((name, error))
 
     def _settle_and_pull(self, task: Task, name: str, connector: Connector) -> None:
-        self._settle(name, connector)
+        """Trouble in settling (a field of ours that is gone, say) keeps this run from writing there, not from reading:
+        it is raised after the pull, where that has no trouble of its own."""
+        trouble: RefloopError | None = None
+        try:
+            self._settle(name, connector)
+        except CONNECTION_TROUBLE as error:
+            trouble = error
         with self._report.counting(name, Puller(self._context)) as puller:
             puller.pull_guarded(name, connector, task)
+        if trouble is not None:
+            raise trouble
 
     def _settle(self, name: str, connector: Connector) -> None:
         with self._report.counting(name, Pusher(self._context)) as pusher:

@@ -235,6 +235,10 @@ def test_a_jwt_opens_the_door(local: LocalSalesforce, connect: Any, monkeypatch:
     assert list(connect(auth={**auth, "username": "integration@local.example"}).pull((), Everything()))
     with pytest.raises(AuthError, match="invalid_grant"):
         list(connect(auth={**auth, "username": "nobody@local.example"}).pull((), Everything()))
+    generic = {**auth, "username": "integration@local.example", "audience": "https://login.salesforce.com"}
+    with pytest.raises(AuthError, match="app_not_found") as failure:
+        list(connect(auth=generic).pull((), Everything()))
+    assert "audience" in failure.value.remedy
 
 
 def test_the_quota_ends_a_run_until_later(local: LocalSalesforce, crm: Salesforce) -> None:
