@@ -247,7 +247,7 @@ def in_order(changes: Sequence[FieldChange], steps: Iterator[Mapping[int, Receip
     else:
         return
     for left in range(place, max(known, default=-1) + 1):
-        yield known.pop(left, None) or Receipt(changes[left], Verdict.DEFERRED, reason=failure.message)
+        yield known.get(left) or Receipt(changes[left], Verdict.DEFERRED, reason=failure.message)
     raise failure
 
 

@@ -40,7 +40,9 @@ def _readings(context: RunContext, refs: Sequence[Ref]) -> dict[Ref, Reading]:
     # of a forgotten person nothing is read any more: what their records carried stands as it was decided
     settled = context.forgotten.refs(record.ref for record in records if not record.deleted)
     return {
-        record.ref: read_codes(_carried(record, {written.get(record.ref), intended.get(record.ref)}, field), context.book)
+        record.ref: read_codes(
+            _carried(record, {written.get(record.ref), intended.get(record.ref)}, field), context.book
+        )
         if not record.deleted or record.ref in merged
         else Reading(None, ())
         for record in records

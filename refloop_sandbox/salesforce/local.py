@@ -253,7 +253,7 @@ class LocalSalesforce(LocalCrm):
 
     def register_key(self, client_id: str, public_key: str | bytes, *, connected_app: bool = False) -> None:
         """Lets a client sign in with JWTs (RS256) that this public key (PEM) verifies. It is an External Client App,
-        which only the org's own address knows as audience, or a `connected_app` of old, which the log-in hosts know too.
+        which only the org's own address knows as audience, or a `connected_app` of old: the log-in hosts know it too.
         """
         self._tokens.keys[client_id] = public_key
         if connected_app:

@@ -149,7 +149,7 @@ def test_whatever_a_connector_stumbles_over_the_others_go_on(
         assert report.counts["sales"]["pulled"] == 1, "what cannot be settled does not keep a run from reading"
 
 
-def test_a_code_that_was_sent_without_an_answer_is_no_evidence(loop: Loop) -> None:
+def test_a_code_that_was_sent_without_an_answer_is_no_evidence(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may be there, and nobody knows yet that it is ours: the run that cannot settle it reads all the same."""
     loop.code("ANNA-7K2Q", "anna")
     crm = loop.crms["sales"]
@@ -165,7 +165,7 @@ def test_a_code_that_was_sent_without_an_answer_is_no_evidence(loop: Loop) -> No
         def no(*_: object) -> Never:
             raise CrmUnavailable("no")
 
-        connector.read = no  # type: ignore[method-assign]  # what settles
+        monkeypatch.setattr(connector, "read", no)  # what settles
         return connector
 
     report = runner(loop, sales=unread).run(Task("sync"))

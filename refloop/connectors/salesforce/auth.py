@@ -30,8 +30,8 @@ org's id and an exclamation mark.)"""
 _REMEDIES: Mapping[str, str] = {
     "invalid_client": "Check `client_secret` of the connection against the app's consumer secret.",
     "invalid_client_id": "Check `client_id` of the connection against the app's consumer key.",
-    "app_not_found": "Install the External Client App in this org. Where the connection sets `audience`, take it out: since "
-    "Spring '26 such apps are found at the org's own address alone, not at login.salesforce.com or test.salesforce.com.",
+    "app_not_found": "Install the External Client App in this org. Where the connection sets `audience`, take it out: "
+    "since Spring '26 such apps are found at the org's own address alone, not at the log-in hosts.",
     "invalid_grant": "Let the run user use the app (pre-authorised, right username, certificate uploaded), "
     "and switch on the flow in the app's OAuth settings.",
     "unsupported_grant_type": "Switch on the flow in the app's OAuth settings, and use the org's My Domain address.",

@@ -75,13 +75,13 @@ def _code_field(text: str) -> str:
     if "." in text:
         raise ValueError(
             f"{text}: fields of related records are not read yet; let a flow copy the code into a text field of the "
-            "record itself, and name that (a formula would not do: what changes in it does not mark the record as changed)"
+            "record itself, and name that (not a formula: what changes in it does not mark the record as changed)"
         )
     name = api_name(text)
     if _ID.fullmatch(name):
         raise ValueError(
-            f"{text} holds the id of a record, which is no code; codes are read where people or forms leave them: a text, "
-            "a picklist or an address of the record itself"
+            f"{text} holds the id of a record, which is no code; codes are read where people or forms leave them: a "
+            "text, a picklist or an address of the record itself"
         )
     return name
 

@@ -24,7 +24,6 @@ from refloop.connectors.salesforce.bulk_ingest import IngestJobs, fits
 from refloop.connectors.salesforce.client import MOST_PARTS, MOST_RECORDS, Client
 from refloop.errors import RefloopError
 
-
 _NOT_ALLOWED = (401, 403)
 """Of a whole collection: no matter of one record, which the answer names. None of it was written."""
 

@@ -1,4 +1,4 @@
-"""What a push raises, at whichever of its calls: a change without a receipt did not arrive, and a refusal is an answer."""
+"""What a push raises, at whichever of its calls: what has no receipt did not arrive, and a refusal is an answer."""
 
 from __future__ import annotations
 
@@ -95,4 +95,4 @@ def test_a_refusal_is_never_an_unknown_fate(
     receipts, failure = pushed(crm, changes)
     assert Verdict.UNKNOWN not in {receipt.verdict for receipt in receipts}
     assert not isinstance(failure, FateUnknown)
-    assert mode == "always" or sum(crm.calls().values()) < 12, "a call that is not allowed is not halved down to its records"
+    assert mode == "always" or sum(crm.calls().values()) < 12, "it is not halved down to its records"
