@@ -18,6 +18,7 @@ from refloop_sandbox.salesforce.lifecycle import ConvertedIds, Into, convert, me
 from refloop_sandbox.salesforce.oauth import Tokens
 from refloop_sandbox.salesforce.org import Org
 from refloop_sandbox.salesforce.records import Actor, Row
+from refloop_sandbox.salesforce.rights import Permission, Right
 from refloop_sandbox.salesforce.schema import SObject
 from refloop_sandbox.salesforce.values import shown
 from refloop_sandbox.traffic import Latency, Traffic
@@ -206,6 +207,22 @@ class LocalSalesforce(LocalCrm):
             parent = self._permission_set()
             grant = {"ParentId": parent, "SobjectType": object, "Field": f"{object}.{name}"}
             self.create("FieldPermissions", {**grant, "PermissionsRead": True, "PermissionsEdit": edit})
+
+    def limit_object(self, object: str, *rights: Right, user: str | None = None) -> None:  # noqa: A002 - the CRM's word
+        """Leaves a user these rights on an object, by profile; permission sets may add others."""
+        with self._org.store.lock:
+            self._org.records.rights.limit(user or self.integration_user, self._object(object), rights)
+            self._org.schema.changed()
+
+    def withhold(self, permission: Permission, *, user: str | None = None) -> None:
+        """Takes a system permission from a user: of the integration user unless told otherwise."""
+        self._org.records.rights.withhold(user or self.integration_user, permission)
+
+    def license(self, *, permission_set_license: bool, user: str | None = None) -> None:
+        """Gives a user the licence Salesforce Integration, with the permission set licence that adds rights on objects
+        or without."""
+        unlicensed = self._org.records.rights.unlicensed
+        (unlicensed.discard if permission_set_license else unlicensed.add)(user or self.integration_user)
 
     def _permission_set(self) -> str:
         sets = self._org.schema.named("PermissionSet")
