@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -105,6 +106,7 @@ def _each_connection(
         except CONNECTION_TROUBLE as error:
             troubles.append(error.exit)
             found.append(Finding(Level.ERROR, name, error.message, error.remedy))
+        found = [replace(one, message=one.message.removeprefix(f"{name}: ")) for one in found]
         if as_json:
             rows += [finding_json(name, finding) for finding in found]
         else:

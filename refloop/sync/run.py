@@ -205,7 +205,7 @@ class _Run:
                 try:
                     connectors[name] = connect()
                 except CONNECTION_TROUBLE as error:
-                    report.problems.append((name, error))
+                    report.met(name, error)
             yield connectors
         finally:
             for name, connector in connectors.items():
@@ -224,7 +224,7 @@ class _Run:
             try:
                 step(name, connector)
             except (*CONNECTION_TROUBLE, DataError) as error:  # its cursor, or that it shows far less than before
-                self._report.problems.append((name, error))
+                self._report.met(name, error)
 
     def _settle_and_pull(self, task: Task, name: str, connector: Connector) -> None:
         """Trouble in settling (a field of ours that is gone, say) keeps this run from writing there, not from reading:
@@ -252,7 +252,7 @@ class _Run:
                     "a full pull of its records has begun and is not through yet; nothing was decided",
                     remedy="Run `refloop sync` over all connections.",
                 )
-                report.problems.append((name, trouble))
+                report.met(name, trouble)
         return bool(names) or any(isinstance(error, SourceShrunk) for _, error in report.problems)
 
     def _refuse_second_ledger(self, name: str, *, take_over: bool) -> None:
