@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from refloop.connectors.base import Connector
+from refloop.connectors.base import Connector, answers_of
 from refloop.ledger.policies import span_to_pull
 from refloop.ledger.rebuild import arrived, expect, known_between, refuse
 from refloop.ledger.records import keep_page, keep_seen_up_to
@@ -45,7 +45,7 @@ class Puller:
         Raises what the connector raises; the pages before are kept.
         """
         context = self._context
-        for page in connector.pull(context.policy.fields, span):
+        for page in answers_of(name, lambda: connector.pull(context.policy.fields, span)):
             known = without_forgotten(tidy(page), context.forgotten)
             self.counts += keep_page(self._ledger, context.run, name, known, context.clock())
             self.records_seen += sum(not record.deleted for record in known.records)

@@ -10,6 +10,7 @@ from refloop_sandbox.salesforce import object_rules
 from refloop_sandbox.salesforce.errors import ApiError, RecordError, no_such_record
 from refloop_sandbox.salesforce.guards import Guards
 from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.rights import Rights
 from refloop_sandbox.salesforce.schema import Field, Schema, SObject
 from refloop_sandbox.salesforce.store import Store
 from refloop_sandbox.salesforce.tables import Tables
@@ -42,6 +43,7 @@ class Records(Tables):
         super().__init__(store, schema, clock)
         self.assign_to: str | None = None
         self.guards = Guards(clock)
+        self.rights = Rights()
 
     def create(self, sobject: SObject, fields: Mapping[str, object], actor: Actor) -> str:
         """Adds a record and gives its id. Raises ApiError or RecordError where the platform refuses."""
@@ -55,9 +57,12 @@ class Records(Tables):
         row.update(self._stamps(actor, creating=True))
         with self.store.transaction():
             self._guard(sobject, ({**row, "Id": None},), actor)
+            if sobject.name == "PermissionSetAssignment":
+                self.rights.check_licence(self.store, str(row["AssigneeId"]), str(row["PermissionSetId"]))
             self._finish(sobject, row, {}, actor)
             self.store.insert(sobject, [row], list(row))
             object_rules.after_write(self, sobject, row)
+            self._rights_changed(sobject)
         return str(row["Id"])
 
     def update(self, sobject: SObject, record_id: str, fields: Mapping[str, object], actor: Actor) -> None:
@@ -83,6 +88,7 @@ class Records(Tables):
             if changed:
                 self.store.update(sobject, str(before["Id"]), changed)
             object_rules.after_write(self, sobject, row)
+            self._rights_changed(sobject)
 
     def delete(self, sobject: SObject, record_id: str, actor: Actor, *, hard: bool = False) -> None:
         """Moves a record to the recycle bin, or past it when `hard` or when the object has none; its parts follow."""
@@ -95,6 +101,12 @@ class Records(Tables):
                 self.delete(part, child, actor, hard=hard)
             self.mark_deleted(sobject, row, actor, hard=hard)
             object_rules.after_write(self, sobject, row)
+            self._rights_changed(sobject)
+
+    def _rights_changed(self, sobject: SObject) -> None:
+        if sobject.name in ("ObjectPermissions", "PermissionSetAssignment"):
+            self.rights.refresh(self.store)
+            self.schema.changed()
 
     def mark_deleted(
         self, sobject: SObject, row: Row, actor: Actor, *, hard: bool = False, master: str | None = None
@@ -133,6 +145,7 @@ class Records(Tables):
 
     def _guard(self, sobject: SObject, rows: tuple[Row, ...], actor: Actor) -> None:
         if actor.api:
+            self.rights.check_edit(sobject, actor.user)
             for row in rows:
                 self.guards.check_record(str(row.get("Id")))
             self.guards.check_locks(sobject, rows)

@@ -63,6 +63,9 @@ class Salesforce:
     def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         return self._puller.pages(fields, span)
 
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        self._pusher.foresee(changes)
+
     def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         return self._pusher.receipts(changes)
 

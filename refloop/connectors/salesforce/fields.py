@@ -58,7 +58,7 @@ _READS_AS: Mapping[FieldType, frozenset[str]] = MappingProxyType(
 
 _TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox", "encryptedstring", "url", "email"})
 _NUMBER_TYPES = frozenset({"int", "long", "double", "percent", "currency"})
-_CODE_TYPES = _TEXTS | _NUMBER_TYPES | {"phone", "id", "reference"}
+_CODE_TYPES = _TEXTS | _NUMBER_TYPES | {"phone"}
 
 
 @dataclass(frozen=True, slots=True)
