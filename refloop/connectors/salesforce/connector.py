@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
+from refloop import model
 from refloop.config import ConnectionSettings
 from refloop.connectors.base import Clock
 from refloop.connectors.links import link_receipts
@@ -14,9 +15,11 @@ from refloop.connectors.salesforce.client import Client
 from refloop.connectors.salesforce.links import ContactRoles
 from refloop.connectors.salesforce.look import Looker
 from refloop.connectors.salesforce.metadata import metadata_files
+from refloop.connectors.salesforce.organization import Organization
 from refloop.connectors.salesforce.provision import Provisioner
 from refloop.connectors.salesforce.pull import Puller
 from refloop.connectors.salesforce.push import Pusher
+from refloop.connectors.salesforce.records import Reader
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.unprovision import Remover
 from refloop.connectors.salesforce.write import Writer
@@ -40,12 +43,16 @@ class Salesforce:
         self._client.transport.call_log.connection = connection
         account = Account(self._client)
         self._looker = Looker(connection, self._client, account)
-        self._puller = Puller(connection, settings, self._client, account)
+        self._organization = Organization(settings, self._client)
+        self._puller = Puller(Reader(connection, settings, ()), self._client, account, self._organization)
         self._pusher = Pusher(connection, settings, self._looker, Writer(self._client, settings.bulk_changes))
         self._roles = ContactRoles(self._client, connection)
         self._checker = Checker(connection, settings, self._client)
         self._provisioner = Provisioner(connection, self._client, account)
         self._remover = Remover(connection, self._client, account)
+
+    def account(self, known: model.Account | None) -> model.Account:
+        return self._organization.account(known)
 
     def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         return self._checker.findings(fields)

@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from refloop.connectors.salesforce.answers import Row
 from refloop.connectors.salesforce.client import ForeignAnswer
 from refloop.connectors.salesforce.names import OBJECTS, ROLE
-from refloop.connectors.salesforce.records import Reader
+from refloop.connectors.salesforce.organization import Organization
+from refloop.connectors.salesforce.records import Reader, has_day
 from refloop.model import Kind, Link, Page, Record
 
 KINDS: Mapping[str, Kind] = {name: kind for kind, name in OBJECTS.items()}
+
+
+class Pages:
+    """Makes the pages of a pull; asks the org what its rows do not say, once, when the first row needs it."""
+
+    def __init__(self, reader: Reader, organization: Organization) -> None:
+        self.reader = reader
+        self._organization = organization
+
+    def page(self, rows: Mapping[str, Sequence[Row]]) -> Page:
+        """Raises as `page_of` and as `Client` do."""
+        if self.reader.zone is None and any(map(has_day, rows.get(OBJECTS[Kind.DEAL], ()))):
+            self.reader = replace(self.reader, zone=self._organization.zone())
+        return page_of(self.reader, rows)
 
 
 def page_of(reader: Reader, rows: Mapping[str, Sequence[Row]]) -> Page:

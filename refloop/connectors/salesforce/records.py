@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeVar
@@ -14,6 +14,8 @@ from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import amount, from_crm, moment, text_or_none
+from refloop.connectors.salesforce.values import day as day_of
+from refloop.mapping.days import day_begins
 from refloop.model import NO_CURRENCY, FieldSpec, Kind, Link, Outcome, Owner, Record, Ref, Relation
 
 Value = TypeVar("Value")
@@ -26,11 +28,11 @@ class Reader:
     connection: str
     settings: SalesforceSettings
     fields: Sequence[FieldSpec]
+    zone: tzinfo | None = None
+    """Where the org's people read days; None while no row needed it."""
 
     def record(self, kind: Kind, row: Row) -> Record:
-        """The record that a row shows. `closed_at` of a closed deal is its CloseDate: that is the day the business
-        counts it for, and Salesforce sets it to today when a deal is closed early; the day of the last stage
-        change moves with every correction, so it only stands in where CloseDate is hidden."""
+        """The record that a row shows."""
         outcome = _outcome(row) if kind is Kind.DEAL else None
         money = _get(row, "Amount", amount) if kind is Kind.DEAL else None
         return Record(
@@ -45,7 +47,7 @@ class Reader:
             outcome=outcome,
             amount=money,
             currency=self._currency(row) if money is not None else None,
-            closed_at=_closed_at(row) if outcome in (Outcome.WON, Outcome.LOST) else None,
+            closed_at=_closed_at(row, self.zone or UTC) if outcome in (Outcome.WON, Outcome.LOST) else None,
             deleted=_get(row, "IsDeleted", _flag) is True,
             owner=_owner(row),
         )
@@ -121,8 +123,26 @@ def _outcome(row: Row) -> Outcome | None:
     return Outcome.LOST if closed else Outcome.OPEN
 
 
-def _closed_at(row: Row) -> datetime | None:
-    return _get(row, "CloseDate", moment) or _get(row, "LastStageChangeDate", moment)
+def has_day(row: Row) -> bool:
+    """Whether reading a deal's row takes the zone in which its people read days."""
+    return row.get("IsClosed") is True and row.get("CloseDate") is not None
+
+
+def _closed_at(row: Row, zone: tzinfo) -> datetime | None:
+    """When a closed deal was closed, never later than it was saved.
+
+    Its CloseDate is the day for which the business counts it, and Salesforce sets that to today where a deal is won
+    early; the day of the last stage change moves with every correction. But today is that of UTC (Salesforce knowledge
+    article 004517774): in the evening of the Americas it is tomorrow. And a deal that stands as closed in the books
+    for a day that is yet to come was closed when its stage last changed, or at its last save."""
+    day, changed = _get(row, "CloseDate", day_of), _get(row, "LastStageChangeDate", moment)
+    saved = saved_at(row)
+    if day is None:
+        return min(changed, saved) if changed else None
+    begins = day_begins(zone, day)
+    if changed and day <= changed.date():
+        return min(begins, changed)
+    return begins if begins <= saved else min(changed or saved, saved)
 
 
 def _owner(row: Row) -> Owner | None:

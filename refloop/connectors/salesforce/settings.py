@@ -124,7 +124,7 @@ class SalesforceSettings(ConnectionSettings):
         return self.code_fields.get(kind, _CODE_FIELDS[kind])
 
     def reading(self) -> Mapping[str, object]:
-        return self.model_dump(mode="json", include={"currency", "code_fields"})
+        return self.model_dump(mode="json", include={"currency", "code_fields", "time_zone"})
 
     @property
     def host(self) -> str:

@@ -94,16 +94,16 @@ def test_a_contact() -> None:
     ("fields", "outcome", "closed_at"),
     [
         ({"IsClosed": False, "IsWon": False, "CloseDate": "2026-12-31"}, Outcome.OPEN, None),
-        ({"IsClosed": True, "IsWon": True, "CloseDate": "2026-10-05"}, Outcome.WON, datetime(2026, 10, 5, tzinfo=UTC)),
+        ({"IsClosed": True, "IsWon": True, "CloseDate": "2026-09-05"}, Outcome.WON, datetime(2026, 9, 5, tzinfo=UTC)),
         (
-            {"IsClosed": True, "IsWon": False, "CloseDate": "2026-10-05"},
+            {"IsClosed": True, "IsWon": False, "CloseDate": "2026-09-05"},
             Outcome.LOST,
-            datetime(2026, 10, 5, tzinfo=UTC),
+            datetime(2026, 9, 5, tzinfo=UTC),
         ),
         (
-            {"IsClosed": True, "IsWon": True, "LastStageChangeDate": "2026-10-04T10:00:00.000+0000"},
+            {"IsClosed": True, "IsWon": True, "LastStageChangeDate": "2026-09-04T10:00:00.000+0000"},
             Outcome.WON,
-            datetime(2026, 10, 4, 10, tzinfo=UTC),
+            datetime(2026, 9, 4, 10, tzinfo=UTC),
         ),
         ({"StageName": "?"}, None, None),
     ],
