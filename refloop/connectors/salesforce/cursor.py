@@ -11,14 +11,14 @@ from typing import Any
 
 from refloop.connectors.salesforce.fields import Layout
 from refloop.connectors.salesforce.ids import record_id
-from refloop.connectors.salesforce.names import OBJECTS, ROLE, api_name
+from refloop.connectors.salesforce.names import DESCRIBED, api_name
 from refloop.model import Cursor, format_time, parse_time
 
 VERSION = 2
 READABLE = frozenset({1, VERSION})
 """Version 1 knew neither jobs nor the org."""
 
-ALL_OBJECTS = (*OBJECTS.values(), ROLE)
+ALL_OBJECTS = DESCRIBED
 FROM_THE_START: Mapping[str, str] = dict.fromkeys(ALL_OBJECTS, "")
 
 FRESH = timedelta(days=1)

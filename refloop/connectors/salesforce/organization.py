@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import tzinfo
 
-from refloop.connectors.http.errors import Rejected
-from refloop.connectors.salesforce.answers import Row, row_page
-from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part, PartAnswer
+from refloop.connectors.salesforce.answers import Row
+from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part
 from refloop.connectors.salesforce.ids import record_id
+from refloop.connectors.salesforce.rates import Rates, read_rates
+from refloop.connectors.salesforce.seen import rows_of, seen
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import text_or_none
-from refloop.errors import ConfigError
 from refloop.mapping.days import zone_named
 from refloop.model import Account
 
 _ORGANIZATION = "SELECT Id, TimeZoneSidKey FROM Organization"
-_ONE_CURRENCY = "SELECT Id, DefaultCurrencyIsoCode FROM Organization"
+_CURRENCY = "SELECT Id, DefaultCurrencyIsoCode FROM Organization"
 _CORPORATE = "SELECT Id, IsoCode FROM CurrencyType WHERE IsCorporate = true"
 """Salesforce object reference, CurrencyType: "not available in single-currency organizations"."""
 
@@ -29,6 +29,7 @@ class Organization:
         self._settings = settings
         self._client = client
         self._said: Account | None = None
+        self._rates: Rates | None = None
 
     def account(self, known: Account | None) -> Account:
         """Which org this is. The log-in tells its id, so what was `known` is confirmed without a call; else one call.
@@ -52,19 +53,25 @@ class Organization:
             self.account(None)
         return zone_named(self.zone_name)
 
+    def rates(self, currencies: Collection[str]) -> Rates:
+        """What currencies of an org with several are worth. Of the corporate one alone that is known, of others it is
+        asked, once, in one call as long as there are no more than 2,000 dated rates."""
+        if self._rates is None and self._said and self._said.currency and set(currencies) <= {self._said.currency}:
+            return Rates(self._said.currency)
+        if self._rates is None:
+            self._rates = read_rates(self._client)
+        return self._rates
+
     def _asked(self) -> Account:
-        organization = _query("organization", _ORGANIZATION)
-        beside = (_query("currency", _ONE_CURRENCY), _query("corporate", _CORPORATE))
-        try:
-            bodies, answers = self._client.each_beside([organization], beside)
-        except (ConfigError, Rejected):
-            return Account()
-        row = next(iter(_rows("Organization", bodies[0])), {})
+        parts = [_query("organization", _ORGANIZATION), _query("currency", _CURRENCY), _query("corporate", _CORPORATE)]
+        organization, currency, corporate = seen(self._client, parts)
+        row = _first("Organization", organization)
         try:
             return Account(
                 id=record_id(row["Id"]) if row else None,
                 zone=text_or_none(row.get("TimeZoneSidKey")),
-                currency=_currency(answers),
+                currency=text_or_none(_first("CurrencyType", corporate).get("IsoCode"))
+                or text_or_none(_first("Organization", currency).get("DefaultCurrencyIsoCode")),
             )
         except ValueError as error:
             raise ForeignAnswer("a query of Organization", str(error)) from None
@@ -74,18 +81,5 @@ def _query(name: str, text: str) -> Part:
     return Part(name, "GET", "query", {"q": text})
 
 
-def _currency(answers: Sequence[PartAnswer]) -> str | None:
-    """The corporate currency where the org has several, else the only one."""
-    said = dict(zip(("Organization", "CurrencyType"), answers, strict=False))
-    for name, field in (("CurrencyType", "IsoCode"), ("Organization", "DefaultCurrencyIsoCode")):
-        rows = _rows(name, said[name].body) if name in said and said[name].is_good else ()
-        if found := next((text_or_none(row.get(field)) for row in rows), None):
-            return found
-    return None
-
-
-def _rows(name: str, body: object) -> Sequence[Row]:
-    try:
-        return row_page(name, body, "").rows
-    except ValueError as error:
-        raise ForeignAnswer(f"a query of {name}", str(error)) from None
+def _first(name: str, body: object) -> Row:
+    return next(iter(rows_of(name, body).rows), {})

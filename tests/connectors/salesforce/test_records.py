@@ -204,6 +204,7 @@ def test_only_what_the_run_user_sees_is_asked_for() -> None:
             "Contact", described("Contact", "Id", "AccountId", {"name": "Ref_Sent__c", "type": "string"})
         ),
         "Opportunity": parse_describe("Opportunity", described("Opportunity", {"name": "Flag__c", "type": "boolean"})),
+        ROLE: parse_describe(ROLE, described(ROLE, "Id", "Hidden__c")),
     }
     config = settings(code_fields={"lead": ["Description"], "deal": ["Flag__c"]})
     assert layout(schemas, config, FIELDS) == {
@@ -248,6 +249,7 @@ POSITION = Position(DAY, DAY - timedelta(minutes=15), {"Lead": LEAD, ROLE: ""}, 
         Position(DAY, None, FROM_THE_START, WHOLE, DAY),
         Position(DAY, None, {}, WHOLE, DAY),
         Position(DAY, None, {}, WHOLE, DAY, ORG, {"Lead": Job(JOB), ROLE: Job(JOB, "MTAw=", 50, 70, True)}),
+        Position(DAY, None, {}, WHOLE, DAY, ORG, zone="Asia/Tokyo"),
     ],
 )
 def test_a_cursor_comes_back_as_it_went(position: Position) -> None:
