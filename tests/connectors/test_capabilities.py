@@ -83,7 +83,13 @@ def test_each_no_has_its_reason() -> None:
         (HubSpot, ["Recalls: in memory", "Currency: in memory"]),
         (
             Salesforce,
-            ["Conditional: in memory", "Metadata: in memory", "Accounts: in memory", "Currency: in memory"],
+            [
+                "Conditional: in memory",
+                "Metadata: in memory",
+                "Accounts: in memory",
+                "Histories: in memory",
+                "Currency: in memory",
+            ],
         ),
     ],
 )

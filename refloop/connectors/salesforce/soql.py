@@ -67,6 +67,14 @@ def ids_query(name: str, fields: Sequence[str], named: tuple[str, Sequence[str]]
     return _page_query(name, fields, f"{api_name(field)} IN ({', '.join(map(quoted_id, ids))})", after)
 
 
+def changes_query(name: str, named: tuple[str, Sequence[str]], fields: Sequence[str], after: str) -> str:
+    """`ids_query` of a history object, for the changes of some fields."""
+    of, ids = named
+    names = ", ".join(map(quoted_name, fields))
+    condition = f"{api_name(of)} IN ({', '.join(map(quoted_id, ids))}) AND Field IN ({names})"
+    return _page_query(name, ("Id", of, "Field", "OldValue", "NewValue", "CreatedDate"), condition, after)
+
+
 def _page_query(name: str, fields: Sequence[str], condition: str, after: str) -> str:
     conditions = [text for text in (condition, f"Id > {quoted_id(after)}" if after else "") if text]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
