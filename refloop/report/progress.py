@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 _WORDS = {
+    "import": "taking in",
     "pull": "reading",
     "match": "matching codes",
     "claim": "deciding referrals",
