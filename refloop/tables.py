@@ -88,13 +88,14 @@ class BadLine:
 class Table:
     """An open table, for one reading. `name` is what faults call it.
 
-    `labels` are its columns as they are spelled, by `column_key`; of JSON, those met so far. `twice` are the keys of
-    columns that stand there more than once. `nameless` says that a column has content and no name.
+    `labels` are its columns as they are spelled, by `column_key`; of JSON (`is_json`), those met so far. `twice` are
+    the keys of columns that stand there more than once.
 
     Iterating raises DataError, which names the line, where the file cannot be read on.
     """
 
     name: str
+    is_json: bool = False
     labels: dict[str, str] = field(default_factory=dict)
     twice: set[str] = field(default_factory=set)
     rows: Iterable[Line | BadLine] = ()
@@ -243,7 +244,7 @@ def _rows(reader: Iterator[list[str]], keys: list[str], name: str, before: int) 
 
 def _objects(found: Iterable[tuple[int, object]], name: str) -> Table:
     """A table of JSON objects; its first one is looked at, so that `labels` says something before it is read."""
-    table = Table(name)
+    table = Table(name, is_json=True)
     values = iter(found)
     begin = [next(values, None)]
     for item in filter(None, begin):

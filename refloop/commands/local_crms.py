@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import secrets
+import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -25,13 +27,15 @@ from refloop.model import Level
 from refloop.report.lines import print_findings, say
 from refloop.report.progress import progress_bars
 from refloop.report.text.run import print_before_after, print_counts, print_problem, print_summary
-from refloop.sync.intake import CODE_COLUMNS, import_codes
+from refloop.sync.intake import CODE_COLUMNS, Progress, import_codes
 from refloop.sync.run import Task
 from refloop.sync.run_report import Report
 from refloop.sync.session import Session, read_config, session, utc_now
+from refloop.tables import STDIN, SUFFIXES, BadLine, open_table
 from refloop_sandbox.company import build
-from refloop_sandbox.exports import CODE_FIELDS, LoadReport, load_exports
-from refloop_sandbox.exports.files import ExportError
+from refloop_sandbox.exports import CODE_FIELDS, Wishes, load_exports
+from refloop_sandbox.exports.files import DayOrder, ExportError, Faulty, Sheet
+from refloop_sandbox.exports.loading import LoadReport
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.server import Server
@@ -79,10 +83,26 @@ class LocalCrms:
 
 
 CLIENT_ID = "refloop-local"
+_OURS = ("codes", "referrals")
+"""Tables that are no CRM's: they may lie beside the exports."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the local CRMs are filled with: nothing is the made-up company. `path` is a folder of tables, one table, or
+    `-`, standard input; `order` that of dates in files that do not show it."""
+
+    path: Path | None = None
+    order: DayOrder | None = None
+
+
+def own_data(path: Path | None, dates: str | None) -> Data:
+    """What a person names on the command line."""
+    return Data(path, DayOrder(dates) if dates else None)
 
 
 @contextmanager
-def local_crms(folder: Path, data: Path | None, ports: tuple[int, int] = (0, 0)) -> Iterator[LocalCrms]:
+def local_crms(folder: Path, data: Data, err: Console, ports: tuple[int, int] = (0, 0)) -> Iterator[LocalCrms]:
     """Serves both CRMs, filled with the made-up company or with a person's exports.
 
     Their secrets are new each time and stand in the environment, where the configuration refers to them.
@@ -91,7 +111,8 @@ def local_crms(folder: Path, data: Path | None, ports: tuple[int, int] = (0, 0))
     os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"] = f"pat-na1-{secrets.token_hex(16)}"
     salesforce = LocalSalesforce(client_id=CLIENT_ID, client_secret=os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"])
     hubspot = LocalHubSpot(token=os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"])
-    codes, notes = _fill(salesforce, hubspot, folder, data)
+    with progress_bars(err) as progress:
+        codes, notes = _fill(salesforce, hubspot, Filling(folder, data, progress))
     with ExitStack() as stack:
         try:
             first = stack.enter_context(Server(salesforce.app, port=ports[0]))
@@ -103,17 +124,27 @@ def local_crms(folder: Path, data: Path | None, ports: tuple[int, int] = (0, 0))
         yield LocalCrms(first, second, codes, notes)
 
 
-def _fill(
-    salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path, data: Path | None
-) -> tuple[Path | None, tuple[str, ...]]:
-    if data is not None:
-        notes = _notes(_loaded(data, salesforce, hubspot))
-        codes = data / "codes.csv"
-        if codes.exists():
-            return codes, notes
-        return None, (*notes, f"there is no {codes}: without codes, nothing is found (see `refloop codes --help`)")
+@dataclass(frozen=True)
+class Filling:
+    """How the local CRMs are filled: where there is room for files, from what, and who hears how far it is."""
+
+    folder: Path
+    data: Data
+    progress: Progress
+
+
+def _fill(salesforce: LocalSalesforce, hubspot: LocalHubSpot, filling: Filling) -> tuple[Path | None, tuple[str, ...]]:
+    path = filling.data.path
+    if path is not None:
+        tables = _tables(path, filling.folder)
+        report = _loaded(tables, salesforce, hubspot, Wishes(filling.data.order, filling.progress))
+        codes = next((file for file in tables.values() if file.stem.casefold() == "codes"), None)
+        if codes is not None:
+            return codes, _notes(report)
+        without = "there is no codes.csv among them: without codes, nothing is found (see `refloop codes --help`)"
+        return None, (*_notes(report), without)
     company = build(salesforce, hubspot, today=utc_now().date())
-    codes = folder / "codes.csv"
+    codes = filling.folder / "codes.csv"
     with codes.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, CODE_COLUMNS)
         writer.writeheader()
@@ -121,32 +152,69 @@ def _fill(
     return codes, ()
 
 
-def _loaded(data: Path, salesforce: LocalSalesforce, hubspot: LocalHubSpot) -> LoadReport:
+def _tables(path: Path, room: Path) -> dict[str, Path]:
+    """The tables of a folder, or the one that is named, by the name under which faults tell of them. What comes by
+    standard input is kept in `room`, as tables are read twice."""
+    if path == STDIN:
+        kept = room / "standard-input"
+        with kept.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return {"standard input": kept}
+    if path.is_file():
+        return {path.name: path}
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder", remedy="Name the folder that holds the tables, or one table.")
+    found = {file.name: file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES}
+    if not found:
+        raise DataError(f"{path} holds no table", remedy=f"A table's name ends with {', '.join(SUFFIXES)}.")
+    return found
+
+
+def _loaded(
+    tables: Mapping[str, Path], salesforce: LocalSalesforce, hubspot: LocalHubSpot, wishes: Wishes
+) -> LoadReport:
     """What the local CRMs, which do not know refloop, say of a file that cannot be used, as refloop says it."""
+    sheets = [sheet(name, path) for name, path in tables.items() if path.stem.casefold() not in _OURS]
     try:
-        return load_exports(data, salesforce, hubspot)
+        return load_exports(sheets, salesforce, hubspot, wishes)
     except ExportError as error:
         raise DataError(error.message, remedy=error.remedy) from error
 
 
+def sheet(name: str, path: Path) -> Sheet:
+    """A table as the local CRMs take it. Raises DataError, now or while it is read."""
+
+    def read() -> Iterator[tuple[int, Mapping[str, str]] | Faulty]:
+        with open_table(path) as table:
+            for line in table:
+                yield Faulty(line.number, line.why) if isinstance(line, BadLine) else (line.number, line.cells)
+
+    with open_table(path) as table:
+        if table.is_json:  # an object names its columns itself, and may leave out those of others
+            for _ in table:
+                pass
+        return Sheet(name, dict(table.labels), read, frozenset(table.twice))
+
+
 def _notes(report: LoadReport) -> tuple[str, ...]:
-    loaded = ", ".join(f"{count:,} {file} into {crm}" for (file, crm), count in sorted(report.loaded.items()))
-    ignored = [f"{file}.csv: columns not used: {', '.join(names)}" for file, names in sorted(report.ignored.items())]
+    loaded = ", ".join(f"{count:,} {kind} into {crm}" for (kind, crm), count in sorted(report.loaded.items()))
     unsaid = report.bad_rows - len(report.faults)
     return (
         f"loaded {loaded or 'nothing'}",
-        *(note for note in ignored if not note.endswith(": ")),
+        *(f"{file}: columns not used: {', '.join(names)}" for file, names in sorted(report.ignored.items())),
+        *(f"{file}: left out: nothing tells that it holds leads, contacts, deals or links" for file in report.strange),
+        *(f"{note} ({count:,} times)" for note, count in sorted(report.notes.items())),
         *report.faults,
         *([f"and {unsaid:,} more bad rows"] if unsaid else []),
     )
 
 
-def run_demo(out: Console, err: Console, data: Path | None) -> None:
+def run_demo(out: Console, err: Console, data: Data) -> None:
     """Serves, provisions, syncs twice, and shows what came of it."""
     with tempfile.TemporaryDirectory(prefix="refloop-demo-") as name:
         folder = Path(name)
         title = partial(say, out, style="bold")
-        with local_crms(folder, data) as crms:
+        with local_crms(folder, data, err) as crms:
             title(f"A local Salesforce at {crms.salesforce.url} and a local HubSpot at {crms.hubspot.url}")
             for note in crms.notes:
                 say(out, note)
@@ -215,11 +283,11 @@ def _judge(out: Console, second: Report) -> None:
     say(out, "Nothing written: the CRMs say what the ledger says. The loop is closed.", "green")
 
 
-def serve(out: Console, data: Path | None, salesforce_port: int, hubspot_port: int) -> None:
+def serve(out: Console, err: Console, data: Data, ports: tuple[int, int]) -> None:
     """Serves both CRMs until Ctrl-C, and says how to reach them."""
     with tempfile.TemporaryDirectory(prefix="refloop-sandbox-") as name:
         folder = Path(name)
-        with local_crms(folder, data, (salesforce_port, hubspot_port)) as crms:
+        with local_crms(folder, data, err, ports) as crms:
             config = folder / "config.yaml"
             config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
             try:

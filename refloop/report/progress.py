@@ -10,6 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElaps
 
 _WORDS = {
     "import": "taking in",
+    "load": "loading",
     "pull": "reading",
     "match": "matching codes",
     "claim": "deciding referrals",
