@@ -7,6 +7,7 @@ columns: what a column means is its caller's business.
 * UTF-8, or UTF-16 where a byte order mark says so; any line end; blank lines; trailing separators, and rows that end
   early (Excel leaves trailing separators out: Microsoft support, "Column delimiters are missing");
 * JSON: a list of objects, one object, or one a line;
+* `="00123"`, by which a cell is kept from becoming a number, is 00123;
 * a leading apostrophe that keeps spreadsheets from taking a cell for a formula (`protected`) is taken off again.
 """
 
@@ -39,6 +40,7 @@ _DELIMITERS = ",;\t|"
 _SEP = re.compile(r'"?sep=([^\r\n])"?[,; ]*', re.IGNORECASE)
 _QUOTED = re.compile('"[^"]*"')
 _FORMULA = re.compile(r"('*)\s*[=+\-@|＝＋－＠]")  # noqa: RUF001 - the full-width twins are meant
+_AS_TEXT = re.compile('="(.*)"', re.DOTALL)
 _HALF = re.compile("[\ud800-\udfff]")
 _UNREADABLE = {
     b"PK\x03\x04": "an Excel workbook or another zip file",
@@ -59,6 +61,8 @@ def protected(value: str) -> str:
 
 
 def _unprotected(value: str) -> str:
+    if as_text := _AS_TEXT.fullmatch(value):
+        return as_text[1].replace('""', '"').strip()
     found = _FORMULA.match(value)
     return value[1:] if found and found[1] else value
 

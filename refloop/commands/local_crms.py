@@ -27,13 +27,13 @@ from refloop.model import Level
 from refloop.report.lines import print_findings, say
 from refloop.report.progress import progress_bars
 from refloop.report.text.run import print_before_after, print_counts, print_problem, print_summary
-from refloop.sync.intake import CODE_COLUMNS, Progress, import_codes
+from refloop.sync.intake import CODE_COLUMNS, import_codes
 from refloop.sync.run import Task
 from refloop.sync.run_report import Report
 from refloop.sync.session import Session, read_config, session, utc_now
 from refloop.tables import STDIN, SUFFIXES, BadLine, open_table
 from refloop_sandbox.company import build
-from refloop_sandbox.exports import CODE_FIELDS, Wishes, load_exports
+from refloop_sandbox.exports import CODE_FIELDS, Wishes, currency_of, load_exports
 from refloop_sandbox.exports.files import DayOrder, ExportError, Faulty, Sheet
 from refloop_sandbox.exports.loading import LoadReport
 from refloop_sandbox.hubspot import LocalHubSpot
@@ -46,7 +46,7 @@ connections:
   salesforce:
     connector: salesforce
     url: {salesforce}
-    currency: USD
+    currency: {currency}
     code_fields: {salesforce_fields}
     auth:
       method: client_credentials
@@ -64,11 +64,12 @@ connections:
 
 @dataclass(frozen=True)
 class LocalCrms:
-    """The two local CRMs, serving. `codes` is a file that `codes import` reads, where there is one; `notes` is what
-    is to be said about how they were filled."""
+    """The two local CRMs, serving. `currency` is the org's; `codes` is a file that `codes import` reads, where there is
+    one; `notes` is what is to be said about how they were filled."""
 
     salesforce: Server
     hubspot: Server
+    currency: str
     codes: Path | None
     notes: tuple[str, ...]
 
@@ -77,13 +78,15 @@ class LocalCrms:
             salesforce=self.salesforce.url,
             hubspot=self.hubspot.url,
             client_id=client_id,
+            currency=self.currency,
             salesforce_fields=json.dumps(CODE_FIELDS["salesforce"]),
             hubspot_fields=json.dumps(CODE_FIELDS["hubspot"]),
         )
 
 
 CLIENT_ID = "refloop-local"
-_OURS = ("codes", "referrals")
+_CURRENCY = "USD"
+_NO_EXPORTS = ("codes", "referrals")
 """Tables that are no CRM's: they may lie beside the exports."""
 
 
@@ -109,10 +112,19 @@ def local_crms(folder: Path, data: Data, err: Console, ports: tuple[int, int] = 
     """
     os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"] = secrets.token_urlsafe(16)
     os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"] = f"pat-na1-{secrets.token_hex(16)}"
-    salesforce = LocalSalesforce(client_id=CLIENT_ID, client_secret=os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"])
+    own = _own_tables(data.path, folder) if data.path else None
+    salesforce = LocalSalesforce(
+        client_id=CLIENT_ID,
+        client_secret=os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"],
+        currency=own.currency if own else _CURRENCY,
+    )
     hubspot = LocalHubSpot(token=os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"])
-    with progress_bars(err) as progress:
-        codes, notes = _fill(salesforce, hubspot, Filling(folder, data, progress))
+    if own:
+        with progress_bars(err) as progress, _as_refloop_says_it():
+            notes = _notes(load_exports(own.sheets, salesforce, hubspot, Wishes(data.order, progress)))
+        codes = own.codes
+    else:
+        codes, notes = _made_up(salesforce, hubspot, folder), ()
     with ExitStack() as stack:
         try:
             first = stack.enter_context(Server(salesforce.app, port=ports[0]))
@@ -121,35 +133,46 @@ def local_crms(folder: Path, data: Data, err: Console, ports: tuple[int, int] = 
             raise ConfigError(
                 f"cannot listen on 127.0.0.1: {error.strerror}", remedy="Choose other ports, or 0 for free ones."
             ) from error
-        yield LocalCrms(first, second, codes, notes)
+        if own and codes is None:
+            notes = (*notes, "there are no codes among them: without codes, nothing is found (`refloop codes --help`)")
+        yield LocalCrms(first, second, own.currency if own else _CURRENCY, codes, notes)
 
 
-@dataclass(frozen=True)
-class Filling:
-    """How the local CRMs are filled: where there is room for files, from what, and who hears how far it is."""
-
-    folder: Path
-    data: Data
-    progress: Progress
-
-
-def _fill(salesforce: LocalSalesforce, hubspot: LocalHubSpot, filling: Filling) -> tuple[Path | None, tuple[str, ...]]:
-    path = filling.data.path
-    if path is not None:
-        tables = _tables(path, filling.folder)
-        report = _loaded(tables, salesforce, hubspot, Wishes(filling.data.order, filling.progress))
-        codes = next((file for file in tables.values() if file.stem.casefold() == "codes"), None)
-        if codes is not None:
-            return codes, _notes(report)
-        without = "there is no codes.csv among them: without codes, nothing is found (see `refloop codes --help`)"
-        return None, (*_notes(report), without)
+def _made_up(salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path) -> Path:
+    """Fills both with the made-up company; gives the file of its codes."""
     company = build(salesforce, hubspot, today=utc_now().date())
-    codes = filling.folder / "codes.csv"
+    codes = folder / "codes.csv"
     with codes.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, CODE_COLUMNS)
         writer.writeheader()
         writer.writerows(company.codes)
-    return codes, ()
+    return codes
+
+
+@dataclass(frozen=True)
+class _Own:
+    """A person's own tables: what the local CRMs are filled with, their currency in Salesforce, and their codes."""
+
+    sheets: list[Sheet]
+    currency: str
+    codes: Path | None
+
+
+def _own_tables(path: Path, room: Path) -> _Own:
+    tables = _tables(path, room)
+    sheets = [sheet(name, file) for name, file in tables.items() if file.stem.casefold() not in _NO_EXPORTS]
+    codes = next((file for file in tables.values() if file.stem.casefold() == "codes"), None)
+    with _as_refloop_says_it():
+        return _Own(sheets, currency_of(sheets) or _CURRENCY, codes)
+
+
+@contextmanager
+def _as_refloop_says_it() -> Iterator[None]:
+    """What the local CRMs, which do not know refloop, say of a file that cannot be used, as refloop says it."""
+    try:
+        yield
+    except ExportError as error:
+        raise DataError(error.message, remedy=error.remedy) from error
 
 
 def _tables(path: Path, room: Path) -> dict[str, Path]:
@@ -168,17 +191,6 @@ def _tables(path: Path, room: Path) -> dict[str, Path]:
     if not found:
         raise DataError(f"{path} holds no table", remedy=f"A table's name ends with {', '.join(SUFFIXES)}.")
     return found
-
-
-def _loaded(
-    tables: Mapping[str, Path], salesforce: LocalSalesforce, hubspot: LocalHubSpot, wishes: Wishes
-) -> LoadReport:
-    """What the local CRMs, which do not know refloop, say of a file that cannot be used, as refloop says it."""
-    sheets = [sheet(name, path) for name, path in tables.items() if path.stem.casefold() not in _OURS]
-    try:
-        return load_exports(sheets, salesforce, hubspot, wishes)
-    except ExportError as error:
-        raise DataError(error.message, remedy=error.remedy) from error
 
 
 def sheet(name: str, path: Path) -> Sheet:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import UTC, datetime, time
 from functools import partial
 from pathlib import Path
 
@@ -17,36 +16,50 @@ from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_o
 from refloop.ledger.decisions import keep_status
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.store import Ledger
-from refloop.mapping.advocates import Parts, looks_issued, parts_of
 from refloop.mapping.claims import apply_program_rules, submitted
 from refloop.mapping.codes import code_key, outside_validity
-from refloop.mapping.people import email_key
 from refloop.mapping.policy import Part
-from refloop.mapping.spoilt import spoilt
 from refloop.mapping.stages import status_of
 from refloop.model import Code, Referral, Referrer, ReviewReason
 from refloop.sync.context import RunContext
+from refloop.sync.rows import (
+    ADVOCATE_COLUMNS,
+    CODE_COLUMNS,
+    DEFAULT_PROGRAM,
+    REFERRAL_COLUMNS,
+    BadRow,
+    Claim,
+    Enrolment,
+    claim,
+    enrolment,
+    short,
+)
 from refloop.tables import BadLine, Line, Table, chunks, column_key, open_table
 
-CODE_COLUMNS = ("code", "referrer", "referrer_name", "referrer_email", "program", "valid_from", "valid_to")
-ADVOCATE_COLUMNS = ("promotion_referral_code", "advocate", "promotion")
-"""Of Salesforce's own codes: the whole of one, or its halves. Any of them says that the code is one of those."""
+__all__ = [
+    "ADVOCATE_COLUMNS",
+    "CODE_COLUMNS",
+    "DEFAULT_PROGRAM",
+    "REFERRAL_COLUMNS",
+    "BadRow",
+    "Claim",
+    "Enrolment",
+    "Intake",
+    "claim",
+    "codes_changing",
+    "enrol",
+    "enrolment",
+    "import_codes",
+    "import_referrals",
+    "submit",
+]
 
-REFERRAL_COLUMNS = ("code", "email", "date", "note")
-DEFAULT_PROGRAM = "default"
 _CHUNK = 1000
-_LONGEST = 255
-_MAY_BE_UNSAID = ("program", "valid_from", "valid_to")
-_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)[ T]00:00(?::00(?:\.0+)?)?(?: ?UTC|Z|\+00(?::?00)?)?")
 Needs = tuple[tuple[str, ...], ...]
 """The columns without which a table is of no use; of each group the first, or one that serves as well."""
 
 Progress = Callable[[str, str, int], None]
 """Told how many rows more were taken in: the step, the table's name, the count."""
-
-
-class BadRow(ValueError):  # noqa: N818 - a fact about one row, turned into a line of the import's report
-    """One row cannot be used; the message says why and what would be right."""
 
 
 @dataclass
@@ -61,119 +74,6 @@ class Intake:
     def lines(self) -> list[str]:
         """The bad rows in the order of the file."""
         return [text for _, text in sorted(self.faults)]
-
-
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """A code together with who hands it out.
-
-    `advocate` is the code that its first half is, of a code of Salesforce's own. `unsaid` names what the row does not
-    say of the codes, so that a known one keeps it.
-    """
-
-    code: Code
-    referrer: Referrer
-    advocate: Code | None = None
-    unsaid: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A referral that somebody submits: this person came with this code, on this date."""
-
-    code: str
-    email: str
-    on: date
-    note: str
-
-
-def enrolment(row: Mapping[str, str]) -> Enrolment:
-    """A row of a codes file as values. What has no column there is `unsaid`. Raises BadRow."""
-    text, parts = _code_and_parts(row)
-    referrer = _identifier("referrer", row.get("referrer", "") or (parts.advocate if parts else ""))
-    email = row.get("referrer_email", "")
-    if email and email_key(email) is None:
-        raise BadRow("referrer_email is not an e-mail address")
-    _short_enough("referrer_name", row.get("referrer_name", ""))
-    program = row.get("program", "") or (parts.promotion if parts else "")
-    if program:
-        _identifier("program", program)
-    code = Code(
-        text, code_key(text), referrer, program or DEFAULT_PROGRAM, _date(row, "valid_from"), _date(row, "valid_to")
-    )
-    advocate = replace(code, code=parts.advocate, key=code_key(parts.advocate)) if parts else None
-    said = {column for column in _MAY_BE_UNSAID if column in row and column != "program"}
-    return Enrolment(
-        code,
-        Referrer(referrer, row.get("referrer_name", ""), email_key(email)),
-        advocate,
-        frozenset(_MAY_BE_UNSAID) - said - ({"program"} if program else set()),
-    )
-
-
-def _code_and_parts(row: Mapping[str, str]) -> tuple[str, Parts | None]:
-    """The code of a row, and its halves where it is one of Salesforce's own."""
-    advocate, promotion = row.get("advocate", ""), row.get("promotion", "")
-    whole = row.get("promotion_referral_code", "")
-    text = whole or row.get("code", "") or advocate
-    parts = None
-    if text and (whole or advocate or promotion):
-        if promotion and "-" not in text:
-            text = f"{text}-{promotion}"
-        parts = parts_of(text, advocate=advocate, promotion=promotion)
-        if parts is None:
-            raise BadRow(f"code {_short(text)!r} does not join the advocate's code and the promotion's by a hyphen")
-    elif program := row.get("program", ""):
-        halves = parts_of(text, promotion=program)
-        parts = halves if halves and looks_issued(halves.advocate) else None
-    for part in (text, *(parts[:1] if parts else ())):
-        if len(code_key(_identifier("code", part))) < 2:
-            raise BadRow(f"code {_short(part)!r} has fewer than two letters or digits")
-    return text, parts
-
-
-def claim(row: Mapping[str, str], today: date) -> Claim:
-    """A row of a referrals file as values; without a date, it is today's. Raises BadRow."""
-    email = email_key(row.get("email", ""))
-    if email is None:
-        raise BadRow("email is not an e-mail address" if row.get("email") else "email is empty")
-    on = _date(row, "date") or today
-    if on > today:
-        raise BadRow(f"date {on} is in the future")
-    return Claim(_identifier("code", row.get("code", "")), email, on, row.get("note", ""))
-
-
-def _identifier(column: str, value: str) -> str:
-    """What names something: there, not too long, and as somebody wrote it."""
-    if not value:
-        raise BadRow(f"{column} is empty")
-    what = spoilt(value)
-    if what is not None:
-        raise BadRow(
-            f"{column} {_short(value)!r} is what a spreadsheet or a program made of it: {what}; "
-            "take it from where it was issued, into a column that is formatted as text"
-        )
-    return _short_enough(column, value)
-
-
-def _short_enough(column: str, value: str) -> str:
-    if len(value) > _LONGEST:
-        raise BadRow(f"{column} is longer than {_LONGEST} characters")
-    return value
-
-
-def _date(row: Mapping[str, str], column: str) -> date | None:
-    text = row.get(column, "")
-    if at_midnight := _MIDNIGHT.fullmatch(text):
-        text = at_midnight[1]
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise BadRow(f"{column} {_short(text)!r} is not a date; write it as 2026-03-31") from None
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"
 
 
 @dataclass(frozen=True)
@@ -280,7 +180,7 @@ def submit(context: RunContext, row: Claim) -> Kept:
     ledger = context.ledger
     code = code_of(ledger, code_key(row.code))
     if code is None:
-        raise BadRow(f"code {_short(row.code)!r} is unknown; add it with `refloop codes add`")
+        raise BadRow(f"code {short(row.code)!r} is unknown; add it with `refloop codes add`")
     if (outside := outside_validity(code, row.on)) is not None:
         too_early = outside is ReviewReason.NOT_YET_VALID
         when = f"is valid from {code.valid_from}" if too_early else f"was valid until {code.valid_to}"
@@ -316,15 +216,27 @@ def _import(table: Table, columns: Sequence[str], needs: Needs, reading: Reading
     """Keeps the rows of a table, a thousand in each transaction."""
     found, intake = _Columns(table, columns), reading.intake
     found.check(needs)
-    for chunk in chunks(table, _CHUNK):
-        with reading.ledger.writing():
-            for row in chunk:
-                try:
-                    intake.counts[reading.keep(found.row(row))] += 1
-                except BadRow as fault:
-                    intake.faults.append((row.number, f"{table.name}, line {row.number}: {fault}"))
-        reading.progress("import", table.name, len(chunk))
+    try:
+        for chunk in chunks(table, _CHUNK):
+            _keep(chunk, found, reading)
+    except DataError as error:
+        before = intake.counts.total()
+        if type(error) is not DataError or not before:
+            raise
+        kept = f"{error.message}; what stood before it is taken in: {before:,} good rows, {len(intake.faults):,} bad"
+        raise DataError(kept, remedy=error.remedy) from error
     intake.left_out = found.unknown()
+
+
+def _keep(chunk: Sequence[Line | BadLine], columns: _Columns, reading: Reading) -> None:
+    intake, name = reading.intake, columns.table.name
+    with reading.ledger.writing():
+        for row in chunk:
+            try:
+                intake.counts[reading.keep(columns.row(row))] += 1
+            except BadRow as fault:
+                intake.faults.append((row.number, f"{name}, line {row.number}: {fault}"))
+    reading.progress("import", name, len(chunk))
 
 
 class _Columns:

@@ -5,10 +5,11 @@ docs/exports.md lists the columns.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from refloop_sandbox.exports.files import DayOrder, ExportError, Sheet
+from refloop_sandbox.exports.files import DayOrder, Entry, ExportError, Sheet
 from refloop_sandbox.exports.loading import OBJECTS, Loading, LoadReport
 from refloop_sandbox.exports.sheets import known_sheets
 from refloop_sandbox.hubspot import LocalHubSpot
@@ -32,6 +33,19 @@ class Wishes:
 
     order: DayOrder | None = None
     progress: Callable[[str, str, int], None] = nobody_watches
+
+
+def currency_of(sheets: Sequence[Sheet]) -> str | None:
+    """The currency that most of the deals for Salesforce are in, three capitals: an org here has one."""
+    said: Counter[str] = Counter()
+    for item in known_sheets(sheets, None)[0]:
+        if item.layout.name == "deals" and "currency" in item.columns:
+            said.update(
+                entry.cells["currency"].upper()
+                for entry in item
+                if isinstance(entry, Entry) and entry.crm == "salesforce" and "currency" in entry.cells
+            )
+    return next((name for name, _ in said.most_common() if name.isalpha() and len(name) == 3), None)
 
 
 def load_exports(

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CRMS = ("salesforce", "hubspot")
 
@@ -20,6 +24,26 @@ class ExportError(Exception):
 
 class BadRow(ValueError):  # noqa: N818 - a fact about one row, turned into a line of the report
     """One row cannot be used; the message says why, without repeating what the row says of a person."""
+
+
+@dataclass
+class EveryFault:
+    """Reads the values of a row one by one, and raises for all that are no good at once."""
+
+    faults: list[str] = field(default_factory=list)
+
+    def of(self, read: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """What `read` gives; nothing of use where it raises BadRow, which `told` then does."""
+        try:
+            return read(*args, **named)
+        except BadRow as bad:
+            self.faults.append(str(bad))
+            return None  # type: ignore[return-value]  # nobody sees it: `told` raises before the values are used
+
+    def told(self) -> None:
+        """Raises BadRow when anything was no good."""
+        if self.faults:
+            raise BadRow("; ".join(self.faults))
 
 
 class DayOrder(StrEnum):

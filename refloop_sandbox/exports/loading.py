@@ -103,7 +103,10 @@ class Loading:
             try:
                 entry = self._completed(kind, item)
                 if kind in OBJECTS:
-                    self._wanted += of_row(kind, file, entry)
+                    wanted = list(of_row(kind, file, entry))
+                    self._wanted += wanted
+                    if not wanted and "person_emails" in entry.cells:
+                        self.report.notes[f"{file}: a deal that names its people without id or address"] += 1
             except BadRow as bad:
                 self.report.fault(file, item.line, str(bad))
             else:

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from refloop_sandbox.exports.files import BadRow, Entry
+from refloop_sandbox.exports.files import BadRow, Entry, EveryFault
 from refloop_sandbox.exports.values import amount, flag, moment
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
@@ -40,15 +40,27 @@ class Times(NamedTuple):
 
 
 def times(entry: Entry) -> Times:
-    entry.need("created_at")
-    created, changed = _time(entry, "created_at"), _time(entry, "modified_at")
-    assert created is not None  # noqa: S101 - it was asked for in the line before the last
+    every = EveryFault()
+    created = every.of(_created, entry)
+    changed = every.of(_time, entry, "modified_at")
+    every.told()
     return Times(created, max(created, changed or created))
+
+
+def _created(entry: Entry) -> datetime:
+    return moment("created_at", entry.need("created_at"), entry.order)
 
 
 def _time(entry: Entry, column: str) -> datetime | None:
     text = entry.cells.get(column)
     return moment(column, text, entry.order) if text else None
+
+
+def _who_and_when(entry: Entry) -> tuple[str | None, Times]:
+    every = EveryFault()
+    email, known = every.of(_email, entry), every.of(times, entry)
+    every.told()
+    return email, known
 
 
 def _email(entry: Entry) -> str | None:
@@ -71,10 +83,10 @@ def salesforce_lead(entry: Entry) -> Row:
 
 
 def _salesforce_person(entry: Entry) -> Row:
-    said = entry.cells.get
+    said, (email, known) = entry.cells.get, _who_and_when(entry)
     return {
-        "FirstName": said("first_name"), "LastName": said("last_name") or NOT_PROVIDED, "Email": _email(entry),
-        "Title": said("title"), "Description": _description(entry), **_stamps(times(entry)),
+        "FirstName": said("first_name"), "LastName": said("last_name") or NOT_PROVIDED, "Email": email,
+        "Title": said("title"), "Description": _description(entry), **_stamps(known),
     }  # fmt: skip
 
 
@@ -90,10 +102,10 @@ def _stamps(known: Times) -> Row:
 
 def hubspot_person(entry: Entry) -> Row:
     """In HubSpot a lead is a contact."""
-    said, known = entry.cells.get, times(entry)
+    said, (email, known) = entry.cells.get, _who_and_when(entry)
     status, stage = lead_status(said("status")), lifecycle_stage(said("stage"))
     return {
-        "email": _email(entry), "firstname": said("first_name"), "lastname": said("last_name"),
+        "email": email, "firstname": said("first_name"), "lastname": said("last_name"),
         "company": said("company"), "jobtitle": said("title"), "hs_lead_status": status, "lifecyclestage": stage,
         "message": said("code_text"), "hs_analytics_first_url": said("first_page_url"),
         "createdate": known.created, "lastmodifieddate": known.modified,
@@ -128,17 +140,19 @@ class DealFacts:
 
 def deal_facts(entry: Entry) -> DealFacts:
     said = entry.cells.get
-    stage = said("stage")
-    return DealFacts(
+    stage, every = said("stage"), EveryFault()
+    facts = DealFacts(
         said("name") or NOT_PROVIDED,
-        amount(said("amount")),
-        _currency(said("currency")),
+        every.of(amount, said("amount")),
+        every.of(_currency, said("currency")),
         _PIPELINE.sub("", stage) if stage else None,
-        _outcome(entry),
-        times(entry),
-        _time(entry, "closed_at"),
+        every.of(_outcome, entry),
+        every.of(times, entry),
+        every.of(_time, entry, "closed_at"),
         _hint(entry),
     )
+    every.told()
+    return facts
 
 
 def _outcome(entry: Entry) -> Outcome | None:

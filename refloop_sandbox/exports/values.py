@@ -38,6 +38,7 @@ _EPOCH = re.compile(r"(\d{10}|\d{13}|\d{16})(?:\.0*)?")
 _SERIAL = re.compile(r"([2-7]\d{4})(\.\d+)?")
 _CLOCK = r"(?:,?\s+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?\s*([AaPp])?\.?(?:[Mm]\.?)?)?"
 _NUMERIC = re.compile(r"(\d{1,2})([/.-])(\d{1,2})\2(\d{4}|\d\d)" + _CLOCK)
+_YEAR_FIRST = re.compile(r"(\d{4})([/.-])(\d{1,2})\2(\d{1,2})" + _CLOCK)
 _NAMED = re.compile(r"(?:(\d{1,2})[ -]([A-Za-z]{3})[a-z]*[ -]|([A-Za-z]{3})[a-z]* (\d{1,2}),? )(\d{4}|\d\d)" + _CLOCK)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _EXCEL_EPOCH = datetime(1899, 12, 30, tzinfo=UTC)
@@ -72,6 +73,8 @@ def _read(column: str, text: str, order: DayOrder | None) -> datetime:
         first, dot, second, year = numeric.groups()[:4]
         day, month = _day_and_month(column, int(first), int(second), DayOrder.DAY_FIRST if dot == "." else order)
         return datetime(_full(year), month, day, *_clock(numeric.groups()[4:]), tzinfo=UTC)
+    if dated := _YEAR_FIRST.fullmatch(bare):
+        return datetime(int(dated[1]), int(dated[3]), int(dated[4]), *_clock(dated.groups()[4:]), tzinfo=UTC)
     if named := _NAMED.fullmatch(bare):
         day, name = int(named[1] or named[4]), (named[2] or named[3]).lower()
         return datetime(_full(named[5]), _MONTHS.index(name) + 1, day, *_clock(named.groups()[5:]), tzinfo=UTC)

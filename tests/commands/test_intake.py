@@ -15,6 +15,7 @@ ODD = [
     ("@anngram", "ann"), ("=SUM(A1)", "ann"), ("-7 up", "ann"), ("+49 SPARE", "ann"), ("'@anngram2", "ben"),
     ("''=xx", "ben"), ("'t HOOFT", "ben"), ("|pipe", "ben"), ("＝wide", "ben"), ('a "b", c', "ben"),
     ("two\nlines", "ben"), ("semi;colon", "=ben"), ("ANN–2026", "@cy"), ("000123", "0042"),
+    ('="x9y9"', "ben"),
 ]  # fmt: skip
 
 

@@ -69,3 +69,14 @@ def test_data_that_cannot_be_used_is_named(office: Office, data: Path, files: di
     _put(data, **files)
     answer = office.run("demo", "--data", str(data))
     assert (answer.code, told in answer.err) == (65, True)
+
+
+def test_the_org_has_the_currency_that_the_deals_are_in(office: Office, data: Path) -> None:
+    rows = "".join(f"{number},Plan,Closed Won,{number},EUR,2026-02-01,2026-01-01\n" for number in range(1, 3))
+    _put(data, Opportunity__csv="Id,Name,StageName,Amount,CurrencyIsoCode,CloseDate,CreatedDate\n" + rows)
+    answer = office.run("demo", "--data", str(data))
+    assert (answer.code, "loaded 2 deals into salesforce\n" in answer.out) == (0, True)
+    rows = "".join(f"{number},Plan,1,{name},2026-01-01,1\n" for number, name in enumerate(("EUR", "EUR", "USD")))
+    _put(data, Opportunity__csv="Id,Name,Amount,CurrencyIsoCode,CreatedDate,IsWon\n" + rows)
+    answer = office.run("demo", "--data", str(data))
+    assert "Opportunity.csv:4: currency differs from the org's, EUR; a Salesforce org here has one\n" in answer.out

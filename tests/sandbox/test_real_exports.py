@@ -206,12 +206,20 @@ def test_people_on_a_deal_are_found_by_their_address(crms: Crms, column: str) ->
         {
             "contacts.csv": "Email,Create Date\nkim@vex.example,2026-03-05\nbo@vex.example,2026-03-05\n",
             "deals.csv": f"Record ID,Deal Name,Create Date,{column}\n"
-            "1,Plan,2026-03-06,Kim (KIM@vex.example); bo@vex.example\n2,Other,2026-03-06,Eva (eva@vex.example)\n",
+            "1,Plan,2026-03-06,Kim (KIM@vex.example); bo@vex.example\n2,Other,2026-03-06,Eva (eva@vex.example)\n"
+            "3,Third,2026-03-06,Kim Le;Bo Ek\n",
         }
     )
     assert report.faults == []
-    assert crms.on_hubspot_deals() == [("Plan", ["bo@vex.example", "kim@vex.example"]), ("Other", [])]
-    assert report.notes == {"deals.csv: an association with a record that was not loaded into hubspot": 1}
+    assert crms.on_hubspot_deals() == [
+        ("Plan", ["bo@vex.example", "kim@vex.example"]),
+        ("Other", []),
+        ("Third", []),
+    ]
+    assert report.notes == {
+        "deals.csv: an association with a record that was not loaded into hubspot": 1,
+        "deals.csv: a deal that names its people without id or address": 1,
+    }
 
 
 def test_a_contact_may_name_its_deals(crms: Crms) -> None:
@@ -333,6 +341,29 @@ def test_olists_leads_and_deals_load_as_they_are(crms: Crms) -> None:
     assert {row["hs_is_closed_won"] for _, row in crms.hubspot.rows("deals")} == {"true"}
 
 
+def test_every_fault_of_a_row_is_named(crms: Crms) -> None:
+    report = crms.load(
+        {
+            "deals.csv": "id,created_at,closed_at,amount,currency,outcome\n1,never,soon,much,EURO,maybe\n",
+            "leads.csv": "id,email,created_at,modified_at\n1,nobody,,then\n",
+        }
+    )
+    assert [fault.split(": ", 1) for fault in report.faults] == [
+        [
+            "deals.csv:2",
+            "amount is not a number; write it as 1234.56; currency is not a code of three letters, such as EUR; "
+            "outcome must be one of: open, won, lost; "
+            "created_at is not a time; write it as 2026-03-31T14:05:00Z or 2026-03-31; "
+            "closed_at is not a time; write it as 2026-03-31T14:05:00Z or 2026-03-31",
+        ],
+        [
+            "leads.csv:2",
+            "email is not an e-mail address; created_at is empty; modified_at is not a time; write it as "
+            "2026-03-31T14:05:00Z or 2026-03-31",
+        ],
+    ]
+
+
 # values
 
 
@@ -351,6 +382,8 @@ def test_olists_leads_and_deals_load_as_they_are(crms: Crms) -> None:
         ("46112", "2026-03-31T00:00:00"),
         ("46112.586806", "2026-03-31T14:05:00"),
         ("31.03.2026 14:05", "2026-03-31T14:05:00"),
+        ("2026/3/31 14:05", "2026-03-31T14:05:00"),
+        ("2026-03-31 2:05 PM", "2026-03-31T14:05:00"),
         ("01.03.26", "2026-03-01T00:00:00"),
         ("3/31/2026, 2:05 PM", "2026-03-31T14:05:00"),
         ("31/03/2026 02:05", "2026-03-31T02:05:00"),

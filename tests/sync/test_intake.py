@@ -70,6 +70,7 @@ TABLE = "code,referrer,program\nANNA-7K2Q,anna,p\nBENS-4F6T,ben,\n"
         ("codes.csv", "\n\n" + TABLE),
         ("codes.csv", TABLE.replace("\n", ",,,\n") + ",,,,,\n,,\n"),
         ("codes.csv", TABLE.replace("code,referrer,program", "CODE, Referrer ,Program")),
+        ("codes.csv", TABLE.replace("ANNA-7K2Q", '="ANNA-7K2Q"').replace("BENS-4F6T", '"=""BENS-4F6T"""')),
         ("codes.csv", TABLE.replace("code,referrer,program", '"Code","REFERRER","pro gram"')),
         ("codes.txt", ("\ufeff" + TABLE.replace(",", "\t")).encode("utf-16-le")),
         (
@@ -124,6 +125,11 @@ def test_a_bad_row_is_named_by_its_line(bring: Callable[..., Intake], content: s
         ("CODE1,ben,,,,31.01.2026,", "valid_from '31.01.2026' is not a date; write it as 2026-03-31"),
         ("CODE1,ben,,,,,2026-02-30", "valid_to '2026-02-30' is not a date; write it as 2026-03-31"),
         (f"CODE1,ben,{'n' * 256},,,,", "referrer_name is longer than 255 characters"),
+        (
+            ",ben,,nobody,,soon,2026-02-30",
+            "code is empty; referrer_email is not an e-mail address; valid_from 'soon' is not a date; write it as "
+            "2026-03-31; valid_to '2026-02-30' is not a date; write it as 2026-03-31",
+        ),
         (f"CODE1,ben,,,{'p' * 256},,", "program is longer than 255 characters"),
     ],
 )
@@ -322,7 +328,7 @@ def test_an_advocate_of_two_promotions_keeps_the_first_for_their_own_half(
     done = bring("advocate,promotion\nZB74ANSO,AUTUMN-26\nZB74ANSO,\n,AUTUMN-26\n")
     assert [line.split(": ", 1)[1] for line in done.lines()] == [
         "code 'ZB74ANSO' does not join the advocate's code and the promotion's by a hyphen",
-        "code is empty",
+        "code is empty; referrer is empty",
     ]
     assert kept(ledger) == [
         ("ZB74ANSO", "ZB74ANSO", "SPRING-26"),
@@ -343,7 +349,10 @@ def test_a_code_with_a_hyphen_is_no_code_of_salesforces_own(
 
 
 def test_what_stood_before_a_broken_line_is_kept(bring: Callable[..., Intake], ledger: Ledger) -> None:
-    with pytest.raises(DataError, match=r"codes\.csv is not a CSV file that can be read on: line 3: "):
+    told = (
+        r"codes\.csv is not a CSV file that can be read on: line 3: .*; what stood before it is taken in: 1 good rows"
+    )
+    with pytest.raises(DataError, match=told):
         bring('code,referrer\nCODE1,ben\n"CO"DE2,ben\nCODE3,ben\n')
     assert kept(ledger) == [("CODE1", "ben", "default")]
 
@@ -391,6 +400,7 @@ def standing(ledger: Ledger) -> list[tuple[str, str, str]]:
     ("row", "fault"),
     [
         (",bo@buyer.io,,", "code is empty"),
+        (",,2026-06-02,", "code is empty; date 2026-06-02 is in the future; email is empty"),
         (
             "12345.0,bo@buyer.io,,",
             "code '12345.0' is what a spreadsheet or a program made of it: a number with decimals; "
