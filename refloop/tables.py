@@ -39,7 +39,7 @@ _HEAD = 65_536
 _DELIMITERS = ",;\t|"
 _SEP = re.compile(r'"?sep=([^\r\n])"?[,; ]*', re.IGNORECASE)
 _QUOTED = re.compile('"[^"]*"')
-_FORMULA = re.compile(r"('*)\s*[=+\-@|＝＋－＠]")  # noqa: RUF001 - the full-width twins are meant
+_FORMULA = re.compile(r"'*\s*[=+\-@|＝＋－＠]")  # noqa: RUF001 - the full-width twins are meant
 _AS_TEXT = re.compile('="(.*)"', re.DOTALL)
 _HALF = re.compile("[\ud800-\udfff]")
 _UNREADABLE = {
@@ -61,10 +61,11 @@ def protected(value: str) -> str:
 
 
 def _unprotected(value: str) -> str:
-    if as_text := _AS_TEXT.fullmatch(value):
+    if value.startswith("'"):
+        return value[1:] if _FORMULA.match(value) else value
+    if value.startswith('="') and (as_text := _AS_TEXT.fullmatch(value)):
         return as_text[1].replace('""', '"').strip()
-    found = _FORMULA.match(value)
-    return value[1:] if found and found[1] else value
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ _MADE = (
             r"(?:\d{1,2}-)?(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)-\d{2,4}"
             r"|\d{1,2}-(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
             r"|\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d+)?)?)?"
-            r"|\d{1,2}([./])\d{1,2}\1(?:\d{2}|\d{4})(?: \d{1,2}:\d\d(?::\d\d)?)?"
+            r"|\d{1,2}(?P<dot>[./])\d{1,2}(?P=dot)(?:\d{2}|\d{4})(?: \d{1,2}:\d\d(?::\d\d)?)?"
         ),
         "a date",
     ),
 )
+_ANY = re.compile("|".join(f"(?:{form.pattern})" for form, _ in _MADE), re.IGNORECASE)
 
 
 def spoilt(text: str) -> str | None:
@@ -33,4 +34,6 @@ def spoilt(text: str) -> str | None:
     Codes that people invent may look alike and are left alone: `MAR-26` (a spreadsheet writes `Mar-26`), `12E5`
     (it writes `1.20E+06`), `1.5`.
     """
+    if not _ANY.fullmatch(text):
+        return None
     return next((what for form, what in _MADE if form.fullmatch(text)), None)
