@@ -234,3 +234,12 @@ def facts(db: Engine) -> None:
         at TEXT NOT NULL
     )"""
     )
+
+
+@migrations()
+def deletions(db: Engine) -> None:
+    """What a CRM shows no more: the links that are missed or kept, and the records that are awaited."""
+    db.execute("ALTER TABLE links ADD COLUMN missed TEXT NOT NULL DEFAULT ''")
+    db.execute("CREATE INDEX links_missed ON links (source_connection, missed) WHERE missed <> ''")
+    db.execute("ALTER TABLE records ADD COLUMN awaited INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE INDEX records_awaited ON records (connection) WHERE awaited = 1")

@@ -68,6 +68,7 @@ class MatchRules(Rules):
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
+    version: ClassVar[str] = "2"  # who was deleted still stands on their deals
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 
@@ -75,6 +76,7 @@ class ClaimRules(Rules):
 class CreditRules(Rules):
     """How credit is shared among the referrals of a deal."""
 
+    version: ClassVar[str] = "2"  # of merged deals, only the people of the one that is left
     model: Model = Model.FIRST
 
 
@@ -82,6 +84,7 @@ class CreditRules(Rules):
 class StatusRules(Rules):
     """The status that each of the CRM's own words stands for; words are in lower case."""
 
+    version: ClassVar[str] = "2"  # a deleted buyer ends a referral
     words: Mapping[str, Status] = field(default_factory=lambda: STANDARD_STATUSES)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from refloop.ledger.decisions import carrying_among, keep_matches
 from refloop.ledger.identity import canonical_deals, concerned, crowded_out, ours_to_fill
@@ -38,14 +39,15 @@ def _readings(context: RunContext, refs: Sequence[Ref]) -> dict[Ref, Reading]:
     written = written_values(ledger, refs, field)
     merged = merged_among(ledger, refs)
     # of a forgotten person nothing is read any more: what their records carried stands as it was decided
-    settled = context.forgotten.refs(record.ref for record in records if not record.deleted)
-    return {
+    settled = context.forgotten.refs(record.ref for record in records)
+    readings = {
         record.ref: read_codes(_carried(record, written.get(record.ref), field), context.book)
-        if not record.deleted or record.ref in merged
-        else Reading(None, ())
         for record in records
         if record.ref not in settled
     }
+    # what a deleted record carried stands as evidence, but nobody can answer for it any more
+    silent = {record.ref for record in records if record.deleted and record.ref not in merged}
+    return {ref: replace(read, items=()) if ref in silent else read for ref, read in readings.items()}
 
 
 def _carried(record: Record, written: str | None, field: str) -> CarriedTexts:
