@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from refloop.ledger.arrivals import arrivals_of, keep_arrivals, late_around
 from refloop.ledger.decisions import carrying_among, keep_matches
@@ -14,7 +15,7 @@ from refloop.ledger.reviews import keep_review_items
 from refloop.ledger.store import Ledger
 from refloop.mapping.arrivals import MASS_EDIT_REASONS, arrivals_on, is_wide, mass_edit_item
 from refloop.mapping.codes import code_key
-from refloop.mapping.match import READING_REASONS, Arrivals, CarriedTexts, Reading, Sighted, judge, sight
+from refloop.mapping.match import READING_REASONS, Arrivals, CarriedTexts, Sighted, judge, sight
 from refloop.mapping.policy import ClaimRules, Part
 from refloop.model import Arrival, Kind, Presence, Record, Ref
 from refloop.sync.context import RunContext
@@ -26,11 +27,14 @@ def match(context: RunContext, refs: Sequence[Ref]) -> Caused:
     refs = tuple(refs)
     sighted = _sighted(context, refs)
     arrivals, to_ask = _arrivals(context, sighted)
-    gone = dict.fromkeys(_unreadable(context, refs) - sighted.keys(), Reading(None, ()))
-    readings = gone | {
+    readings = {
         record.ref: judge(seen, context.book, Arrivals(arrivals[record.ref], context.zone(record.ref.connection)))
         for record, seen in sighted.values()
     }
+    # what a deleted record carried stands as evidence, but nobody can answer for it any more
+    deleted = {record.ref for record, _ in sighted.values() if record.deleted}
+    silent = deleted - merged_among(context.ledger, deleted)
+    readings |= {ref: replace(readings[ref], items=()) for ref in silent}
     items = [item for reading in readings.values() for item in reading.items]
     by = context.provenance(Part.MATCH)
     keep_review_items(context.ledger, by, refs, items, READING_REASONS)
@@ -48,23 +52,16 @@ def _sighted(context: RunContext, refs: Sequence[Ref]) -> dict[Ref, tuple[Record
     ledger, field = context.ledger, context.policy.names("code")
     records = list(records_of(ledger, refs))
     written, intended = written_values(ledger, refs, field), intended_values(ledger, refs, field)
-    merged = merged_among(ledger, refs)
     # of a forgotten person nothing is read any more: what their records carried stands as it was decided
-    settled = context.forgotten.refs(record.ref for record in records if not record.deleted)
+    settled = context.forgotten.refs(record.ref for record in records)
     return {
         record.ref: (
             record,
             sight(carried_texts(record, {written.get(record.ref), intended.get(record.ref)}, field), context.book),
         )
         for record in records
-        if record.ref not in settled and (not record.deleted or record.ref in merged)
+        if record.ref not in settled
     }
-
-
-def _unreadable(context: RunContext, refs: Sequence[Ref]) -> set[Ref]:
-    """The records that are gone, and speak for nobody."""
-    records = [record for record in records_of(context.ledger, refs) if record.deleted]
-    return {record.ref for record in records} - merged_among(context.ledger, [record.ref for record in records])
 
 
 def _arrivals(
