@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from refloop.ledger.backups import arriving_at, backups_of, folder_of, set_aside
+from refloop.ledger.backups import all_backups_of, arriving_at, leftovers_of, set_aside
 from refloop.ledger.queue import Topic, enqueue_selected
 from refloop.ledger.records import put_record, record_from, records_of
 from refloop.ledger.store import Ledger
@@ -175,8 +175,8 @@ def scrub(ledger: Ledger) -> list[Path]:
     ledger.check_lease()
     ledger.engine.compact()
     gone: Sequence[Path] = [
-        *backups_of(ledger.path),
-        *folder_of(ledger.path).glob(".*"),
+        *all_backups_of(ledger.path),
+        *leftovers_of(ledger.path),
         *set_aside(ledger.path),
         *ledger.path.parent.glob(f"{arriving_at(ledger.path).name}*"),
     ]

@@ -195,11 +195,12 @@ def seen_up_to(ledger: Ledger, connection: str) -> datetime | None:
 
 def keep_seen_up_to(ledger: Ledger, connection: str, latest: datetime) -> None:
     """Says that a pull went through whose latest save was at that time. An earlier one than known changes nothing."""
-    ledger.execute(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
-        "WHERE excluded.value > meta.value",
-        (_SEEN_UP_TO + connection, stamp(latest - _LATE)),
-    )
+    with ledger.writing():
+        ledger.execute(
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
+            "WHERE excluded.value > meta.value",
+            (_SEEN_UP_TO + connection, stamp(latest - _LATE)),
+        )
 
 
 def _known_from(record: Record, before: Row, as_it_was: datetime | None) -> Known:

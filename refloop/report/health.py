@@ -242,7 +242,7 @@ def _chunks(refs: Iterable[Ref]) -> Iterator[list[Ref]]:
 
 
 def _backup(ledger: Ledger, now: datetime) -> NewestBackup | None:
-    newest = newest_backup(ledger)
+    newest = newest_backup(ledger, now)
     return NewestBackup(newest.file, newest.at, _age(newest.at, now)) if newest else None
 
 

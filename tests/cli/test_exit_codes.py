@@ -265,3 +265,15 @@ def test_signals(refloop: list[str], number: int, code: int) -> None:
     process.stdout.close()
     # Ctrl-C is how one stops serving: nothing was interrupted
     assert ended == (0 if number == signal.SIGINT else code)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("codes", "list"), ("status", "--json")])
+def test_a_full_disk_under_the_output_is_no_bug(office: Office, refloop: list[str], words: tuple[str, ...]) -> None:
+    office.ready()
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run([*refloop, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == Exit.DISK
+    assert "cannot write the output" in done.stderr
+    assert "bug" not in done.stderr
+    assert "Exception ignored" not in done.stderr
