@@ -27,6 +27,10 @@ from refloop.report.text.story import print_record_story, print_referral_story
 from refloop.sync.session import Session
 
 
+_MINUTES = 10**9
+"""Two thousand years: more does not fit into a length of time."""
+
+
 def status(
     context: typer.Context,
     max_age: Annotated[
@@ -47,7 +51,7 @@ def status(
         health = health_report(work)
     if prometheus is not None:
         write_metrics(prometheus, exposition(metrics(health, __version__)))
-    raised = alarms(health, timedelta(minutes=max_age)) if max_age else []
+    raised = alarms(health, timedelta(minutes=min(max_age, _MINUTES))) if max_age else []
     if as_json:
         print_json(health_json(health, raised))
     else:
