@@ -26,7 +26,6 @@ from refloop.report.text.health import print_health
 from refloop.report.text.story import print_record_story, print_referral_story
 from refloop.sync.session import Session
 
-
 _MINUTES = 10**9
 """Two thousand years: more does not fit into a length of time."""
 
