@@ -92,11 +92,14 @@ class Money(Section):
     converted: bool = False
 
 
+_A_YEAR = 365 * 24 * 60  # minutes
+
+
 class Sync(Section):
     """Limits of one run, and where it leaves its metrics."""
 
     max_changes: int | None = Field(default=None, ge=1)
-    max_runtime: int | None = Field(default=None, ge=1)
+    max_runtime: int | None = Field(default=None, ge=1, le=_A_YEAR)
     prometheus: Path | None = None
 
     @field_validator("prometheus")

@@ -130,19 +130,23 @@ def credited(ledger: Ledger, outcome: Outcome) -> dict[str, Decimal]:
     return dict(sorted(add_up(share_of(won, share) for won, share in whole).items()))
 
 
-def usual_currency(ledger: Ledger, connection: str) -> str | None:
-    """The currency in which a connection's account keeps its books, as far as it says so; else the one that most of its
-    deals are in, and where it has none with an amount, most deals of the ledger."""
+def own_currency(ledger: Ledger, connection: str) -> str | None:
+    """The currency in which a connection's account keeps its books, as far as it says so."""
     account = account_of(ledger, connection)
-    if account and account.currency:
-        return account.currency
+    return account.currency if account else None
+
+
+def usual_currency(ledger: Ledger, connection: str) -> str | None:
+    """The currency that most of a connection's deals are in; where it has none with an amount, most deals of the
+    ledger."""
     return _most_used(ledger, "connection = ? AND", connection) or _most_used(ledger, "")
 
 
 def _most_used(ledger: Ledger, where: str, *parameters: str) -> str | None:
     row = ledger.one(
         "SELECT coalesce(currency, ?) AS currency FROM records "
-        f"WHERE {where} kind = 'deal' AND amount IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        f"WHERE {where} kind = 'deal' AND deleted = 0 AND amount IS NOT NULL "
+        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
         (NO_CURRENCY, *parameters),
     )
     return row["currency"] if row else None

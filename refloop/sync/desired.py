@@ -92,4 +92,9 @@ class DesiredState:
 
 def counted_currency(ledger: Ledger, policy: Policy, connection: str) -> str | None:
     """The one currency in which referrers are told what they won, in a connection; None where nobody knows it."""
-    return policy.plan.currencies.get(connection) or summaries.usual_currency(ledger, connection)
+    return declared_currency(ledger, policy, connection) or summaries.usual_currency(ledger, connection)
+
+
+def declared_currency(ledger: Ledger, policy: Policy, connection: str) -> str | None:
+    """The same where config.yaml or the account says it: no deal has to be looked at."""
+    return policy.plan.currencies.get(connection) or summaries.own_currency(ledger, connection)

@@ -51,6 +51,12 @@ def test_ok_and_usage(office: Office) -> None:
     assert "before --from" in backwards.err
 
 
+def test_the_last_day_of_the_calendar_and_a_length_of_time_without_end_are_no_bugs(office: Office) -> None:
+    office.ready()
+    assert office.run("backfill", "--from", "2026-01-01", "--to", "9999-12-31").code == Exit.OK
+    assert office.run("status", "--max-age", "9" * 15).code == Exit.ATTENTION  # nothing was ever pulled
+
+
 def test_attention_for_a_conflict(office: Office) -> None:
     office.ready()
     ids = fill(office.salesforce, office.hubspot)
