@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from refloop_sandbox.salesforce import bulk_v1, rest, troubles
 from refloop_sandbox.salesforce.call import Answer, Call
-from refloop_sandbox.salesforce.errors import ApiError
+from refloop_sandbox.salesforce.errors import ApiError, located
 from refloop_sandbox.salesforce.oauth import Tokens
 from refloop_sandbox.salesforce.org import Org
 from refloop_sandbox.salesforce.routes import dispatch, endpoint
@@ -52,7 +52,7 @@ class Api:
         except ApiError as error:
             if path.startswith(bulk_v1.ROOT):
                 return bulk_v1.refusal(call, error)
-            return self._with_limits(Answer(error.status, error.body()))
+            return self._with_limits(Answer(error.status, located(error, call.body).body()))
 
     def _metered(self, call: Call, path: str) -> Answer:
         _check_head(call)

@@ -106,6 +106,7 @@ class Queries:
     def _computed(self, plan: Plan) -> dict[str, object]:
         columns = ", ".join(column.sql for column in plan.columns)
         tail = f" GROUP BY {plan.group}" if plan.group else ""
+        tail += f" HAVING {plan.having}" if plan.having else ""
         tail += f" ORDER BY {plan.order}" if plan.order else ""
         sql = f"SELECT {columns} FROM {plan.tables} WHERE {plan.where}{tail}"  # noqa: S608 - marks stand for the values
         if plan.kind == "count":

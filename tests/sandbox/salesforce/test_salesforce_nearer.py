@@ -1,0 +1,100 @@
+"""What other clients and habits meet: closing days, upserts, envelopes of the Tooling API, faults of a body, HAVING."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+import requests
+
+from refloop_sandbox.salesforce import LocalSalesforce
+
+TODAY = datetime(2026, 10, 1, 23, 30, tzinfo=UTC)
+DEAL = {"Name": "D", "StageName": "Prospecting", "CloseDate": "2027-12-31"}
+
+
+@pytest.mark.parametrize(
+    ("closes", "change", "then"),
+    [
+        ("2027-12-31", {"StageName": "Closed Won"}, "today"),
+        ("2020-01-01", {"StageName": "Closed Won"}, "2020-01-01"),
+        ("2027-12-31", {"StageName": "Closed Won", "CloseDate": "2027-11-30"}, "2027-11-30"),
+        ("2027-12-31", {"StageName": "Closed Lost"}, "2027-12-31"),
+        ("2027-12-31", {"StageName": "Qualification"}, "2027-12-31"),
+        ("2027-12-31", {"Amount": 10}, "2027-12-31"),
+    ],
+)
+def test_a_deal_that_is_won_closes_today(
+    crm: LocalSalesforce, closes: str, change: dict[str, object], then: str
+) -> None:
+    deal = crm.create("Opportunity", {**DEAL, "CloseDate": closes})
+    crm.update("Opportunity", deal, change)
+    held = crm.get("Opportunity", deal)
+    assert held is not None
+    today = str(held["SystemModstamp"])[:10]
+    assert held["CloseDate"] == (today if then == "today" else then)
+
+
+def test_a_deal_that_is_made_won_keeps_its_day(crm: LocalSalesforce) -> None:
+    held = crm.get("Opportunity", crm.create("Opportunity", {**DEAL, "StageName": "Closed Won"}))
+    assert held is not None
+    assert held["CloseDate"] == "2027-12-31"
+
+
+def test_an_upsert_does_not_repeat_its_key(crm: LocalSalesforce, api: requests.Session) -> None:
+    crm.add_field("Lead", "Key__c", {"label": "Key", "type": "Text", "length": 20, "externalId": True})
+    body = {"LastName": "L", "Company": "C"}
+    refused = api.patch("~/sobjects/Lead/Key__c/k-1", json={**body, "key__c": "k-1"})
+    assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, "INVALID_FIELD")
+    assert "should not be specified in the sobject data" in refused.json()[0]["message"]
+    assert api.patch("~/sobjects/Lead/Key__c/k-1", json=body).status_code == 201
+    assert api.patch("~/sobjects/Lead/Key__c/k-1", json=body).status_code == 200
+
+
+def test_a_page_of_the_tooling_api(crm: LocalSalesforce, api: requests.Session) -> None:
+    crm.add_field("Lead", "Key__c", {"label": "Key", "type": "Text", "length": 20})
+    page = api.get("~/tooling/query", params={"q": "SELECT Id, DeveloperName FROM CustomField"}).json()
+    assert (page["size"], page["totalSize"], page["done"], page["queryLocator"]) == (1, 1, True, None)
+    assert page["entityTypeName"] == "CustomField"
+    assert page["records"][0]["DeveloperName"] == "Key"
+    assert "size" not in api.get("~/query", params={"q": "SELECT Id FROM User"}).json()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("{", "Unexpected end-of-input at [line:1, column:2]"),
+        ('{"LastName": x}', "Unexpected character ('x' (code 120)) at [line:1, column:14]"),
+        ('{"LastName":\n x}', "Unexpected character ('x' (code 120)) at [line:2, column:2]"),
+        (
+            '{"Company": "C", "AnnualRevenue": "many"}',
+            "or request may be missing a required field at [line:1, column:36]",
+        ),
+    ],
+)
+def test_a_body_that_cannot_be_read(api: requests.Session, body: str, words: str) -> None:
+    refused = api.post("~/sobjects/Lead", data=body, headers={"Content-Type": "application/json"})
+    assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, "JSON_PARSER_ERROR")
+    assert refused.json()[0]["message"].endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("having", "found"),
+    [
+        ("COUNT(Id) > 1", ["Acme"]),
+        ("COUNT() = 1", ["Beta", "Ceta"]),
+        ("COUNT(Id) > 1 OR Company = 'Ceta'", ["Acme", "Ceta"]),
+        ("NOT COUNT(Id) > 1 AND Company LIKE 'B%'", ["Beta"]),
+        ("Company IN ('Beta') AND MAX(AnnualRevenue) >= 5", []),
+    ],
+)
+def test_groups_are_filtered(crm: LocalSalesforce, api: requests.Session, having: str, found: list[str]) -> None:
+    for company in ("Acme", "Acme", "Beta", "Ceta"):
+        crm.create("Lead", {"LastName": "L", "Company": company})
+    query = f"SELECT Company, COUNT(Id) n FROM Lead GROUP BY Company HAVING {having} ORDER BY Company"  # noqa: S608 - of the test
+    assert [row["Company"] for row in api.get("~/query", params={"q": query}).json()["records"]] == found
+
+
+def test_having_goes_with_groups(api: requests.Session) -> None:
+    refused = api.get("~/query", params={"q": "SELECT COUNT(Id) n FROM Lead HAVING COUNT(Id) > 1"})
+    assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, "MALFORMED_QUERY")
