@@ -8,12 +8,13 @@ import re
 import zlib
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from refloop_sandbox.salesforce import bulk_v1, rest, troubles
+from refloop_sandbox.salesforce import bulk_v1, rest, soap, troubles
 from refloop_sandbox.salesforce.call import Answer, Call
 from refloop_sandbox.salesforce.errors import ApiError, located
 from refloop_sandbox.salesforce.oauth import Tokens
@@ -47,6 +48,8 @@ class Api:
             return rest.versions()
         if path == "/services/oauth2/token":
             return self._tokens.token(self._org, call)
+        if soap.ADDRESS.fullmatch(path):
+            return soap.login(self._org, call, partial(self._tokens.sign_in, self._org))
         try:
             return self._metered(_inflated(call), path)
         except ApiError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote
 
-from refloop_sandbox.salesforce import bulk_ingest, bulk_query, bulk_v1, composite, rest, sobjects, tooling
+from refloop_sandbox.salesforce import bulk_ingest, bulk_query, bulk_v1, composite, graph, rest, sobjects, tooling
 from refloop_sandbox.salesforce.call import Answer, Call
 from refloop_sandbox.salesforce.errors import ApiError, not_found
 from refloop_sandbox.salesforce.org import Org
@@ -22,6 +22,10 @@ def _composite(org: Org, call: Call) -> Answer:
 
 def _batch(org: Org, call: Call) -> Answer:
     return composite.batch(org, call, dispatch)
+
+
+def _graph(org: Org, call: Call) -> Answer:
+    return graph.graph(org, call, dispatch)
 
 
 _TABLE: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
@@ -46,6 +50,7 @@ _TABLE: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("PATCH", "/sobjects/{sobject}/{field}/{value}", sobjects.upsert),
     ("POST", "/composite", _composite),
     ("POST", "/composite/batch", _batch),
+    ("POST", "/composite/graph", _graph),
     ("POST", "/composite/sobjects", composite.create_all),
     ("PATCH", "/composite/sobjects", composite.update_all),
     ("DELETE", "/composite/sobjects", composite.delete_all),

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 import requests
+from simple_salesforce.exceptions import SalesforceAuthenticationFailed
+from simple_salesforce.login import SalesforceLogin
 
 from refloop_sandbox.salesforce import LocalSalesforce
+from tests.patience import PATIENCE
 
-TODAY = datetime(2026, 10, 1, 23, 30, tzinfo=UTC)
 DEAL = {"Name": "D", "StageName": "Prospecting", "CloseDate": "2027-12-31"}
 
 
@@ -98,3 +100,61 @@ def test_groups_are_filtered(crm: LocalSalesforce, api: requests.Session, having
 def test_having_goes_with_groups(api: requests.Session) -> None:
     refused = api.get("~/query", params={"q": "SELECT COUNT(Id) n FROM Lead HAVING COUNT(Id) > 1"})
     assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, "MALFORMED_QUERY")
+
+
+def test_graphs_stand_and_fall_by_themselves(crm: LocalSalesforce, api: requests.Session) -> None:
+    def step(name: str, kind: str, body: dict[str, object]) -> dict[str, object]:
+        url = f"/services/data/v67.0/sobjects/{kind}"
+        return {"method": "POST", "url": url, "referenceId": name, "body": body}
+
+    good = [
+        step("account", "Account", {"Name": "Acme"}),
+        step("person", "Contact", {"LastName": "Doe", "AccountId": "@{account.id}"}),
+    ]
+    bad = [step("account", "Account", {"Name": "Beta"}), step("person", "Contact", {})]
+    graphs = [{"graphId": "1", "compositeRequest": good}, {"graphId": "2", "compositeRequest": bad}]
+    answer = api.post("~/composite/graph", json={"graphs": graphs}).json()["graphs"]
+    assert [(one["graphId"], one["isSuccessful"]) for one in answer] == [("1", True), ("2", False)]
+    assert [row["Name"] for row in crm.rows("Account")] == ["Acme"]
+    halted = answer[1]["graphResponse"]["compositeResponse"]
+    assert [part["body"][0]["errorCode"] for part in halted] == ["PROCESSING_HALTED", "REQUIRED_FIELD_MISSING"]
+    refused = api.post("~/composite/graph", json={"graphs": [graphs[0]] * 2})
+    assert refused.json()[0]["errorCode"] == "DUPLICATE_GRAPH_ID"
+
+
+@pytest.mark.parametrize(
+    ("version", "password", "code"),
+    [
+        ("59.0", "local-passwordTOKEN", ""),
+        ("59.0", "wrong", "INVALID_LOGIN"),
+        ("65.0", "local-password", "UNSUPPORTED"),
+    ],
+)
+def test_clients_of_old_sign_in_by_soap(url: str, version: str, password: str, code: str) -> None:
+    who: dict[str, Any] = {
+        "username": "admin@local.example",
+        "password": password,
+        "security_token": "",
+        "domain": "login",
+    }
+    if code:
+        with pytest.raises(SalesforceAuthenticationFailed, match=code):
+            SalesforceLogin(**who, sf_version=version, session=_Redirected(url))
+        return
+    session, host = SalesforceLogin(**who, sf_version=version, session=_Redirected(url))
+    assert host == url.removeprefix("http://")
+    headers = {"Authorization": f"Bearer {session}"}
+    assert requests.get(f"{url}/services/data/v59.0/limits", headers=headers, timeout=PATIENCE).status_code == 200
+
+
+class _Redirected(requests.Session):
+    """Sends to the local org what is for the log-in host."""
+
+    def __init__(self, base: str) -> None:
+        super().__init__()
+        self.trust_env = False
+        self._base = base
+
+    def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
+        kwargs["timeout"] = PATIENCE
+        return super().request(method, str(url).replace("https://login.salesforce.com", self._base), *args, **kwargs)
