@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Self
 
 from refloop_sandbox.crm import LocalCrm
@@ -16,14 +17,18 @@ from refloop_sandbox.salesforce.http import Api
 from refloop_sandbox.salesforce.ids import full_id
 from refloop_sandbox.salesforce.lifecycle import ConvertedIds, Into, convert, merge
 from refloop_sandbox.salesforce.oauth import Tokens
-from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.org import Identity, Org
+from refloop_sandbox.salesforce.org_setup import OrgSetup
 from refloop_sandbox.salesforce.records import Actor, Row
 from refloop_sandbox.salesforce.rights import Permission, Right
 from refloop_sandbox.salesforce.schema import SObject
+from refloop_sandbox.salesforce.standard import Features
 from refloop_sandbox.salesforce.values import shown
 from refloop_sandbox.traffic import Latency, Traffic
 
 _BATCH = 1000
+_NUMBERS = count(1)
+"""Each org of a process has an id of its own."""
 _MOST_LONG = 25
 
 
@@ -31,13 +36,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class LocalSalesforce(LocalCrm):
+class LocalSalesforce(OrgSetup, LocalCrm):
     """An org in memory. Give `app` to `refloop_sandbox.server.Server`.
 
-    `clock` stamps records. `page_size` is the most rows a query page holds, at most 2000. `daily_limit` is the
-    number of API requests in 24 hours. `strict` allows 25 requests of 20 seconds or longer at a time, as production
-    does; `latency` is how long each call takes. Methods here act as the administrator: they see all fields, and raise
-    ApiError where the platform would refuse a person too. Safe to use while the server runs.
+    `clock` stamps records. `number` makes the org's id, another one for each org of a process unless given; `time_zone`
+    is where its people read days; `features` are what not all orgs have, in place of `multi_currency`. `page_size` is
+    the most rows a query page holds, at most 2000. `daily_limit` is the number of API requests in 24 hours. `strict`
+    allows 25 requests of 20 seconds or longer at a time, as production does; `latency` is how long each call takes.
+    Methods here act as the administrator: they see all fields, and raise ApiError where the platform would refuse a
+    person too. Safe to use while the server runs.
     """
 
     def __init__(
@@ -46,6 +53,9 @@ class LocalSalesforce(LocalCrm):
         clock: Callable[[], datetime] = utc_now,
         currency: str = "USD",
         multi_currency: bool = False,
+        features: Features | None = None,
+        time_zone: str = "GMT",
+        number: int | None = None,
         client_id: str = "local-client",
         client_secret: str = "local-secret",  # noqa: S107 - opens nothing but this
         password: str = "local-password",  # noqa: S107 - opens nothing but this
@@ -57,7 +67,11 @@ class LocalSalesforce(LocalCrm):
     ) -> None:
         super().__init__(Traffic(latency, most_long=_MOST_LONG if strict else None))
         self._org = Org(
-            clock, currency=currency, multi_currency=multi_currency, page_size=page_size, daily_limit=daily_limit
+            clock,
+            Identity(next(_NUMBERS) if number is None else number, time_zone, currency),
+            features or Features(multi_currency=multi_currency),
+            page_size=page_size,
+            daily_limit=daily_limit,
         )
         self._tokens = Tokens(client_id, client_secret, password)
         self._admin = Actor(self._org.admin)

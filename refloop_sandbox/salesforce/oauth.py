@@ -84,7 +84,7 @@ class Tokens:
         return self.life is not None and now - session.born >= self.life
 
     def sign_in(self, org: Org, username: str, password: str) -> tuple[str, str] | None:
-        """A session and the id of this user, whose password may be followed by a security token; None for a wrong one."""
+        """A session and the id of a user, whose password may be followed by a security token; None for a wrong one."""
         try:
             user = _active(org, username, "authentication failure")
         except _Refused:

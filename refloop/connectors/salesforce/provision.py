@@ -21,7 +21,7 @@ from refloop.connectors.salesforce.metadata import (
     metadata,
     own_fields,
 )
-from refloop.connectors.salesforce.names import crm_name
+from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.connectors.salesforce.setup import CUSTOMIZE, LICENCE, MANAGE, Setup, only_id, refusal
 from refloop.connectors.salesforce.soql import quoted_id, quoted_name
 from refloop.errors import ConfigError
@@ -87,7 +87,8 @@ class Provisioner:
         else:
             yield self._setup.done(f"permission set {PERMISSION_SET}", "is there already")
         parent = only_id("PermissionSet", known)
-        yield from self._objects(parent, [schema for schema in schemas.values() if not schema.updateable])
+        ours = (schemas[name] for name in OBJECTS.values())
+        yield from self._objects(parent, [schema for schema in ours if not schema.updateable])
         yield from self._visible(parent, usable)
         yield self._assigned(parent)
         yield self._setup.told("people", _UNSEEN, _SHOW)

@@ -87,6 +87,7 @@ def _code_field(text: str) -> str:
 
 
 CodeField = Annotated[str, AfterValidator(_code_field)]
+ApiName = Annotated[str, AfterValidator(api_name)]
 
 
 class ClientCredentials(Section):
@@ -126,17 +127,23 @@ _CODE_FIELDS: Mapping[Kind, tuple[str, ...]] = {
 }
 
 
+def _of_people(fields: Mapping[Kind, tuple[str, ...]]) -> Mapping[Kind, tuple[str, ...]]:
+    if Kind.DEAL in fields:
+        raise ValueError("names fields of deals: only leads and contacts are people")
+    return fields
+
+
 class SalesforceSettings(ConnectionSettings):
     """One Salesforce org.
 
     `currency` is that of its amounts where the org has one currency only. `code_fields` are the fields, per
-    kind, where people leave referral codes. `look_back` is how many minutes before the last pull the next one
-    starts: a transaction that takes longer than this to commit can hide its changes. `quota_share` is how much of
-    the API calls that are left for the day when a run starts it may spend. An object with more rows than
-    `bulk_rows` is pulled in full by a Bulk API job, and more changed records than `bulk_changes` of one object are
-    written by one: that takes fewer calls, and longer. `conditional_writes` says which records are written on the
-    condition that nobody saved them since they were looked at, 25 a call: the first `push.FEW` of a run (`auto`), all
-    or none.
+    kind, where people leave referral codes; `email_fields` those that hold an address of the person beside Email.
+    `look_back` is how many minutes before the last pull the next one starts: a transaction that takes longer than this
+    to commit can hide its changes. `quota_share` is how much of the API calls that are left for the day when a run
+    starts it may spend. An object with more rows than `bulk_rows` is pulled in full by a Bulk API job, and more changed
+    records than `bulk_changes` of one object are written by one: that takes fewer calls, and longer.
+    `conditional_writes` says which records are written on the condition that nobody saved them since they were looked
+    at, 25 a call: the first `push.FEW` of a run (`auto`), all or none.
     """
 
     url: Annotated[str, AfterValidator(_my_domain_url)]
@@ -144,6 +151,9 @@ class SalesforceSettings(ConnectionSettings):
     api_version: Annotated[str, AfterValidator(_api_version)] = "67.0"
     currency: Annotated[str, AfterValidator(_currency)] | None = None
     code_fields: Mapping[Kind, tuple[CodeField, ...]] = Field(default_factory=dict)
+    email_fields: Annotated[Mapping[Kind, tuple[ApiName, ...]], AfterValidator(_of_people)] = Field(
+        default_factory=dict
+    )
     look_back: int = Field(default=15, ge=0, le=7 * 24 * 60)
     quota_share: float = Field(default=0.8, gt=0, le=1)
     bulk_rows: int = Field(default=50_000, ge=0)
@@ -154,8 +164,12 @@ class SalesforceSettings(ConnectionSettings):
         """The fields of `kind` that may hold a code: as configured, else what Salesforce has by itself."""
         return self.code_fields.get(kind, _CODE_FIELDS[kind])
 
+    def fields_with_emails(self, kind: Kind) -> tuple[str, ...]:
+        """The fields of `kind` that hold an address beside Email."""
+        return self.email_fields.get(kind, ())
+
     def reading(self) -> Mapping[str, object]:
-        return self.model_dump(mode="json", include={"currency", "code_fields"})
+        return self.model_dump(mode="json", include={"currency", "code_fields", "email_fields", "time_zone"})
 
     @property
     def host(self) -> str:
