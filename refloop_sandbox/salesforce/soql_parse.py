@@ -20,6 +20,7 @@ items: item ("," item)*
      | FUNCTION "(" path ")" [NAME] -> aggregate
      | FUNCTION "(" ")" -> count
      | FIELDS "(" NAME ")" -> all_fields
+     | "(" query ")" -> children
 alias: NAME?
 path: NAME ("." NAME)*
 where: (WHERE _condition)?
@@ -127,11 +128,12 @@ Condition = Test | Group
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing selected: a path, an aggregate over one, or `FIELDS(...)`."""
+    """One thing selected: a path, an aggregate over one, `FIELDS(...)`, or a sub-query on children."""
 
     path: Path
     function: str = ""
     alias: str | None = None
+    query: Query | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,9 @@ class _Tree(Transformer[Token, Query]):
         if which.upper() not in ("ALL", "STANDARD", "CUSTOM"):
             raise _malformed("FIELDS function must have a parameter of ALL, CUSTOM or STANDARD")
         return Item((), f"FIELDS({which.upper()})")
+
+    def children(self, query: Query) -> Item:
+        return Item((), "CHILDREN", query=query)
 
     def alias(self, *name: Token) -> str | None:
         return str(name[0]) if name else None

@@ -129,6 +129,8 @@ class Compiler:
             expressions += item.function in _AGGREGATES and item.alias is None
 
     def _item(self, sobject: SObject, item: Item, name: str, limit: int | None) -> Iterator[Column]:
+        if item.query is not None:
+            return
         if item.function.startswith("FIELDS"):
             yield from self._all_fields(sobject, item.function, limit)
         elif not item.path:

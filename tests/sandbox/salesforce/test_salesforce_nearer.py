@@ -158,3 +158,35 @@ class _Redirected(requests.Session):
     def request(self, method: str | bytes, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs["timeout"] = PATIENCE
         return super().request(method, str(url).replace("https://login.salesforce.com", self._base), *args, **kwargs)
+
+
+def test_children_come_with_their_parents(crm: LocalSalesforce, api: requests.Session) -> None:
+    acme, beta = (crm.create("Account", {"Name": name}) for name in ("Acme", "Beta"))
+    for name in ("C", "A", "B"):
+        crm.create("Contact", {"LastName": name, "AccountId": acme})
+    gone = crm.create("Contact", {"LastName": "D", "AccountId": beta})
+    crm.delete("Contact", gone)
+    children = "(SELECT LastName, Account.Name FROM contacts WHERE LastName != 'C' ORDER BY LastName LIMIT 1)"
+    query = f"SELECT Name, {children} FROM Account ORDER BY Name"  # noqa: S608 - of the test
+    rows = api.get("~/query", params={"q": query}).json()["records"]
+    assert [(row["Name"], row["Contacts"] and row["Contacts"]["totalSize"]) for row in rows] == [
+        ("Acme", 1),
+        ("Beta", None),
+    ]
+    (child,) = rows[0]["Contacts"]["records"]
+    assert (child["LastName"], child["Account"]["Name"], child["attributes"]["type"]) == ("A", "Acme", "Contact")
+    deleted = api.get("~/queryAll", params={"q": "SELECT Id, (SELECT Id FROM Contacts) FROM Account ORDER BY Name"})
+    assert [row["Contacts"]["totalSize"] for row in deleted.json()["records"]] == [3, 1]
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("SELECT Id, (SELECT Id FROM Leads) FROM Account", "INVALID_TYPE"),
+        ("SELECT Id, (SELECT COUNT(Id) n FROM Contacts) FROM Account", "MALFORMED_QUERY"),
+        ("SELECT Id FROM Lead WHERE Id IN (SELECT Id, (SELECT Id FROM CampaignMembers) FROM Lead)", "MALFORMED_QUERY"),
+    ],
+)
+def test_sub_queries_that_are_none(api: requests.Session, query: str, code: str) -> None:
+    refused = api.get("~/query", params={"q": query})
+    assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, code)
