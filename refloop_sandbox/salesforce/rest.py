@@ -31,7 +31,7 @@ def _version(number: int) -> dict[str, str]:
 
 
 def resources(org: Org, call: Call) -> Answer:
-    names = ("composite", "limits", "query", "queryAll", "sobjects", "tooling", "jobs", "recent")
+    names = ("composite", "limits", "query", "queryAll", "sobjects", "tooling", "jobs", "recent", "search")
     listed = {name: f"{call.root}/{name}" for name in names}
     return Answer(body={**listed, "identity": f"{call.base}/id/{org.id}/{call.user}"})
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote
 
-from refloop_sandbox.salesforce import bulk_ingest, bulk_query, bulk_v1, composite, graph, rest, sobjects, tooling
+from refloop_sandbox.salesforce import bulk_ingest, bulk_query, bulk_v1, composite, graph, rest, sobjects, sosl, tooling
 from refloop_sandbox.salesforce.call import Answer, Call
 from refloop_sandbox.salesforce.errors import ApiError, not_found
 from refloop_sandbox.salesforce.org import Org
@@ -34,6 +34,7 @@ _TABLE: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", "/query/{locator}", rest.query_more),
     ("GET", "/queryAll", rest.query_all),
     ("GET", "/queryAll/{locator}", rest.query_more),
+    ("GET", "/search", sosl.search),
     ("GET", "/limits", rest.limits),
     ("GET", "/limits/recordCount", rest.record_count),
     ("GET", "/recent", rest.recent),

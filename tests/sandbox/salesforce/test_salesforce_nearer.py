@@ -190,3 +190,34 @@ def test_children_come_with_their_parents(crm: LocalSalesforce, api: requests.Se
 def test_sub_queries_that_are_none(api: requests.Session, query: str, code: str) -> None:
     refused = api.get("~/query", params={"q": query})
     assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, code)
+
+
+def test_words_are_found_in_several_objects(crm: LocalSalesforce, api: requests.Session) -> None:
+    lead = crm.create("Lead", {"LastName": "Doe", "Company": "100% Acme", "Email": "jo@acme.example"})
+    crm.create("Lead", {"LastName": "Roe", "Company": "Beta"})
+    contact = crm.create("Contact", {"LastName": "Acmesen"})
+
+    def sought(query: str) -> list[str]:
+        return [row["Id"] for row in api.get("~/search", params={"q": query}).json()["searchRecords"]]
+
+    assert sought("FIND {acme} IN ALL FIELDS RETURNING Lead(Id, Company), Contact(Id)") == [lead, contact]
+    assert sought("FIND {acme} IN EMAIL FIELDS RETURNING Lead(Id), Contact(Id)") == [lead]
+    assert sought("FIND {Acme*} IN NAME FIELDS RETURNING Lead(Id), Contact(Id ORDER BY Name LIMIT 5)") == [contact]
+    assert sought("FIND {100%} RETURNING Lead(Id WHERE LastName = 'Doe')") == [lead]
+    assert set(sought("FIND {acme}")) == {lead, contact}
+    assert sought("FIND {acme} RETURNING Lead(Id), Contact(Id) LIMIT 1") == [lead]
+    assert sought("FIND {a_me} RETURNING Lead(Id)") == []
+
+
+@pytest.mark.parametrize(
+    ("query", "code"),
+    [
+        ("SELECT Id FROM Lead", "MALFORMED_SEARCH"),
+        ("FIND {a}", "MALFORMED_SEARCH"),
+        ("FIND {acme} RETURNING Nope(Id)", "INVALID_TYPE"),
+        ("FIND {acme} RETURNING Lead(Nope)", "INVALID_FIELD"),
+    ],
+)
+def test_searches_that_are_none(api: requests.Session, query: str, code: str) -> None:
+    refused = api.get("~/search", params={"q": query})
+    assert (refused.status_code, refused.json()[0]["errorCode"]) == (400, code)
