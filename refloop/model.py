@@ -198,7 +198,8 @@ class Record:
     what other fields say of where they stand. Of a deal: `pipeline` is the pipeline or record type that it goes
     through, `deal_type` what the CRM calls its type (new business, renewal), `home_amount` the amount in the
     account's own currency `home_currency`, by the account's own rates. Of both: `account` is the CRM's id of the
-    company that the record belongs to, `stage_at` when it entered its stage, where the CRM keeps it. `known` is filled by the ledger.
+    company that the record belongs to, `stage_at` when it entered its stage, where the CRM keeps it. `known` is filled
+    by the ledger.
     """
 
     ref: Ref

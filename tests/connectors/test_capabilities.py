@@ -83,13 +83,7 @@ def test_each_no_has_its_reason() -> None:
         (HubSpot, ["Recalls: in memory", "Currency: in memory"]),
         (
             Salesforce,
-            [
-                "Conditional: in memory",
-                "Metadata: in memory",
-                "Accounts: in memory",
-                "Histories: in memory",
-                "Currency: in memory",
-            ],
+            [f"{name}: in memory" for name in ("Conditional", "Metadata", "Accounts", "Histories", "Currency")],
         ),
     ],
 )

@@ -31,11 +31,13 @@ class NamedRecords:
     roles; more where Salesforce cuts an answer short. Raises as `Client` does.
     """
 
-    def __init__(self, pages: Pages, client: Client, account: Account) -> None:
+    def __init__(self, pages: Pages, client: Client, account: Account, known: Layout | None = None) -> None:
+        """`known` spares a description of the org."""
         self._pages = pages
         self._reader = pages.reader
         self._client = client
         self._account = account
+        self._known = known
 
     def pages(self, refs: Sequence[Ref]) -> Iterator[Page]:
         """A page for each chunk of ids, its records in the order of `refs`; what cannot be an id is gone at once."""
@@ -73,6 +75,8 @@ class NamedRecords:
             return self._asked(chunks, self._layout(afresh=True))
 
     def _layout(self, *, afresh: bool = False) -> Layout:
+        if self._known is not None and not afresh:
+            return self._known
         return layout(self._account.schemas(afresh=afresh), self._reader.settings, self._reader.fields)
 
     def _asked(self, chunks: Sequence[_Chunk], known: Layout) -> Sequence[Mapping[str, Sequence[Row]]]:

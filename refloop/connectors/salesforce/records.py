@@ -98,6 +98,11 @@ class Reader:
                 labels=(label,) if label else (),
             )
 
+    def lost_role(self, role: str) -> Link:
+        """The end of an edge of which nothing is known but its key."""
+        deal, contact = (Ref(self.connection, kind, role) for kind in (Kind.DEAL, Kind.CONTACT))
+        return Link(deal, Relation.ASSOCIATED_WITH, contact, key=role, gone=True)
+
     def _ref(self, kind: Kind, row: Row) -> Ref:
         return Ref(self.connection, kind, _need(row, "Id", record_id))
 
