@@ -61,7 +61,7 @@ class Reader:
             name=_get(row, "Name", text_or_none) if kind is not Kind.DEAL else None,
             account=_get(row, _ACCOUNT[kind], _id_or_none),
             stage_at=self._stage_at(kind, row),
-            pipeline=_of_parent(row, "RecordType", "DeveloperName") if kind is Kind.DEAL else None,
+            pipeline=_of_parent(row, "RecordType", "Name") if kind is Kind.DEAL else None,
             deal_type=_get(row, "Type", text_or_none) if kind is Kind.DEAL else None,
             home_amount=home,
             home_currency=self.rates.home if home is not None else None,
