@@ -20,6 +20,7 @@ from refloop_sandbox.salesforce.oauth import Tokens
 from refloop_sandbox.salesforce.org import Identity, Org
 from refloop_sandbox.salesforce.org_setup import OrgSetup
 from refloop_sandbox.salesforce.records import Actor, Row
+from refloop_sandbox.salesforce.rights import Permission, Right
 from refloop_sandbox.salesforce.schema import SObject
 from refloop_sandbox.salesforce.standard import Features
 from refloop_sandbox.salesforce.values import shown
@@ -221,6 +222,22 @@ class LocalSalesforce(OrgSetup, LocalCrm):
             grant = {"ParentId": parent, "SobjectType": object, "Field": f"{object}.{name}"}
             self.create("FieldPermissions", {**grant, "PermissionsRead": True, "PermissionsEdit": edit})
 
+    def limit_object(self, object: str, *rights: Right, user: str | None = None) -> None:  # noqa: A002 - the CRM's word
+        """Leaves a user these rights on an object, by profile; permission sets may add others."""
+        with self._org.store.lock:
+            self._org.records.rights.limit(user or self.integration_user, self._object(object), rights)
+            self._org.schema.changed()
+
+    def withhold(self, permission: Permission, *, user: str | None = None) -> None:
+        """Takes a system permission from a user: of the integration user unless told otherwise."""
+        self._org.records.rights.withhold(user or self.integration_user, permission)
+
+    def license(self, *, permission_set_license: bool, user: str | None = None) -> None:
+        """Gives a user the licence Salesforce Integration, with the permission set licence that adds rights on objects
+        or without."""
+        unlicensed = self._org.records.rights.unlicensed
+        (unlicensed.discard if permission_set_license else unlicensed.add)(user or self.integration_user)
+
     def _permission_set(self) -> str:
         sets = self._org.schema.named("PermissionSet")
         found = next(self._org.store.where(sets, {"Name": "Local_Fields"}), None)
@@ -265,9 +282,13 @@ class LocalSalesforce(OrgSetup, LocalCrm):
             self._tokens.most_calls = calls
             self._tokens.life = None if seconds is None else timedelta(seconds=seconds)
 
-    def register_key(self, client_id: str, public_key: str | bytes) -> None:
-        """Lets a client sign in with JWTs (RS256) that this public key (PEM) verifies."""
+    def register_key(self, client_id: str, public_key: str | bytes, *, connected_app: bool = False) -> None:
+        """Lets a client sign in with JWTs (RS256) that this public key (PEM) verifies. It is an External Client App,
+        which only the org's own address knows as audience, or a `connected_app` of old: the log-in hosts know it too.
+        """
         self._tokens.keys[client_id] = public_key
+        if connected_app:
+            self._tokens.connected_apps.add(client_id)
 
     # --- meters and faults
 

@@ -96,7 +96,7 @@ class Org:
 
     def view(self, call: Call, *, deleted: bool = False, tooling: bool = False) -> View:
         """Through whose eyes this call reads."""
-        return View(self.schema, call.user, self.now(), tooling, deleted)
+        return View(self.schema, call.user, self.now(), tooling, deleted, self.records.rights)
 
     def schema_changed(self) -> datetime:
         """When a field or a grant last changed."""

@@ -11,6 +11,7 @@ from refloop_sandbox.salesforce.errors import ApiError, RecordError, no_such_rec
 from refloop_sandbox.salesforce.guards import Guards
 from refloop_sandbox.salesforce.history import History
 from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.rights import Rights
 from refloop_sandbox.salesforce.schema import Field, Schema, SObject
 from refloop_sandbox.salesforce.store import Store
 from refloop_sandbox.salesforce.tables import Tables
@@ -46,6 +47,7 @@ class Records(Tables):
         super().__init__(store, schema, clock)
         self.assign_to: str | None = None
         self.guards = Guards(clock)
+        self.rights = Rights()
         self.history = History(store, schema)
 
     def create(self, sobject: SObject, fields: Mapping[str, object], actor: Actor) -> str:
@@ -60,6 +62,8 @@ class Records(Tables):
         row.update(self._stamps(actor, creating=True))
         with self.store.transaction():
             self._guard(sobject, ({**row, "Id": None},), actor)
+            if sobject.name == "PermissionSetAssignment":
+                self.rights.check_licence(self.store, str(row["AssigneeId"]), str(row["PermissionSetId"]))
             self._finish(sobject, row, {}, actor)
             self.store.insert(sobject, [row], list(row))
             self.history.note_created(sobject, row)
@@ -94,6 +98,7 @@ class Records(Tables):
     def _follow(self, sobject: SObject, row: Row, before: Row, actor: Actor) -> None:
         """What a write changes beside the record itself."""
         object_rules.after_write(self, sobject, row)
+        self._rights_changed(sobject)
         if sobject.name == "Opportunity" and not before and row.get("ContactId"):
             # object reference, Opportunity.ContactId: "derived from the opportunity contact role that was created at
             # the same time as the opportunity"
@@ -122,6 +127,12 @@ class Records(Tables):
                 self.delete(part, child, actor, hard=hard)
             self.mark_deleted(sobject, row, actor, hard=hard)
             object_rules.after_write(self, sobject, row)
+            self._rights_changed(sobject)
+
+    def _rights_changed(self, sobject: SObject) -> None:
+        if sobject.name in ("ObjectPermissions", "PermissionSetAssignment"):
+            self.rights.refresh(self.store)
+            self.schema.changed()
 
     def mark_deleted(
         self, sobject: SObject, row: Row, actor: Actor, *, hard: bool = False, master: str | None = None
@@ -161,6 +172,7 @@ class Records(Tables):
 
     def _guard(self, sobject: SObject, rows: tuple[Row, ...], actor: Actor) -> None:
         if actor.api:
+            self.rights.check_edit(sobject, actor.user)
             for row in rows:
                 self.guards.check_record(str(row.get("Id")))
             self.guards.check_locks(sobject, rows)

@@ -80,10 +80,17 @@ def test_each_no_has_its_reason() -> None:
     ("other", "found"),
     [
         (RecallingConnector, ["Recalls: in memory"]),
-        (HubSpot, ["Recalls: in memory", "Currency: in memory"]),
+        (HubSpot, ["Recalls: in memory", "Foresees: in memory", "Currency: in memory"]),
         (
             Salesforce,
-            [f"{name}: in memory" for name in ("Conditional", "Metadata", "Accounts", "Histories", "Currency")],
+            [
+                "Conditional: in memory",
+                "Foresees: in memory",
+                "Metadata: in memory",
+                "Accounts: in memory",
+                "Histories: in memory",
+                "Currency: in memory",
+            ],
         ),
     ],
 )

@@ -74,6 +74,9 @@ class Salesforce:
         self._reader = replace(self._reader, fields=fields)
         return self._puller.pages(fields, span)
 
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        self._pusher.foresee(changes)
+
     def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
         """A call for 1,250 records. Our own code field is that of the last pull."""
         return Histories(self._client, self._reader).of(refs)

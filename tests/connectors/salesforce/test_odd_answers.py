@@ -560,6 +560,7 @@ def test_a_key_that_is_none_is_not_repeated(org: Org, monkeypatch: pytest.Monkey
     [
         (400, {"error": "invalid_client", "error_description": "invalid client credentials"}, AuthError, "secret"),
         (400, {"error": "invalid_grant"}, AuthError, "run user"),
+        (400, {"error": "app_not_found"}, AuthError, "audience"),
         (404, None, ConfigError, "My Domain"),
         (200, granted(instance_url="https://evil.my.salesforce.com"), ConfigError, "another host"),
         (200, granted(instance_url=None), ConfigError, "another host"),
