@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from refloop.connectors.salesforce.account import Account
-from refloop.connectors.salesforce.answers import Row, RowPage, first_error, row_page
+from refloop.connectors.salesforce.answers import Row, RowPage, first_error
 from refloop.connectors.salesforce.bulk_query import QueryJobs
-from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part, PartAnswer
+from refloop.connectors.salesforce.client import Client, Part, PartAnswer
 from refloop.connectors.salesforce.cursor import ALL_OBJECTS, FROM_THE_START, Job, Position, parse_cursor
 from refloop.connectors.salesforce.deletions import NOTHING, Deleted, deleted, deletion_parts
 from refloop.connectors.salesforce.errors import SchemaChanged
@@ -21,6 +21,7 @@ from refloop.connectors.salesforce.names import ROLE
 from refloop.connectors.salesforce.organization import Organization
 from refloop.connectors.salesforce.page import KINDS, Pages
 from refloop.connectors.salesforce.records import Reader
+from refloop.connectors.salesforce.seen import checked_page
 from refloop.connectors.salesforce.soql import Window, count_query, page_query
 from refloop.connectors.salesforce.values import moment
 from refloop.errors import LedgerError
@@ -265,7 +266,7 @@ class Puller:
         bodies, beside = self._client.each_beside(parts, [*coverage, *log])
         covered, said = _split(beside, len(coverage))
         pages = {
-            part.name: _checked(part.name, body, progress.after[part.name])
+            part.name: checked_page(self._client, part, body, progress.after[part.name])
             for part, body in zip(parts, bodies, strict=True)
         }
         return _Step(pages, min([self._client.clock_at_start(), *_covered(covered)]), deleted(said))
@@ -300,10 +301,3 @@ def _covered(answers: Sequence[PartAnswer]) -> Iterator[datetime]:
             yield moment(answer.body["latestDateCovered"])
         except (KeyError, TypeError, ValueError):
             continue  # it is a help, not a need: the look-back stands
-
-
-def _checked(name: str, body: object, after: str) -> RowPage:
-    try:
-        return row_page(name, body, after)
-    except ValueError as error:
-        raise ForeignAnswer(f"a query of {name}", str(error)) from None
