@@ -127,6 +127,8 @@ class Reader:
 
     def _emails(self, kind: Kind, row: Row) -> tuple[str, ...]:
         names = {name.casefold() for name in self.settings.fields_with_emails(kind)}
+        if not names:
+            return ()
         return tuple(text for name in row if name.casefold() in names and (text := _get(row, name, text_or_none)))
 
     def _stage_at(self, kind: Kind, row: Row) -> datetime | None:
