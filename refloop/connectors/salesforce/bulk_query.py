@@ -48,7 +48,8 @@ class QueryJobs:
         """The rows from where `job` stands, in pages of a query's size, each with where it stands behind them.
 
         Waits for the job's end first. The last page comes with None. Raises JobLost for a job that failed or is
-        gone, and for one whose rows are not as many as it says; TryLater for one that does not get on.
+        gone, and for one whose rows are not as many as it says, or whose next page nobody names; TryLater for one that
+        does not get on. No page of it was yielded then but those that were whole.
         """
         info = ended(self._client, f"jobs/query/{job.id}")
         if info["state"] != COMPLETE:
@@ -69,8 +70,8 @@ class QueryJobs:
         params = {"maxRecords": str(RESULT_PAGE), **({"locator": job.locator} if job.locator else {})}
         path = f"jobs/query/{job.id}/results"
         with result_set(self._client, path, params) as (headers, table):
-            end = job.start + _counted(path, headers, table)
-            following = _following(path, headers, job)
+            end = job.start + _counted(headers, table)
+            following = _following(headers, job)
             behind = replace(job, locator=following, start=end, taken=end) if following else None
             if behind is None and info.get("numberRecordsProcessed", end) != end:
                 raise JobLost(anew=False)
@@ -82,19 +83,20 @@ class QueryJobs:
             yield [_typed(row) for row in rows], behind
 
 
-def _counted(path: str, headers: Mapping[str, str], table: Table) -> int:
-    """The number of rows of a page: as many as the answer's header says."""
+def _counted(headers: Mapping[str, str], table: Table) -> int:
+    """The number of rows of a page: as many as the answer's header says, where it says so; the job itself says how many
+    there are in all."""
     count = table.count()
-    if headers.get("Sforce-NumberOfRecords") != str(count):
-        raise ForeignAnswer(f"GET {path}", "it has not as many rows as it says")
+    if headers.get("Sforce-NumberOfRecords", "") not in ("", str(count)):
+        raise JobLost(anew=False)
     return count
 
 
-def _following(path: str, headers: Mapping[str, str], job: Job) -> str:
+def _following(headers: Mapping[str, str], job: Job) -> str:
     """The locator of the next page; "" when there is none."""
     locator = headers.get("Sforce-Locator", "")
     if not locator or locator == job.locator:
-        raise ForeignAnswer(f"GET {path}", "it does not say where the next page is")
+        raise JobLost(anew=False)
     return "" if locator == _LAST else locator
 
 

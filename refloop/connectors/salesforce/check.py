@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from refloop.connectors.http.errors import Rejected
 from refloop.connectors.salesforce.account import describe, read_schema
 from refloop.connectors.salesforce.client import Client
-from refloop.connectors.salesforce.fields import ObjectSchema
+from refloop.connectors.salesforce.fields import ROLE_NAME, ObjectSchema
 from refloop.connectors.salesforce.look import unfit
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import places_needed
+from refloop.connectors.salesforce.words import Word, words_in_use
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Finding, Kind, Level
 
@@ -30,7 +31,8 @@ class Checker:
         self._client = client
 
     def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
-        """One finding for each thing that is wrong, with its remedy; none when all is well."""
+        """One finding for each thing that is wrong, with its remedy; and the words in use that say what deals, roles
+        and leads are."""
         version = self._version()
         if version is not None:
             yield version
@@ -39,10 +41,19 @@ class Checker:
         for name, schema in schemas.items():
             if schema is None:
                 yield self._error(name, "the run user does not see this object", f"Let the user read and edit {name}.")
+            elif name == ROLE and not schema.find(ROLE_NAME):
+                what = "the run user does not see what a contact is to an opportunity: all contacts count alike"
+                yield Finding(Level.WARNING, self._place(f"{ROLE}.{ROLE_NAME}"), what, "Let the user see the field.")
         for kind, name in OBJECTS.items():
             if schema := schemas[name]:
                 yield from self._fields(kind, schema, fields)
+        yield from (self._word(word) for word in words_in_use(self._client))
         yield from self._usage()
+
+    def _word(self, word: Word) -> Finding:
+        """What is in use there, for a person to see whether it is read rightly."""
+        name = word.text or "(none)"
+        return Finding(Level.INFO, self._place(f"{word.about} {name}"), f"on {word.count}")
 
     def _version(self) -> Finding | None:
         listed = self._client.versions()
@@ -72,6 +83,7 @@ class Checker:
                 yield finding
 
     def _code_fields(self, kind: Kind, schema: ObjectSchema) -> Iterator[Finding]:
+        yield from self._email_fields(kind, schema)
         for name in self._settings.fields_with_codes(kind):
             described = schema.find(name)
             if described is None:
@@ -80,6 +92,12 @@ class Checker:
             elif not described.holds_text():
                 what = f"a field in `code_fields` is of type {described.type}, which holds no code"
                 yield self._error(f"{schema.name}.{name}", what, "Take it out of `code_fields`.")
+
+    def _email_fields(self, kind: Kind, schema: ObjectSchema) -> Iterator[Finding]:
+        for name in self._settings.fields_with_emails(kind):
+            if schema.find(name) is None:
+                what = "a field in `email_fields` does not exist, or the run user does not see it"
+                yield self._error(f"{schema.name}.{name}", what, "Correct the name, or let the user see the field.")
 
     def _own_field(self, schema: ObjectSchema, field: FieldSpec) -> Finding | None:
         place, described = f"{schema.name}.{crm_name(field)}", schema.find(crm_name(field))

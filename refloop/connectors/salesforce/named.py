@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from refloop.connectors.salesforce.account import Account
-from refloop.connectors.salesforce.answers import Row, RowPage, row_page
+from refloop.connectors.salesforce.answers import Row
 from refloop.connectors.salesforce.client import MOST_PARTS, Client, ForeignAnswer, Part
 from refloop.connectors.salesforce.errors import SchemaChanged
 from refloop.connectors.salesforce.fields import Layout, layout
 from refloop.connectors.salesforce.look import by_kind, usable_id
 from refloop.connectors.salesforce.names import OBJECTS, ROLE
 from refloop.connectors.salesforce.page import KINDS, Pages
+from refloop.connectors.salesforce.seen import checked_page
 from refloop.connectors.salesforce.soql import ids_query
 from refloop.model import Kind, Page, Ref, Relation
 
@@ -31,11 +32,13 @@ class NamedRecords:
     roles; more where Salesforce cuts an answer short. Raises as `Client` does.
     """
 
-    def __init__(self, pages: Pages, client: Client, account: Account) -> None:
+    def __init__(self, pages: Pages, client: Client, account: Account, known: Layout | None = None) -> None:
+        """`known` spares a description of the org."""
         self._pages = pages
         self._reader = pages.reader
         self._client = client
         self._account = account
+        self._known = known
 
     def pages(self, refs: Sequence[Ref]) -> Iterator[Page]:
         """A page for each chunk of ids, its records in the order of `refs`; what cannot be an id is gone at once."""
@@ -73,6 +76,8 @@ class NamedRecords:
             return self._asked(chunks, self._layout(afresh=True))
 
     def _layout(self, *, afresh: bool = False) -> Layout:
+        if self._known is not None and not afresh:
+            return self._known
         return layout(self._account.schemas(afresh=afresh), self._reader.settings, self._reader.fields)
 
     def _asked(self, chunks: Sequence[_Chunk], known: Layout) -> Sequence[Mapping[str, Sequence[Row]]]:
@@ -80,8 +85,10 @@ class NamedRecords:
         after = {(place, name): "" for place, rows in enumerate(found) for name in rows}
         while after:
             parts = [_part(place, name, chunks[place][1], known, last) for (place, name), last in after.items()]
-            bodies = dict(zip(after, self._client.each(parts), strict=True))
-            pages = {key: _checked(key[1], body, after[key]) for key, body in bodies.items()}
+            pages = {
+                key: checked_page(self._client, part, body, last)
+                for (key, last), part, body in zip(after.items(), parts, self._client.each(parts), strict=True)
+            }
             for (place, name), page in pages.items():
                 found[place][name] += page.rows
             after = {key: page.last for key, page in pages.items() if page.last is not None}
@@ -110,10 +117,3 @@ def _asked_for(chunk: _Chunk) -> Sequence[str]:
 def _part(place: int, name: str, ids: Sequence[str], known: Layout, after: str) -> Part:
     by = "OpportunityId" if name == ROLE else "Id"
     return Part(f"{name}{place}", "GET", "queryAll", {"q": ids_query(name, known[name], (by, ids), after)})
-
-
-def _checked(name: str, body: object, after: str) -> RowPage:
-    try:
-        return row_page(name, body, after)
-    except ValueError as error:
-        raise ForeignAnswer(f"a query of {name}", str(error)) from None

@@ -8,17 +8,20 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from refloop.connectors.salesforce.account import Account
-from refloop.connectors.salesforce.answers import Row, RowPage, first_error, row_page
+from refloop.connectors.salesforce.answers import Row, RowPage, first_error
 from refloop.connectors.salesforce.bulk_query import QueryJobs
-from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part, PartAnswer
+from refloop.connectors.salesforce.client import Client, Part, PartAnswer
 from refloop.connectors.salesforce.cursor import ALL_OBJECTS, FROM_THE_START, Job, Position, parse_cursor
+from refloop.connectors.salesforce.deletions import NOTHING, Deleted, deleted, deletion_parts
 from refloop.connectors.salesforce.errors import SchemaChanged
 from refloop.connectors.salesforce.fields import Layout, is_missing_some, layout
 from refloop.connectors.salesforce.jobs import JobLost
 from refloop.connectors.salesforce.named import NamedRecords
+from refloop.connectors.salesforce.names import ROLE
 from refloop.connectors.salesforce.organization import Organization
 from refloop.connectors.salesforce.page import KINDS, Pages
 from refloop.connectors.salesforce.records import Reader
+from refloop.connectors.salesforce.seen import checked_page
 from refloop.connectors.salesforce.soql import Window, count_query, page_query
 from refloop.connectors.salesforce.values import moment
 from refloop.errors import LedgerError
@@ -29,6 +32,7 @@ from refloop.model import (
     FieldSpec,
     Named,
     Page,
+    Ref,
     Since,
     Span,
     format_time,
@@ -43,7 +47,8 @@ class _Progress:
     """A pull under way: what is asked for, in which window, and how far each unfinished object is, be it by queries
     (`after`) or by a Bulk job (`jobs`).
 
-    `watermark` is None until the first answer has told the server's clock.
+    `watermark` is None until the first answer has told the server's clock; `gone` until it was asked what was deleted
+    in the window. It holds what did not come as a row so far.
     """
 
     window: Window
@@ -52,14 +57,24 @@ class _Progress:
     after: Mapping[str, str]
     watermark: datetime | None = None
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    gone: Deleted | None = None
+
+    def came(self, rows: Mapping[str, Sequence[Row]]) -> _Progress:
+        """Behind some more rows."""
+        if not any((self.gone or NOTHING).values()):
+            return self
+        seen = {name: {row.get("Id") for row in some} for name, some in rows.items()}
+        return replace(self, gone={name: ids - seen.get(name, set()) for name, ids in (self.gone or NOTHING).items()})
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What one call brought: a page of each unfinished object, and up to when everything committed was to be seen."""
+    """What one call brought: a page of each unfinished object, up to when everything committed was to be seen, and what
+    was deleted."""
 
     pages: Mapping[str, RowPage]
     safe: datetime
+    gone: Deleted
 
 
 _Taken = tuple[_Progress, Mapping[str, Sequence[Row]]]
@@ -109,16 +124,18 @@ class Puller:
         """Begins a pull of unknown size: one call tells the schema, how many rows there are and the watermark, and
         only then the jobs are started."""
         counts = [Part(f"{name}Count", "GET", "queryAll", {"q": count_query(name, window)}) for name in ALL_OBJECTS]
-        schemas, answers = self._account.survey([*counts, *self._coverage(window)])
+        coverage, log = self._coverage(window), self._deletions(window)
+        schemas, answers = self._account.survey([*counts, *coverage, *log])
         sizes = dict(zip(ALL_OBJECTS, map(_size, answers), strict=False))
-        watermark = min([self._client.clock_at_start(), *_covered(answers[len(counts) :])])
+        covered, said = _split(answers[len(counts) :], len(coverage))
+        watermark = min([self._client.clock_at_start(), *_covered(covered)])
         known = layout(schemas, self._settings, fields)
         large = sorted(
             (name for name, size in sizes.items() if size > self._settings.bulk_rows), key=lambda name: sizes[name]
         )
         jobs = self._jobs.start(known, large, window)
         after = {name: "" for name in ALL_OBJECTS if name not in jobs}
-        return _Progress(window, known, self._account.described_at, after, watermark, jobs)
+        return _Progress(window, known, self._account.described_at, after, watermark, jobs, deleted(said))
 
     def _position(self, span: Since) -> Position:
         try:
@@ -168,7 +185,23 @@ class Puller:
         while progress.after or progress.jobs:
             steps = self._queried(fields, progress) if progress.after else self._fetched(progress)
             for progress, pages in steps:
-                yield replace(made.page(pages), cursor=self._cursor(progress))
+                page = made.page(pages)
+                progress = progress.came(pages)
+                if not (progress.after or progress.jobs) and any((progress.gone or NOTHING).values()):
+                    yield page
+                    yield from self._vanished(made, progress)
+                    page = Page()
+                yield replace(page, cursor=self._cursor(progress))
+
+    def _vanished(self, made: Pages, progress: _Progress) -> Iterator[Page]:
+        """What was deleted and is in no query: looked at once more by name, for it may have been restored. Of a contact
+        role its id is all that there is; it is also all that the edge needs to end."""
+        gone = progress.gone or NOTHING
+        refs = [Ref(self._connection, KINDS[name], text) for name in KINDS for text in sorted(gone.get(name, ()))]
+        if refs:
+            yield from NamedRecords(made, self._client, self._account, progress.layout).pages(refs)
+        if roles := gone.get(ROLE):
+            yield Page(links=tuple(made.reader.lost_role(role) for role in sorted(roles)))
 
     def _cursor(self, progress: _Progress) -> Cursor:
         if progress.watermark is None:
@@ -188,7 +221,12 @@ class Puller:
         while progress.after:
             progress, step = self._ask(fields, progress)
             after = {name: page.last for name, page in step.pages.items() if page.last is not None}
-            progress = replace(progress, watermark=progress.watermark or step.safe, after=after)
+            progress = replace(
+                progress,
+                watermark=progress.watermark or step.safe,
+                after=after,
+                gone=step.gone if progress.gone is None else progress.gone,
+            )
             yield progress, {name: page.rows for name, page in step.pages.items()}
 
     def _fetched(self, progress: _Progress) -> Iterator[_Taken]:
@@ -224,12 +262,17 @@ class Puller:
             for name, last in progress.after.items()
         ]
         coverage = self._coverage(progress.window) if progress.watermark is None else ()
-        bodies, covered = self._client.each_beside(parts, coverage)
+        log = self._deletions(progress.window) if progress.gone is None else ()
+        bodies, beside = self._client.each_beside(parts, [*coverage, *log])
+        covered, said = _split(beside, len(coverage))
         pages = {
-            part.name: _checked(part.name, body, progress.after[part.name])
+            part.name: checked_page(self._client, part, body, progress.after[part.name])
             for part, body in zip(parts, bodies, strict=True)
         }
-        return _Step(pages, min([self._client.clock_at_start(), *_covered(covered)]))
+        return _Step(pages, min([self._client.clock_at_start(), *_covered(covered)]), deleted(said))
+
+    def _deletions(self, window: Window) -> Sequence[Part]:
+        return deletion_parts(window, self._client.clock()) if window.start else ()
 
     def _coverage(self, window: Window) -> Sequence[Part]:
         """Asks, once a pull, up to when all commits can be seen. While a long transaction runs, that is its start
@@ -248,16 +291,13 @@ def _size(answer: PartAnswer) -> float:
     return math.inf if first_error(answer.body)[0] == "QUERY_TIMEOUT" else 0.0
 
 
+def _split(answers: Sequence[PartAnswer], count: int) -> tuple[Sequence[PartAnswer], Sequence[PartAnswer]]:
+    return answers[:count], answers[count:]
+
+
 def _covered(answers: Sequence[PartAnswer]) -> Iterator[datetime]:
     for answer in answers:
         try:
             yield moment(answer.body["latestDateCovered"])
         except (KeyError, TypeError, ValueError):
             continue  # it is a help, not a need: the look-back stands
-
-
-def _checked(name: str, body: object, after: str) -> RowPage:
-    try:
-        return row_page(name, body, after)
-    except ValueError as error:
-        raise ForeignAnswer(f"a query of {name}", str(error)) from None

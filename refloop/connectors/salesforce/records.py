@@ -75,7 +75,7 @@ class Reader:
             name=_get(row, "Name", text_or_none) if kind is not Kind.DEAL else None,
             account=_get(row, _ACCOUNT[kind], _id_or_none),
             stage_at=self._stage_at(kind, row),
-            pipeline=_of_parent(row, "RecordType", "DeveloperName") if kind is Kind.DEAL else None,
+            pipeline=_of_parent(row, "RecordType", "Name") if kind is Kind.DEAL else None,
             deal_type=_get(row, "Type", text_or_none) if kind is Kind.DEAL else None,
             home_amount=home,
             home_currency=self.rates.home if home is not None else None,
@@ -112,6 +112,11 @@ class Reader:
                 labels=(label,) if label else (),
             )
 
+    def lost_role(self, role: str) -> Link:
+        """The end of an edge of which nothing is known but its key."""
+        deal, contact = (Ref(self.connection, kind, role) for kind in (Kind.DEAL, Kind.CONTACT))
+        return Link(deal, Relation.ASSOCIATED_WITH, contact, key=role, gone=True)
+
     def _ref(self, kind: Kind, row: Row) -> Ref:
         return Ref(self.connection, kind, _need(row, "Id", record_id))
 
@@ -122,6 +127,8 @@ class Reader:
 
     def _emails(self, kind: Kind, row: Row) -> tuple[str, ...]:
         names = {name.casefold() for name in self.settings.fields_with_emails(kind)}
+        if not names:
+            return ()
         return tuple(text for name in row if name.casefold() in names and (text := _get(row, name, text_or_none)))
 
     def _stage_at(self, kind: Kind, row: Row) -> datetime | None:

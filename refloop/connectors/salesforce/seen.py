@@ -26,6 +26,16 @@ def seen(client: Client, parts: Sequence[Part]) -> Sequence[Any]:
     return bodies
 
 
+def checked_page(client: Client, part: Part, body: Any, after: str) -> RowPage:
+    """A page of rows, by the answer to a query of `part.name`; one that is not whole is asked for once more, alone,
+    before it ends the pull: it may have been cut on its way."""
+    name = part.name.rstrip("0123456789")
+    try:
+        return row_page(name, body, after)
+    except ValueError:
+        return rows_of(name, client.call(part), after)
+
+
 def rows_of(name: str, body: Any, after: str = "") -> RowPage:
     """A page of an object's rows, all behind the id `after`; an empty one where there was nothing to be seen."""
     if body is None:

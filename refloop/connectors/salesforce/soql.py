@@ -21,7 +21,7 @@ _RELATED: Mapping[str, _Columns] = {
     "Lead": _OWNER,  # of a user or a queue: the name is what both have
     "Contact": {"AccountId": ("AccountId", "Account.Name"), **_OWNER},
     "Opportunity": {
-        "RecordTypeId": ("RecordTypeId", "RecordType.DeveloperName"),
+        "RecordTypeId": ("RecordTypeId", "RecordType.Name"),
         "PersonContactId": ("Account.PersonContactId",),
         **_OWNER,
     },

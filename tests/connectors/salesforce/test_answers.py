@@ -21,12 +21,13 @@ def answer(ids: list[str], **changes: Any) -> dict[str, Any]:
 
 
 MORE: dict[str, Any] = {"done": False, "totalSize": 9, "nextRecordsUrl": "/services/data/v67.0/query/01gxx-3"}
+NOWHERE = answer(IDS[1:], **{**MORE, "nextRecordsUrl": None})
 
 
 @pytest.mark.parametrize(
     ("body", "count", "last"),
-    [(answer([]), 0, None), (answer(IDS[1:]), 4, None), (answer(IDS[1:], **MORE), 4, IDS[-1])],
-    ids=["empty", "whole", "cut by Salesforce"],
+    [(answer([]), 0, None), (answer(IDS[1:]), 4, None), (answer(IDS[1:], **MORE), 4, IDS[-1]), (NOWHERE, 4, IDS[-1])],
+    ids=["empty", "whole", "cut by Salesforce", "cut, and no word of the rest"],
 )
 def test_a_page_that_is_whole(body: object, count: int, last: str | None) -> None:
     page = row_page("Lead", body, IDS[0])
@@ -53,7 +54,6 @@ BROKEN: dict[str, object] = {
     "no done": answer([], done=None),
     "fewer than it says": answer(IDS[1:2], totalSize=5),
     "more than it says": answer(IDS[1:], totalSize=1),
-    "not done and nowhere to go": answer(IDS[1:], **{**MORE, "nextRecordsUrl": None}),
     "goes on at another host": answer(IDS[1:], **{**MORE, "nextRecordsUrl": "https://evil.example/services/data/"}),
     "goes on at another host, hidden": answer(IDS[1:], **{**MORE, "nextRecordsUrl": "/services/data/@evil.example"}),
     "not done and empty": answer([], **MORE),

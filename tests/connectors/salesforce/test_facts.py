@@ -96,7 +96,7 @@ def test_record_type_type_and_stage_of_a_deal(opened: Opened) -> None:
         local.update("Opportunity", made, {"StageName": "Qualification"})
         records, _ = pulled(connect)
     found = records[made]
-    assert (found.pipeline, found.deal_type, found.stage_at) == ("Renewal", "Existing Business", NOW)
+    assert (found.pipeline, found.deal_type, found.stage_at) == ("Renewals of old", "Existing Business", NOW)
     assert (records[plain].pipeline, records[plain].deal_type, records[plain].stage_at) == (None, None, None)
 
 
