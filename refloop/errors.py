@@ -11,6 +11,7 @@
     |-- CrmUnavailable                  69   the CRM is down or answers nonsense: run again, then look
     |-- DataError                       65   correct the input file
     |   |-- LedgerError                 65   restore the ledger
+    |   |-- OtherAccount                65   correct the connection's key or url
     |   `-- SourceShrunk                65   look whether refloop may still see all records
     `-- StalePlan                        5   plan again
 
@@ -155,6 +156,10 @@ class LedgerError(DataError):
 
 class SourceShrunk(DataError):  # noqa: N818 - named by the situation, as its siblings
     """A CRM shows far fewer records than before: more likely a permission was lost than that they are gone."""
+
+
+class OtherAccount(DataError):  # noqa: N818 - named by the situation, as its siblings
+    """A connection leads to another account of the CRM than the one whose records the ledger holds."""
 
 
 class StalePlan(RefloopError):  # noqa: N818 - named by the situation, as its siblings

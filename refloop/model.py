@@ -151,6 +151,39 @@ class Owner:
 
 
 @dataclass(frozen=True, slots=True)
+class Account:
+    """What a CRM account says about itself: its own id there (an org's, a portal's), the IANA name of the zone in which
+    its people read days, and its currency. None where it does not say."""
+
+    id: str | None = None
+    zone: str | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage that a person's record is in by one more of its fields: the CRM's word, and since when, where it is
+    kept."""
+
+    word: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the ledger alone knows of a record, from the versions that it saw before.
+
+    `texts_after`: when the record was last saved with other texts than now; its texts came after that. `found_after`:
+    the same of our own fields. None: it was never seen otherwise. `stage_seen`: the save with which its stage was first
+    seen.
+    """
+
+    texts_after: datetime | None = None
+    found_after: datetime | None = None
+    stage_seen: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """A lead, contact or deal as its CRM last showed it.
 
@@ -160,6 +193,13 @@ class Record:
     (a deal's stage, a lead's status, a contact's lifecycle stage); `outcome` is set for deals only, and is
     None there when the CRM's stage metadata does not know the stage. `closed_at` is when a won or lost deal
     ended, by the CRM. `owner` is None where nobody looks after the record, or the CRM does not say who.
+
+    Of a person: `emails` are the further addresses beside `email`, `name` is what people call them,
+    `further_stages` what other fields say of where they stand. Of a deal: `pipeline` is the pipeline or record type
+    that it goes through, `deal_type` what the CRM calls its type (new business, renewal), `home_amount` the amount
+    in the account's own currency `home_currency`, by the account's own rates. Of both: `account` is the CRM's id of
+    the company that the record belongs to, `stage_at` when it entered its stage, where the CRM keeps it. `known` is
+    filled by the ledger.
     """
 
     ref: Ref
@@ -176,18 +216,51 @@ class Record:
     closed_at: datetime | None = None
     deleted: bool = False
     owner: Owner | None = None
+    emails: tuple[str, ...] = ()
+    name: str | None = None
+    account: str | None = None
+    stage_at: datetime | None = None
+    further_stages: tuple[Stage, ...] = ()
+    pipeline: str | None = None
+    deal_type: str | None = None
+    home_amount: Decimal | None = None
+    home_currency: str | None = None
+    known: Known = field(default=Known(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
     """One edge. `key` is the CRM's id of the edge where it has one (two roles of one contact are two edges);
-    `gone` says that the edge was removed."""
+    `gone` says that the edge was removed. `labels` are the CRM's words for what the target is to the source (a
+    contact's role on a deal, the labels of an association), sorted; empty where it has none."""
 
     source: Ref
     relation: Relation
     target: Ref
     key: str = ""
     gone: bool = False
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What a field held from `at` on, by the CRM's history; None: it was empty. `is_told`: some histories say that a
+    field changed, and not to what."""
+
+    at: datetime
+    text: str | None
+    is_told: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FieldHistory:
+    """What the CRM keeps of the past of a field that may carry a code, oldest first. `is_whole`: the first version is
+    the one with which the record was created."""
+
+    ref: Ref
+    field: str
+    versions: tuple[Version, ...]
+    is_whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,6 +471,35 @@ class Match:
     confidence: int
 
 
+class Presence(StrEnum):
+    """Whether a code still stands on a record that it came to."""
+
+    CARRIED = "carried"
+    OVERWRITTEN = "overwritten"  # another code was written in its place
+    GONE = "gone"  # it was taken off, or a person said that it was another one
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a code came to a record: not before `since`, not after `by`, and, as far as one can tell, `at`. Both ends
+    are the same where it is known.
+
+    `match` is how it stood there. `is_late`: the record was there before, and may have been without the code.
+    """
+
+    match: Match
+    since: datetime
+    by: datetime
+    at: datetime
+    is_late: bool = False
+    presence: Presence = Presence.CARRIED
+
+    @property
+    def code(self) -> str:
+        """The code's key."""
+        return self.match.code
+
+
 class Status(StrEnum):
     """Where a referral stands and how it ended."""
 
@@ -424,6 +526,9 @@ class Referral:
     `code` is the code's key. `submitted`: by a person, not found on a record; `email` is the key of the address that
     was submitted. `origin` is the record on which the code was first seen. `why` is a sentence for people. `void` says
     as what the referral does not count, where it does not, and `void_reason` why.
+
+    `claimed_at` is the day as far as one can tell; the code came to the buyer not before `since` and not after `by`,
+    None where these are no others. `rival` is the code of another referrer's that may have come first.
     """
 
     id: str
@@ -437,6 +542,19 @@ class Referral:
     email: str | None = None
     void: Status | None = None
     void_reason: str = ""
+    since: datetime | None = None
+    by: datetime | None = None
+    rival: str = ""
+
+    @property
+    def earliest(self) -> datetime:
+        """Not before this did the buyer come through the code."""
+        return self.since or self.claimed_at
+
+    @property
+    def latest(self) -> datetime:
+        """Not after this."""
+        return self.by or self.claimed_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -487,6 +605,10 @@ class ReviewReason(StrEnum):
     NOT_YET_VALID = "not-yet-valid"
     NEAR = "near"  # one letter off an issued code
     CLOSED_BEFORE = "closed-before-referral"  # the deal had ended before the referral was made
+    MAY_BE_BEFORE = "may-be-before-referral"  # the deal ended while the code came, and nobody knows which was first
+    TWO_CODES = "two-codes"  # the record had another code before, or beside: the first one counts
+    WHO_WAS_FIRST = "who-was-first"  # two codes of two referrers, and nobody knows which came first
+    MASS_EDIT = "mass-edit"  # many records got one code within minutes, and had none before
     UNKNOWN_STAGE = "unknown-stage"  # the CRM does not say whether the deal is open, won or lost
 
 

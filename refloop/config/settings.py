@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, StringConstraints, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, StringConstraints, field_validator
 
 from refloop.model import Status
 
@@ -15,6 +16,19 @@ CONNECTION_NAME = r"[a-z][a-z0-9_-]{0,30}"
 AttributionModel = Literal["first", "last", "linear", "position"]
 UrlParameter = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.\[\]-]{1,64}\z")]
 Prefix = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(_[a-z0-9]+)*\z", max_length=20)]
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # ValueError: no name at all; OSError: a folder of names
+        raise ValueError(
+            "is not the name of a time zone; write one as in America/Los_Angeles or Europe/Berlin"
+        ) from None
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_zone)]
 
 
 class Section(BaseModel):
@@ -27,9 +41,11 @@ class Section(BaseModel):
 
 
 class ConnectionSettings(Section):
-    """What each connection in config.yaml may say, whatever its CRM. Connectors subclass it."""
+    """What each connection in config.yaml may say, whatever its CRM. Connectors subclass it. `time_zone` is the zone in
+    which its people read days, where it is not the one that the account itself names."""
 
     connector: str
+    time_zone: ZoneName | None = None
 
     def other_connections(self) -> Mapping[str, str]:
         """The connections that this one names, by key (`{"mirror_of": "crm"}`); each has to exist."""

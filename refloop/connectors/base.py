@@ -17,7 +17,21 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from refloop.config import ConnectionSettings
 from refloop.errors import ConfigError
-from refloop.model import Change, FieldChange, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage, Verdict
+from refloop.model import (
+    Account,
+    Change,
+    FieldChange,
+    FieldHistory,
+    FieldSpec,
+    Finding,
+    LinkChange,
+    Page,
+    Receipt,
+    Ref,
+    Span,
+    Usage,
+    Verdict,
+)
 
 Clock = Callable[[], datetime]
 """Gives the present as an aware UTC time. Only for deadlines and logs: a watermark is the server's clock."""
@@ -134,6 +148,29 @@ class Currency(Protocol):
 
     @property
     def currency(self) -> str | None: ...
+
+
+@runtime_checkable
+class Accounts(Protocol):
+    """A connector that can say which account it leads to."""
+
+    def account(self, known: Account | None) -> Account:
+        """Asked when a run begins: at most one call. `known` is what it said within the last day, and need only be
+        confirmed. What the user may not see is None."""
+        ...
+
+
+@runtime_checkable
+class Histories(Protocol):
+    """A connector to a CRM that keeps what fields held before."""
+
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        """What is kept of the past of the fields that may carry a code (`Record.texts`), and of our own code field, of
+        each of the records, in any order.
+
+        A field of which nothing is kept is left out, and so is a record that is gone or of another connection.
+        """
+        ...
 
 
 @runtime_checkable

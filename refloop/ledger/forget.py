@@ -71,7 +71,7 @@ class Forgotten:
 def bare(record: Record, pseudonym: str | None) -> Record:
     """A record without what tells whose it is: what a forgotten person's record is kept as."""
     title = record.title if record.ref.kind is Kind.DEAL else None
-    return replace(record, email=pseudonym, title=title, texts={})
+    return replace(record, email=pseudonym, title=title, texts={}, emails=(), name=None)
 
 
 def erase(ledger: Ledger, emails: Collection[str], refs: Collection[Ref], keep: bool, now: datetime) -> Counter[str]:
@@ -88,6 +88,7 @@ def erase(ledger: Ledger, emails: Collection[str], refs: Collection[Ref], keep: 
         ledger.select(refs)
         mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM selection)"
         counts["matches"] = ledger.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}")
+        ledger.execute(f"UPDATE arrivals SET evidence = '' WHERE evidence <> '' AND {mine}")
         counts["questions"] = ledger.execute(f"DELETE FROM questions WHERE {mine}")
         ledger.execute(f"DELETE FROM review_items WHERE {mine}")
         for email in emails:
@@ -111,6 +112,8 @@ def _strip_records(ledger: Ledger, forgotten: Forgotten, refs: Iterable[Ref], ow
         stand_in = forgotten.pseudonym(email) if email in own and email else None
         put_record(ledger, bare(record, email if is_pseudonym(email) else stand_in))
         done += 1
+    ledger.select(refs)
+    ledger.execute("DELETE FROM addresses WHERE (connection, kind, id) IN (SELECT connection, kind, id FROM selection)")
     return done
 
 

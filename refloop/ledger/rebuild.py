@@ -17,7 +17,7 @@ from refloop.ledger.store import Ledger
 from refloop.mapping.trust import is_shrunk
 
 _AWAITED = "awaited:"
-_DERIVED = (Topic.MATCH, Topic.CLAIM, Topic.CREDIT, Topic.STATUS, Topic.TOTAL, Topic.PLAN)
+_DERIVED = (Topic.MATCH, Topic.HISTORY, Topic.CLAIM, Topic.CREDIT, Topic.STATUS, Topic.TOTAL, Topic.PLAN)
 
 
 def rebuild(ledger: Ledger, connections: Iterable[str], by: Provenance) -> int:
@@ -37,6 +37,7 @@ def rebuild(ledger: Ledger, connections: Iterable[str], by: Provenance) -> int:
             _await(ledger, name, known.get(name, 0))
         forgotten = ledger.execute("DELETE FROM records")
         ledger.execute("DELETE FROM links")
+        ledger.execute("DELETE FROM addresses")
         ledger.execute("DELETE FROM cursors")
         close_all(ledger, by)
         forget_rules(ledger)

@@ -8,25 +8,43 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from refloop.ledger.engine.base import Row
 from refloop.ledger.full_pull import count_brought
 from refloop.ledger.queue import Topic, enqueue
 from refloop.ledger.store import Ledger, ref_of
-from refloop.model import Cursor, Kind, Link, Outcome, Owner, Page, Record, Ref, Relation, format_time, parse_time
+from refloop.model import (
+    Cursor,
+    Kind,
+    Known,
+    Link,
+    Outcome,
+    Owner,
+    Page,
+    Record,
+    Ref,
+    Relation,
+    Stage,
+    format_time,
+    parse_time,
+)
 
 _UPSERT = """
     INSERT INTO records (connection, kind, id, created_at, modified_at, email, title, texts, found, stage, outcome,
-                         amount, currency, closed_at, deleted, owner_id, owner_name, hash, changed_run)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                         amount, currency, closed_at, deleted, owner_id, owner_name, account, name, further,
+                         texts_after, found_after, stage_seen, hash, changed_run)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (connection, kind, id) DO UPDATE SET
         created_at = excluded.created_at, modified_at = excluded.modified_at, email = excluded.email,
         title = excluded.title, texts = excluded.texts, found = excluded.found, stage = excluded.stage,
         outcome = excluded.outcome, amount = excluded.amount, currency = excluded.currency,
         closed_at = excluded.closed_at, deleted = excluded.deleted, owner_id = excluded.owner_id,
-        owner_name = excluded.owner_name, hash = excluded.hash, changed_run = excluded.changed_run"""
+        owner_name = excluded.owner_name, account = excluded.account, name = excluded.name, further = excluded.further,
+        texts_after = excluded.texts_after, found_after = excluded.found_after, stage_seen = excluded.stage_seen,
+        hash = excluded.hash, changed_run = excluded.changed_run"""
 
 _CONTENT_COLUMNS = (
     "created_at",
@@ -46,7 +64,9 @@ _CONTENT_COLUMNS = (
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _LINK_COLUMNS = "source_connection, source_kind, source_id, relation, target_connection, target_kind, target_id, key"
-_ADD_LINK = f"INSERT INTO links ({_LINK_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_ADD_LINK = f"""
+    INSERT INTO links ({_LINK_COLUMNS}, labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT ({_LINK_COLUMNS}) DO UPDATE SET labels = excluded.labels WHERE links.labels <> excluded.labels"""
 
 
 def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: datetime) -> Counter[str]:
@@ -63,6 +83,7 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
         counts["rejected"] += len(page.records) - len(records)
         fresh = _changed(ledger, records, counts)
         ledger.execute_many(_UPSERT, [(*_columns(record), run) for record in fresh])
+        _keep_addresses(ledger, fresh)
         touched = {record.ref for record in fresh} | _keep_links(ledger, run, page) | _keep_gone(ledger, run, page)
         enqueue(ledger, Topic.MATCH, touched)
         if touched:
@@ -81,18 +102,21 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
     known = {
         ref_of(row): row
         for row in ledger.rows(
-            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at, r.deleted FROM selection s "
+            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at, r.deleted, r.texts, r.found, r.stage, "
+            "r.texts_after, r.found_after, r.stage_seen FROM selection s "
             "ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id"
         )
     }
     merged = merged_among(ledger, records.keys() - known.keys())
+    as_it_was = seen_up_to(ledger, next(iter(records)).connection) if records else None
     fresh: list[Record] = []
     touched: list[Record] = []
     for ref, record in records.items():
         before = known.get(ref)
         if before is None:
             counts["new"] += 1
-            fresh.append(replace(record, deleted=True) if ref in merged else record)
+            seen = replace(record, known=Known(stage_seen=record.modified_at))
+            fresh.append(replace(seen, deleted=True) if ref in merged else seen)
         elif _is_older(record, before):
             counts["rejected"] += 1
         elif before["hash"] == hash_of(record):
@@ -100,9 +124,41 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             touched += [record] if stamp(record.modified_at) > before["modified_at"] else []
         else:
             counts["changed"] += 1
-            fresh.append(record)
+            fresh.append(replace(record, known=_known_from(record, before, as_it_was)))
     _touch(ledger, touched)
     return fresh
+
+
+_SEEN_UP_TO = "seen up to:"
+_LATE = timedelta(hours=2)
+"""How much later than its stamp a save may be seen: a long transaction commits, a search index catches up."""
+
+
+def seen_up_to(ledger: Ledger, connection: str) -> datetime | None:
+    """Up to when, by the CRM's clock, every save was seen by the pulls that went through."""
+    row = ledger.one("SELECT value FROM meta WHERE key = ?", (_SEEN_UP_TO + connection,))
+    return parse_time(row["value"]) if row else None
+
+
+def keep_seen_up_to(ledger: Ledger, connection: str, latest: datetime) -> None:
+    """Says that a pull went through whose latest save was at that time. An earlier one than known changes nothing."""
+    ledger.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
+        "WHERE excluded.value > meta.value",
+        (_SEEN_UP_TO + connection, stamp(latest - _LATE)),
+    )
+
+
+def _known_from(record: Record, before: Row, as_it_was: datetime | None) -> Known:
+    """What a new version of a record adds to what was known of it, which was so until `as_it_was` at least."""
+    saved = parse_time(before["modified_at"])
+    if as_it_was is not None:
+        saved = min(max(saved, as_it_was), max(saved, record.modified_at))
+    return Known(
+        texts_after=saved if _json(record.texts) != before["texts"] else _time(before["texts_after"]),
+        found_after=saved if _json(record.found) != before["found"] else _time(before["found_after"]),
+        stage_seen=record.modified_at if record.stage != before["stage"] else _time(before["stage_seen"]),
+    )
 
 
 def _latest(records: Iterable[Record]) -> dict[Ref, Record]:
@@ -133,6 +189,21 @@ def _touch(ledger: Ledger, records: Iterable[Record]) -> None:
     )
 
 
+def _keep_addresses(ledger: Ledger, records: Iterable[Record]) -> None:
+    """Replaces the further addresses of persons. The first one stands in `records`."""
+    names = [(record.ref.connection, record.ref.kind.value, record.ref.id) for record in records]
+    ledger.execute_many("DELETE FROM addresses WHERE connection = ? AND kind = ? AND id = ?", names)
+    ledger.execute_many(
+        "INSERT INTO addresses (email, connection, kind, id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        [
+            (_storable(email), *name)
+            for record, name in zip(records, names, strict=True)
+            for email in record.emails
+            if email != record.email
+        ],
+    )
+
+
 def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
     """Adds, removes and replaces edges. Returns the records at the ends of those that changed."""
     touched: set[Ref] = set()
@@ -150,7 +221,7 @@ def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
     for edge, link in wanted.items():
         if link.key:
             touched |= _drop_by_key(ledger, link, but=edge)
-        if ledger.execute(_ADD_LINK, edge):
+        if ledger.execute(_ADD_LINK, (*edge, _labels(link))):
             touched |= {link.source, link.target}
             if link.relation is Relation.MERGED_INTO:
                 _bury(ledger, run, link.source)
@@ -204,6 +275,16 @@ def _edge(link: Link) -> tuple[str, ...]:
     )
 
 
+def _labels(link: Link) -> str:
+    """As text; "" where there is none."""
+    return str(_storable(_ENCODER.encode(link.labels))) if link.labels else ""
+
+
+def labels_from(text: str) -> tuple[str, ...]:
+    """The labels of a link, as they stand in `links`."""
+    return tuple(json.loads(text)) if text else ()
+
+
 def _ends(edge: Sequence[str]) -> set[Ref]:
     return {Ref(edge[0], Kind(edge[1]), edge[2]), Ref(edge[4], Kind(edge[5]), edge[6])}
 
@@ -245,6 +326,31 @@ def _owner(record: Record) -> tuple[object, ...]:
     return tuple(map(_storable, (record.owner.id, record.owner.name))) if record.owner else ()
 
 
+def _further(record: Record) -> tuple[object, ...]:
+    """What is kept in the columns `account`, `name` and `further`; nothing where the CRM says nothing of it, so that
+    such a record has the hash that it always had."""
+    facts = {name: value for name, value in _facts_of(record).items() if value}
+    told = (record.account, record.name, _ENCODER.encode(facts) if facts else None)
+    return tuple(map(_storable, told)) if any(told) else ()
+
+
+def _facts_of(record: Record) -> dict[str, object]:
+    return {
+        "emails": record.emails,
+        "stage_at": stamp(record.stage_at) if record.stage_at else None,
+        "stages": [(stage.word, stamp(stage.at) if stage.at else None) for stage in record.further_stages],
+        "pipeline": record.pipeline,
+        "deal_type": record.deal_type,
+        "home_amount": str(record.home_amount) if record.home_amount is not None else None,
+        "home_currency": record.home_currency,
+    }
+
+
+def _known(record: Record) -> tuple[str | None, ...]:
+    known = record.known
+    return tuple(stamp(at) if at else None for at in (known.texts_after, known.found_after, known.stage_seen))
+
+
 def _json(values: Mapping[str, str]) -> str:
     return _ENCODER.encode(dict(values)) if values else "{}"
 
@@ -256,7 +362,7 @@ def _values(text: str) -> dict[str, str]:
 
 def hash_of(record: Record) -> str:
     """What a row of `records` keeps beside its content, which shows whether either was altered."""
-    return _digest((*_content(record), *_owner(record)))
+    return _digest((*_content(record), *_owner(record), *_further(record)))
 
 
 def _digest(content: tuple[object, ...]) -> str:
@@ -264,20 +370,24 @@ def _digest(content: tuple[object, ...]) -> str:
 
 
 def _columns(record: Record) -> tuple[object, ...]:
-    content, owner = _content(record), _owner(record)
+    content, owner, further = _content(record), _owner(record), _further(record)
     ref, (created, *rest) = record.ref, content
-    name, hashed = (ref.connection, ref.kind.value, ref.id), _digest((*content, *owner))
-    return (*name, created, stamp(record.modified_at), *rest, *(owner or (None, None)), hashed)
+    name, hashed = (ref.connection, ref.kind.value, ref.id), _digest((*content, *owner, *further))
+    beside = (*(owner or (None, None)), *(further or (None, None, None)), *_known(record))
+    return (*name, created, stamp(record.modified_at), *rest, *beside, hashed)
 
 
 def stored_hash_of(row: Row) -> str:
     """`hash_of` the record that a row of `records` holds, without reading it: the content is kept as it is hashed."""
     owner = () if row["owner_id"] is None else (row["owner_id"], row["owner_name"])
-    return _digest((*(row[name] for name in _CONTENT_COLUMNS), *owner))
+    further = (row["account"], row["name"], row["further"])
+    return _digest((*(row[name] for name in _CONTENT_COLUMNS), *owner, *(further if any(further) else ())))
 
 
 def record_from(row: Row) -> Record:
     """A row of `records` as the value it was."""
+    facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
+    home = facts.get("home_amount")
     return Record(
         ref=ref_of(row),
         created_at=parse_time(row["created_at"]),
@@ -293,7 +403,21 @@ def record_from(row: Row) -> Record:
         closed_at=parse_time(row["closed_at"]) if row["closed_at"] else None,
         deleted=bool(row["deleted"]),
         owner=Owner(row["owner_id"], row["owner_name"]) if row["owner_id"] is not None else None,
+        emails=tuple(facts.get("emails", ())),
+        name=row["name"],
+        account=row["account"],
+        stage_at=_time(facts.get("stage_at")),
+        further_stages=tuple(Stage(word, _time(at)) for word, at in facts.get("stages", ())),
+        pipeline=facts.get("pipeline"),
+        deal_type=facts.get("deal_type"),
+        home_amount=Decimal(home) if home is not None else None,
+        home_currency=facts.get("home_currency"),
+        known=Known(_time(row["texts_after"]), _time(row["found_after"]), _time(row["stage_seen"])),
     )
+
+
+def _time(text: str | None) -> datetime | None:
+    return parse_time(text) if text else None
 
 
 def record_of(ledger: Ledger, ref: Ref) -> Record | None:

@@ -15,6 +15,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import ClassVar
 
+from refloop.mapping.arrivals import MASS_EDIT
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, MATCHER_VERSION
 from refloop.mapping.fields import Names, field_specs
@@ -58,24 +59,34 @@ def _plain(value: object) -> object:
 
 @dataclass(frozen=True)
 class MatchRules(Rules):
-    """`url_parameters` are the names of the query parameters of links that may carry a code, in any case."""
+    """`url_parameters` are the names of the query parameters of links that may carry a code, in any case. `zones`, by
+    connection where set: the time zone in which the account's people read days, whatever it says itself. One code that
+    came within minutes to `mass_edit` records, which were there before without it, is a question, not that many
+    referrals."""
 
     version: ClassVar[str] = MATCHER_VERSION
     url_parameters: frozenset[str] = DEFAULT_URL_PARAMETERS
+    zones: Mapping[str, str] = field(default_factory=dict)
+    mass_edit: int = MASS_EDIT
 
 
 @dataclass(frozen=True)
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
+    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 
 @dataclass(frozen=True)
 class CreditRules(Rules):
-    """How credit is shared among the referrals of a deal."""
+    """How credit is shared among the referrals of a deal; `zones` as in `MatchRules`."""
 
+    version: ClassVar[str] = (
+        "2"  # days are the account's; a deal that may have ended before its referral is asked about
+    )
     model: Model = Model.FIRST
+    zones: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -106,9 +117,11 @@ class PlanRules(Rules):
 
 @dataclass(frozen=True)
 class PullRules:
-    """What a pull is asked for and when it is believed. `readings` is, by connection, the settings that decide what
+    """What a pull is asked for and when it is believed. `version` goes up whenever refloop reads more of a record than
+    before. `readings` is, by connection, the settings that decide what
     a record is read as; a full pull that brings less than the part `least_shown` of what was known is not believed."""
 
+    version: ClassVar[str] = "2"  # owners, companies, names, further addresses, roles, histories
     readings: Mapping[str, str] = field(default_factory=dict)
     least_shown: float = LEAST_SHOWN
 
@@ -123,6 +136,11 @@ class Policy:
     status: StatusRules = StatusRules()
     plan: PlanRules = PlanRules()
     pull: PullRules = PullRules()
+
+    @property
+    def zones(self) -> Mapping[str, str]:
+        """The time zones that the configuration sets, by connection."""
+        return self.match.zones
 
     @property
     def names(self) -> Names:
@@ -150,7 +168,8 @@ class Policy:
         }
 
     def reading(self, connection: str) -> str:
-        """The digest of what decides how a connection's records are read: its settings, and which fields are ours."""
+        """The digest of what decides how a connection's records are read: its settings, which fields are ours, and how
+        much refloop has learned to read."""
         names = sorted(self.plan.specs)
-        told = json.dumps([self.pull.readings.get(connection, ""), names], ensure_ascii=False)
+        told = json.dumps([self.pull.readings.get(connection, ""), names, self.pull.version], ensure_ascii=False)
         return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()

@@ -100,11 +100,13 @@ def without_forgotten(page: Page, forgotten: Forgotten) -> Page:
 
 def _without(record: Record, forgotten: Forgotten) -> Record:
     gone = bool(record.email and forgotten.emails([record.email]))
+    others = forgotten.emails(record.emails)
     if record.ref.kind is not Kind.DEAL and (gone or forgotten.refs([record.ref])):
         keep = gone and record.email and not is_shared_mailbox(record.email)
         record = bare(record, forgotten.pseudonym(record.email) if keep and record.email else None)
     return replace(
         record,
+        emails=tuple(email for email in record.emails if email not in others),
         title=_swept(record.title, forgotten) if record.title else record.title,
         texts={name: _swept(text, forgotten) for name, text in record.texts.items()},
         found={name: _swept(text, forgotten) for name, text in record.found.items()},

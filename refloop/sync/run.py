@@ -9,18 +9,20 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from refloop import __version__
-from refloop.connectors.base import Clock, Conditional, Connector
+from refloop.connectors.base import Accounts, Clock, Conditional, Connector
 from refloop.errors import (
     AuthError,
     ConfigError,
     CrmUnavailable,
     DataError,
     Exit,
+    OtherAccount,
     RefloopError,
     SourceShrunk,
     StalePlan,
     TryLater,
 )
+from refloop.ledger.accounts import account_of, keep_account, said_since
 from refloop.ledger.other_ledger import other_ledger_on
 from refloop.ledger.other_ledger import take_over as claim
 from refloop.ledger.queue import Topic, enqueue, next_refs
@@ -30,8 +32,9 @@ from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.store import Ledger
 from refloop.ledger.undo import keep_undone
 from refloop.mapping.policy import Policy
-from refloop.model import FieldChange, Problem, Span
+from refloop.model import Account, FieldChange, Problem, Span
 from refloop.sync.context import Budget, Progress, RunContext, no_progress
+from refloop.sync.history import Historian
 from refloop.sync.plan import Planner
 from refloop.sync.pull import Puller
 from refloop.sync.push import Pusher
@@ -148,6 +151,9 @@ class _Run:
             if self._awaits():
                 return
             with self._report.counting("", Decider(self._context)) as decider:
+                decider.match()
+                if task.pull:
+                    self._each(connectors, self._ask_history)
                 decider.decide()
             if task.push:
                 self._guard(task)
@@ -202,7 +208,8 @@ class _Run:
             for name, connect in self._connections.items():
                 try:
                     connectors[name] = connect()
-                except CONNECTION_TROUBLE as error:
+                    self._identify(name, connectors[name])
+                except (*CONNECTION_TROUBLE, OtherAccount) as error:
                     report.problems.append((name, error))
             yield connectors
         finally:
@@ -213,6 +220,23 @@ class _Run:
                 if isinstance(connector, Conditional) and (sent := connector.unconditional()):
                     report.add(name, {"unconditional": sent})
                 connector.close()
+
+    def _identify(self, name: str, connector: Connector) -> None:
+        """Makes sure that a connection leads to the account that it always led to."""
+        if not isinstance(connector, Accounts):
+            return
+        now = self._context.clock()
+        before = account_of(self._ledger, name)
+        known = said_since(self._ledger, name, now - timedelta(days=1))
+        said = connector.account(known)
+        if before and before.id and said.id and before.id != said.id:
+            raise OtherAccount(
+                f"the ledger's records are of the account {before.id}, and the connection leads to {said.id}; "
+                "nothing was read or written there",
+                remedy="Correct the connection's key or url; or use a ledger of its own for the other account.",
+            )
+        if said != known:
+            keep_account(self._ledger, self._context.run, name, _with_id(said, before), now)
 
     def _each(self, connectors: Mapping[str, Connector], step: Callable[[str, Connector], None]) -> None:
         """Takes a step with each connection that had no trouble yet."""
@@ -228,6 +252,10 @@ class _Run:
         self._settle(name, connector)
         with self._report.counting(name, Puller(self._context)) as puller:
             puller.pull_guarded(name, connector, task)
+
+    def _ask_history(self, name: str, connector: Connector) -> None:
+        with self._report.counting(name, Historian(self._context)) as historian:
+            historian.ask(name, connector)
 
     def _settle(self, name: str, connector: Connector) -> None:
         with self._report.counting(name, Pusher(self._context)) as pusher:
@@ -281,6 +309,13 @@ class _Run:
                 "nothing was written",
                 remedy="Look at it with `refloop plan`; if it is right, run `refloop sync --max-changes N` once.",
             )
+
+
+def _with_id(said: Account, before: Account | None) -> Account:
+    """What an account does not tell today stands as it told it before."""
+    if before is None:
+        return said
+    return Account(said.id or before.id, said.zone or before.zone, said.currency or before.currency)
 
 
 def _by_connection(changes: Sequence[FieldChange]) -> dict[str, list[FieldChange]]:
