@@ -139,7 +139,8 @@ def referrals_add(
     """Submit one referral: this person came with this code."""
     row = {"code": code.strip(), "email": email, "date": on.date().isoformat() if on else "", "note": note.strip()}
     with working(context) as work, journalled(work, "referrals add") as run, bad_row(), work.ledger.writing():
-        kept = intake.submit(work.context(run), intake.claim(row, work.clock().date()))
+        known = work.context(run)
+        kept = intake.submit(known, intake.claim(row, known.today))
     say(out, f"referral: {kept}; the next sync writes it to the CRM")
 
 

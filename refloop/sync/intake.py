@@ -167,7 +167,7 @@ def import_referrals(context: RunContext, path: Path, progress: Progress = unsee
     """Imports submitted referrals; `-` is standard input. Raises DataError as `import_codes` does."""
 
     def keep(row: Mapping[str, str]) -> Kept:
-        return submit(context, claim(row, context.clock().date()))
+        return submit(context, claim(row, context.today))
 
     intake = Intake()
     with open_table(path) as table:
