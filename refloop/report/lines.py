@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from io import StringIO
 
 from rich.console import Console
@@ -44,11 +43,6 @@ def one_line(text: str) -> str:
 def inert(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
     return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in _FORMULA and value.strip() else value
-
-
-def money(amount: Decimal) -> str:
-    """An amount with two digits after the point."""
-    return f"{amount:.2f}"
 
 
 def ago(seconds: float) -> str:

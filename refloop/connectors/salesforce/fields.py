@@ -9,6 +9,7 @@ from typing import Any
 
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, api_name, crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
+from refloop.connectors.salesforce.values import SCALE, places_needed
 from refloop.model import FieldSpec, FieldType, Kind
 
 Layout = Mapping[str, tuple[str, ...]]
@@ -56,17 +57,20 @@ _READS_AS: Mapping[FieldType, frozenset[str]] = MappingProxyType(
 )
 
 _TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox", "encryptedstring", "url", "email"})
-_CODE_TYPES = _TEXTS | {"phone", "id", "reference", "int", "double"}
+_NUMBER_TYPES = frozenset({"int", "long", "double", "percent", "currency"})
+_CODE_TYPES = _TEXTS | _NUMBER_TYPES | {"phone", "id", "reference"}
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One field as describe shows it. `length` is 0 for what has none."""
+    """One field as describe shows it. `length` is 0 for what has none; `scale` is the digits after the point that a
+    number keeps."""
 
     name: str
     type: str
     updateable: bool
     length: int
+    scale: int = SCALE
 
     def reads_as(self, field: FieldSpec) -> bool:
         """Whether what the field holds can be read as what ours holds."""
@@ -75,6 +79,10 @@ class Described:
     def is_long_enough(self, field: FieldSpec) -> bool:
         """Whether the longest text of ours fits."""
         return field.type is not FieldType.TEXT or self.length >= field.length
+
+    def keeps_cents(self, field: FieldSpec) -> bool:
+        """Whether it keeps as many digits after the point as an amount of ours has."""
+        return field.type is not FieldType.MONEY or self.scale >= places_needed(field)
 
     def holds_text(self) -> bool:
         """Whether people can leave a code in it."""
@@ -109,12 +117,13 @@ def parse_describe(name: str, body: object) -> ObjectSchema:
 def _parse_field(body: Any) -> Described:
     if not isinstance(body, dict) or not isinstance(body.get("name"), str):
         raise ValueError("not a description of a field")
-    length = body.get("length")
+    length, scale = body.get("length"), body.get("scale")
     return Described(
         name=api_name(body["name"]),
         type=str(body.get("type")),
         updateable=body.get("updateable") is True,
         length=length if isinstance(length, int) else 0,
+        scale=scale if isinstance(scale, int) else SCALE,
     )
 
 

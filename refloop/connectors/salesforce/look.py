@@ -12,6 +12,7 @@ from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.connectors.salesforce.records import found
+from refloop.connectors.salesforce.values import SCALE
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Kind, Ref
 
@@ -59,6 +60,11 @@ class Looker:
             for (kind, some), body in zip(asked, self._client.each(parts), strict=True):
                 rows.update(_by_id(kind, some, body))
         return rows
+
+    def places(self, kind: Kind, field: FieldSpec) -> int:
+        """How many digits after the point the org's field for one of ours keeps."""
+        described = self._account.schemas()[OBJECTS[kind]].find(crm_name(field))
+        return SCALE if described is None else described.scale
 
     def began(self) -> datetime:
         """The server's clock when the last call of `rows` was sent, or a little before."""

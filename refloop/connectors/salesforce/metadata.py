@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.values import SCALE
+from refloop.connectors.salesforce.values import DIGITS, places_needed
 from refloop.model import FieldSpec, FieldType
 
 MARK = "Managed by refloop."
@@ -57,9 +57,9 @@ def _typed(field: FieldSpec) -> Mapping[str, Any]:
         case FieldType.CHOICE:
             return {"type": "Picklist", "valueSet": _value_set(field)}
         case FieldType.NUMBER:
-            return {"type": "Number", "precision": 18, "scale": field.places}
+            return {"type": "Number", "precision": DIGITS, "scale": field.places}
         case FieldType.MONEY:  # a Currency field would follow the record's own currency, not ours
-            return {"type": "Number", "precision": 18, "scale": SCALE}
+            return {"type": "Number", "precision": DIGITS, "scale": places_needed(field)}
         case FieldType.TIME:
             return {"type": "DateTime"}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -66,9 +66,11 @@ class _Target:
 class _Attempt:
     """One round over some records: what was settled, what is to be sent, with the places it stands for.
 
-    `latest` is the last moment at which a record may have been saved that is to be written conditionally.
+    `latest` is the last moment at which a record may have been saved that is to be written conditionally; `places` the
+    digits after the point that a field keeps.
     """
 
+    places: Callable[[Kind, FieldSpec], int]
     latest: datetime | None = None
     receipts: dict[int, Receipt] = field(default_factory=dict)
     updates: list[Update] = field(default_factory=list)
@@ -190,7 +192,7 @@ class Pusher:
             {kind: list(some.values()) for kind, some in fields.items()},
             to_write=True,
         )
-        round_ = _Attempt(self._looker.began() - JUST_SAVED if conditional else None)
+        round_ = _Attempt(self._looker.places, self._looker.began() - JUST_SAVED if conditional else None)
         for target in targets:
             try:
                 _decide_one(target, rows.get(target.key), round_)
@@ -213,7 +215,8 @@ def _decide_one(target: _Target, row: Row | None, round_: _Attempt) -> None:
             round_.receipts[place] = receipt
             continue
         try:
-            values[crm_name(change.field)] = to_crm(change.field.type, change.after)
+            places = round_.places(target.ref.kind, change.field)
+            values[crm_name(change.field)] = to_crm(change.field.type, change.after, places)
         except (ValueError, ArithmeticError):
             reason = f"{change.field.name}: Salesforce does not keep such a number"
             round_.receipts[place] = Receipt(change, Verdict.REFUSED, reason=reason)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeVar
@@ -14,7 +16,20 @@ from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import amount, from_crm, moment, text_or_none
-from refloop.model import NO_CURRENCY, FieldSpec, Kind, Link, Outcome, Owner, Record, Ref, Relation
+from refloop.model import (
+    NO_CURRENCY,
+    FieldSpec,
+    FieldType,
+    Kind,
+    Link,
+    Outcome,
+    OutOfBounds,
+    Owner,
+    Record,
+    Ref,
+    Relation,
+    canonical,
+)
 
 Value = TypeVar("Value")
 
@@ -152,6 +167,8 @@ def _get(row: Row, field: str, read: Callable[[object], Value]) -> Value | None:
         return None
     try:
         return read(value)
+    except OutOfBounds:
+        return None  # no reason to refuse a page: nothing can be decided from it
     except ValueError as error:
         raise ValueError(f"{field} is wrong: {_without_value(error)}") from None
 
@@ -179,7 +196,17 @@ def _id_or_none(value: object) -> str | None:
 
 
 def _as_text(value: object) -> str | None:
-    """Codes sit in text, picklist and number fields alike."""
+    """Codes sit in text, picklist and number fields alike. A whole number is its digits, whether a query (JSON) or a
+    Bulk job (CSV, where all is text) brought it: 12345, and not `12345.0` or `1.2345E4`."""
     if isinstance(value, dict | list | bool):
         raise ValueError("not a text")
-    return str(value) or None
+    if isinstance(value, Decimal) or _WHOLE_NUMBER.fullmatch(text := str(value)):
+        try:
+            return canonical(FieldType.NUMBER, value)
+        except OutOfBounds:
+            return str(value)
+    return text or None
+
+
+_WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.0{1,2}|-?[1-9]\.[0-9]{1,17}E[0-9]{1,2}")
+"""As Java writes doubles, and so Salesforce."""

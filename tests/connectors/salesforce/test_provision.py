@@ -158,6 +158,7 @@ def spec(kind: FieldType, **more: Any) -> FieldSpec:
         (spec(FieldType.NUMBER), {"type": "Number", "precision": 18, "scale": 0}),
         (spec(FieldType.NUMBER, places=3), {"type": "Number", "precision": 18, "scale": 3}),
         (spec(FieldType.MONEY), {"type": "Number", "precision": 18, "scale": 2}),
+        (spec(FieldType.MONEY, places=3), {"type": "Number", "precision": 18, "scale": 3}),
         (spec(FieldType.TIME), {"type": "DateTime"}),
         (
             spec(FieldType.CHOICE, choices=(("won", "Won"),)),

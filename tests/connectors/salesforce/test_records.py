@@ -129,6 +129,46 @@ def test_money_has_its_currency(
     assert (record.amount, record.currency) == (amount, currency)
 
 
+@pytest.mark.parametrize(
+    ("json", "csv", "text"),
+    [
+        (Decimal("12345.0"), "12345.0", "12345"),
+        (12345, "12345", "12345"),
+        (Decimal("1.2345678E7"), "1.2345678E7", "12345678"),
+        (Decimal("1.234567890123456E15"), "1.234567890123456E15", "1234567890123456"),
+        (Decimal("12345.5"), "12345.5", "12345.5"),
+        (Decimal("0.0"), "0.0", "0"),
+        (Decimal("-5.00"), "-5.00", "-5"),
+        ("0012.0", "0012.0", "0012.0"),
+        ("12.000", "12.000", "12.000"),
+        ("7E10", "7E10", "7E10"),
+        (Decimal("1E+999999999"), None, "1E+999999999"),
+    ],
+)
+def test_a_code_in_a_number_field_is_its_digits_whichever_way_it_was_brought(
+    json: object, csv: str | None, text: str
+) -> None:
+    for value in (json, csv):
+        if value is not None:
+            record = read(Kind.LEAD, row(LEAD, Score__c=value), code_fields={"lead": ["Score__c"]})
+            assert record.texts == {"Score__c": text}
+
+
+@pytest.mark.parametrize("amount", [Decimal("1E+999999999"), Decimal("1E-999999999"), Decimal("1E+309")])
+def test_a_value_that_no_crm_can_hold_is_none_and_refuses_no_page(amount: Decimal) -> None:
+    record = read(Kind.DEAL, row(DEAL, IsWon=True, IsClosed=True, Amount=amount, CloseDate="0001-01-01T00:00:00+14:00"))
+    assert (record.amount, record.outcome, record.closed_at) == (None, Outcome.WON, None)
+
+
+@pytest.mark.parametrize("kind", ["percent", "currency", "double", "int", "long"])
+def test_a_code_may_stand_in_any_kind_of_number(kind: str) -> None:
+    field = {"name": "Score__c", "type": kind}
+    schema = parse_describe("Lead", {"name": "Lead", "fields": [field]})
+    found = schema.find("Score__c")
+    assert found is not None
+    assert found.holds_text()
+
+
 def test_code_fields_are_named_as_the_crm_names_them() -> None:
     config = {"code_fields": {"deal": ["utm_campaign__C", "Score__c", "Gone__c"]}}
     record = read(Kind.DEAL, row(DEAL, Utm_Campaign__c="spring", Score__c=7, Description="not asked for"), **config)
