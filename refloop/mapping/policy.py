@@ -75,7 +75,8 @@ class MatchRules(Rules):
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
-    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday
+    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday; who was deleted still
+    # stands on their deals
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 
@@ -83,9 +84,9 @@ class ClaimRules(Rules):
 class CreditRules(Rules):
     """How credit is shared among the referrals of a deal; `zones` as in `MatchRules`."""
 
-    version: ClassVar[str] = (
-        "2"  # days are the account's; a deal that may have ended before its referral is asked about
-    )
+    # days are the account's; a deal that may have ended before its referral is asked about; of merged deals, only the
+    # people of the one that is left count
+    version: ClassVar[str] = "2"
     model: Model = Model.FIRST
     zones: Mapping[str, str] = field(default_factory=dict)
 
@@ -94,6 +95,7 @@ class CreditRules(Rules):
 class StatusRules(Rules):
     """The status that each of the CRM's own words stands for; words are in lower case."""
 
+    version: ClassVar[str] = "2"  # a deleted buyer ends a referral
     words: Mapping[str, Status] = field(default_factory=lambda: STANDARD_STATUSES)
 
 

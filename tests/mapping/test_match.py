@@ -772,3 +772,19 @@ def mistyped(code: str, chance: Random) -> str:
             code[:at] + code[at + 1] + code[at] + code[at + 2 :],
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("code ZB74ANSO-DemoPromo1, thanks", "zb74ansodemopromo1"),
+        ("https://x.y/?ref=zb74anso-demopromo1", "zb74ansodemopromo1"),
+        ("ZB74ANSO-DemoPromo1", "zb74ansodemopromo1"),
+        ("code ZB74ANSO", "zb74anso"),
+        ("https://x.y/?ref=ZB74ANSO", "zb74anso"),
+    ],
+)
+def test_a_code_of_salesforces_own_is_one_code_although_its_half_is_one_too(text: str, key: str) -> None:
+    book = CodeBook([issued("ZB74ANSO"), issued("ZB74ANSO-DemoPromo1")])
+    reading = read_codes({"Description": text}, DAY, book)
+    assert (reading.match and reading.match.code, reading.items) == (key, ())

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from refloop.connectors.base import in_order
 from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.answers import Row, Saved
 from refloop.connectors.salesforce.batch import COLLECTION, Update, Written
@@ -102,16 +103,21 @@ class Pusher:
     def receipts(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         """One receipt a change, in their order. What was written is told before a failure is raised, and before the
         next call where writes are conditional."""
+        yield from in_order(changes, self._steps(changes))
+
+    def _steps(self, changes: Sequence[FieldChange]) -> Iterator[Mapping[int, Receipt]]:
         targets, settled = self._targets(changes)
-        told = 0
         conditional = self._is_conditional(len(targets))
         for some in _chunks(targets, FEW) if conditional else self._slices(targets):
             for failure in self._push(some, settled, conditional=conditional):
-                while told in settled:
-                    yield settled.pop(told)
-                    told += 1
+                yield dict(settled)
+                settled.clear()
                 if failure is not None:
                     raise failure
+
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        """Raises ConfigError where a field that `changes` are to be written to is not as it has to be."""
+        self._looker.refuse_unfit(_by_kind(changes), to_write=True)
 
     def _is_conditional(self, records: int) -> bool:
         """Whether a push of so many records is to be conditional; if so by `auto`, they are of the few."""
@@ -183,15 +189,8 @@ class Pusher:
             yield self._writer.write(updates, collection=COLLECTION if attempt == 0 else COLLECTION // SMALLER)
 
     def _decide(self, targets: Sequence[_Target], *, conditional: bool) -> _Attempt:
-        fields: dict[Kind, dict[str, FieldSpec]] = {}
-        for target in targets:
-            for change in target.changes.values():
-                fields.setdefault(target.ref.kind, {})[change.field.name] = change.field
-        rows = self._looker.rows(
-            by_kind(target.key for target in targets),
-            {kind: list(some.values()) for kind, some in fields.items()},
-            to_write=True,
-        )
+        fields = _by_kind(change for target in targets for change in target.changes.values())
+        rows = self._looker.rows(by_kind(target.key for target in targets), fields, to_write=True)
         round_ = _Attempt(self._looker.places, self._looker.began() - JUST_SAVED if conditional else None)
         for target in targets:
             try:
@@ -199,6 +198,14 @@ class Pusher:
             except ValueError as error:
                 raise ForeignAnswer(f"for {OBJECTS[target.ref.kind]} {target.id}", str(error)) from None
         return round_
+
+
+def _by_kind(changes: Iterable[FieldChange]) -> Mapping[Kind, Sequence[FieldSpec]]:
+    """The fields that changes are written to, by kind, each once."""
+    fields: dict[Kind, dict[str, FieldSpec]] = {}
+    for change in changes:
+        fields.setdefault(change.ref.kind, {})[change.field.name] = change.field
+    return {kind: list(some.values()) for kind, some in fields.items()}
 
 
 def _chunks(targets: Sequence[_Target], size: int) -> Iterator[Sequence[_Target]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from refloop.model import FieldSpec, FieldType, canonical, parse_time
@@ -59,6 +59,13 @@ def moment(value: object) -> datetime:
     if not isinstance(value, str):
         raise ValueError("not a time")
     return parse_time(value)
+
+
+def day(value: object) -> date:
+    """A date: a day without a zone. Raises ValueError for anything else."""
+    if not isinstance(value, str) or len(value) != len("2026-01-01"):
+        raise ValueError("not a date")
+    return date.fromisoformat(value)
 
 
 def text_or_none(value: object) -> str | None:

@@ -94,16 +94,16 @@ def test_a_contact() -> None:
     ("fields", "outcome", "closed_at"),
     [
         ({"IsClosed": False, "IsWon": False, "CloseDate": "2026-12-31"}, Outcome.OPEN, None),
-        ({"IsClosed": True, "IsWon": True, "CloseDate": "2026-10-05"}, Outcome.WON, datetime(2026, 10, 5, tzinfo=UTC)),
+        ({"IsClosed": True, "IsWon": True, "CloseDate": "2026-09-05"}, Outcome.WON, datetime(2026, 9, 5, tzinfo=UTC)),
         (
-            {"IsClosed": True, "IsWon": False, "CloseDate": "2026-10-05"},
+            {"IsClosed": True, "IsWon": False, "CloseDate": "2026-09-05"},
             Outcome.LOST,
-            datetime(2026, 10, 5, tzinfo=UTC),
+            datetime(2026, 9, 5, tzinfo=UTC),
         ),
         (
-            {"IsClosed": True, "IsWon": True, "LastStageChangeDate": "2026-10-04T10:00:00.000+0000"},
+            {"IsClosed": True, "IsWon": True, "LastStageChangeDate": "2026-09-04T10:00:00.000+0000"},
             Outcome.WON,
-            datetime(2026, 10, 4, 10, tzinfo=UTC),
+            datetime(2026, 9, 4, 10, tzinfo=UTC),
         ),
         ({"StageName": "?"}, None, None),
     ],
@@ -244,6 +244,7 @@ def test_only_what_the_run_user_sees_is_asked_for() -> None:
             "Contact", described("Contact", "Id", "AccountId", {"name": "Ref_Sent__c", "type": "string"})
         ),
         "Opportunity": parse_describe("Opportunity", described("Opportunity", {"name": "Flag__c", "type": "boolean"})),
+        ROLE: parse_describe(ROLE, described(ROLE, "Id", "Hidden__c")),
     }
     config = settings(code_fields={"lead": ["Description"], "deal": ["Flag__c"]})
     assert layout(schemas, config, FIELDS) == {
@@ -288,6 +289,7 @@ POSITION = Position(DAY, DAY - timedelta(minutes=15), {"Lead": LEAD, ROLE: ""}, 
         Position(DAY, None, FROM_THE_START, WHOLE, DAY),
         Position(DAY, None, {}, WHOLE, DAY),
         Position(DAY, None, {}, WHOLE, DAY, ORG, {"Lead": Job(JOB), ROLE: Job(JOB, "MTAw=", 50, 70, True)}),
+        Position(DAY, None, {}, WHOLE, DAY, ORG, zone="Asia/Tokyo"),
     ],
 )
 def test_a_cursor_comes_back_as_it_went(position: Position) -> None:
