@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -133,10 +133,10 @@ class Judgement:
         return sum(1 for referrer, amount in self.told.items() if amount == true[referrer])
 
     @property
-    def needless(self) -> int:
-        """How many deals are left for review although nothing is owed on them, or all of it was credited right."""
+    def needless(self) -> Counter[str]:
+        """Deals left for review although nothing is owed on them, or all of it was credited right; by kind of case."""
         settled = [one for one in self.verdicts.values() if not one.owed or one.right == one.owed]
-        return sum(1 for one in settled if one.items)
+        return Counter(one.case.kind for one in settled if one.items)
 
 
 def judge(world: World, ledger: Ledger, pace: int) -> Judgement:

@@ -20,7 +20,7 @@ def lines(judged: Sequence[Judgement], examples: int = 3) -> Iterator[str]:
         yield (
             f"{one.pace:>6}"
             + "".join(f"{one.share(part):>10.1%}" for part in _PARTS)
-            + f"{one.needless:>10}{_told(one):>10}"
+            + f"{one.needless.total():>10}{_told(one):>10}"
         )
     most = judged[0]
     owed = [verdict for verdict in most.verdicts.values() if verdict.owed]
@@ -30,6 +30,8 @@ def lines(judged: Sequence[Judgement], examples: int = 3) -> Iterator[str]:
     for one in judged:
         for part in ("wrong", "false", "missed"):
             yield from _causes(one, part, examples)
+    asked = ", ".join(f"{kind} {count}" for kind, count in most.needless.most_common())
+    yield f"{most.pace} syncs, left for review without need: {asked or 'nothing'}"
     for other in judged[1:]:
         yield from _against(most, other, examples)
 

@@ -46,7 +46,9 @@ class World:
     def __init__(self, kinds: Mapping[str, Kind], seed: int, size: float = 1.0) -> None:
         self.clock = PlayedClock(START)
         self.moment = START
-        self.org = LocalSalesforce(clock=self.clock, multi_currency=True, daily_limit=10_000_000)
+        self.org = LocalSalesforce(
+            clock=self.clock, multi_currency=True, daily_limit=10_000_000, time_zone="America/Los_Angeles"
+        )
         self.portal = LocalHubSpot(
             clock=self.clock,
             time_zone="Asia/Tokyo",
