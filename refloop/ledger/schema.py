@@ -234,3 +234,12 @@ def facts(db: Engine) -> None:
         at TEXT NOT NULL
     )"""
     )
+
+
+@migrations()
+def deals_without_buyers(db: Engine) -> None:
+    """Finds who has a name, and what is asked of deals. A stage that was seen before it was dated counts from the last
+    save that is known."""
+    db.execute("CREATE INDEX records_by_name ON records (lower(name)) WHERE name IS NOT NULL")
+    db.execute("CREATE INDEX questions_by_doubt ON questions (doubt)")
+    db.execute("UPDATE records SET stage_seen = modified_at WHERE stage_seen IS NULL")

@@ -88,12 +88,13 @@ def standings_of(ledger: Ledger, referrer: str) -> list[StatusChange]:
 
 
 def won_amounts(ledger: Ledger, referrer: str) -> dict[str, Decimal]:
-    """The credited amount of a referrer's won deals, by currency."""
+    """The credited amount of a referrer's won deals, by currency. Renewals are told apart."""
     rows = ledger.rows(
         "SELECT d.amount, d.currency, k.share FROM referrals f "
         "JOIN current_credits k ON k.referral = f.referral "
         "JOIN records d ON d.connection = k.connection AND d.kind = k.kind AND d.id = k.id "
-        "WHERE f.referrer = ? AND f.void IS NULL AND d.outcome = 'won' AND d.deleted = 0 AND d.amount IS NOT NULL",
+        "WHERE f.referrer = ? AND f.void IS NULL AND k.role <> 'renewal' "
+        "AND d.outcome = 'won' AND d.deleted = 0 AND d.amount IS NOT NULL",
         (referrer,),
     )
     return add_up(rows)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from refloop.ledger.companies import credited_deals
 from refloop.ledger.decisions import keep_status, members_of, referrals_named, status_of_referral
-from refloop.ledger.identity import deal_clusters, deals_of, present
+from refloop.ledger.identity import deal_clusters, present, stands_of
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
-from refloop.ledger.store import Ledger
 from refloop.mapping.policy import Part
-from refloop.mapping.stages import status_of
-from refloop.model import Kind, Record, Ref
+from refloop.mapping.stages import Course, status_of
+from refloop.model import Counting, Kind, Ref
 from refloop.sync.context import RunContext
+from refloop.sync.party import parties
 from refloop.sync.stage import Caused, deals_among
 
 
@@ -21,10 +22,11 @@ def status(context: RunContext, ids: Sequence[str]) -> Caused:
     ledger, caused = context.ledger, Caused()
     referrals = referrals_named(ledger, ids)
     members = {referral.id: members_of(ledger, referral.id) for referral in referrals}
-    people, deals = _of_buyers(ledger, members)
+    courses = _courses(context, members)
+    words, now = context.policy.status.words, context.clock()
     for referral in referrals:
         before = status_of_referral(ledger, referral.id)
-        after = status_of(referral, deals[referral.id], people[referral.id], context.policy.status.words, before=before)
+        after = status_of(referral, courses[referral.id], words, now, before=before)
         if after != before:
             keep_status(ledger, context.provenance(Part.STATUS), after)
             caused.look_at(Topic.PLAN, members[referral.id])
@@ -32,33 +34,39 @@ def status(context: RunContext, ids: Sequence[str]) -> Caused:
     return caused
 
 
-def _of_buyers(
-    ledger: Ledger, members: Mapping[str, frozenset[Ref]]
-) -> tuple[dict[str, list[Record]], dict[str, list[Record]]]:
+def _courses(context: RunContext, members: Mapping[str, frozenset[Ref]]) -> dict[str, Course]:
     """The people and the deals of each referral's buyer, as far as they are not gone. Each deal once: a mirrored deal
-    is its original."""
+    is its original. A deal is the referral's where it may be credited for it, or is."""
+    ledger = context.ledger
     there = present(ledger, frozenset().union(*members.values()))
     standing_on: dict[Ref, set[Ref]] = {}
-    for person, deal in deals_of(ledger, there):
-        standing_on.setdefault(person, set()).add(deal)
-    families = deal_clusters(ledger, set(deals_among(there)).union(*standing_on.values()))
-    speakers = {deal: set(family.values()) for deal, family in families.items()}
-    deals = {
+    for stand in stands_of(ledger, there):
+        standing_on.setdefault(stand.person, set()).add(stand.deal)
+    credited = {name: credited_deals(ledger, [name]) for name in members}
+    families = deal_clusters(ledger, set(deals_among(there)).union(*standing_on.values(), *credited.values()))
+    originals = {deal: original for family in families.values() for deal, original in family.items()}
+    around = parties(context, originals)
+    belonging = {deal: {referral.id for referral in party.eligible} for deal, party in around.items()}
+    touched = {
         name: {
             original
             for ref in held & there
             for deal in ([ref] if ref.kind is Kind.DEAL else standing_on.get(ref, ()))
-            for original in speakers[deal]
+            for original in families[deal].values()
         }
+        | credited[name]
         for name, held in members.items()
     }
     known = {
         record.ref: record
-        for record in records_of(ledger, there.union(*members.values(), *deals.values()))
+        for record in records_of(ledger, there.union(*members.values(), *touched.values()))
         if not record.deleted
     }
-    people = {
-        name: [known[ref] for ref in sorted(held) if ref in known and ref.kind is not Kind.DEAL]
-        for name, held in members.items()
-    }
-    return people, {name: [known[ref] for ref in sorted(held) if ref in known] for name, held in deals.items()}
+    courses = {}
+    for name, held in members.items():
+        deals = [known[ref] for ref in sorted(touched[name]) if ref in known]
+        counting = [deal for deal in deals if context.policy.deals.counting(deal) is Counting.NEW]
+        own = [deal for deal in counting if name in belonging.get(deal.ref, ()) or deal.ref in credited[name]]
+        people = [known[ref] for ref in sorted(held) if ref in known and ref.kind is not Kind.DEAL]
+        courses[name] = Course(people, own, [deal for deal in deals if deal not in own])
+    return courses

@@ -11,6 +11,7 @@ import pytest
 from refloop.mapping.stages import (
     OPEN,
     STANDARD_STATUSES,
+    Course,
     label_of,
     status_of,
     status_words,
@@ -25,12 +26,13 @@ def day(number: int) -> datetime:
     return CLAIMED + timedelta(days=number)
 
 
+NOW = day(30)
 REFERRAL = Referral("rf_1", "anna", "program", "anna", CLAIMED)
 
 
 def deal(outcome: Outcome | None, created: datetime, closed: datetime | None, title: str) -> Record:
     ref = Ref("crm", Kind.DEAL, title)
-    return Record(ref, created, created, title=title, outcome=outcome, closed_at=closed)
+    return Record(ref, created, max(created, closed or created), title=title, outcome=outcome, closed_at=closed)
 
 
 def person(stage: str | None, title: str) -> Record:
@@ -71,7 +73,7 @@ UNKNOWN = deal(None, day(1), None, "Strange")
         ([lost(6)], Status.OPPORTUNITY, Status.LOST, 6, "Lost"),
         ([lost(6)], Status.WON, Status.REVERSED, 6, "Lost"),
         ([lost(6)], Status.REVERSED, Status.REVERSED, 6, "Lost"),
-        ([], Status.WON, Status.REVERSED, 0, "Buyer"),
+        ([], Status.WON, Status.REVERSED, 30, "Buyer"),  # no CRM says when: the run that saw it
         ([], Status.REVERSED, Status.REVERSED, 0, "Buyer"),
         ([opened(2)], Status.WON, Status.OPPORTUNITY, 2, "Open"),  # reopened
         ([opened(2)], Status.REVERSED, Status.OPPORTUNITY, 2, "Open"),
@@ -87,7 +89,7 @@ def test_deals_speak_before_people(
     deals: list[Record], before: Status | None, status: Status, at: int, label: str
 ) -> None:
     for order in permutations(deals):
-        found = status_of(REFERRAL, order, [person(None, "Buyer")], WORDS, before=stood(before))
+        found = status_of(REFERRAL, Course([person(None, "Buyer")], order), WORDS, NOW, before=stood(before))
         assert (found.status, found.at, found.label) == (status, day(at), label)
         assert found.reason
 
@@ -109,13 +111,13 @@ def test_deals_speak_before_people(
 )
 def test_without_deals_the_persons_own_stage_speaks(stages: list[str | None], status: Status) -> None:
     for order in permutations(stages):
-        found = status_of(REFERRAL, [], [person(stage, "Buyer") for stage in order], WORDS)
+        found = status_of(REFERRAL, Course([person(stage, "Buyer") for stage in order]), WORDS, NOW)
         assert (found.status, found.at) == (status, CLAIMED)
 
 
 def test_nobody_known_has_no_label() -> None:
-    assert status_of(REFERRAL, [], [], WORDS).label == ""
-    assert status_of(REFERRAL, [], [person(None, ""), person(None, "Two")], WORDS).label == "Two"
+    assert status_of(REFERRAL, Course(), WORDS, NOW).label == ""
+    assert status_of(REFERRAL, Course([person(None, ""), person(None, "Two")]), WORDS, NOW).label == "Two"
 
 
 def test_every_status_has_a_word_and_is_open_or_not() -> None:
@@ -126,11 +128,11 @@ def test_every_status_has_a_word_and_is_open_or_not() -> None:
 
 @pytest.mark.parametrize(("closed", "counts"), [(-1, False), (0, True), (1, True)])
 def test_what_had_ended_before_the_referral_does_not_count(closed: int, counts: bool) -> None:
-    found = status_of(REFERRAL, [won(closed, created=-9)], [], WORDS)
+    found = status_of(REFERRAL, Course([], [won(closed, created=-9)]), WORDS, NOW)
     assert (found.status is Status.WON) is counts
 
 
 def test_a_void_referral_stands_where_it_was_voided_to() -> None:
     void = replace(REFERRAL, void=Status.DUPLICATE, void_reason="code BEN came first")
-    found = status_of(void, [won(5)], [person("Contacted", "Two")], WORDS, before=stood(Status.WON))
+    found = status_of(void, Course([person("Contacted", "Two")], [won(5)]), WORDS, NOW, before=stood(Status.WON))
     assert found == StatusChange("rf_1", Status.DUPLICATE, CLAIMED, "code BEN came first", "Buyer")
