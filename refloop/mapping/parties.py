@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, tzinfo
 from functools import cached_property
 
 from refloop.mapping.credit import closed_before
@@ -20,7 +21,7 @@ class Party:
     """Who stands on a deal, taken together from all records that are this deal, and what the ledger knows of them.
 
     `deals` are those records, `holding` the referrals of them and of the persons, `issued` the keys of the codes that
-    each of the persons hands out, `roles` what the words for them say.
+    each of the persons hands out, `roles` what the words for them say, `zone` where its people read days.
     """
 
     deals: Collection[Ref]
@@ -28,6 +29,7 @@ class Party:
     holding: Holding = field(default_factory=dict)
     issued: Mapping[Ref, tuple[str, ...]] = field(default_factory=dict)
     roles: RoleWords = field(default_factory=dict)
+    zone: tzinfo = UTC
 
     @cached_property
     def buyers(self) -> list[Ref]:
@@ -85,7 +87,7 @@ def review_party(deal: Record, party: Party) -> list[ReviewItem]:
 def candidates_by_company(deal: Record, party: Party, suspects: Suspects) -> list[Referral]:
     """The referrals by which a deal may have come, by its company alone: no buyer stands on it, nor does a referral
     hold the deal itself, and they were made before it ended."""
-    return [] if party.buyers or party.held else _counting(deal, suspects.by_company)
+    return [] if party.buyers or party.held else _counting(deal, suspects.by_company, party.zone)
 
 
 def review_company(deal: Record, party: Party, suspects: Suspects) -> list[ReviewItem]:
@@ -98,7 +100,7 @@ def review_company(deal: Record, party: Party, suspects: Suspects) -> list[Revie
 
 def review_names(deal: Record, party: Party, suspects: Suspects) -> list[ReviewItem]:
     """Asks whether a buyer of a won deal that belongs to no referral is a referred person of the same name."""
-    if deal.deleted or deal.outcome is not Outcome.WON or _counting(deal, party.eligible):
+    if deal.deleted or deal.outcome is not Outcome.WON or _counting(deal, party.eligible, party.zone):
         return []
     named: dict[Ref, list[Referral]] = {}
     for buyer, other, referral in suspects.by_name:
@@ -107,7 +109,7 @@ def review_names(deal: Record, party: Party, suspects: Suspects) -> list[ReviewI
     return [
         ReviewItem(deal.ref, ReviewReason.SAME_NAME, "name", str(ref), _names(counting))
         for ref, referrals in sorted(named.items())
-        if (counting := _counting(deal, referrals))
+        if (counting := _counting(deal, referrals, party.zone))
     ]
 
 
@@ -128,7 +130,7 @@ def _two_sides(deal: Record, party: Party) -> list[ReviewItem]:
 
 def _only_a_role(deal: Record, party: Party) -> list[ReviewItem]:
     """Who stands on the deal as its referrer, while no code says so: there is none, or it is another's."""
-    codes = {referral.code for referral in _counting(deal, party.eligible)}
+    codes = {referral.code for referral in _counting(deal, party.eligible, party.zone)}
     return [
         ReviewItem(deal.ref, ReviewReason.ONLY_A_ROLE, ", ".join(stand.words), str(stand.person), issued)
         for stand in party.referrers
@@ -138,11 +140,13 @@ def _only_a_role(deal: Record, party: Party) -> list[ReviewItem]:
     ]
 
 
-def _counting(deal: Record, referrals: Sequence[Referral]) -> list[Referral]:
+def _counting(deal: Record, referrals: Sequence[Referral], zone: tzinfo) -> list[Referral]:
     """Each once, those that count and were made before the deal ended."""
     found = {referral.id: referral for referral in referrals}
     return [
-        referral for _, referral in sorted(found.items()) if referral.void is None and not closed_before(deal, referral)
+        referral
+        for _, referral in sorted(found.items())
+        if referral.void is None and not closed_before(deal, referral, zone)
     ]
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
-from refloop.mapping.credit import closed_before
+from refloop.mapping.credit import follows
 from refloop.model import Outcome, Record, Referral, Stage, Status, StatusChange
 
 _LABELS = {
@@ -116,13 +116,15 @@ def status_of(
     words: Mapping[str, Status],
     now: datetime,
     *,
+    zone: Callable[[str], tzinfo] = lambda _connection: UTC,
     before: StatusChange | None = None,
 ) -> StatusChange:
     """Where a referral stands by its buyer's deals and records; `before` is where it stood.
 
     A void referral stands where it was voided to. Else a won deal makes it won; else an open one an opportunity; else a
     lost one lost, or reversed when it had been won. Without deals, the person's own stages speak, the furthest of them.
-    Deals that had ended before the referral was made do not count.
+    Deals that had ended before the referral was made, or may have, do not count; `zone` gives the zone in which the
+    people of a connection read days.
 
     Since when is the CRM's time of that change where it keeps one, else that of the save with which it was first seen;
     never before the claim, and never after `now`: what is dated later counts from when it was first decided.
@@ -130,7 +132,7 @@ def status_of(
     if referral.void is not None:
         found = _Standing(referral.void, referral.claimed_at, referral.void_reason, before.label if before else "")
     else:
-        counting = [deal for deal in course.deals if not closed_before(deal, referral)]
+        counting = [deal for deal in course.deals if follows(deal, referral, zone(deal.ref.connection))]
         found = _by_course(referral, replace(course, deals=counting), words, _Past(before, now))
     at = max(found.at, referral.claimed_at)
     if at > now:

@@ -67,10 +67,14 @@ def _decide(deal: Record, party: Party, suspected: Suspects, policy: Policy) -> 
     mode = policy.deals.without_buyer(deal.ref.connection)
     by_company = candidates_by_company(deal, party, suspected) if mode is ByAccount.CREDIT else []
     referrals = by_company or party.eligible
-    credits = credit_deal(deal, referrals, policy.credit.model)
+    credits = credit_deal(deal, referrals, policy.credit.model, party.zone)
     if policy.deals.counting(deal) is Counting.RENEWAL:
         credits = [replace(credit, role=Role.RENEWAL) for credit in credits]
-    items = [*review_deal(deal, referrals), *review_party(deal, party), *review_names(deal, party, suspected)]
+    items = [
+        *review_deal(deal, referrals, party.zone),
+        *review_party(deal, party),
+        *review_names(deal, party, suspected),
+    ]
     if mode is ByAccount.ASK:
         items += review_company(deal, party, suspected)
     return _Verdict(referrals, credits, items)

@@ -26,7 +26,10 @@ def parties(context: RunContext, originals: Mapping[Ref, Ref]) -> dict[Ref, Part
     deals: dict[Ref, set[Ref]] = {}
     for deal, original in originals.items():
         deals.setdefault(original, set()).add(deal)
-    return {original: Party(deals[original], found, holding, issued, roles) for original, found in stands.items()}
+    return {
+        original: Party(deals[original], found, holding, issued, roles, context.zone(original.connection))
+        for original, found in stands.items()
+    }
 
 
 def suspects(context: RunContext, around: Mapping[Ref, Party]) -> dict[Ref, Suspects]:

@@ -18,10 +18,11 @@ from refloop.model import ByAccount
 def policy_of(config: Config) -> Policy:
     """The policy that a configuration sets."""
     connections = config.connections
+    zones = {name: settings.time_zone for name, settings in connections.items() if settings.time_zone}
     return Policy(
-        match=MatchRules(frozenset({*DEFAULT_URL_PARAMETERS, *config.matching.url_parameters})),
+        match=MatchRules(frozenset({*DEFAULT_URL_PARAMETERS, *config.matching.url_parameters}), zones),
         deals=_deal_rules(config),
-        credit=CreditRules(Model(config.attribution.model)),
+        credit=CreditRules(Model(config.attribution.model), zones),
         status=StatusRules(status_words(config.matching.statuses)),
         plan=PlanRules(
             prefix=config.fields.prefix,

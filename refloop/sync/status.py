@@ -26,7 +26,7 @@ def status(context: RunContext, ids: Sequence[str]) -> Caused:
     words, now = context.policy.status.words, context.clock()
     for referral in referrals:
         before = status_of_referral(ledger, referral.id)
-        after = status_of(referral, courses[referral.id], words, now, before=before)
+        after = status_of(referral, courses[referral.id], words, now, zone=context.zone, before=before)
         if after != before:
             keep_status(ledger, context.provenance(Part.STATUS), after)
             caused.look_at(Topic.PLAN, members[referral.id])

@@ -30,12 +30,15 @@ from refloop.model import ByAccount, Counting, Side, Status
 
 OTHERS: list[tuple[Part, Rules]] = [
     (Part.MATCH, MatchRules(frozenset({"ref"}))),
+    (Part.MATCH, MatchRules(zones={"crm": "Asia/Tokyo"})),
+    (Part.MATCH, MatchRules(mass_edit=2)),
     (Part.CLAIM, ClaimRules(most_records_of_one_person=2)),
     (Part.DEALS, DealRules(roles={"crm": {"consultant": Side.NOBODY}})),
     (Part.DEALS, DealRules(words={"crm": DealWords(types={"upsell": Counting.NEW})})),
     (Part.DEALS, DealRules(words={"crm": DealWords(renewals_credited=True)})),
     (Part.DEALS, DealRules(by_account={"crm": ByAccount.NEVER})),
     (Part.CREDIT, CreditRules(Model.LAST)),
+    (Part.CREDIT, CreditRules(zones={"crm": "Asia/Tokyo"})),
     (Part.STATUS, StatusRules({"warm": Status.QUALIFIED})),
     (Part.PLAN, PlanRules(prefix="aff")),
     (Part.PLAN, PlanRules(currencies={"crm": "EUR"})),
