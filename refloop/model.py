@@ -174,8 +174,8 @@ class Known:
     """What the ledger alone knows of a record, from the versions that it saw before.
 
     `texts_after`: when the record was last saved with other texts than now; its texts came after that. `found_after`:
-    the same of our own fields. None: it was never seen otherwise. `stage_seen`: the save with which its stage was first
-    seen.
+    the same of our own fields. None: it was never seen otherwise. `stage_seen`: the save with which its stages were
+    first seen.
     """
 
     texts_after: datetime | None = None
