@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from refloop.ledger.identity import Pair, present, standing_on, stands_of
+from refloop.ledger.identity import Pair, standing_on, stands_of
 from refloop.ledger.reviews import deals_asked_about
 from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.identity import is_placeholder
@@ -66,15 +66,12 @@ def credited_deals(ledger: Ledger, referrals: Iterable[str]) -> set[Ref]:
 
 
 def held_at(ledger: Ledger, deals: Iterable[Ref]) -> list[Pair]:
-    """(deal, person) for each person whom a referral holds, of the company that a deal belongs to. Persons that are
-    gone do not count."""
+    """(deal, person) for each person whom a referral holds, of the company that a deal belongs to."""
     ledger.select(deals)
-    pairs = [
+    return [
         (Ref(row["c0"], Kind(row["k0"]), row["i0"]), Ref(row["c1"], Kind(row["k1"]), row["i1"]))
         for row in ledger.rows(_HELD_AT)
     ]
-    there = present(ledger, {person for _, person in pairs})
-    return [(deal, person) for deal, person in pairs if person in there]
 
 
 def namesakes(ledger: Ledger, persons: Iterable[Ref]) -> list[Pair]:

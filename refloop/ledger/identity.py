@@ -79,22 +79,27 @@ def deals_of(ledger: Ledger, persons: Iterable[Ref], roles: RoleWords) -> list[P
     return [(stand.person, stand.deal) for stand in stands_of(ledger, persons) if is_buyer(stand, roles)]
 
 
-def stands_of(ledger: Ledger, persons: Iterable[Ref]) -> list[Stand]:
-    """On which deals each of the persons stands, whatever they are to them."""
-    ledger.select(persons)
-    return _stands(ledger, _DEALS_OF_PERSONS, by_deal=False)
-
-
 def persons_of(ledger: Ledger, deals: Iterable[Ref], roles: RoleWords) -> list[Pair]:
-    """(deal, person) for each person that stands on a deal as a buyer. Persons never seen, or deleted, do not count."""
+    """(deal, person) for each person that stands on a deal as a buyer."""
     return [(stand.deal, stand.person) for stand in standing_on(ledger, deals) if is_buyer(stand, roles)]
 
 
+def stands_of(ledger: Ledger, persons: Iterable[Ref]) -> list[Stand]:
+    """On which deals each of the persons stands, whatever they are to them. Deals that were merged away do not count:
+    who stood on them stands on the deal that is left, or was taken off it."""
+    ledger.select(persons)
+    stands = _stands(ledger, _DEALS_OF_PERSONS, by_deal=False)
+    merged = _merged_away(ledger, {stand.deal for stand in stands})
+    return [stand for stand in stands if stand.deal not in merged]
+
+
 def standing_on(ledger: Ledger, deals: Iterable[Ref]) -> list[Stand]:
-    """Who stands on each of the deals, whatever they are to it. Persons never seen, or deleted, do not count."""
-    ledger.select(deals)
+    """Who stands on each of the deals, whatever they are to it. Persons never seen do not count; those who were deleted
+    do: that they stood there was seen. Nobody stands on a deal that was merged away, but on the one that is left."""
+    deals = frozenset(deals)
+    ledger.select(deals - _merged_away(ledger, deals))
     stands = _stands(ledger, _PERSONS_OF_DEALS, by_deal=True)
-    there = present(ledger, {stand.person for stand in stands})
+    there = seen(ledger, {stand.person for stand in stands})
     return [stand for stand in stands if stand.person in there]
 
 
@@ -105,6 +110,44 @@ def _stands(ledger: Ledger, sql: str, *, by_deal: bool) -> list[Stand]:
         ends = (Ref(row["c0"], Kind(row["k0"]), row["i0"]), Ref(row["c1"], Kind(row["k1"]), row["i1"]))
         links.setdefault(ends if by_deal else ends[::-1], set()).add(labels_from(row["labels"]))
     return [Stand(deal, person, tuple(sorted(found))) for (deal, person), found in links.items()]
+
+
+def became_of(ledger: Ledger, leads: Iterable[Ref]) -> list[Pair]:
+    """(lead, contact) for each of the persons that was converted into another."""
+    ledger.select(leads)
+    return _pairs(
+        ledger,
+        """
+        SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
+               l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
+        FROM selection s ORDERED JOIN links l
+          ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
+        WHERE l.relation = 'converted-to' AND l.target_kind = 'contact'""",
+    )
+
+
+def _merged_away(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that were merged into one that was seen."""
+    return _subset(
+        ledger,
+        refs,
+        """
+        SELECT DISTINCT s.connection, s.kind, s.id FROM selection s ORDERED JOIN links l
+          ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
+        ORDERED JOIN records r
+          ON r.connection = l.target_connection AND r.kind = l.target_kind AND r.id = l.target_id
+        WHERE l.relation = 'merged-into'""",
+    )
+
+
+def seen(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that were ever seen."""
+    return _subset(
+        ledger,
+        refs,
+        "SELECT s.connection, s.kind, s.id FROM selection s ORDERED JOIN records r "
+        "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id",
+    )
 
 
 def present(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
@@ -123,7 +166,8 @@ def present(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
 
 def canonical_deals(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, Ref]:
     """Every record that is one deal with one of the deals -> the record that speaks for it: of a mirror its original,
-    of a deal that was merged away its survivor, else itself. Originals never seen, or gone, speak for nobody."""
+    of a deal that was merged away its survivor, else itself. Originals never seen, or gone, speak for nobody; what was
+    merged into a deal that is gone is gone with it."""
     known, edges = _deals_linked(ledger, deals)
     upward = _upward(ledger, edges)
     return {ref: _top(ref, upward) for ref in known}
@@ -150,8 +194,14 @@ def _deals_linked(ledger: Ledger, deals: Iterable[Ref]) -> tuple[set[Ref], set[P
 
 
 def _upward(ledger: Ledger, edges: set[Pair]) -> dict[Ref, Ref]:
-    there = present(ledger, {ref for pair in edges for ref in pair})
-    return {low: high for low, high in sorted(edges, reverse=True) if low in there and high in there}
+    refs = {ref for pair in edges for ref in pair}
+    there, merged = present(ledger, refs), _merged_away(ledger, refs)
+    known = seen(ledger, refs)
+    return {
+        low: high
+        for low, high in sorted(edges, reverse=True)
+        if low in there and (high in there or (low in merged and high in known))
+    }
 
 
 def _top(ref: Ref, upward: Mapping[Ref, Ref]) -> Ref:

@@ -279,6 +279,15 @@ def arrivals(db: Engine) -> None:
 
 
 @migrations()
+def deletions(db: Engine) -> None:
+    """What a CRM shows no more: the links that are missed or kept, and the records that are awaited."""
+    db.execute("ALTER TABLE links ADD COLUMN missed TEXT NOT NULL DEFAULT ''")
+    db.execute("CREATE INDEX links_missed ON links (source_connection, missed) WHERE missed <> ''")
+    db.execute("ALTER TABLE records ADD COLUMN awaited INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE INDEX records_awaited ON records (connection) WHERE awaited = 1")
+
+
+@migrations()
 def deals_without_buyers(db: Engine) -> None:
     """Finds who has a name, and what is asked of deals. A stage that was seen before it was dated counts from the last
     save that is known."""

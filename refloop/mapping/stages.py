@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 
 from refloop.mapping.credit import follows
-from refloop.model import Outcome, Record, Referral, Stage, Status, StatusChange
+from refloop.model import Kind, Outcome, Record, Referral, Stage, Status, StatusChange
 
 _LABELS = {
     Status.SUBMITTED: "Submitted",
@@ -119,12 +119,13 @@ def status_of(
     zone: Callable[[str], tzinfo] = lambda _connection: UTC,
     before: StatusChange | None = None,
 ) -> StatusChange:
-    """Where a referral stands by its buyer's deals and records; `before` is where it stood.
+    """Where a referral stands by its buyer's deals and records, the deleted ones too; `before` is where it stood.
 
     A void referral stands where it was voided to. Else a won deal makes it won; else an open one an opportunity; else a
-    lost one lost, or reversed when it had been won. Without deals, the person's own stages speak, the furthest of them.
-    Deals that had ended before the referral was made, or may have, do not count; `zone` gives the zone in which the
-    people of a connection read days.
+    lost one lost, or reversed when it had been won. Without deals, the person's own stages speak, the furthest of them;
+    when all that is known of the buyer was deleted, the referral ends with it. Deals that were deleted, or had ended
+    before the referral was made, or may have, do not count; `zone` gives the zone in which the people of a connection
+    read days.
 
     Since when is the CRM's time of that change where it keeps one, else that of the save with which it was first seen;
     never before the claim, and never after `now`: what is dated later counts from when it was first decided.
@@ -132,12 +133,27 @@ def status_of(
     if referral.void is not None:
         found = _Standing(referral.void, referral.claimed_at, referral.void_reason, before.label if before else "")
     else:
-        counting = [deal for deal in course.deals if follows(deal, referral, zone(deal.ref.connection))]
+        there = [deal for deal in course.deals if not deal.deleted]
+        counting = [deal for deal in there if follows(deal, referral, zone(deal.ref.connection))]
         found = _by_course(referral, replace(course, deals=counting), words, _Past(before, now))
+        if not counting:
+            found = _by_deletion([*course.persons, *course.deals], found)
     at = max(found.at, referral.claimed_at)
     if at > now:
         at = before.at if before and before.status is found.status and before.at <= now else now
     return StatusChange(referral.id, found.status, at.replace(microsecond=0), found.reason, found.label)
+
+
+def _by_deletion(records: Sequence[Record], found: _Standing) -> _Standing:
+    """How a referral without deals stands, whose buyer's `records` may have been deleted."""
+    deleted = [record for record in records if record.deleted]
+    deals = [record.modified_at for record in deleted if record.ref.kind is Kind.DEAL]
+    if found.status is Status.REVERSED and deals:
+        return replace(found, at=max(deals), reason="the deal that had been won was deleted in the CRM")
+    if found.status in OPEN and deleted and len(deleted) == len(records):
+        at = max(record.modified_at for record in deleted)
+        return _Standing(Status.WITHDRAWN, at, "the buyer's record was deleted in the CRM", found.label)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +191,9 @@ def _by_course(referral: Referral, course: Course, words: Mapping[str, Status], 
                 Status.REVERSED, ended_at(deal), "the deal that had been won was lost", deal.title or label
             )
         return _Standing(Status.LOST, ended_at(deal), "all deals were lost", deal.title or label)
-    by_person = _without_deals(referral.claimed_at, course.persons, words, label)
+    by_person = _without_deals(referral.claimed_at, [one for one in course.persons if not one.deleted], words, label)
     # a won deal that counts no longer was not taken back: it never was the referral's
-    beside = any(deal.outcome is Outcome.WON for deal in course.beside)
+    beside = any(deal.outcome is Outcome.WON and not deal.deleted for deal in course.beside)
     if past.was_won and not course.deals and not beside and by_person.status is not Status.WON:
         return _Standing(Status.REVERSED, past.gone_at, "the deal that had been won is gone", label)
     return by_person

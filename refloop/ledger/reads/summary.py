@@ -10,7 +10,7 @@ from refloop.ledger.reads.conflicts import count_conflicts
 from refloop.ledger.reads.receipts import Overwritten, count_refused, overwritten, unsettled
 from refloop.ledger.reads.review import count_open
 from refloop.ledger.store import Ledger
-from refloop.ledger.summaries import add_up
+from refloop.ledger.summaries import credited
 from refloop.mapping.stages import OPEN
 from refloop.model import Outcome, ReviewReason, Status
 
@@ -62,9 +62,9 @@ def summary(ledger: Ledger) -> Summary:
             ledger,
             "SELECT void AS status, count(*) AS n FROM referrals WHERE void IS NOT NULL GROUP BY 1",
         ),
-        won_amount=_credited(ledger, Outcome.WON, _NEW),
-        open_amount=_credited(ledger, Outcome.OPEN, _NEW),
-        renewed_amount=_credited(ledger, Outcome.WON, _RENEWALS),
+        won_amount=credited(ledger, Outcome.WON),
+        open_amount=credited(ledger, Outcome.OPEN),
+        renewed_amount=credited(ledger, Outcome.WON, renewals=True),
         won_without_buyer=_won_without_buyer(ledger),
         review=count_open(ledger),
         conflicts=count_conflicts(ledger),
@@ -76,23 +76,6 @@ def summary(ledger: Ledger) -> Summary:
 
 def _counts(ledger: Ledger, sql: str) -> dict[Status, int]:
     return dict(sorted((Status(row["status"]), row["n"]) for row in ledger.rows(sql)))
-
-
-_NEW = "c.role <> 'renewal'"
-_RENEWALS = "c.role = 'renewal'"
-
-
-def _credited(ledger: Ledger, outcome: Outcome, which: str) -> dict[str, Decimal]:
-    """The credited amount of deals with that outcome, by currency, in the order of its name."""
-    amounts = add_up(
-        ledger.rows(
-            "SELECT d.amount, d.currency, c.share FROM current_credits c "
-            "JOIN records d ON d.connection = c.connection AND d.kind = c.kind AND d.id = c.id "
-            f"WHERE d.outcome = ? AND d.deleted = 0 AND d.amount IS NOT NULL AND {which}",
-            (outcome.value,),
-        )
-    )
-    return dict(sorted(amounts.items()))
 
 
 def _won_without_buyer(ledger: Ledger) -> dict[str, int]:
