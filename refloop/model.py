@@ -199,8 +199,8 @@ class Known:
     """What the ledger alone knows of a record, from the versions that it saw before.
 
     `texts_after`: when the record was last saved with other texts than now; its texts came after that. `found_after`:
-    the same of our own fields. None: it was never seen otherwise. `stage_seen`: the save with which its stage was first
-    seen.
+    the same of our own fields. None: it was never seen otherwise. `stage_seen`: the save with which its stages were
+    first seen.
     """
 
     texts_after: datetime | None = None
@@ -594,8 +594,35 @@ class StatusChange:
 
 
 class Role(StrEnum):
+    """As what a referral gets its share of a deal."""
+
     SOURCED = "sourced"
     INFLUENCED = "influenced"
+    RENEWAL = "renewal"  # the deal goes on with what the buyer has: told apart, in no figure of what was won
+
+
+class Side(StrEnum):
+    """What a person who stands on a deal is to it."""
+
+    BUYER = "buyer"
+    REFERRER = "referrer"
+    NOBODY = "nobody"  # somebody who says nothing about who referred whom
+
+
+class Counting(StrEnum):
+    """What a deal counts as."""
+
+    NEW = "new"
+    RENEWAL = "renewal"
+    IGNORE = "ignore"
+
+
+class ByAccount(StrEnum):
+    """What becomes of a deal on which no buyer stands, at a company of which somebody was referred."""
+
+    ASK = "ask"
+    CREDIT = "credit"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -635,6 +662,10 @@ class ReviewReason(StrEnum):
     WHO_WAS_FIRST = "who-was-first"  # two codes of two referrers, and nobody knows which came first
     MASS_EDIT = "mass-edit"  # many records got one code within minutes, and had none before
     UNKNOWN_STAGE = "unknown-stage"  # the CRM does not say whether the deal is open, won or lost
+    NO_BUYER = "no-buyer"  # nobody stands on the won deal as its buyer, and of its company somebody was referred
+    ONLY_A_ROLE = "only-a-role"  # somebody stands on the deal as its referrer, and no code says so
+    REFERRER_IS_BUYER = "referrer-is-buyer"  # somebody stands on the deal as its referrer and as its buyer
+    SAME_NAME = "same-name"  # a buyer of the won deal may be a referred person: the same name at the same company
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from refloop.ledger.records import labels_from
 from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.identity import is_placeholder
+from refloop.mapping.roles import RoleWords, Stand, is_buyer
 from refloop.model import Kind, Ref
 
 _IDENTITY = "('converted-to', 'merged-into', 'same-person')"
@@ -28,24 +30,24 @@ _LINKED_PERSONS = f"""
 
 _DEALS_OF_PERSONS = f"""
     SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
-           l.source_connection AS c1, l.source_kind AS k1, l.source_id AS i1
+           l.source_connection AS c1, l.source_kind AS k1, l.source_id AS i1, l.labels
     FROM selection s ORDERED JOIN links l
       ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE s.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.source_kind = 'deal'
-    UNION
-    SELECT s.connection, s.kind, s.id, l.target_connection, l.target_kind, l.target_id
+    UNION ALL
+    SELECT s.connection, s.kind, s.id, l.target_connection, l.target_kind, l.target_id, l.labels
     FROM selection s ORDERED JOIN links l
       ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE s.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.target_kind = 'deal'"""
 
 _PERSONS_OF_DEALS = f"""
     SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
-           l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
+           l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1, l.labels
     FROM selection s ORDERED JOIN links l
       ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE s.kind = 'deal' AND l.relation IN {_BELONGING} AND l.target_kind <> 'deal'
-    UNION
-    SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id
+    UNION ALL
+    SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id, l.labels
     FROM selection s ORDERED JOIN links l
       ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE s.kind = 'deal' AND l.relation IN {_BELONGING} AND l.source_kind <> 'deal'"""
@@ -72,23 +74,42 @@ def _pairs(ledger: Ledger, sql: str) -> list[Pair]:
     ]
 
 
-def deals_of(ledger: Ledger, persons: Iterable[Ref]) -> list[Pair]:
-    """(person, deal) for each deal that a person stands on. Deals that were merged away do not count: who stood on them
-    stands on the deal that is left, or was taken off it."""
+def deals_of(ledger: Ledger, persons: Iterable[Ref], roles: RoleWords) -> list[Pair]:
+    """(person, deal) for each deal on which a person stands as a buyer, by what a company's own `roles` say."""
+    return [(stand.person, stand.deal) for stand in stands_of(ledger, persons) if is_buyer(stand, roles)]
+
+
+def persons_of(ledger: Ledger, deals: Iterable[Ref], roles: RoleWords) -> list[Pair]:
+    """(deal, person) for each person that stands on a deal as a buyer."""
+    return [(stand.deal, stand.person) for stand in standing_on(ledger, deals) if is_buyer(stand, roles)]
+
+
+def stands_of(ledger: Ledger, persons: Iterable[Ref]) -> list[Stand]:
+    """On which deals each of the persons stands, whatever they are to them. Deals that were merged away do not count:
+    who stood on them stands on the deal that is left, or was taken off it."""
     ledger.select(persons)
-    pairs = _pairs(ledger, _DEALS_OF_PERSONS)
-    merged = _merged_away(ledger, {deal for _, deal in pairs})
-    return [(person, deal) for person, deal in pairs if deal not in merged]
+    stands = _stands(ledger, _DEALS_OF_PERSONS, by_deal=False)
+    merged = _merged_away(ledger, {stand.deal for stand in stands})
+    return [stand for stand in stands if stand.deal not in merged]
 
 
-def persons_of(ledger: Ledger, deals: Iterable[Ref]) -> list[Pair]:
-    """(deal, person) for each person that stands on a deal. Persons never seen do not count; those who were deleted
+def standing_on(ledger: Ledger, deals: Iterable[Ref]) -> list[Stand]:
+    """Who stands on each of the deals, whatever they are to it. Persons never seen do not count; those who were deleted
     do: that they stood there was seen. Nobody stands on a deal that was merged away, but on the one that is left."""
     deals = frozenset(deals)
     ledger.select(deals - _merged_away(ledger, deals))
-    pairs = _pairs(ledger, _PERSONS_OF_DEALS)
-    there = seen(ledger, {person for _, person in pairs})
-    return [(deal, person) for deal, person in pairs if person in there]
+    stands = _stands(ledger, _PERSONS_OF_DEALS, by_deal=True)
+    there = seen(ledger, {stand.person for stand in stands})
+    return [stand for stand in stands if stand.person in there]
+
+
+def _stands(ledger: Ledger, sql: str, *, by_deal: bool) -> list[Stand]:
+    """The links that a query brings, those of one person and one deal together; `by_deal`: the deal comes first."""
+    links: dict[Pair, set[tuple[str, ...]]] = {}
+    for row in ledger.rows(sql):
+        ends = (Ref(row["c0"], Kind(row["k0"]), row["i0"]), Ref(row["c1"], Kind(row["k1"]), row["i1"]))
+        links.setdefault(ends if by_deal else ends[::-1], set()).add(labels_from(row["labels"]))
+    return [Stand(deal, person, tuple(sorted(found))) for (deal, person), found in links.items()]
 
 
 def became_of(ledger: Ledger, leads: Iterable[Ref]) -> list[Pair]:

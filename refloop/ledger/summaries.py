@@ -107,7 +107,8 @@ def _won_deals(ledger: Ledger, referrer: str) -> Iterator[Row]:
         "SELECT d.amount, d.currency, d.further, k.share FROM referrals f "
         "JOIN current_credits k ON k.referral = f.referral "
         "JOIN records d ON d.connection = k.connection AND d.kind = k.kind AND d.id = k.id "
-        "WHERE f.referrer = ? AND f.void IS NULL AND d.outcome = 'won' AND d.deleted = 0",
+        "WHERE f.referrer = ? AND f.void IS NULL AND k.role <> 'renewal' "
+        "AND d.outcome = 'won' AND d.deleted = 0",
         (referrer,),
     )
 
@@ -118,13 +119,14 @@ def _share(row: Row) -> Won:
     return share_of(whole, Decimal(row["share"]))
 
 
-def credited(ledger: Ledger, outcome: Outcome) -> dict[str, Decimal]:
-    """The credited amount of all deals with that outcome, by currency, in the order of its name."""
+def credited(ledger: Ledger, outcome: Outcome, *, renewals: bool = False) -> dict[str, Decimal]:
+    """The credited amount of all deals with that outcome, by currency, in the order of its name; of renewals, or of all
+    others."""
     rows = ledger.rows(
         "SELECT d.amount, d.currency, c.share FROM current_credits c "
         "JOIN records d ON d.connection = c.connection AND d.kind = c.kind AND d.id = c.id "
-        "WHERE d.outcome = ? AND d.deleted = 0 AND d.amount IS NOT NULL",
-        (outcome.value,),
+        "WHERE d.outcome = ? AND d.deleted = 0 AND d.amount IS NOT NULL AND (c.role = 'renewal') = ?",
+        (outcome.value, renewals),
     )
     whole = ((Won(Decimal(row["amount"]), row["currency"] or NO_CURRENCY), Decimal(row["share"])) for row in rows)
     return dict(sorted(add_up(share_of(won, share) for won, share in whole).items()))

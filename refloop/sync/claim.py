@@ -9,6 +9,7 @@ from functools import cache
 
 from refloop.ledger.arrivals import arrivals_of, late_around
 from refloop.ledger.codes import referrer_of
+from refloop.ledger.companies import deals_around
 from refloop.ledger.decisions import (
     carrying_among,
     current_matches,
@@ -50,6 +51,7 @@ class _Claimer:
         self._ledger = context.ledger
         self._by = context.provenance(Part.CLAIM)
         self._rules = context.policy.claim
+        self._roles = context.policy.deals.roles
         self._id_field = context.policy.names("id")
         self._referrer: Callable[[str], Referrer | None] = cache(lambda name: referrer_of(context.ledger, name))
 
@@ -60,7 +62,7 @@ class _Claimer:
         """
         ledger = self._ledger
         originals = canonical_deals(ledger, deals_among(refs))
-        standing_on = persons_of(ledger, originals)
+        standing_on = persons_of(ledger, originals, self._roles)
         seeds = {ref for ref in refs if ref.kind is not Kind.DEAL} | {person for _, person in standing_on}
         persons = buyers(ledger, seeds, is_shared_mailbox, self._rules.most_records_of_one_person)
         spoken = self._deals_spoken_for(set().union(*persons))
@@ -73,11 +75,12 @@ class _Claimer:
     def _deals_spoken_for(self, persons: set[Ref]) -> dict[Ref, set[Ref]]:
         """Person -> the deals whose own code speaks for them."""
         ledger = self._ledger
-        originals = canonical_deals(ledger, {deal for _, deal in deals_of(ledger, persons)})
+        originals = canonical_deals(ledger, {deal for _, deal in deals_of(ledger, persons, self._roles)})
         carrying = carrying_among(ledger, originals)
         spoken = {originals[deal] for deal in carrying}
+        spoken_for = [deal for deal in originals if originals[deal] in spoken]
         people: dict[Ref, set[Ref]] = {}
-        for deal, person in persons_of(ledger, [deal for deal in originals if originals[deal] in spoken]):
+        for deal, person in persons_of(ledger, spoken_for, self._roles):
             people.setdefault(originals[deal], set()).add(person)
         records = {record.ref: record for record in records_of(ledger, set().union(*people.values()))}
         found: dict[Ref, set[Ref]] = {}
@@ -209,7 +212,7 @@ class _Concerned:
 
     def work(self, ledger: Ledger) -> Caused:
         caused = Caused()
-        caused.look_at(Topic.CREDIT, {deal for _, deal in deals_of(ledger, self.members)})
+        caused.look_at(Topic.CREDIT, deals_around(ledger, self.members, self.referrals))
         caused.look_at(Topic.CREDIT, deals_among(self.members))
         caused.look_at(Topic.PLAN, self.members)
         caused.look_at(Topic.CLAIM, self.anew)

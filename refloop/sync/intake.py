@@ -19,7 +19,7 @@ from refloop.ledger.store import Ledger
 from refloop.mapping.claims import apply_program_rules, submitted
 from refloop.mapping.codes import code_key, outside_validity
 from refloop.mapping.policy import Part
-from refloop.mapping.stages import status_of
+from refloop.mapping.stages import Course, status_of
 from refloop.model import Code, Referral, Referrer, ReviewReason
 from refloop.sync.context import RunContext
 from refloop.sync.rows import (
@@ -194,7 +194,7 @@ def submit(context: RunContext, row: Claim) -> Kept:
         # at once, so that it is listed before the next sync decides about it
         mine = next(referral for referral in judged if referral.id == claim.id)
         by = context.provenance(Part.STATUS)
-        keep_status(ledger, by, status_of(mine, [], [], context.policy.status.words))
+        keep_status(ledger, by, status_of(mine, Course(), context.policy.status.words, context.clock()))
     return done
 
 
