@@ -226,6 +226,11 @@ class Record:
     home_currency: str | None = None
     known: Known = field(default=Known(), compare=False)
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All e-mails of a person, the first one first."""
+        return (self.email, *self.emails) if self.email else self.emails
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -559,6 +564,7 @@ class ReviewReason(StrEnum):
     NOT_YET_VALID = "not-yet-valid"
     NEAR = "near"  # one letter off an issued code
     CLOSED_BEFORE = "closed-before-referral"  # the deal had ended before the referral was made
+    SELF_REFERRAL = "self-referral"  # the buyer's address is another spelling of the referrer's
     UNKNOWN_STAGE = "unknown-stage"  # the CRM does not say whether the deal is open, won or lost
 
 

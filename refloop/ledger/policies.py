@@ -44,6 +44,8 @@ _DECIDED: Mapping[Part, tuple[str, ...]] = {
         "SELECT source_connection, source_kind, source_id FROM links WHERE relation = 'same-deal'",
         """SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
         WHERE r.kind = 'contact'""",
+        """SELECT a.connection, a.kind, a.id FROM referrers f JOIN addresses a ON a.email = f.email
+        WHERE a.kind = 'contact'""",
     ),
 }
 """What each part of the rules decided about: names for the queue of its stage. A statement each, because their union

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from refloop.mapping.fields import why_sentence
-from refloop.model import Code, Ref, Referral, Rule, Status
+from refloop.mapping.people import email_alias_key
+from refloop.model import Code, Ref, Referral, ReviewItem, ReviewReason, Rule, Status
 
 _REFERRAL_ID = re.compile(r"rf_[0-9a-f]{16}")
 
@@ -19,7 +20,8 @@ CodeOf = Callable[[str], Code | None]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A record of the buyer's that carries a code. `given_id` is the referral id that stands on it, if any."""
+    """A record of the buyer's that carries a code. `given_id` is the referral id that stands on it, if any; `typed`
+    says that a person put the code into our own field."""
 
     ref: Ref
     code: str
@@ -27,6 +29,7 @@ class Evidence:
     rule: Rule
     field: str
     given_id: str | None = None
+    typed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,8 @@ def resolve_claims(
         code = code_of(key)
         if code is not None:
             referrals += _referrals_by(code, buyer, {*taken, *(referral.id for referral in referrals)})
-    return apply_program_rules(referrals, buyer.emails, code_of, referrer_emails)
+    vouched = {item.code for item in buyer.evidence if item.typed}
+    return apply_program_rules(referrals, buyer.emails, code_of, referrer_emails, vouched)
 
 
 def submitted(email: str, code: Code, at: datetime) -> Referral:
@@ -80,17 +84,32 @@ def submitted(email: str, code: Code, at: datetime) -> Referral:
     )
 
 
+SAME_PERSON = "the buyer's address is another spelling of the referrer's"
+"""Why a referral is held until a person has looked at it."""
+
+
 def apply_program_rules(
-    referrals: Iterable[Referral], emails: Collection[str], code_of: CodeOf, referrer_emails: Mapping[str, str]
+    referrals: Iterable[Referral],
+    emails: Collection[str],
+    code_of: CodeOf,
+    referrer_emails: Mapping[str, str],
+    vouched: Collection[str] = (),
 ) -> list[Referral]:
     """The referrals of one buyer, who has these e-mail keys, as they count: nobody refers themselves, and of each
-    program the earliest claim wins. Those that are void already stay so, and beat nobody. Earliest first."""
+    program the earliest claim wins. Those that are void already stay so, and beat nobody. Earliest first.
+
+    Where one of the addresses is only another spelling of the referrer's (`email_alias_key`), the referral is held,
+    unless a person typed its code: those codes are `vouched` for.
+    """
     winners: dict[str, Referral] = {}
+    aliases = {email_alias_key(email) for email in emails}
     judged = []
     for referral in sorted(referrals, key=lambda r: (r.claimed_at, r.code, r.id)):
-        verdict = referral
-        if referral.void is None and referrer_emails.get(referral.referrer) in emails:
+        verdict, address = referral, referrer_emails.get(referral.referrer)
+        if referral.void is None and address in emails:
             verdict = _void(referral, Status.DISQUALIFIED, "the buyer is the referrer")
+        elif referral.void is None and address and email_alias_key(address) in aliases and referral.code not in vouched:
+            verdict = _void(referral, Status.ON_HOLD, SAME_PERSON)
         elif referral.void is None and referral.program in winners:
             first = winners[referral.program].code
             code = code_of(first)
@@ -99,6 +118,25 @@ def apply_program_rules(
             winners[referral.program] = referral
         judged.append(verdict)
     return judged
+
+
+CLAIM_REASONS = frozenset({ReviewReason.SELF_REFERRAL})
+"""Why `review_claims` asks for a person."""
+
+
+def review_claims(
+    referrals: Iterable[Referral], evidence: Sequence[Evidence], nodes: Collection[Ref]
+) -> list[ReviewItem]:
+    """What a person should look at before a buyer's referrals count: on the record that carries the code, or on the
+    buyer's first one."""
+    items = []
+    for referral in referrals:
+        if referral.void is Status.ON_HOLD:
+            carrying = [item for item in evidence if item.code == referral.code]
+            ref = min((item.ref for item in carrying), default=min(nodes))
+            field = next((item.field for item in carrying if item.ref == ref), "email")
+            items.append(ReviewItem(ref, ReviewReason.SELF_REFERRAL, field, referral.code, (referral.id,)))
+    return items
 
 
 def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Referral]:

@@ -68,7 +68,9 @@ class MatchRules(Rules):
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
-    version: ClassVar[str] = "2"  # who was deleted still stands on their deals
+    version: ClassVar[str] = (
+        "2"  # who was deleted still stands on their deals; all addresses; other spellings of the referrer's
+    )
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 

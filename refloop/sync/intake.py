@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from refloop.errors import DataError
-from refloop.ledger.claims import keep_submitted, submitted_for
+from refloop.ledger.claims import keep_submitted, submitted_for, waiting_of
 from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_of, reread_if_codes_changed
-from refloop.ledger.decisions import keep_status
+from refloop.ledger.decisions import keep_referral, keep_status
 from refloop.ledger.forget import Forgotten
+from refloop.ledger.history import Provenance
+from refloop.ledger.queue import Topic, enqueue_ids
 from refloop.ledger.store import Ledger
 from refloop.mapping.claims import apply_program_rules, submitted
 from refloop.mapping.codes import code_key, outside_validity
@@ -171,12 +173,25 @@ def codes_changing(ledger: Ledger) -> Iterator[Intake]:
 
 def enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
     """Keeps one code. Raises BadRow when it is somebody else's already."""
+    before = referrer_of(ledger, row.referrer.id)
     try:
-        return keep_code(ledger, row.code, _known_referrer(ledger, row.referrer), now)
+        kept = keep_code(ledger, row.code, _known_referrer(ledger, row.referrer), now)
     except CodeTaken as taken:
         raise BadRow(
             f"code {row.code.code!r} belongs to referrer {taken.referrer!r} in program {taken.program!r} already"
         ) from None
+    if before and referrer_of(ledger, row.referrer.id) != before:
+        _judge_waiting(ledger, row.referrer.id, now)
+    return kept
+
+
+def _judge_waiting(ledger: Ledger, referrer: str, now: datetime) -> None:
+    """Judges anew the submitted referrals of a referrer whose address is another than before, and that wait for their
+    buyer: no record of theirs brings them up."""
+    by = Provenance(0, "", now)
+    for claim in waiting_of(ledger, referrer):
+        changed = {item.id for item in _judged(ledger, claim) if keep_referral(ledger, by, item)}
+        enqueue_ids(ledger, Topic.STATUS, changed)
 
 
 def _known_referrer(ledger: Ledger, referrer: Referrer) -> Referrer:
@@ -226,6 +241,7 @@ def _judged(ledger: Ledger, claim: Referral) -> list[Referral]:
     them as they are: about those their buyer decides."""
     email = claim.email or ""
     waiting, holding = submitted_for(ledger, email)
+    claim = replace(claim, void=None, void_reason="")
     beside = [replace(item, void=None, void_reason="") for item in waiting if item.id != claim.id]
     known = [item for item in holding if item.id != claim.id]
     referrers = map(partial(referrer_of, ledger), {item.referrer for item in (claim, *beside)})

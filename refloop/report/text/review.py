@@ -17,6 +17,8 @@ REMEDIES: Mapping[ReviewReason, str] = {
     ReviewReason.NOT_YET_VALID: "the code was not valid yet on the record's date",
     ReviewReason.NEAR: "one letter off a code that was issued: correct it in the CRM if that is what was meant",
     ReviewReason.CLOSED_BEFORE: "the deal had closed before the referral was made: no credit",
+    ReviewReason.SELF_REFERRAL: "the buyer's address is another spelling of the referrer's: no credit, unless you type "
+    "the code into the referral code field",
     ReviewReason.UNKNOWN_STAGE: "the CRM does not say whether this stage is open, won or lost: the status stays as "
     "it is",
 }
