@@ -22,6 +22,7 @@ from refloop_sandbox.server import Server
 from tests.connectors.hubspot.world import TOKEN, Front, HubSpotWorld
 from tests.connectors.salesforce.world import SECRET, SalesforceWorld
 from tests.new_ledger import new_ledger
+from tests.patience import PATIENCE
 from tests.sync.loop import BY, Loop
 
 A_DAY = timedelta(days=1, hours=1)
@@ -237,7 +238,7 @@ def erase_in_hubspot(crm: HubSpotWorld, ref: Ref) -> None:
         f"{crm._url}/crm/v3/objects/contacts/gdpr-delete",
         json={"objectId": ref.id},
         headers={"Authorization": f"Bearer {TOKEN}"},
-        timeout=10,
+        timeout=PATIENCE,
     )
     assert answer.status_code == 204
 
