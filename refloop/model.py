@@ -252,6 +252,11 @@ class Record:
     home_currency: str | None = None
     known: Known = field(default=Known(), compare=False)
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All e-mails of a person, the first one first."""
+        return (self.email, *self.emails) if self.email else self.emails
+
 
 @dataclass(frozen=True, slots=True)
 class Link:
@@ -661,6 +666,7 @@ class ReviewReason(StrEnum):
     TWO_CODES = "two-codes"  # the record had another code before, or beside: the first one counts
     WHO_WAS_FIRST = "who-was-first"  # two codes of two referrers, and nobody knows which came first
     MASS_EDIT = "mass-edit"  # many records got one code within minutes, and had none before
+    SELF_REFERRAL = "self-referral"  # the buyer's address is another spelling of the referrer's
     UNKNOWN_STAGE = "unknown-stage"  # the CRM does not say whether the deal is open, won or lost
     NO_BUYER = "no-buyer"  # nobody stands on the won deal as its buyer, and of its company somebody was referred
     ONLY_A_ROLE = "only-a-role"  # somebody stands on the deal as its referrer, and no code says so

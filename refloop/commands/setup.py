@@ -13,9 +13,11 @@ from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened
 from refloop.config import write_template
 from refloop.connectors.base import Metadata, answers_of
 from refloop.errors import Exit
+from refloop.ledger.reads.referrers import referrers_without_contact
 from refloop.model import Finding, Level
 from refloop.report.as_json.lists import finding_json
 from refloop.report.as_json.values import Json
+from refloop.report.health import referrer_findings
 from refloop.report.lines import print_findings, say
 from refloop.sync.run import CONNECTION_TROUBLE
 from refloop.sync.run_report import severity
@@ -36,8 +38,9 @@ def init(
 def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:
     """Look for what would keep refloop from working: one finding a line, with what to do. Writes nothing."""
     with opened(context) as work:
+        found = referrer_findings(referrers_without_contact(work.ledger))
         finish(
-            _each_connection(work, only, lambda crm: crm.check(work.policy.fields), as_json),
+            _each_connection(work, only, lambda crm: crm.check(work.policy.fields), as_json, beside=found),
             "nothing to complain of",
         )
 
@@ -91,8 +94,14 @@ def _print_metadata(work: Session, only: str | None) -> Exit:
 
 
 def _each_connection(
-    work: Session, only: str | None, ask: Callable[[Any], Iterable[Finding]], as_json: bool
+    work: Session,
+    only: str | None,
+    ask: Callable[[Any], Iterable[Finding]],
+    as_json: bool,
+    *,
+    beside: Iterable[Finding] = (),
 ) -> Exit | None:
+    """Prints what each connection finds, and `beside` what was found in none of them."""
     troubles: list[Exit] = []
     rows: list[Json] = []
     for name, connect in work.connections(only).items():
@@ -113,6 +122,10 @@ def _each_connection(
             print_findings(out, found)
         if any(finding.level is not Level.INFO for finding in found):
             troubles.append(Exit.ATTENTION)
+    if as_json:
+        rows += [finding_json("", finding) for finding in beside]
+    else:
+        print_findings(out, beside)
     worst = max(troubles, key=severity, default=None)
     if as_json:
         print_json(rows)

@@ -189,6 +189,14 @@ class Histories(Protocol):
 
 
 @runtime_checkable
+class Erases(Protocol):
+    """A connector to a CRM that shows its user every person, the deleted ones too: of whom it shows nothing any more
+    was erased there. Not one whose permissions hide records without a word."""
+
+    gone_is_erased: ClassVar[bool]
+
+
+@runtime_checkable
 class WritesLinks(Protocol):
     """A connector that writes links between records, not only our fields in them."""
 

@@ -15,8 +15,11 @@ from refloop.mapping.fields import ReferralView, Winnings
 from refloop.mapping.money import Won, add_up, share_of
 from refloop.model import NO_CURRENCY, Outcome, Ref, Role, Status, StatusChange, parse_time
 
-REFERRERS_CONTACTS = """SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
-    WHERE r.kind = 'contact'"""
+REFERRERS_CONTACTS = """SELECT x.connection, x.kind, x.id FROM (
+    SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
+    UNION ALL
+    SELECT a.connection, a.kind, a.id FROM referrers f JOIN addresses a ON a.email = f.email) AS x
+    WHERE x.kind = 'contact'"""
 """The contacts of all referrers, by their e-mail."""
 
 _HELD = """
@@ -175,5 +178,5 @@ def plan_where_currency_changed(ledger: Ledger, currencies: Mapping[str, str | N
                 (_COUNTS_IN + name, currency),
             )
             if name in known:
-                enqueue_selected(ledger, Topic.PLAN, f"{REFERRERS_CONTACTS} AND r.connection = ?", (name,))
+                enqueue_selected(ledger, Topic.PLAN, f"{REFERRERS_CONTACTS} AND x.connection = ?", (name,))
         ledger.moved()

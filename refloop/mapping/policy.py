@@ -81,8 +81,9 @@ class MatchRules(Rules):
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
-    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday; who was deleted still
-    # stands on their deals
+    # dated by when the code came, not by the record's birthday; who was deleted still stands on their deals; all
+    # addresses; other spellings of the referrer's
+    version: ClassVar[str] = "2"
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 

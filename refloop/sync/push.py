@@ -123,6 +123,10 @@ class Pusher:
 
     def _keep(self, name: str, receipts: Sequence[Receipt]) -> None:
         kept = keep_receipts(self._ledger, self._context.run, receipts, self._context.clock())
+        refused = {receipt.change.ref for receipt in receipts if receipt.verdict is Verdict.REFUSED}
+        if refused:  # perhaps the record is gone: the next pull asks
+            with self._ledger.writing():
+                enqueue(self._ledger, Topic.ASK, refused)
         self.counts["unknown"] -= len(receipts)
         self.counts += kept
         self._context.kept("push", name, len(receipts))

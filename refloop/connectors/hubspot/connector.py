@@ -27,6 +27,7 @@ class HubSpot:
     """One HubSpot account: contacts and deals. HubSpot's people call contacts leads; there is no kind for them."""
 
     settings: ClassVar[type[ConnectionSettings]] = HubSpotSettings
+    gone_is_erased: ClassVar[bool] = True  # by gdpr-delete, or 90 days after it was archived
 
     def __init__(
         self,
