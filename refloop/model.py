@@ -194,11 +194,12 @@ class Record:
     None there when the CRM's stage metadata does not know the stage. `closed_at` is when a won or lost deal
     ended, by the CRM. `owner` is None where nobody looks after the record, or the CRM does not say who.
 
-    Of a person: `emails` are the further addresses beside `email`, `name` is what people call them, `further_stages`
-    what other fields say of where they stand. Of a deal: `pipeline` is the pipeline or record type that it goes
-    through, `deal_type` what the CRM calls its type (new business, renewal), `home_amount` the amount in the
-    account's own currency `home_currency`, by the account's own rates. Of both: `account` is the CRM's id of the company that the
-    record belongs to, `stage_at` when it entered its stage, where the CRM keeps it. `known` is filled by the ledger.
+    Of a person: `emails` are the further addresses beside `email`, `name` is what people call them,
+    `further_stages` what other fields say of where they stand. Of a deal: `pipeline` is the pipeline or record type
+    that it goes through, `deal_type` what the CRM calls its type (new business, renewal), `home_amount` the amount
+    in the account's own currency `home_currency`, by the account's own rates. Of both: `account` is the CRM's id of
+    the company that the record belongs to, `stage_at` when it entered its stage, where the CRM keeps it. `known` is
+    filled by the ledger.
     """
 
     ref: Ref
@@ -470,6 +471,35 @@ class Match:
     confidence: int
 
 
+class Presence(StrEnum):
+    """Whether a code still stands on a record that it came to."""
+
+    CARRIED = "carried"
+    OVERWRITTEN = "overwritten"  # another code was written in its place
+    GONE = "gone"  # it was taken off, or a person said that it was another one
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a code came to a record: not before `since`, not after `by`, and, as far as one can tell, `at`. Both ends
+    are the same where it is known.
+
+    `match` is how it stood there. `is_late`: the record was there before, and may have been without the code.
+    """
+
+    match: Match
+    since: datetime
+    by: datetime
+    at: datetime
+    is_late: bool = False
+    presence: Presence = Presence.CARRIED
+
+    @property
+    def code(self) -> str:
+        """The code's key."""
+        return self.match.code
+
+
 class Status(StrEnum):
     """Where a referral stands and how it ended."""
 
@@ -496,6 +526,9 @@ class Referral:
     `code` is the code's key. `submitted`: by a person, not found on a record; `email` is the key of the address that
     was submitted. `origin` is the record on which the code was first seen. `why` is a sentence for people. `void` says
     as what the referral does not count, where it does not, and `void_reason` why.
+
+    `claimed_at` is the day as far as one can tell; the code came to the buyer not before `since` and not after `by`,
+    None where these are no others. `rival` is the code of another referrer's that may have come first.
     """
 
     id: str
@@ -509,6 +542,19 @@ class Referral:
     email: str | None = None
     void: Status | None = None
     void_reason: str = ""
+    since: datetime | None = None
+    by: datetime | None = None
+    rival: str = ""
+
+    @property
+    def earliest(self) -> datetime:
+        """Not before this did the buyer come through the code."""
+        return self.since or self.claimed_at
+
+    @property
+    def latest(self) -> datetime:
+        """Not after this."""
+        return self.by or self.claimed_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -559,6 +605,10 @@ class ReviewReason(StrEnum):
     NOT_YET_VALID = "not-yet-valid"
     NEAR = "near"  # one letter off an issued code
     CLOSED_BEFORE = "closed-before-referral"  # the deal had ended before the referral was made
+    MAY_BE_BEFORE = "may-be-before-referral"  # the deal ended while the code came, and nobody knows which was first
+    TWO_CODES = "two-codes"  # the record had another code before, or beside: the first one counts
+    WHO_WAS_FIRST = "who-was-first"  # two codes of two referrers, and nobody knows which came first
+    MASS_EDIT = "mass-edit"  # many records got one code within minutes, and had none before
     UNKNOWN_STAGE = "unknown-stage"  # the CRM does not say whether the deal is open, won or lost
 
 

@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -108,6 +108,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
         )
     }
     merged = merged_among(ledger, records.keys() - known.keys())
+    as_it_was = seen_up_to(ledger, next(iter(records)).connection) if records else None
     fresh: list[Record] = []
     touched: list[Record] = []
     for ref, record in records.items():
@@ -123,14 +124,36 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             touched += [record] if stamp(record.modified_at) > before["modified_at"] else []
         else:
             counts["changed"] += 1
-            fresh.append(replace(record, known=_known_from(record, before)))
+            fresh.append(replace(record, known=_known_from(record, before, as_it_was)))
     _touch(ledger, touched)
     return fresh
 
 
-def _known_from(record: Record, before: Row) -> Known:
-    """What a new version of a record adds to what was known of it."""
+_SEEN_UP_TO = "seen up to:"
+_LATE = timedelta(hours=2)
+"""How much later than its stamp a save may be seen: a long transaction commits, a search index catches up."""
+
+
+def seen_up_to(ledger: Ledger, connection: str) -> datetime | None:
+    """Up to when, by the CRM's clock, every save was seen by the pulls that went through."""
+    row = ledger.one("SELECT value FROM meta WHERE key = ?", (_SEEN_UP_TO + connection,))
+    return parse_time(row["value"]) if row else None
+
+
+def keep_seen_up_to(ledger: Ledger, connection: str, latest: datetime) -> None:
+    """Says that a pull went through whose latest save was at that time. An earlier one than known changes nothing."""
+    ledger.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
+        "WHERE excluded.value > meta.value",
+        (_SEEN_UP_TO + connection, stamp(latest - _LATE)),
+    )
+
+
+def _known_from(record: Record, before: Row, as_it_was: datetime | None) -> Known:
+    """What a new version of a record adds to what was known of it, which was so until `as_it_was` at least."""
     saved = parse_time(before["modified_at"])
+    if as_it_was is not None:
+        saved = min(max(saved, as_it_was), max(saved, record.modified_at))
     return Known(
         texts_after=saved if _json(record.texts) != before["texts"] else _time(before["texts_after"]),
         found_after=saved if _json(record.found) != before["found"] else _time(before["found_after"]),

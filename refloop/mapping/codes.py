@@ -12,7 +12,7 @@ from datetime import date
 
 from refloop.model import Code, ReviewReason
 
-MATCHER_VERSION = "1"
+MATCHER_VERSION = "2"
 """Goes up whenever the same texts and codes could give another match than before."""
 
 DEFAULT_URL_PARAMETERS = frozenset(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 
+from refloop.mapping.days import day_in
 from refloop.mapping.stages import OPEN, label_of
 from refloop.model import FieldSpec, FieldType, Kind, Outcome, Record, Ref, Role, Status, StatusChange, canonical
 
@@ -144,10 +145,14 @@ class ReferrerView:
 
 
 def referrer_view(
-    standings: Sequence[StatusChange], won: Iterable[Mapping[str, Decimal]], currency: str | None
+    standings: Sequence[StatusChange],
+    won: Iterable[Mapping[str, Decimal]],
+    currency: str | None,
+    zone: tzinfo = UTC,
 ) -> ReferrerView | None:
     """What a referrer's contact should say of the referrals that count: where each stands, and the amounts won by
-    currency. None without referrals. `currency` is the one that counts; where it is not known, a single one does."""
+    currency. None without referrals. `currency` is the one that counts; where it is not known, a single one does. Days
+    are told in `zone`."""
     if not standings:
         return None
     latest = max(standings, key=lambda item: (item.at, item.referral))
@@ -156,7 +161,7 @@ def referrer_view(
         open=sum(item.status in OPEN for item in standings),
         won=sum(item.status is Status.WON for item in standings),
         amount=_in_currency(won, currency),
-        news=news(latest.label, latest.status, latest.at),
+        news=news(latest.label, latest.status, day_in(zone, latest.at)),
         news_at=latest.at,
     )
 
@@ -214,20 +219,20 @@ def _cut(text: str, length: int) -> str | None:
     return (flat if len(flat) <= length else flat[: length - 1].rstrip() + "…") or None
 
 
-def day(moment: datetime) -> str:
+def day(on: date) -> str:
     """A date as people write it in any country that reads English: 12 Mar 2026."""
-    return f"{moment.day} {moment:%b} {moment.year}"
+    return f"{on.day} {on:%b} {on.year}"
 
 
-def news(label: str, status: Status, at: datetime) -> str:
+def news(label: str, status: Status, on: date) -> str:
     """The sentence on a referrer's contact: "Acme GmbH: Won on 12 Mar 2026"."""
-    return f"{label or 'A referral'}: {label_of(status)} on {day(at)}"
+    return f"{label or 'A referral'}: {label_of(status)} on {day(on)}"
 
 
-def why_sentence(code: str, rule: str, evidence_field: str, at: datetime) -> str:
-    """Why a record counts as referred, for a sales person: names the code, the place and the day."""
+def why_sentence(code: str, rule: str, evidence_field: str, on: date) -> str:
+    """Why a record counts as referred, for a sales person: names the code, the place and the day on which it came."""
     place = _PLACES.get(rule, "in {field}").format(field=evidence_field)
-    return f"Code {code} {place}, {day(at)}"
+    return f"Code {code} {place}, {day(on)}"
 
 
 _PLACES: Mapping[str, str] = {

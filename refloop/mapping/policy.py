@@ -15,6 +15,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import ClassVar
 
+from refloop.mapping.arrivals import MASS_EDIT
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, MATCHER_VERSION
 from refloop.mapping.fields import Names, field_specs
@@ -58,24 +59,34 @@ def _plain(value: object) -> object:
 
 @dataclass(frozen=True)
 class MatchRules(Rules):
-    """`url_parameters` are the names of the query parameters of links that may carry a code, in any case."""
+    """`url_parameters` are the names of the query parameters of links that may carry a code, in any case. `zones`, by
+    connection where set: the time zone in which the account's people read days, whatever it says itself. One code that
+    came within minutes to `mass_edit` records, which were there before without it, is a question, not that many
+    referrals."""
 
     version: ClassVar[str] = MATCHER_VERSION
     url_parameters: frozenset[str] = DEFAULT_URL_PARAMETERS
+    zones: Mapping[str, str] = field(default_factory=dict)
+    mass_edit: int = MASS_EDIT
 
 
 @dataclass(frozen=True)
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
+    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 
 @dataclass(frozen=True)
 class CreditRules(Rules):
-    """How credit is shared among the referrals of a deal."""
+    """How credit is shared among the referrals of a deal; `zones` as in `MatchRules`."""
 
+    version: ClassVar[str] = (
+        "2"  # days are the account's; a deal that may have ended before its referral is asked about
+    )
     model: Model = Model.FIRST
+    zones: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +136,11 @@ class Policy:
     status: StatusRules = StatusRules()
     plan: PlanRules = PlanRules()
     pull: PullRules = PullRules()
+
+    @property
+    def zones(self) -> Mapping[str, str]:
+        """The time zones that the configuration sets, by connection."""
+        return self.match.zones
 
     @property
     def names(self) -> Names:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime
 from enum import Enum, auto
 from functools import partial
 from itertools import islice
@@ -210,7 +210,7 @@ def submit(context: RunContext, row: Claim) -> Kept:
         raise BadRow(f"code {code.code!r} {when} only")
     if Forgotten(ledger).emails([row.email]):
         raise BadRow("this person was forgotten (`refloop forget`), and is not taken in again")
-    claim = submitted(row.email, code, datetime.combine(row.on, time(), UTC))
+    claim = submitted(row.email, code, row.on, context.company_zone)
     judged = _judged(ledger, claim)
     done = keep_submitted(ledger, context.provenance(Part.CLAIM), claim, judged, row.note)
     if done is Kept.NEW:

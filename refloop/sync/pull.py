@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Protocol
 
 from refloop.connectors.base import Connector
 from refloop.ledger.policies import span_to_pull
 from refloop.ledger.rebuild import arrived, expect, known_between, refuse
-from refloop.ledger.records import keep_page
+from refloop.ledger.records import keep_page, keep_seen_up_to
 from refloop.mapping.people import email_key
 from refloop.mapping.trust import is_shrunk
 from refloop.model import Between, Everything, Page, Record, Span
@@ -36,6 +37,7 @@ class Puller:
         self._ledger = context.ledger
         self.counts: Counter[str] = Counter()
         self.records_seen = 0
+        self._latest = datetime.min.replace(tzinfo=UTC)
 
     def pull(self, name: str, connector: Connector, span: Span) -> Counter[str]:
         """Keeps every page with its cursor, each in one transaction: stopped anywhere, the next pull goes on.
@@ -47,6 +49,7 @@ class Puller:
             known = without_forgotten(tidy(page), context.forgotten)
             self.counts += keep_page(self._ledger, context.run, name, known, context.clock())
             self.records_seen += sum(not record.deleted for record in known.records)
+            self._latest = max([self._latest, *(record.modified_at for record in known.records)])
             context.kept("pull", name, len(page.records))
         return self.counts
 
@@ -64,6 +67,8 @@ class Puller:
         least_shown = 0.0 if task.allow_shrink else self._context.policy.pull.least_shown
         if task.span is None:
             arrived(self._ledger, name, least_shown)
+            if self.records_seen:
+                keep_seen_up_to(self._ledger, name, self._latest)
         elif is_shrunk(self.records_seen, known, least_shown):
             refuse(self.records_seen, known)
 

@@ -34,6 +34,7 @@ from refloop.ledger.undo import keep_undone
 from refloop.mapping.policy import Policy
 from refloop.model import Account, FieldChange, Problem, Span
 from refloop.sync.context import Budget, Progress, RunContext, no_progress
+from refloop.sync.history import Historian
 from refloop.sync.plan import Planner
 from refloop.sync.pull import Puller
 from refloop.sync.push import Pusher
@@ -150,6 +151,9 @@ class _Run:
             if self._awaits():
                 return
             with self._report.counting("", Decider(self._context)) as decider:
+                decider.match()
+                if task.pull:
+                    self._each(connectors, self._ask_history)
                 decider.decide()
             if task.push:
                 self._guard(task)
@@ -248,6 +252,10 @@ class _Run:
         self._settle(name, connector)
         with self._report.counting(name, Puller(self._context)) as puller:
             puller.pull_guarded(name, connector, task)
+
+    def _ask_history(self, name: str, connector: Connector) -> None:
+        with self._report.counting(name, Historian(self._context)) as historian:
+            historian.ask(name, connector)
 
     def _settle(self, name: str, connector: Connector) -> None:
         with self._report.counting(name, Pusher(self._context)) as pusher:

@@ -38,12 +38,20 @@ class Decider:
     def decide(self) -> Counter[str]:
         """Works until every queue before the plan is empty. What has come due, and what was decided by rules that have
         changed since, is looked at as well. Raises TimeIsUp between two chunks."""
+        self.match()
+        for stage in STAGES[1:]:
+            self._empty(stage)
+        return self.counts
+
+    def match(self) -> None:
+        """The same for the first stage alone: what it found decides of which records the CRMs are asked more."""
         context = self._context
         wake(context.ledger, context.clock())
         decide_anew(context.ledger, context.run, context.policy, context.clock())
         reread_if_codes_changed(context.ledger)
-        for stage in STAGES:
-            while done := stage.work(context):
-                self.counts[stage.topic.value] += done
-                context.kept(stage.topic.value, "", done)
-        return self.counts
+        self._empty(STAGES[0])
+
+    def _empty(self, stage: Stage[Any]) -> None:
+        while done := stage.work(self._context):
+            self.counts[stage.topic.value] += done
+            self._context.kept(stage.topic.value, "", done)

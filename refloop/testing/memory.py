@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 from refloop.connectors.base import Connector
 from refloop.model import FieldSpec, Kind, Outcome, Owner, Record, Ref, Relation, canonical
 from refloop.testing.memory_api import START, TOKEN, MemoryApi, Row
-from refloop.testing.memory_connector import MemoryConnector, RecallingConnector
+from refloop.testing.memory_connector import MemoryConnector, RecallingConnector, RememberingConnector
 from refloop.testing.world import Draft, World
 
-__all__ = ["MemoryConnector", "MemoryCrm", "RecallingConnector"]
+__all__ = ["MemoryConnector", "MemoryCrm", "RecallingConnector", "RememberingConnector"]
 
 CODE_FIELD = "code"
 
@@ -62,7 +62,7 @@ class MemoryCrm(MemoryApi, World):
             amount=draft.amount,
             currency="USD" if draft.amount is not None else None,
         )
-        self._rows[ref] = Row(record)
+        self._rows[ref] = Row(record, texts=[(self.now, record.texts)])
         return ref
 
     def import_at_once(self, kind: Kind, drafts: Sequence[Draft]) -> Sequence[Ref]:
@@ -90,6 +90,11 @@ class MemoryCrm(MemoryApi, World):
         self._link(deal, Relation.ASSOCIATED_WITH, contact)
         self._update(lead, stage="converted")
         return contact, deal
+
+    def link_conversion(self, lead: Ref, contact: Ref) -> None:
+        """Converts a lead into a contact that was there before."""
+        self._link(lead, Relation.CONVERTED_TO, contact)
+        self._update(lead, stage="converted")
 
     def merge(self, loser: Ref, survivor: Ref) -> Ref:
         self.delete(loser)

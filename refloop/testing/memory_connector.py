@@ -16,6 +16,7 @@ from refloop.model import (
     Cursor,
     Everything,
     FieldChange,
+    FieldHistory,
     FieldSpec,
     Finding,
     Level,
@@ -30,6 +31,7 @@ from refloop.model import (
     Span,
     Usage,
     Verdict,
+    Version,
 )
 from refloop.testing.memory_api import CHANGED, TOKEN, Broken, Held, MemoryApi
 
@@ -282,3 +284,15 @@ class _Hidden:
 
     def __repr__(self) -> str:
         return "***"
+
+
+class RememberingConnector(MemoryConnector):
+    """The same for a CRM that keeps what the fields that may carry a code held before."""
+
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        """As `refloop.connectors.base.Histories` says."""
+        mine = [ref for ref in refs if ref.connection == self._crm.connection]
+        for ref, kept in self._crm.api_texts(self._token.value, mine).items():
+            for name in sorted({name for _, texts in kept for name in texts}):
+                versions = [Version(at, texts.get(name)) for at, texts in kept]
+                yield FieldHistory(ref, name, tuple(versions), is_whole=True)

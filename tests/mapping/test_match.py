@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from functools import partial
 from random import Random
 
@@ -15,14 +16,16 @@ from refloop.mapping import candidates, codes
 from refloop.mapping import match as matching
 from refloop.mapping.candidates import TEXT_LIMIT, is_code_field
 from refloop.mapping.codes import CodeBook, code_key, fold_key
+from refloop.mapping.days import zone_named
 from refloop.mapping.match import (
     CANDIDATES_LIMIT,
     EVIDENCE_LIMIT,
     ITEMS_LIMIT,
+    Arrivals,
     CarriedTexts,
     Reading,
 )
-from refloop.model import Code, Kind, Match, Ref, ReviewItem, ReviewReason, Rule
+from refloop.model import Arrival, Code, Kind, Match, Presence, Ref, ReviewItem, ReviewReason, Rule
 from tests.work import calls_of, goes_back
 
 DAY = date(2026, 3, 1)
@@ -127,6 +130,12 @@ FOUND = [
     ("JULIA10 and again julia-10, code julia10", "julia10", Rule.TEXT),
     ("write to bob@acme.io about JULIA10", "julia10", Rule.TEXT),
 ]
+
+
+ONE_REFERRERS = CodeBook(
+    [replace(issued(text), referrer="bo") for text in ("BETA77X", "JULIA10")]
+    + [issued("OLD2020", valid_to=date(2020, 1, 1))]
+)
 
 
 @pytest.mark.parametrize(("text", "key", "rule"), FOUND)
@@ -241,10 +250,85 @@ def test_confidence(text: str, confidence: int) -> None:
         ({"Note": "beta-77x", "Promo_Code__c": "julia-10"}, "julia10", "Promo_Code__c"),
     ],
 )
-def test_the_stronger_place_wins(texts: dict[str, str], key: str, field: str) -> None:
-    match = read_codes(texts, DAY, BOOK).match
+def test_of_the_codes_of_one_referrer_the_stronger_place_wins(texts: dict[str, str], key: str, field: str) -> None:
+    match = read_codes(texts, DAY, ONE_REFERRERS).match
     assert match is not None
     assert (match.code, match.field) == (key, field)
+
+
+@pytest.mark.parametrize(
+    ("texts", "field", "evidence"),
+    [
+        ({"A": "code BETA77X", "B": "?ref=JULIA10"}, "B", "ref=JULIA10"),
+        ({"A": "JU1IA10", "B": "beta77x"}, "B", "beta77x"),
+        ({"A": "has code BETA77X from the fair but heard of us by JULIA10 first"}, "A", "BETA77X"),
+    ],
+)
+def test_strength_does_not_say_which_of_two_referrers_was_first(
+    texts: dict[str, str], field: str, evidence: str
+) -> None:
+    reading = read_codes(texts, DAY, BOOK)
+    assert reading == Reading(None, (item(ReviewReason.AMBIGUOUS, field, evidence, ("beta77x", "julia10")),))
+
+
+def test_one_link_is_one_place_whoever_the_codes_belong_to() -> None:
+    match = read_codes({"A": "?utm_campaign=beta77x&ref=julia10"}, DAY, BOOK).match
+    assert match is not None
+    assert match.code == "julia10"
+
+
+def arrival(code: str, field: str, since: int, by: int, presence: Presence = Presence.CARRIED) -> Arrival:
+    """The code came between two hours of the day."""
+    start, end = (datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (since, by))
+    return Arrival(Match(code, Rule.EXACT, field, code, 100), start, end, end, presence=presence)
+
+
+def test_of_two_codes_the_one_that_certainly_came_first_counts_and_the_other_is_asked_about() -> None:
+    arrivals = {"beta77x": arrival("beta77x", "A", 3, 5), "julia10": arrival("julia10", "B", 5, 9)}
+    carried = CarriedTexts(LEAD, {"A": "code BETA77X", "B": "JULIA10"}, DAY)
+    reading = matching.read_codes(carried, BOOK, Arrivals(arrivals))
+    assert reading.match is not None
+    assert reading.match.code == "beta77x"
+    assert reading.items == (item(ReviewReason.TWO_CODES, "B", "JULIA10", ("beta77x", "julia10")),)
+
+
+def test_a_code_that_was_overwritten_still_counts_and_is_asked_about() -> None:
+    arrivals = {
+        "beta77x": arrival("beta77x", "A", 3, 5, Presence.OVERWRITTEN),
+        "julia10": arrival("julia10", "A", 7, 9),
+    }
+    reading = matching.read_codes(CarriedTexts(LEAD, {"A": "JULIA10"}, DAY), BOOK, Arrivals(arrivals))
+    assert reading.match == arrivals["beta77x"].match
+    assert [one.reason for one in reading.items] == [ReviewReason.TWO_CODES]
+
+
+def test_two_codes_that_may_have_come_in_either_order_are_a_question() -> None:
+    arrivals = {"beta77x": arrival("beta77x", "A", 3, 6), "julia10": arrival("julia10", "B", 5, 9)}
+    carried = CarriedTexts(LEAD, {"A": "BETA77X", "B": "JULIA10"}, DAY)
+    reading = matching.read_codes(carried, BOOK, Arrivals(arrivals))
+    assert reading.match is None
+    assert [one.reason for one in reading.items] == [ReviewReason.AMBIGUOUS]
+
+
+@pytest.mark.parametrize(
+    ("zone", "doubt"),
+    [("America/Los_Angeles", None), ("UTC", ReviewReason.EXPIRED), ("Asia/Tokyo", ReviewReason.EXPIRED)],
+)
+def test_a_code_is_valid_by_the_days_of_the_account(zone: str, doubt: ReviewReason | None) -> None:
+    book = CodeBook([issued("MARCH26", valid_to=date(2026, 3, 31))])
+    at = datetime(2026, 4, 1, 1, 30, tzinfo=UTC)  # 31 March, 18:30 in Los Angeles
+    came = Arrival(Match("march26", Rule.EXACT, "Note", "MARCH26", 100), at, at, at)
+    carried = CarriedTexts(LEAD, {"Note": "MARCH26"}, at.date())
+    reading = matching.read_codes(carried, book, Arrivals({"march26": came}, zone_named(zone)))
+    assert [one.reason for one in reading.items] == ([doubt] if doubt else [])
+
+
+def test_a_code_counts_only_if_it_was_valid_on_all_days_on_which_it_may_have_come() -> None:
+    book = CodeBook([issued("MARCH26", valid_to=date(2026, 3, 31))])
+    start, end = datetime(2026, 3, 30, tzinfo=UTC), datetime(2026, 4, 2, tzinfo=UTC)
+    came = Arrival(Match("march26", Rule.EXACT, "Note", "MARCH26", 100), start, end, start)
+    reading = matching.read_codes(CarriedTexts(LEAD, {"Note": "MARCH26"}, DAY), book, Arrivals({"march26": came}))
+    assert (reading.match, [one.reason for one in reading.items]) == (None, [ReviewReason.EXPIRED])
 
 
 def test_equally_strong_places_with_two_codes_are_a_question() -> None:

@@ -28,8 +28,11 @@ from refloop.model import Status
 
 OTHERS: list[tuple[Part, Rules]] = [
     (Part.MATCH, MatchRules(frozenset({"ref"}))),
+    (Part.MATCH, MatchRules(zones={"crm": "Asia/Tokyo"})),
+    (Part.MATCH, MatchRules(mass_edit=2)),
     (Part.CLAIM, ClaimRules(most_records_of_one_person=2)),
     (Part.CREDIT, CreditRules(Model.LAST)),
+    (Part.CREDIT, CreditRules(zones={"crm": "Asia/Tokyo"})),
     (Part.STATUS, StatusRules({"warm": Status.QUALIFIED})),
     (Part.PLAN, PlanRules(prefix="aff")),
     (Part.PLAN, PlanRules(currencies={"crm": "EUR"})),
