@@ -160,6 +160,26 @@ class Account:
     currency: str | None = None
 
 
+class WordKind(StrEnum):
+    """What a word of an account is for."""
+
+    STAGE = "stage"  # where a person stands
+    PIPELINE = "pipeline"  # or record type
+    DEAL_TYPE = "deal type"
+    ROLE = "role"  # what a person is to a deal
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that an account has for something, as people read it, and the property or place where it is one; `also` is
+    by which other name the CRM knows it."""
+
+    kind: WordKind
+    word: str
+    place: str
+    also: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stage that a person's record is in by one more of its fields: the CRM's word, and since when, where it is

@@ -80,7 +80,16 @@ def test_each_no_has_its_reason() -> None:
     ("other", "found"),
     [
         (RecallingConnector, ["Recalls: in memory"]),
-        (HubSpot, ["Recalls: in memory", "Currency: in memory"]),
+        (
+            HubSpot,
+            [
+                "Recalls: in memory",
+                "Accounts: in memory",
+                "Histories: in memory",
+                "Words: in memory",
+                "Currency: in memory",
+            ],
+        ),
         (Salesforce, ["Conditional: in memory", "Metadata: in memory", "Currency: in memory"]),
     ],
 )

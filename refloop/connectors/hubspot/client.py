@@ -143,6 +143,13 @@ class Client:
         except CrmUnavailable as error:
             raise FateUnknown(error.message, remedy="Run again: it reads back.") from None
 
+    def refuse_unwritable(self, kind: Kind) -> None:
+        """Raises where the token may not write records of a kind. A batch of nothing tells: HubSpot asks for the scope
+        before it looks at the inputs."""
+        answer = self._call("POST", self._objects(kind, "batch/update"), body={"inputs": []})
+        if answer.status in (401, 403):
+            raise failure(answer.status, answer.body, f"writing {OBJECTS[kind]}", self._connection)
+
     def contacts_of(self, deals: Sequence[str]) -> Mapping[str, Mapping[str, Labels]]:
         """The ids of all contacts of each deal, with their labels. At most EDGES deals; long lists are read to their
         end."""

@@ -21,8 +21,21 @@ from refloop.connectors.hubspot.pull import Puller
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.unprovision import unprovision
+from refloop.connectors.hubspot.words import words
 from refloop.connectors.links import link_receipts
-from refloop.model import FieldChange, FieldHistory, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage
+from refloop.model import (
+    FieldChange,
+    FieldHistory,
+    FieldSpec,
+    Finding,
+    LinkChange,
+    Page,
+    Receipt,
+    Ref,
+    Span,
+    Usage,
+    Word,
+)
 
 
 class HubSpot:
@@ -72,6 +85,10 @@ class HubSpot:
     def _reader(self, fields: Sequence[FieldSpec]) -> Reader:
         account = Account(self._client, self._settings, self._standing)
         return Reader(self._connection, self._settings, fields, account)
+
+    def words(self) -> Iterator[Word]:
+        """Three calls: the pipelines, the labels, and the properties where they are not known yet."""
+        return words(self._client, self._schema)
 
     def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
         """A call for fifty records; one for the properties of each kind, once a run."""

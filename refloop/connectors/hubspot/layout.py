@@ -42,6 +42,7 @@ LEAD_STATUSES = frozenset(
     }
 )
 """Those that every account begins with (HubSpot docs, default properties)."""
+SHIPPED = LIFECYCLE_STAGES | LEAD_STATUSES
 
 _ENTERED = "hs_v2_date_entered_"
 _MOST_STAGES = 60

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from refloop.connectors.hubspot.answers import Row
-from refloop.connectors.hubspot.layout import LEAD_STATUSES, LIFECYCLE_STAGES, Layout, Stages
+from refloop.connectors.hubspot.layout import SHIPPED, Layout, Stages
 from refloop.connectors.hubspot.names import is_record_id
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.model import (
@@ -70,7 +70,6 @@ MIRRORS: Mapping[Kind, Mapping[str, tuple[Relation, Kind]]] = {
 }
 """Properties that exist where HubSpot's own Salesforce integration is installed."""
 
-_SHIPPED = LIFECYCLE_STAGES | LEAD_STATUSES
 _CURRENCY = re.compile(r"[A-Z]{3}")
 LABEL = " (label)"
 """Ends the name under which is told what people read in a field with codes that is a list to choose from."""
@@ -196,7 +195,7 @@ class Reader:
         if not value:
             return
         at = self._entered(Kind.CONTACT, row, value) if name == "lifecyclestage" else None
-        label = None if value in _SHIPPED else self.account.label(Kind.CONTACT, name, value)
+        label = None if value in SHIPPED else self.account.label(Kind.CONTACT, name, value)
         yield PersonStage(label or value, at)
         if label and label.casefold() != value.casefold():
             yield PersonStage(value, at)
