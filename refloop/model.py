@@ -435,7 +435,8 @@ class Receipt:
     """The fate of one change. `found` is what the CRM held (MOVED, PRESENT); `reason` the CRM's own words.
 
     `overwrote` says that somebody had written there between the look and the write, and was not seen in time:
-    `found` is what they wrote, None where they had emptied the field.
+    `found` is what they wrote, None where they had emptied the field. `gone`: it was REFUSED because the CRM does not
+    show the record any more.
     """
 
     change: Change
@@ -443,6 +444,7 @@ class Receipt:
     found: str | None = None
     reason: str = ""
     overwrote: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,14 @@ _AGAIN = frozenset({Verdict.MOVED, Verdict.DEFERRED, Verdict.UNKNOWN, Verdict.RE
 
 class Pusher:
     """Brings connections to what the ledger says, for one run. `counts` holds up to the last batch that was kept, also
-    after something was raised (see `refloop.ledger.runs.imbalances`)."""
+    after something was raised (see `refloop.ledger.runs.imbalances`). `gone` are the records that a CRM did not show
+    any more when they were to be written."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
         self._ledger = context.ledger
         self.counts: Counter[str] = Counter()
+        self.gone: set[Ref] = set()
 
     def settle(self, name: str, connector: Connector) -> Counter[str]:
         """Finds out by reading back what became of changes whose fate is unknown. Comes before everything else."""
@@ -36,6 +38,7 @@ class Pusher:
             held = connector.read(refs, fields)
             settled = [(change, receipt) for change in changes if (receipt := _settled(change, held.get(change.ref)))]
             receipts = _recalled(connector, settled)
+            self.gone |= {receipt.change.ref for receipt in receipts if receipt.gone}
             with self._ledger.writing():
                 kept = keep_receipts(self._ledger, self._context.run, receipts, self._context.clock())
                 forget_intent(self._ledger, changes)
@@ -84,6 +87,8 @@ class Pusher:
                 self._ledger.check_lease()
                 if receipt.verdict in _AGAIN:
                     again.add(receipt.change.ref)
+                if receipt.gone:
+                    self.gone.add(receipt.change.ref)
                 if len(kept) == KEPT_AT_ONCE:
                     self._keep(name, kept)
                     kept = []
@@ -115,7 +120,7 @@ def _recalled(connector: Connector, settled: Sequence[tuple[FieldChange, Receipt
 def _settled(change: FieldChange, held: Mapping[str, str] | None) -> Receipt | None:
     """What reading back says about a change that was perhaps sent; None when it was not."""
     if held is None:
-        return Receipt(change, Verdict.REFUSED, None, "the record is gone")
+        return Receipt(change, Verdict.REFUSED, None, "the record is gone", gone=True)
     found = held.get(change.field.name)
     if found == change.after:
         return Receipt(change, Verdict.WRITTEN, found, "confirmed by reading back")

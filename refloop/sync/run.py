@@ -32,7 +32,7 @@ from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.store import Ledger
 from refloop.ledger.undo import keep_undone
 from refloop.mapping.policy import Policy
-from refloop.model import Account, FieldChange, Problem, Span
+from refloop.model import Account, FieldChange, Named, Problem, Span
 from refloop.sync.context import Budget, Progress, RunContext, no_progress
 from refloop.sync.history import Historian
 from refloop.sync.plan import Planner
@@ -293,6 +293,9 @@ class _Run:
             pusher.push(name, connector)
             if pusher.counts["unknown"]:
                 pusher.settle(name, connector)
+        if pusher.gone:  # no list tells of erased people, and a record that is not there would be refused for ever
+            with self._report.counting(name, Puller(self._context)) as puller:
+                puller.pull(name, connector, Named(tuple(sorted(pusher.gone))))
 
     def _guard(self, task: Task) -> None:
         if task.max_changes is None:
