@@ -218,6 +218,34 @@ def test_archived_records_are_seen_within_a_day(account: Account) -> None:
     assert calls(account.crm)[LIST_CONTACTS] == 2
 
 
+def test_a_restored_record_is_read_as_it_is(account: Account) -> None:
+    """Whether or not restoring moves the modified date: here it does not."""
+    (person,), (deal,) = account.contacts(1), account.deals(1)
+    account.pull(account.hubspot(), Everything())
+    account.crm.archive("contacts", person)
+    account.crm.archive("deals", deal)
+    account.clock.now += 2 * DAY
+    assert {record.deleted for record in records(account.pull(account.hubspot())).values()} == {True}
+    account.crm.restore("contacts", person)
+    account.crm.restore("deals", deal)
+    account.clock.now += 2 * DAY
+    found = records(account.pull(account.hubspot()))
+    assert found.keys() == {f"deal:{deal}"}, "an open deal is looked at daily"
+    assert not found[f"deal:{deal}"].deleted
+    named = records(account.pull(account.hubspot(), Named((Ref("hub", Kind.CONTACT, person),))))
+    assert not named[f"contact:{person}"].deleted
+
+
+def test_an_erased_contact_is_gone_by_name(account: Account) -> None:
+    (person,) = account.contacts(1)
+    account.pull(account.hubspot(), Everything())
+    account.crm.erase("contacts", person)
+    account.clock.now += 2 * DAY
+    assert records(account.pull(account.hubspot())) == {}, "no list tells of it"
+    ref = Ref("hub", Kind.CONTACT, person)
+    assert [page.gone for page in account.pull(account.hubspot(), Named((ref,)))] == [(ref,)]
+
+
 def test_merged_records_point_at_their_survivor(account: Account) -> None:
     people, deals = account.contacts(2), account.deals(2)
     account.crm.associate("deals", deals[0], "contacts", people[0])
