@@ -73,17 +73,60 @@ def _pairs(ledger: Ledger, sql: str) -> list[Pair]:
 
 
 def deals_of(ledger: Ledger, persons: Iterable[Ref]) -> list[Pair]:
-    """(person, deal) for each deal that a person stands on."""
+    """(person, deal) for each deal that a person stands on. Deals that were merged away do not count: who stood on them
+    stands on the deal that is left, or was taken off it."""
     ledger.select(persons)
-    return _pairs(ledger, _DEALS_OF_PERSONS)
+    pairs = _pairs(ledger, _DEALS_OF_PERSONS)
+    merged = _merged_away(ledger, {deal for _, deal in pairs})
+    return [(person, deal) for person, deal in pairs if deal not in merged]
 
 
 def persons_of(ledger: Ledger, deals: Iterable[Ref]) -> list[Pair]:
-    """(deal, person) for each person that stands on a deal. Persons never seen, or deleted, do not count."""
-    ledger.select(deals)
+    """(deal, person) for each person that stands on a deal. Persons never seen do not count; those who were deleted
+    do: that they stood there was seen. Nobody stands on a deal that was merged away, but on the one that is left."""
+    deals = frozenset(deals)
+    ledger.select(deals - _merged_away(ledger, deals))
     pairs = _pairs(ledger, _PERSONS_OF_DEALS)
-    there = present(ledger, {person for _, person in pairs})
+    there = seen(ledger, {person for _, person in pairs})
     return [(deal, person) for deal, person in pairs if person in there]
+
+
+def became_of(ledger: Ledger, leads: Iterable[Ref]) -> list[Pair]:
+    """(lead, contact) for each of the persons that was converted into another."""
+    ledger.select(leads)
+    return _pairs(
+        ledger,
+        """
+        SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
+               l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
+        FROM selection s ORDERED JOIN links l
+          ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
+        WHERE l.relation = 'converted-to' AND l.target_kind = 'contact'""",
+    )
+
+
+def _merged_away(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that were merged into one that was seen."""
+    return _subset(
+        ledger,
+        refs,
+        """
+        SELECT DISTINCT s.connection, s.kind, s.id FROM selection s ORDERED JOIN links l
+          ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
+        ORDERED JOIN records r
+          ON r.connection = l.target_connection AND r.kind = l.target_kind AND r.id = l.target_id
+        WHERE l.relation = 'merged-into'""",
+    )
+
+
+def seen(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
+    """Those of the records that were ever seen."""
+    return _subset(
+        ledger,
+        refs,
+        "SELECT s.connection, s.kind, s.id FROM selection s ORDERED JOIN records r "
+        "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id",
+    )
 
 
 def present(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
@@ -102,7 +145,8 @@ def present(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
 
 def canonical_deals(ledger: Ledger, deals: Iterable[Ref]) -> dict[Ref, Ref]:
     """Every record that is one deal with one of the deals -> the record that speaks for it: of a mirror its original,
-    of a deal that was merged away its survivor, else itself. Originals never seen, or gone, speak for nobody."""
+    of a deal that was merged away its survivor, else itself. Originals never seen, or gone, speak for nobody; what was
+    merged into a deal that is gone is gone with it."""
     known, edges = _deals_linked(ledger, deals)
     upward = _upward(ledger, edges)
     return {ref: _top(ref, upward) for ref in known}
@@ -129,8 +173,14 @@ def _deals_linked(ledger: Ledger, deals: Iterable[Ref]) -> tuple[set[Ref], set[P
 
 
 def _upward(ledger: Ledger, edges: set[Pair]) -> dict[Ref, Ref]:
-    there = present(ledger, {ref for pair in edges for ref in pair})
-    return {low: high for low, high in sorted(edges, reverse=True) if low in there and high in there}
+    refs = {ref for pair in edges for ref in pair}
+    there, merged = present(ledger, refs), _merged_away(ledger, refs)
+    known = seen(ledger, refs)
+    return {
+        low: high
+        for low, high in sorted(edges, reverse=True)
+        if low in there and (high in there or (low in merged and high in known))
+    }
 
 
 def _top(ref: Ref, upward: Mapping[Ref, Ref]) -> Ref:

@@ -9,6 +9,7 @@ from typing import NoReturn
 from refloop.errors import SourceShrunk
 from refloop.ledger.full_pull import begin_counting, brought_so_far, end_counting
 from refloop.ledger.history import Provenance
+from refloop.ledger.missed import await_all
 from refloop.ledger.policies import forget_rules
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import stamp
@@ -21,9 +22,11 @@ _DERIVED = (Topic.MATCH, Topic.HISTORY, Topic.CLAIM, Topic.CREDIT, Topic.STATUS,
 
 
 def rebuild(ledger: Ledger, connections: Iterable[str], by: Provenance) -> int:
-    """Forgets records, links, cursors and what was queued for them; keeps codes, referrals, decisions and receipts.
+    """Forgets cursors and what was queued, and believes nothing that the connections showed until they show it again;
+    keeps codes, referrals, decisions and receipts.
 
-    What the connections showed is awaited from their next pulls. Returns how many records were forgotten.
+    What the ledger alone knows stays: the records that were deleted, the links that led to them, when a code came.
+    Returns how many records are awaited.
     """
     with ledger.writing():
         known = {
@@ -35,9 +38,7 @@ def rebuild(ledger: Ledger, connections: Iterable[str], by: Provenance) -> int:
             _await_no_more(ledger, name)
         for name in names:
             _await(ledger, name, known.get(name, 0))
-        forgotten = ledger.execute("DELETE FROM records")
-        ledger.execute("DELETE FROM links")
-        ledger.execute("DELETE FROM addresses")
+        forgotten = await_all(ledger)
         ledger.execute("DELETE FROM cursors")
         close_all(ledger, by)
         forget_rules(ledger)

@@ -7,14 +7,14 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from refloop.ledger.engine.base import Row
 from refloop.ledger.full_pull import count_brought
-from refloop.ledger.queue import Topic, enqueue
+from refloop.ledger.queue import Topic, enqueue, enqueue_selected
 from refloop.ledger.store import Ledger, ref_of
 from refloop.model import (
     Cursor,
@@ -63,18 +63,24 @@ _CONTENT_COLUMNS = (
 
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_LINK_COLUMNS = "source_connection, source_kind, source_id, relation, target_connection, target_kind, target_id, key"
+MISSED, KEPT, AWAITED = "missed", "kept", "awaited"
+"""What a link is that its CRM showed and shows no more: not asked about yet; kept, because who it leads to was deleted;
+not shown since everything was to be read again. It stands as long as it is one of these."""
+LINK_COLUMNS = "source_connection, source_kind, source_id, relation, target_connection, target_kind, target_id, key"
+THIS_EDGE = " AND ".join(f"{column} = ?" for column in LINK_COLUMNS.split(", "))
 _ADD_LINK = f"""
-    INSERT INTO links ({_LINK_COLUMNS}, labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT ({_LINK_COLUMNS}) DO UPDATE SET labels = excluded.labels WHERE links.labels <> excluded.labels"""
+    INSERT INTO links ({LINK_COLUMNS}, labels, missed) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '')
+    ON CONFLICT ({LINK_COLUMNS}) DO UPDATE SET labels = excluded.labels, missed = ''
+    WHERE links.labels <> excluded.labels OR links.missed <> ''"""
 
 
 def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: datetime) -> Counter[str]:
     """Keeps a page, its links and its cursor in one transaction, and queues what changed.
 
     A record whose content is as known (its modification time does not count) is not a change; an older
-    copy than the one known is rejected. Returns how many were "pulled", of them "new", "changed", "unchanged",
-    "rejected".
+    copy than the one known is rejected. What a CRM shows no more of a record that was deleted stays as last seen, and a
+    link that it shows no more to a person is only missed until it is known whether the person was deleted
+    (`refloop.ledger.missed`). Returns how many were "pulled", of them "new", "changed", "unchanged", "rejected".
     """
     counts = Counter(pulled=len(page.records))
     with ledger.writing():
@@ -102,21 +108,28 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
     known = {
         ref_of(row): row
         for row in ledger.rows(
-            "SELECT r.connection, r.kind, r.id, r.hash, r.modified_at, r.deleted, r.texts, r.found, r.stage, "
-            "r.texts_after, r.found_after, r.stage_seen FROM selection s "
+            "SELECT r.* FROM selection s "
             "ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id"
         )
+    }
+    shown = {
+        ref: _last_known(record, record_from(known[ref])) if record.deleted and ref in known else record
+        for ref, record in records.items()
     }
     merged = merged_among(ledger, records.keys() - known.keys())
     as_it_was = seen_up_to(ledger, next(iter(records)).connection) if records else None
     fresh: list[Record] = []
     touched: list[Record] = []
-    for ref, record in records.items():
+    for ref, record in shown.items():
         before = known.get(ref)
         if before is None:
             counts["new"] += 1
             seen = replace(record, known=Known(stage_seen=record.modified_at))
             fresh.append(replace(seen, deleted=True) if ref in merged else seen)
+        elif before["awaited"]:  # everything is read again: whatever it was, it is what its CRM shows
+            counts["changed"] += before["hash"] != hash_of(record)
+            counts["unchanged"] += before["hash"] == hash_of(record)
+            fresh.append(replace(record, known=_known_from(record, before, as_it_was)))
         elif _is_older(record, before):
             counts["rejected"] += 1
         elif before["hash"] == hash_of(record):
@@ -126,7 +139,47 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             counts["changed"] += 1
             fresh.append(replace(record, known=_known_from(record, before, as_it_was)))
     _touch(ledger, touched)
+    _await_no_more(ledger, [record.ref for record in fresh if record.ref in known and known[record.ref]["awaited"]])
+    _miss_links_of(ledger, {record.ref for record in fresh if _came_back(record, known.get(record.ref))})
     return fresh
+
+
+def _last_known(deleted: Record, before: Record) -> Record:
+    """A deleted record with all that was known of it and that its CRM does not show with the deletion."""
+    kept = {
+        item.name: getattr(before, item.name)
+        for item in fields(Record)
+        if getattr(deleted, item.name) in (None, (), {}) and item.name != "known"
+    }
+    texts, found = {**before.texts, **deleted.texts}, {**before.found, **deleted.found}
+    return replace(deleted, **{**kept, "texts": texts, "found": found})
+
+
+def _await_no_more(ledger: Ledger, refs: Iterable[Ref]) -> None:
+    ledger.execute_many(
+        "UPDATE records SET awaited = 0 WHERE connection = ? AND kind = ? AND id = ?",
+        [(ref.connection, ref.kind.value, ref.id) for ref in refs],
+    )
+
+
+def _came_back(record: Record, before: Row | None) -> bool:
+    return before is not None and bool(before["deleted"]) and not record.deleted
+
+
+def _miss_links_of(ledger: Ledger, refs: Iterable[Ref]) -> None:
+    """Of records that were deleted and are there again: the links that were kept for them are missed anew, and the
+    records that tell of them are asked for."""
+    for ref in refs:
+        for end in ("source", "target"):
+            condition = f"{end}_connection = ? AND {end}_kind = ? AND {end}_id = ? AND missed = ?"
+            mine = (ref.connection, ref.kind.value, ref.id, KEPT)
+            enqueue_selected(
+                ledger,
+                Topic.ASK,
+                f"SELECT source_connection, source_kind, source_id FROM links WHERE {condition}",
+                mine,
+            )
+            ledger.execute(f"UPDATE links SET missed = ? WHERE {condition}", (MISSED, *mine))
 
 
 _SEEN_UP_TO = "seen up to:"
@@ -213,7 +266,7 @@ def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
             touched |= _drop_by_key(ledger, link) if link.key else _drop(ledger, [_edge(link)])
     for source, relation in page.whole:
         known = ledger.rows(
-            f"SELECT {_LINK_COLUMNS} FROM links WHERE source_connection = ? AND source_kind = ? AND source_id = ? "
+            f"SELECT {LINK_COLUMNS} FROM links WHERE source_connection = ? AND source_kind = ? AND source_id = ? "
             "AND relation = ?",
             (source.connection, source.kind, source.id, relation),
         )
@@ -229,22 +282,41 @@ def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
 
 
 def _drop(ledger: Ledger, edges: Sequence[tuple[str, ...]]) -> set[Ref]:
+    """Takes edges off. What was a person's is only missed: a CRM drops it with the person who is deleted, too."""
     touched: set[Ref] = set()
-    condition = " AND ".join(f"{column} = ?" for column in _LINK_COLUMNS.split(", "))
     for edge in edges:
-        if ledger.execute(f"DELETE FROM links WHERE {condition}", edge):
-            touched |= _ends(edge)
+        if is_to_person(edge):
+            _miss(ledger, edge)
+        elif ledger.execute(f"DELETE FROM links WHERE {THIS_EDGE}", edge):
+            touched.update(ends_of(edge))
     return touched
+
+
+def is_to_person(edge: Sequence[str]) -> bool:
+    """Whether an edge says that a person stands on a deal."""
+    return edge[3] == Relation.ASSOCIATED_WITH and edge[5] != Kind.DEAL
+
+
+def _miss(ledger: Ledger, edge: tuple[str, ...]) -> None:
+    if ledger.execute(f"UPDATE links SET missed = ? WHERE missed IN ('', ?) AND {THIS_EDGE}", (MISSED, AWAITED, *edge)):
+        enqueue(ledger, Topic.ASK, [Ref(edge[4], Kind(edge[5]), edge[6])])
 
 
 def _drop_by_key(ledger: Ledger, link: Link, *, but: tuple[str, ...] = ()) -> set[Ref]:
     """An edge that a CRM names by an id of its own may have changed its ends since it was seen."""
     known = ledger.rows(
-        f"SELECT {_LINK_COLUMNS} FROM links WHERE source_connection = ? AND relation = ? AND key = ? "
+        f"SELECT {LINK_COLUMNS} FROM links WHERE source_connection = ? AND relation = ? AND key = ? "
         "AND key <> ''",  # which lets SQLite use the index on keys
         (link.source.connection, link.relation, link.key),
     )
-    return _drop(ledger, [tuple(row) for row in known if tuple(row) != but])
+    edges = [tuple(row) for row in known if tuple(row) != but]
+    return forget_edges(ledger, edges) if but else _drop(ledger, edges)
+
+
+def forget_edges(ledger: Ledger, edges: Iterable[tuple[str, ...]]) -> set[Ref]:
+    """Takes edges off for good. Returns the records at their ends."""
+    gone = [edge for edge in edges if ledger.execute(f"DELETE FROM links WHERE {THIS_EDGE}", edge)]
+    return set().union(*map(ends_of, gone))
 
 
 def _keep_gone(ledger: Ledger, run: int, page: Page) -> set[Ref]:
@@ -257,6 +329,7 @@ def _bury(ledger: Ledger, run: int, ref: Ref) -> bool:
     record = record_of(ledger, ref)
     if record is None or record.deleted:
         return False
+    _await_no_more(ledger, [ref])
     ledger.execute(_UPSERT, (*_columns(replace(record, deleted=True)), run))
     return True
 
@@ -285,8 +358,9 @@ def labels_from(text: str) -> tuple[str, ...]:
     return tuple(json.loads(text)) if text else ()
 
 
-def _ends(edge: Sequence[str]) -> set[Ref]:
-    return {Ref(edge[0], Kind(edge[1]), edge[2]), Ref(edge[4], Kind(edge[5]), edge[6])}
+def ends_of(edge: Sequence[str]) -> tuple[Ref, Ref]:
+    """The source and the target of an edge, whose columns are LINK_COLUMNS."""
+    return Ref(edge[0], Kind(edge[1]), edge[2]), Ref(edge[4], Kind(edge[5]), edge[6])
 
 
 def stamp(moment: datetime) -> str:
@@ -384,6 +458,13 @@ def stored_hash_of(row: Row) -> str:
     return _digest((*(row[name] for name in _CONTENT_COLUMNS), *owner, *(further if any(further) else ())))
 
 
+def home_amount_of(row: Row) -> tuple[Decimal | None, str | None]:
+    """`home_amount` and `home_currency` of the record that a row holds, out of its column `further` alone."""
+    facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
+    home = facts.get("home_amount")
+    return (None if home is None else Decimal(home)), facts.get("home_currency")
+
+
 def record_from(row: Row) -> Record:
     """A row of `records` as the value it was."""
     facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
@@ -460,6 +541,11 @@ def put_record(ledger: Ledger, record: Record) -> None:
     row = ledger.one("SELECT changed_run FROM records WHERE (connection, kind, id) = (?, ?, ?)", _columns(record)[:3])
     if row:
         ledger.execute(_UPSERT, (*_columns(record), row["changed_run"]))
+
+
+def pulled(ledger: Ledger) -> list[str]:
+    """The connections of which something was pulled."""
+    return [row["connection"] for row in ledger.rows("SELECT connection FROM cursors ORDER BY connection")]
 
 
 def cursor_of(ledger: Ledger, connection: str) -> Cursor | None:

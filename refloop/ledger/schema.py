@@ -276,3 +276,12 @@ def arrivals(db: Engine) -> None:
         for column in ("since", "latest"):
             db.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
         db.execute(f"ALTER TABLE {table} ADD COLUMN rival TEXT NOT NULL DEFAULT ''")
+
+
+@migrations()
+def deletions(db: Engine) -> None:
+    """What a CRM shows no more: the links that are missed or kept, and the records that are awaited."""
+    db.execute("ALTER TABLE links ADD COLUMN missed TEXT NOT NULL DEFAULT ''")
+    db.execute("CREATE INDEX links_missed ON links (source_connection, missed) WHERE missed <> ''")
+    db.execute("ALTER TABLE records ADD COLUMN awaited INTEGER NOT NULL DEFAULT 0")
+    db.execute("CREATE INDEX records_awaited ON records (connection) WHERE awaited = 1")

@@ -236,12 +236,23 @@ def _read_field(place: _Place, text: str, book: CodeBook) -> tuple[list[_Proposa
 
 
 def _judge(place: _Place, candidate: Candidate, book: CodeBook) -> _Proposal | ReviewItem | None:
+    if candidate.doubtful:
+        return _unreadable_number(place, candidate, book)
     alike = () if candidate.key in book or not candidate.foldable else book.alike(candidate.key)
     code = book.get(alike[0]) if len(alike) == 1 else book.get(candidate.key)
     if code is None:
         reason, meant = (ReviewReason.AMBIGUOUS, alike) if alike else _doubt(candidate, book, typed=place.typed)
         return place.item(reason, candidate.evidence, meant) if reason else None
     return _proposal(place.field, candidate, code, folded=bool(alike))
+
+
+def _unreadable_number(place: _Place, candidate: Candidate, book: CodeBook) -> ReviewItem | None:
+    known = tuple(sorted(key for key in candidate.doubtful if key in book))
+    if known:
+        return place.item(ReviewReason.NEAR, candidate.evidence, known)
+    well_formed = any(len(key) >= _SHORTEST_UNKNOWN and book.well_formed(key) for key in candidate.doubtful)
+    asks = place.typed or (candidate.expects is Expects.CODE and well_formed)
+    return place.item(ReviewReason.UNKNOWN, candidate.evidence) if asks else None
 
 
 def _doubt(candidate: Candidate, book: CodeBook, *, typed: bool) -> tuple[ReviewReason | None, tuple[str, ...]]:

@@ -20,6 +20,7 @@ from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, MATCHER_VERSION
 from refloop.mapping.fields import Names, field_specs
 from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
+from refloop.mapping.money import USUAL_PLACES, places_of
 from refloop.mapping.stages import STANDARD_STATUSES
 from refloop.mapping.trust import LEAST_SHOWN
 from refloop.model import FieldSpec, Status
@@ -74,7 +75,8 @@ class MatchRules(Rules):
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
-    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday
+    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday; who was deleted still
+    # stands on their deals
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 
@@ -82,9 +84,9 @@ class ClaimRules(Rules):
 class CreditRules(Rules):
     """How credit is shared among the referrals of a deal; `zones` as in `MatchRules`."""
 
-    version: ClassVar[str] = (
-        "2"  # days are the account's; a deal that may have ended before its referral is asked about
-    )
+    # days are the account's; a deal that may have ended before its referral is asked about; of merged deals, only the
+    # people of the one that is left count
+    version: ClassVar[str] = "2"
     model: Model = Model.FIRST
     zones: Mapping[str, str] = field(default_factory=dict)
 
@@ -93,16 +95,20 @@ class CreditRules(Rules):
 class StatusRules(Rules):
     """The status that each of the CRM's own words stands for; words are in lower case."""
 
+    version: ClassVar[str] = "2"  # a deleted buyer ends a referral
     words: Mapping[str, Status] = field(default_factory=lambda: STANDARD_STATUSES)
 
 
 @dataclass(frozen=True)
 class PlanRules(Rules):
-    """`currencies` by connection, where set. A change that a CRM refused `parked_after` times in a row waits until the
-    record or the wish changes."""
+    """`currencies` by connection, where set. `converted`: what a deal's own CRM converts into the currency that counts
+    is counted with it. A change that a CRM refused `parked_after` times in a row waits until the record or the wish
+    changes."""
 
+    version: ClassVar[str] = "2"
     prefix: str = "ref"
     currencies: Mapping[str, str | None] = field(default_factory=dict)
+    converted: bool = False
     parked_after: int = 3
 
     @cached_property
@@ -112,7 +118,8 @@ class PlanRules(Rules):
     @cached_property
     def specs(self) -> Mapping[str, FieldSpec]:
         """Our fields by name."""
-        return {spec.name: spec for spec in field_specs(self.prefix)}
+        places = max(map(places_of, filter(None, self.currencies.values())), default=USUAL_PLACES)
+        return {spec.name: spec for spec in field_specs(self.prefix, max(places, USUAL_PLACES))}
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 
 from refloop.mapping.credit import follows
-from refloop.model import Outcome, Record, Referral, Status, StatusChange
+from refloop.model import Kind, Outcome, Record, Referral, Status, StatusChange
 
 _LABELS = {
     Status.SUBMITTED: "Submitted",
@@ -93,19 +93,34 @@ def status_of(
     zone: Callable[[str], tzinfo] = lambda _connection: UTC,
     before: StatusChange | None = None,
 ) -> StatusChange:
-    """Where a referral stands by its buyer's deals and records; `before` is where it stood.
+    """Where a referral stands by its buyer's deals and records, the deleted ones too; `before` is where it stood.
 
     A void referral stands where it was voided to. Else a won deal makes it won; else an open one an opportunity; else a
-    lost one lost, or reversed when it had been won. Without deals, the person's own stage speaks. Deals that had ended
-    before the referral was made, or may have, do not count; `zone` gives the zone in which the people of a connection
-    read days. Times are the CRM's, never of the sync.
+    lost one lost, or reversed when it had been won. Without deals, the person's own stage speaks; when all that is
+    known of the buyer was deleted, the referral ends with it. Deals that were deleted, or had ended before the referral
+    was made, or may have, do not count; `zone` gives the zone in which the people of a connection read days. Times are
+    the CRM's, never of the sync.
     """
     if referral.void is not None:
         found = _Standing(referral.void, referral.claimed_at, referral.void_reason, before.label if before else "")
     else:
-        counting = [deal for deal in deals if follows(deal, referral, zone(deal.ref.connection))]
+        counting = [deal for deal in deals if not deal.deleted and follows(deal, referral, zone(deal.ref.connection))]
         found = _by_deals(referral.claimed_at, counting, persons, words, before.status if before else None)
+        if not counting:
+            found = _by_deletion(referral.claimed_at, [*persons, *deals], found)
     return StatusChange(referral.id, found.status, found.at.replace(microsecond=0), found.reason, found.label)
+
+
+def _by_deletion(claimed_at: datetime, records: Sequence[Record], found: _Standing) -> _Standing:
+    """How a referral without deals stands, whose buyer's `records` may have been deleted."""
+    deleted = [record for record in records if record.deleted]
+    if found.status is Status.REVERSED and any(record.ref.kind is Kind.DEAL for record in deleted):
+        return replace(found, reason="the deal that had been won was deleted in the CRM")
+    if found.status in OPEN and deleted and len(deleted) == len(records):
+        at = max(record.modified_at for record in deleted)
+        reason = "the buyer's record was deleted in the CRM"
+        return _Standing(Status.WITHDRAWN, max(at, claimed_at), reason, found.label)
+    return found
 
 
 def _by_deals(
@@ -133,7 +148,7 @@ def _by_deals(
         return _Standing(Status.LOST, _ended(deal), "all deals were lost", deal.title or label)
     if before in (Status.WON, Status.REVERSED) and not deals:
         return _Standing(Status.REVERSED, claimed_at, "the deal that had been won is gone", label)
-    return _without_deals(claimed_at, persons, words, label)
+    return _without_deals(claimed_at, [person for person in persons if not person.deleted], words, label)
 
 
 def _ended(deal: Record) -> datetime:

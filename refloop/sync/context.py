@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from functools import cached_property
 
 from refloop.connectors.base import Clock
@@ -15,7 +15,7 @@ from refloop.ledger.forget import Forgotten
 from refloop.ledger.history import Provenance
 from refloop.ledger.store import Ledger
 from refloop.mapping.codes import CodeBook
-from refloop.mapping.days import zone_named
+from refloop.mapping.days import day_in, zone_named
 from refloop.mapping.policy import Part, Policy
 
 Progress = Callable[[str, str, int], None]
@@ -79,6 +79,11 @@ class RunContext:
     def company_zone(self) -> tzinfo:
         """The zone in which a day is meant that nobody said a connection of: that of the first one that has any."""
         return zone_named(next(iter(self._zones.values()), None))
+
+    @property
+    def today(self) -> date:
+        """The day on which it is now, where the company is."""
+        return day_in(self.company_zone, self.clock())
 
     @cached_property
     def forgotten(self) -> Forgotten:

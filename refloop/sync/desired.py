@@ -80,10 +80,16 @@ class DesiredState:
     def _referrer_view(self, names: Sequence[str], connection: str) -> ReferrerView | None:
         return referrer_view(
             [item for name in names for item in summaries.standings_of(self._ledger, name)],
-            [summaries.won_amounts(self._ledger, name) for name in names],
+            summaries.won_by(self._ledger, names),
             self._currency(connection),
             zone_named(self._zones.get(connection)),
+            converted=self._policy.plan.converted,
         )
 
     def _currency_of(self, connection: str) -> str | None:
-        return self._policy.plan.currencies.get(connection) or summaries.usual_currency(self._ledger, connection)
+        return counted_currency(self._ledger, self._policy, connection)
+
+
+def counted_currency(ledger: Ledger, policy: Policy, connection: str) -> str | None:
+    """The one currency in which referrers are told what they won, in a connection; None where nobody knows it."""
+    return policy.plan.currencies.get(connection) or summaries.usual_currency(ledger, connection)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 
 from refloop.ledger.arrivals import arrivals_of, keep_arrivals, late_around
 from refloop.ledger.decisions import carrying_among, keep_matches
 from refloop.ledger.identity import canonical_deals, concerned, crowded_out, ours_to_fill
 from refloop.ledger.queue import Topic
-from refloop.ledger.receipts import written_values
+from refloop.ledger.receipts import intended_values, written_values
 from refloop.ledger.records import merged_among, records_of
 from refloop.ledger.reviews import keep_review_items
 from refloop.ledger.store import Ledger
 from refloop.mapping.arrivals import MASS_EDIT_REASONS, arrivals_on, is_wide, mass_edit_item
 from refloop.mapping.codes import code_key
-from refloop.mapping.match import READING_REASONS, Arrivals, CarriedTexts, Reading, Sighted, judge, sight
+from refloop.mapping.match import READING_REASONS, Arrivals, CarriedTexts, Sighted, judge, sight
 from refloop.mapping.policy import ClaimRules, Part
 from refloop.model import Arrival, Kind, Presence, Record, Ref
 from refloop.sync.context import RunContext
@@ -26,11 +27,14 @@ def match(context: RunContext, refs: Sequence[Ref]) -> Caused:
     refs = tuple(refs)
     sighted = _sighted(context, refs)
     arrivals, to_ask = _arrivals(context, sighted)
-    gone = dict.fromkeys(_unreadable(context, refs) - sighted.keys(), Reading(None, ()))
-    readings = gone | {
+    readings = {
         record.ref: judge(seen, context.book, Arrivals(arrivals[record.ref], context.zone(record.ref.connection)))
         for record, seen in sighted.values()
     }
+    # what a deleted record carried stands as evidence, but nobody can answer for it any more
+    deleted = {record.ref for record, _ in sighted.values() if record.deleted}
+    silent = deleted - merged_among(context.ledger, deleted)
+    readings |= {ref: replace(readings[ref], items=()) for ref in silent}
     items = [item for reading in readings.values() for item in reading.items]
     by = context.provenance(Part.MATCH)
     keep_review_items(context.ledger, by, refs, items, READING_REASONS)
@@ -47,21 +51,17 @@ def _sighted(context: RunContext, refs: Sequence[Ref]) -> dict[Ref, tuple[Record
     """What may be a code on each of the records that are read."""
     ledger, field = context.ledger, context.policy.names("code")
     records = list(records_of(ledger, refs))
-    written = written_values(ledger, refs, field)
-    merged = merged_among(ledger, refs)
+    written, intended = written_values(ledger, refs, field), intended_values(ledger, refs, field)
     # of a forgotten person nothing is read any more: what their records carried stands as it was decided
-    settled = context.forgotten.refs(record.ref for record in records if not record.deleted)
+    settled = context.forgotten.refs(record.ref for record in records)
     return {
-        record.ref: (record, sight(carried_texts(record, written.get(record.ref), field), context.book))
+        record.ref: (
+            record,
+            sight(carried_texts(record, {written.get(record.ref), intended.get(record.ref)}, field), context.book),
+        )
         for record in records
-        if record.ref not in settled and (not record.deleted or record.ref in merged)
+        if record.ref not in settled
     }
-
-
-def _unreadable(context: RunContext, refs: Sequence[Ref]) -> set[Ref]:
-    """The records that are gone, and speak for nobody."""
-    records = [record for record in records_of(context.ledger, refs) if record.deleted]
-    return {record.ref for record in records} - merged_among(context.ledger, [record.ref for record in records])
 
 
 def _arrivals(
@@ -104,11 +104,11 @@ def _mass_edits(context: RunContext, arrivals: Mapping[Ref, Mapping[str, Arrival
     return about
 
 
-def carried_texts(record: Record, written: str | None, field: str) -> CarriedTexts:
-    """What is read of a record into whose code field refloop wrote last what `written` says."""
+def carried_texts(record: Record, ours: Collection[str | None], field: str) -> CarriedTexts:
+    """What is read of a record into whose code field refloop wrote, or sent, what `ours` says."""
     found = record.found.get(field)
-    # what we wrote ourselves is an echo, not evidence
-    typed = found if found is not None and code_key(found) != code_key(written or "") else None
+    # what we wrote ourselves, or sent without an answer, is an echo, not evidence
+    typed = found if found is not None and code_key(found) not in {code_key(one or "") for one in ours} else None
     return CarriedTexts(record.ref, record.texts, record.created_at.date(), typed, field)
 
 

@@ -26,6 +26,7 @@ def policy_of(config: Config) -> Policy:
                 name: settings.currency if isinstance(settings, Currency) else None
                 for name, settings in connections.items()
             },
+            converted=config.money.converted,
         ),
         pull=PullRules(
             {name: json.dumps(settings.reading(), sort_keys=True) for name, settings in connections.items()}

@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from refloop.connectors.base import Connector
+from refloop.connectors.base import Connector, answers_of
+from refloop.ledger.missed import asked, came_back, settle, to_ask
 from refloop.ledger.policies import span_to_pull
 from refloop.ledger.rebuild import arrived, expect, known_between, refuse
 from refloop.ledger.records import keep_page, keep_seen_up_to
 from refloop.mapping.people import email_key
 from refloop.mapping.trust import is_shrunk
-from refloop.model import Between, Everything, Page, Record, Span
+from refloop.model import Between, Everything, Named, Page, Record, Span
 from refloop.sync.context import RunContext
 from refloop.sync.forget import without_forgotten
 
@@ -45,7 +46,7 @@ class Puller:
         Raises what the connector raises; the pages before are kept.
         """
         context = self._context
-        for page in connector.pull(context.policy.fields, span):
+        for page in answers_of(name, lambda: connector.pull(context.policy.fields, span)):
             known = without_forgotten(tidy(page), context.forgotten)
             self.counts += keep_page(self._ledger, context.run, name, known, context.clock())
             self.records_seen += sum(not record.deleted for record in known.records)
@@ -67,10 +68,19 @@ class Puller:
         least_shown = 0.0 if task.allow_shrink else self._context.policy.pull.least_shown
         if task.span is None:
             arrived(self._ledger, name, least_shown)
+            came_back(self._ledger, name)
             if self.records_seen:
                 keep_seen_up_to(self._ledger, name, self._latest)
         elif is_shrunk(self.records_seen, known, least_shown):
             refuse(self.records_seen, known)
+        self._ask(name, connector)
+
+    def _ask(self, name: str, connector: Connector) -> None:
+        """Asks for what is missed, by name, so that a deletion is not taken for something that a person took back."""
+        while refs := to_ask(self._ledger, name):
+            self.pull(name, connector, Named(tuple(refs)))
+            asked(self._ledger, refs)
+        settle(self._ledger, name)
 
 
 def tidy(page: Page) -> Page:

@@ -9,9 +9,12 @@ from refloop.ledger.codes import reread_if_codes_changed
 from refloop.ledger.due import wake
 from refloop.ledger.policies import decide_anew
 from refloop.ledger.queue import Topic
+from refloop.ledger.records import pulled
+from refloop.ledger.summaries import plan_where_currency_changed
 from refloop.sync.claim import claim
 from refloop.sync.context import RunContext
 from refloop.sync.credit import credit
+from refloop.sync.desired import counted_currency
 from refloop.sync.match import match
 from refloop.sync.stage import IDS, RECORDS, Stage
 from refloop.sync.status import status
@@ -41,6 +44,8 @@ class Decider:
         self.match()
         for stage in STAGES[1:]:
             self._empty(stage)
+        if self.counts:
+            self._follow_currencies()
         return self.counts
 
     def match(self) -> None:
@@ -55,3 +60,8 @@ class Decider:
         while done := stage.work(self._context):
             self.counts[stage.topic.value] += done
             self._context.kept(stage.topic.value, "", done)
+
+    def _follow_currencies(self) -> None:
+        ledger, policy = self._context.ledger, self._context.policy
+        names = [*dict.fromkeys([*policy.plan.currencies, *pulled(ledger)])]
+        plan_where_currency_changed(ledger, {name: counted_currency(ledger, policy, name) for name in names})

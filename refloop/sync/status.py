@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from refloop.ledger.decisions import keep_status, members_of, referrals_named, status_of_referral
-from refloop.ledger.identity import deal_clusters, deals_of, present
+from refloop.ledger.identity import became_of, deal_clusters, deals_of
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
 from refloop.ledger.store import Ledger
@@ -42,30 +43,31 @@ def status(context: RunContext, ids: Sequence[str]) -> Caused:
 def _of_buyers(
     ledger: Ledger, members: Mapping[str, frozenset[Ref]]
 ) -> tuple[dict[str, list[Record]], dict[str, list[Record]]]:
-    """The people and the deals of each referral's buyer, as far as they are not gone. Each deal once: a mirrored deal
-    is its original."""
-    there = present(ledger, frozenset().union(*members.values()))
+    """The people and the deals of each referral's buyer, those that were deleted too. Each deal once: a mirrored deal
+    is its original. A lead whose contact was deleted is gone with it."""
+    held = frozenset().union(*members.values())
     standing_on: dict[Ref, set[Ref]] = {}
-    for person, deal in deals_of(ledger, there):
+    for person, deal in deals_of(ledger, held):
         standing_on.setdefault(person, set()).add(deal)
-    families = deal_clusters(ledger, set(deals_among(there)).union(*standing_on.values()))
+    families = deal_clusters(ledger, set(deals_among(held)).union(*standing_on.values()))
     speakers = {deal: set(family.values()) for deal, family in families.items()}
     deals = {
         name: {
             original
-            for ref in held & there
+            for ref in own
             for deal in ([ref] if ref.kind is Kind.DEAL else standing_on.get(ref, ()))
             for original in speakers[deal]
         }
-        for name, held in members.items()
+        for name, own in members.items()
     }
-    known = {
-        record.ref: record
-        for record in records_of(ledger, there.union(*members.values(), *deals.values()))
-        if not record.deleted
-    }
+    known = {record.ref: record for record in records_of(ledger, held.union(*deals.values()))}
+    became = {lead: known[contact] for lead, contact in became_of(ledger, held) if contact in known}
     people = {
-        name: [known[ref] for ref in sorted(held) if ref in known and ref.kind is not Kind.DEAL]
-        for name, held in members.items()
+        name: [
+            replace(known[ref], deleted=became[ref].deleted) if ref in became else known[ref]
+            for ref in sorted(own)
+            if ref in known and ref.kind is not Kind.DEAL
+        ]
+        for name, own in members.items()
     }
-    return people, {name: [known[ref] for ref in sorted(held) if ref in known] for name, held in deals.items()}
+    return people, {name: [known[ref] for ref in sorted(own) if ref in known] for name, own in deals.items()}

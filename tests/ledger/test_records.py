@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 
 from refloop.ledger import Ledger
+from refloop.ledger.missed import asked, settle, to_ask
 from refloop.ledger.records import cursor_of, hash_of, merged_among, overlay, record_of, records_of, stored_hash_of
 from refloop.model import Link, Outcome, Owner, Ref, Relation
 from tests.ledger.samples import DAY, contact, deal, keep, lead, queued, record
@@ -178,6 +179,14 @@ def links(ledger: Ledger) -> set[tuple[str, str, str, str]]:
     return {(row["source_id"], row["relation"], row["target_id"], row["key"]) for row in rows}
 
 
+def drop_missed(ledger: Ledger) -> None:
+    """As a sync does once it asked for them: nobody of those at the ends was deleted."""
+    with ledger.writing():
+        for ref in to_ask(ledger, deal(1).connection):
+            asked(ledger, [ref])
+    settle(ledger, deal(1).connection)
+
+
 def test_an_edge_that_appears_or_goes_concerns_both_its_ends(ledger: Ledger) -> None:
     edge = Link(deal(1), AWAY, contact(2))
     keep(ledger, links=(edge,))
@@ -185,6 +194,8 @@ def test_an_edge_that_appears_or_goes_concerns_both_its_ends(ledger: Ledger) -> 
     keep(ledger, links=(edge,))
     assert queued(ledger) == set()
     keep(ledger, links=(replace(edge, gone=True),))
+    assert (len(links(ledger)), to_ask(ledger, "crm")) == (1, [contact(2)]), "its person may have been deleted"
+    drop_missed(ledger)
     assert (links(ledger), queued(ledger)) == (set(), {deal(1), contact(2)})
     keep(ledger, links=(replace(edge, gone=True),))
     assert queued(ledger) == set()
@@ -195,11 +206,13 @@ def test_a_whole_set_of_edges_replaces_the_known_one(ledger: Ledger) -> None:
     keep(ledger, links=(Link(deal(1), Relation.CONVERTED_TO, contact(7)), Link(deal(2), AWAY, contact(1))))
     queued(ledger)
     keep(ledger, links=tuple(Link(deal(1), AWAY, contact(n)) for n in (2, 3)), whole=((deal(1), AWAY),))
+    drop_missed(ledger)
     assert {target for source, relation, target, _ in links(ledger) if (source, relation) == ("1", AWAY)} == {"2", "3"}
     assert queued(ledger) == {deal(1), contact(1), contact(3)}
     assert ("1", "converted-to", "7", "") in links(ledger)
     assert ("2", "associated-with", "1", "") in links(ledger)
     keep(ledger, whole=((deal(1), AWAY),))
+    drop_missed(ledger)
     assert {source for source, relation, _, _ in links(ledger) if relation == AWAY} == {"2"}
 
 
@@ -210,6 +223,7 @@ def test_an_edge_with_a_name_of_its_own_is_found_by_it(ledger: Ledger) -> None:
     assert links(ledger) == {("1", AWAY, "2", "role1"), ("1", AWAY, "1", "role2")}
     assert queued(ledger) == {deal(1), contact(1), contact(2)}
     keep(ledger, links=(Link(deal(9), AWAY, contact(9), key="role1", gone=True),))
+    drop_missed(ledger)
     assert links(ledger) == {("1", AWAY, "1", "role2")}, "the ends of a removed edge need not be known"
     other = Link(Ref("other", deal(1).kind, "1"), AWAY, contact(1), key="role2", gone=True)
     keep(ledger, links=(other,))
@@ -246,6 +260,18 @@ def test_a_record_that_was_merged_away_is_gone_in_whatever_order_it_is_told(ledg
     still = record_of(ledger, contact(1))
     assert still is not None
     assert still.deleted, "a copy from before the merge brings nobody back"
+
+
+def test_a_record_that_comes_as_deleted_keeps_what_was_known_of_it(ledger: Ledger) -> None:
+    """HubSpot shows what an archived record held, and Salesforce; what neither shows was not taken off."""
+    known = record(contact(1), email="bo@buyer.io", title="Inc", texts={"Notes": "ANNA", "Code": "x"}, stage="open")
+    keep(ledger, known)
+    keep(ledger, record(contact(1), hours=1, texts={"Code": "BEN"}, deleted=True))
+    texts = {"Notes": "ANNA", "Code": "BEN"}
+    assert record_of(ledger, contact(1)) == replace(
+        known, modified_at=DAY + timedelta(hours=1), texts=texts, deleted=True
+    )
+    assert keep(ledger, record(contact(1), hours=1, deleted=True))["unchanged"] == 1
 
 
 def test_a_record_that_was_restored_is_back(ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from refloop.mapping import candidates, codes
+from refloop.mapping import candidates, codes, numerals, plain_text
 from refloop.mapping import match as matching
 from refloop.mapping.candidates import TEXT_LIMIT, is_code_field
 from refloop.mapping.codes import CodeBook, code_key, fold_key
@@ -67,6 +67,11 @@ BOOK = CodeBook(
 def read(text: str, field: str = "Description") -> Reading:
     return read_codes({field: text}, DAY, BOOK)
 
+
+HYPHENS = (
+    "-\u2010\u2011\u2012\u2013\u2014\u2015\u2027\u2043\u2212\u02d7\u2500\u2796\ufe58\ufe63\uff0d\u301c\u30fc\uff70"
+    "\u00ad"  # the soft one is not seen at all
+)
 
 FOUND = [
     # the whole field
@@ -146,8 +151,133 @@ def test_codes_that_are_found(text: str, key: str, rule: Rule) -> None:
     assert reading.items == ()
 
 
+FORMS = [
+    # any character that looks like a hyphen
+    *(f"code ANN{hyphen}2026 it was" for hyphen in HYPHENS),
+    "code ANN&#45;2026",
+    "code ANN&#x2013;2026",
+    "code ANN&ndash;2026",
+    "code ANN&amp;ndash;2026",
+    "code ANN&shy;-2026",
+    "code ANN&nbsp;2026",
+    "code ANN \u2013 2026, please",
+    "code ANN%2D2026",
+    "code ANN%E2%80%932026",
+    # markup
+    "code <b>ANN</b>-2026",
+    "<p>Her code <strong>ANN</strong>&ndash;<em>2026</em></p>",
+    "<div>code</div><div>ANN-2026</div>",
+    "code<br/>ANN-2026",
+    "code &lt;b&gt;ANN&lt;/b&gt;-2026",
+    'code <a href="https://x.y/about">ANN</a>-2026',
+    "code <ANN-2026>",
+    "code <span style='color:red'>AN</span>N-20<wbr>26",
+    "code ANN<!-- note -->-2026",
+    "code **ANN**-2026",
+    "code `ANN`-`2026`",
+    "code ANN/2026",
+    "code ANN_2026",
+    # a line's end
+    "code ANN-\n2026",
+    "code ANN-\r\n> 2026",
+    "code ANN\n-2026",
+    "code ANN-20\n26",
+    "code\nANN-2026",
+    "code ANN-20=\n26",
+    "code ANN<br>-2026",
+    "she told us ANN-\n2026",
+    # characters that nobody sees
+    "code ANN\u200b-\u200e2026",
+    "code A\u2060NN-2\ufe0f0\ufe0f26",
+    "code \u202aANN-2026\u202c",
+    # links
+    "https://x.y/?ref=ANN%252D2026",
+    "https://o.u/?u=https%253A%252F%252Fx.y%252F%253Fref%253DANN-2026",
+    "https://o.u/?u=https%25253A%25252F%25252Fx.y%25252F%25253Fref%25253DANN%2525252D2026",
+    "https://o.u/?u=https%253A%252F%252Fx.y%252Fr%252FANN-2026",
+    "https://x.y/?a=1&amp;ref=ANN&ndash;2026",
+    "https://x.y/?ref=ANN\u20132026",
+    '<a href="https://x.y/?ref=ANN-2026">our shop</a>',
+    "<a target=_blank href=https://x.y/?ref=ANN-2026>our shop</a>",
+    "https://x.y/?utm_source=letter&ref=ANN-\n2026",
+    "https://x.y/?utm_source=letter&ref=ANN-20\n26",
+    "https://x.y/?utm_source=letter&r\nef=ANN-2026",
+]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_a_code_is_found_in_whatever_form_it_comes(text: str) -> None:
+    book = CodeBook([issued("ANN-2026"), issued("BEN-2026")])
+    reading = read_codes({"Description": text}, DAY, book)
+    assert reading.match is not None
+    assert (reading.match.code, reading.items) == ("ann2026", ())
+
+
+DIGITS = CodeBook([issued("12345"), issued("123450"), issued("12345000"), issued("1234567890123456")])
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("12345", "12345"),
+        ("12345.0", "12345"),
+        ("12345.00", "12345"),
+        ("12345,0", "12345"),
+        ("12,345.00", "12345"),
+        ("$12,345.00", "12345"),
+        ("123450.0", "123450"),
+        ("1.2345E7", "12345000"),
+        ("1.234567890123456E15", "1234567890123456"),
+        ("1.234567890123456E+15", "1234567890123456"),
+        ("code 12345.0", "12345"),
+        ("code 12345.0, she said", "12345"),
+        ("code 12,345.00 it is", "12345"),
+        ("code 12 345", "12345"),
+        ("code 12-345", "12345"),
+        ("https://x.y/?ref=12345.0", "12345"),
+    ],
+)
+@pytest.mark.parametrize("field", ["Description", "Promo_Code__c"])
+def test_a_number_is_read_as_the_number_it_is(field: str, text: str, key: str) -> None:
+    match = read_codes({field: text}, DAY, DIGITS).match
+    assert match is not None
+    assert match.code == key
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence", "reason", "candidates"),
+    [
+        ("12.345", "12.345", ReviewReason.NEAR, ("12345",)),
+        ("code 12.345 it was", "12.345", ReviewReason.NEAR, ("12345",)),
+        ("12345.5", "12345.5", ReviewReason.NEAR, ("12345",)),
+        ("1.23457E+15", "1.23457E+15", ReviewReason.UNKNOWN, ()),
+        ("code 1.23457E+15", "1.23457E+15", ReviewReason.UNKNOWN, ()),
+        ("https://x.y/?ref=1.23457E%2B15", "ref=1.23457E%2B15", ReviewReason.UNKNOWN, ()),
+    ],
+)
+def test_a_number_that_nobody_can_read_for_certain_is_asked(
+    text: str, evidence: str, reason: ReviewReason, candidates: tuple[str, ...]
+) -> None:
+    reading = read_codes({"Promo_Code__c": text}, DAY, DIGITS)
+    assert reading == Reading(None, (item(reason, "Promo_Code__c", evidence, candidates),))
+
+
+@pytest.mark.parametrize("text", ["promo 1.5 % off", "code of version 2.0", "0.15", "1.5", "dress code 20.04.12"])
+def test_other_numbers_are_no_question(text: str) -> None:
+    assert read_codes({"Description": text}, DAY, DIGITS) == Reading(None, ())
+
+
+def test_a_code_that_was_issued_with_a_point_is_that_code() -> None:
+    book = CodeBook([issued("12.345"), issued("12")])
+    match = read_codes({"Promo_Code__c": "12.345"}, DAY, book).match
+    assert match is not None
+    assert (match.code, match.rule) == ("12345", Rule.EXACT)
+
+
 NOTHING = [
     "",
+    "a < b and ANN & BEN > c; 5 < 6",
+    "well-\nknown and <i>long</i>-\nserving",
     "   ",
     "\U0001f525",
     "Wants a demo next week, call 030 90210 or 0170 5551234",
@@ -501,6 +631,23 @@ HOSTILE = [
     "aж中1 ",
     "[(",
     "<a href='",
+    "<a ",
+    "<b",
+    "<!--",
+    "&amp;",
+    "&#45;",
+    "&amp",
+    "%253d",
+    "?ref=%2525",
+    "?ref=A\n",
+    "code 1",
+    "code 1.0 ",
+    "1,000",
+    "1'000.",
+    "1E+",
+    "a-\n",
+    "a=\n",
+    "aー",
     "-",
     " ",
 ]
@@ -534,7 +681,8 @@ def test_beyond_the_limit_a_text_takes_no_more_work(unit: str, monkeypatch: pyte
 
 def test_no_pattern_goes_over_a_run_of_characters_again_and_again() -> None:
     """That would be work that no count of calls shows."""
-    patterns = [one for room in (candidates, codes) for one in vars(room).values() if isinstance(one, re.Pattern)]
+    rooms = (candidates, codes, numerals, plain_text)
+    patterns = [one for room in rooms for one in vars(room).values() if isinstance(one, re.Pattern)]
     runs = {one.pattern: goes_back(one) for one in (*patterns, BOOK.parameter)}
     assert len(runs) > 10
     bounded = {
@@ -624,3 +772,19 @@ def mistyped(code: str, chance: Random) -> str:
             code[:at] + code[at + 1] + code[at] + code[at + 2 :],
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("code ZB74ANSO-DemoPromo1, thanks", "zb74ansodemopromo1"),
+        ("https://x.y/?ref=zb74anso-demopromo1", "zb74ansodemopromo1"),
+        ("ZB74ANSO-DemoPromo1", "zb74ansodemopromo1"),
+        ("code ZB74ANSO", "zb74anso"),
+        ("https://x.y/?ref=ZB74ANSO", "zb74anso"),
+    ],
+)
+def test_a_code_of_salesforces_own_is_one_code_although_its_half_is_one_too(text: str, key: str) -> None:
+    book = CodeBook([issued("ZB74ANSO"), issued("ZB74ANSO-DemoPromo1")])
+    reading = read_codes({"Description": text}, DAY, book)
+    assert (reading.match and reading.match.code, reading.items) == (key, ())

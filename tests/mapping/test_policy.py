@@ -36,6 +36,7 @@ OTHERS: list[tuple[Part, Rules]] = [
     (Part.STATUS, StatusRules({"warm": Status.QUALIFIED})),
     (Part.PLAN, PlanRules(prefix="aff")),
     (Part.PLAN, PlanRules(currencies={"crm": "EUR"})),
+    (Part.PLAN, PlanRules(converted=True)),
     (Part.PLAN, PlanRules(parked_after=4)),
 ]
 
@@ -53,6 +54,14 @@ def test_every_field_of_every_part_is_told_apart() -> None:
     tried = {(part, field.name) for part, rules in OTHERS for field in fields(rules)}
     there = {(part, field.name) for part, rules in Policy().parts.items() for field in fields(rules)}
     assert tried == there
+
+
+@pytest.mark.parametrize(
+    ("currencies", "places"),
+    [({}, 2), ({"crm": None}, 2), ({"crm": "JPY"}, 2), ({"crm": "JPY", "hub": "BHD"}, 3), ({"crm": "CLF"}, 4)],
+)
+def test_the_amount_has_the_places_that_the_currencies_need(currencies: dict[str, str | None], places: int) -> None:
+    assert PlanRules(currencies=currencies).specs["ref_won_amount"].places == places
 
 
 def test_equal_rules_have_one_digest_whatever_their_order() -> None:

@@ -17,6 +17,7 @@ from refloop.ledger.queue import Topic, pending
 from refloop.mapping import match as matching
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, code_key
+from refloop.mapping.money import Won
 from refloop.mapping.policy import (
     ClaimRules,
     CreditRules,
@@ -84,7 +85,14 @@ CHANGES = {
         ("submitted", "qualified"),
     ),
     "currency": Change(
-        POLICY, replace(POLICY, plan=PlanRules(currencies={"sales": "EUR"})), "anna", "won_amount", ("1000", "0")
+        POLICY, replace(POLICY, plan=PlanRules(currencies={"sales": "EUR"})), "anna", "won_amount", ("1000", None)
+    ),
+    "converted": Change(
+        replace(POLICY, plan=PlanRules(currencies={"sales": "EUR"})),
+        replace(POLICY, plan=PlanRules(currencies={"sales": "EUR"}, converted=True)),
+        "anna",
+        "won_amount",
+        (None, "900"),
     ),
     "time zone": Change(
         POLICY,
@@ -104,6 +112,7 @@ def play(loop: Loop) -> dict[str, Ref]:
     """Two CRMs as people fill them: a deal with two people, of two programs; a link that only some would read; a buyer
     in both CRMs; a referrer who is a contact; records that nobody referred."""
     sales, marketing = loop.crms["sales"], loop.crms["marketing"]
+    assert isinstance(sales, MemoryCrm)
     for code, name, program in (
         ("ANNA-7K2Q", "anna", "spring"),
         ("BENS-4F6T", "ben", "partners"),
@@ -131,6 +140,7 @@ def play(loop: Loop) -> dict[str, Ref]:
         "twin": sales.create(Kind.LEAD, Draft(email="gu@buyer.io", title="Twins")),
         "nobody": sales.create(Kind.LEAD, Draft(email="ha@buyer.io", code="nothing to see here")),
     }
+    sales.price(made["deal"], Won(Decimal(1000), "USD", Decimal(900), "EUR"))
     sales.associate(made["deal"], made["first"])
     sales.associate(made["deal"], made["second"])
     sales.win(made["deal"])

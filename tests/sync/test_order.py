@@ -96,7 +96,8 @@ class History:
     def dissociate(self, a: int, b: int) -> None:
         deal = self.pick(a, Kind.DEAL)
         crm = self.crm(deal) if deal else None
-        links = [link for link in crm._links if link[:2] == (deal, Relation.ASSOCIATED_WITH)] if crm else []
+        on = [link for link in crm._links if link[:2] == (deal, Relation.ASSOCIATED_WITH)] if crm else []
+        links = [link for link in on if crm and not crm.gone(link[2])]  # nobody takes off who is not shown
         if deal and crm and links:
             crm.dissociate(deal, links[b % len(links)][2])
 

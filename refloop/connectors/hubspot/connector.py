@@ -94,6 +94,10 @@ class HubSpot:
         """A call for fifty records; one for the properties of each kind, once a run."""
         yield from Histories(self._client, self._reader(()), self._schema).of(refs)
 
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        """One call for each kind, the first time."""
+        self._schema.refuse_unfit(changes)
+
     def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         """Reads 100 records, writes those 100 at once, and reads back what was overwritten in between: HubSpot has no
         conditional write. Four calls a hundred records.

@@ -9,7 +9,7 @@ from refloop.connectors.hubspot.answers import BatchRead, nonsense
 from refloop.connectors.hubspot.client import BATCH, Client, chunks
 from refloop.connectors.hubspot.look import is_usable
 from refloop.connectors.hubspot.names import OBJECTS
-from refloop.connectors.hubspot.page import archived_records, linked_contacts, page_of
+from refloop.connectors.hubspot.page import archived_page, linked_contacts, page_of
 from refloop.connectors.hubspot.records import Reader, merged_ids
 from refloop.model import Kind, Page, Ref
 
@@ -63,10 +63,12 @@ class NamedRecords:
         if not {row.id for row in archived} <= set(missing):
             raise nonsense(what, "it has an archived record that was not asked for")
         page = page_of(self._reader, kind, rows, linked_contacts(self._client, kind, rows))
-        records = (*page.records, *archived_records(self._reader, kind, archived))
+        deleted = archived_page(self._reader, kind, archived)
+        records = (*page.records, *deleted.records)
         gone = [record for record in missing if record not in {row.id for row in archived}]
         return replace(
             page,
             records=tuple(sorted(records, key=lambda record: place.get(record.ref.id, len(place)))),
+            links=(*page.links, *deleted.links),
             gone=tuple(Ref(self._reader.connection, kind, record) for record in gone),
         )

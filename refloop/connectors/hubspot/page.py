@@ -9,7 +9,7 @@ from refloop.connectors.hubspot.answers import Labels, Row
 from refloop.connectors.hubspot.client import BATCH, Client, chunks
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.search import Filter, Query, fits
-from refloop.model import Kind, Link, Page, Record, Ref, Relation
+from refloop.model import Kind, Link, Page, Ref, Relation
 
 Links = Mapping[str, Mapping[str, Labels]]
 """The contacts of each deal, by their ids, with their labels."""
@@ -26,9 +26,11 @@ def page_of(reader: Reader, kind: Kind, rows: Sequence[Row], linked: Links) -> P
     return Page(tuple(reader.record(kind, row) for row in rows), tuple(links), whole)
 
 
-def archived_records(reader: Reader, kind: Kind, rows: Sequence[Row]) -> tuple[Record, ...]:
-    """The records of rows that HubSpot showed as archived, whatever each row says itself."""
-    return tuple(reader.record(kind, replace(row, archived=True)) for row in rows)
+def archived_page(reader: Reader, kind: Kind, rows: Sequence[Row]) -> Page:
+    """The records of rows that HubSpot showed as archived, whatever each row says itself; and what was merged into them
+    while they were there, which HubSpot shows nowhere else any more."""
+    links = tuple(link for row in rows for link in reader.links(kind, row))
+    return Page(tuple(reader.record(kind, replace(row, archived=True)) for row in rows), links)
 
 
 def query_of(reader: Reader, kind: Kind, *alternatives: Filter) -> Query:

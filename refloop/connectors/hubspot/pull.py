@@ -14,7 +14,7 @@ from refloop.connectors.hubspot.full import FullPull
 from refloop.connectors.hubspot.id_ranges import ALL, IdRange
 from refloop.connectors.hubspot.named import NamedRecords
 from refloop.connectors.hubspot.names import OBJECTS
-from refloop.connectors.hubspot.page import archived_records, completed, linked_contacts, page_of, query_of
+from refloop.connectors.hubspot.page import archived_page, completed, linked_contacts, page_of, query_of
 from refloop.connectors.hubspot.paging import ResultPage, list_pages, search_pages
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.search import Query, milliseconds
@@ -129,7 +129,7 @@ class Puller:
         """Archived records: HubSpot keeps them for about 90 days, and shows them only here."""
         query = {"properties": ",".join(self._reader.properties(kind)), "archived": "true"}
         for listed in list_pages(self._client, kind, query, last):
-            yield _Step(listed, Page(archived_records(self._reader, kind, listed.rows)))
+            yield _Step(listed, archived_page(self._reader, kind, listed.rows))
 
     def _changed(self, kind: Kind, progress: Progress, first: Found | None) -> Iterator[_Step]:
         # The Date header cuts to whole seconds: what was modified within that second is there already.
