@@ -185,6 +185,26 @@ class Account:
     currency: str | None = None
 
 
+class WordKind(StrEnum):
+    """What a word of an account is for."""
+
+    STAGE = "stage"  # where a person stands
+    PIPELINE = "pipeline"  # or record type
+    DEAL_TYPE = "deal type"
+    ROLE = "role"  # what a person is to a deal
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that an account has for something, as people read it, and the property or place where it is one; `also` is
+    by which other name the CRM knows it."""
+
+    kind: WordKind
+    word: str
+    place: str
+    also: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stage that a person's record is in by one more of its fields: the CRM's word, and since when, where it is
@@ -445,7 +465,8 @@ class Receipt:
     """The fate of one change. `found` is what the CRM held (MOVED, PRESENT); `reason` the CRM's own words.
 
     `overwrote` says that somebody had written there between the look and the write, and was not seen in time:
-    `found` is what they wrote, None where they had emptied the field.
+    `found` is what they wrote, None where they had emptied the field. `gone`: it was REFUSED because the CRM does not
+    show the record any more.
     """
 
     change: Change
@@ -453,6 +474,7 @@ class Receipt:
     found: str | None = None
     reason: str = ""
     overwrote: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

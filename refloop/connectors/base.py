@@ -32,6 +32,7 @@ from refloop.model import (
     Span,
     Usage,
     Verdict,
+    Word,
 )
 
 Clock = Callable[[], datetime]
@@ -172,6 +173,16 @@ class Accounts(Protocol):
     def account(self, known: Account | None) -> Account:
         """Asked when a run begins: at most one call. `known` is what it said within the last day, and need only be
         confirmed. What the user may not see is None."""
+        ...
+
+
+@runtime_checkable
+class Words(Protocol):
+    """A connector that can list its account's own words."""
+
+    def words(self) -> Iterator[Word]:
+        """The pipelines, types of deals and roles of people on deals that the account has, and those of its words for
+        where a person stands that its CRM does not ship with. What the user may not see is left out."""
         ...
 
 
