@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import signal
 import sys
 from collections.abc import Callable, Mapping
@@ -92,16 +94,36 @@ def options(
 def main() -> NoReturn:
     """The entry point: runs a command, and turns what it raises into a message and an exit code."""
     signal.signal(signal.SIGTERM, _terminated)
+    code = _flushed(_ended())
+    log.stop()
+    sys.exit(Exit.DISK if code in (None, Exit.OK) and log.has_failed() else code)
+
+
+def _ended() -> str | int | None:
+    """Runs a command. Gives the code with which it ended."""
     try:
         app(prog_name="refloop")
+    except SystemExit as stop:
+        return stop.code
     except KeyboardInterrupt:
         say(err, "refloop: stopped; what was done is kept, the next run goes on from there", "yellow")
-        sys.exit(Exit.INTERRUPTED)
+        return Exit.INTERRUPTED
     except Exception as error:
-        sys.exit(_reported(error))
-    finally:
-        log.stop()
-    sys.exit(Exit.OK)
+        return _reported(error)
+    return Exit.OK
+
+
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
+def _flushed(code: str | int | None) -> str | int | None:
+    """Writes out what standard output still holds: the interpreter would do it after the last word about it."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - until the process ends
+        return _reported(error) if error.errno in _DISK_ERRORS else code
+    return code
 
 
 _OF_THE_LOCAL_CRMS = ("refloop_sandbox", "starlette", "uvicorn", "lark")
@@ -112,6 +134,10 @@ def _reported(error: Exception) -> Exit:
     if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] in _OF_THE_LOCAL_CRMS:
         say(err, 'refloop: the local CRMs are not installed: pip install "refloop[sandbox]"', "red")
         return Exit.USAGE
+    if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+        log.error("output lost", problem=error.strerror)
+        say(err, f"refloop: cannot write the output: {error.strerror}; what the command did is kept", "red")
+        return Exit.DISK
     if isinstance(error, RefloopError):
         log.error("command failed", exit=int(error.exit), problem=error.message)
         say(err, f"refloop: {error}", "red")

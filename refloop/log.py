@@ -19,6 +19,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from refloop.errors import DiskError
@@ -46,6 +47,7 @@ def start(level: Level | None, file: Path | None) -> None:
     belongs to somebody else.
     """
     stop()
+    _failed.clear()
     if level is None and file is None:
         logging.getLogger().addHandler(_NOWHERE)  # else Python prints other libraries' warnings by itself
         return
@@ -144,8 +146,17 @@ def _inert(value: object) -> object:
     return redacted(str(value))[:_LONGEST_FIELD]
 
 
+_failed = Event()  # said across threads
+
+
+def has_failed() -> bool:
+    """Whether a line of the log could not be written."""
+    return _failed.is_set()
+
+
 class _Handler(logging.StreamHandler[Any]):
-    """Writes lines as they come. A log that cannot be written is said once, and does not end the work."""
+    """Writes lines as they come. A log that cannot be written is said once, and does not end the work; the command ends
+    with its exit code (`has_failed`)."""
 
     def __init__(self, stream: Any) -> None:
         super().__init__(stream)
@@ -159,6 +170,7 @@ class _Handler(logging.StreamHandler[Any]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the base class's; it prints the record
         if not self._failed:
             self._failed = True
+            _failed.set()
             print("refloop: the log cannot be written; the work goes on", file=sys.stderr)  # noqa: T201 - the last resort
 
     def close(self) -> None:

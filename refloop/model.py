@@ -185,6 +185,26 @@ class Account:
     currency: str | None = None
 
 
+class WordKind(StrEnum):
+    """What a word of an account is for."""
+
+    STAGE = "stage"  # where a person stands
+    PIPELINE = "pipeline"  # or record type
+    DEAL_TYPE = "deal type"
+    ROLE = "role"  # what a person is to a deal
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that an account has for something, as people read it, and the property or place where it is one; `also` is
+    by which other name the CRM knows it."""
+
+    kind: WordKind
+    word: str
+    place: str
+    also: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stage that a person's record is in by one more of its fields: the CRM's word, and since when, where it is
@@ -199,8 +219,8 @@ class Known:
     """What the ledger alone knows of a record, from the versions that it saw before.
 
     `texts_after`: when the record was last saved with other texts than now; its texts came after that. `found_after`:
-    the same of our own fields. None: it was never seen otherwise. `stage_seen`: the save with which its stage was first
-    seen.
+    the same of our own fields. None: it was never seen otherwise. `stage_seen`: the save with which its stages were
+    first seen.
     """
 
     texts_after: datetime | None = None
@@ -251,6 +271,11 @@ class Record:
     home_amount: Decimal | None = None
     home_currency: str | None = None
     known: Known = field(default=Known(), compare=False)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All e-mails of a person, the first one first."""
+        return (self.email, *self.emails) if self.email else self.emails
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +465,8 @@ class Receipt:
     """The fate of one change. `found` is what the CRM held (MOVED, PRESENT); `reason` the CRM's own words.
 
     `overwrote` says that somebody had written there between the look and the write, and was not seen in time:
-    `found` is what they wrote, None where they had emptied the field.
+    `found` is what they wrote, None where they had emptied the field. `gone`: it was REFUSED because the CRM does not
+    show the record any more.
     """
 
     change: Change
@@ -448,6 +474,7 @@ class Receipt:
     found: str | None = None
     reason: str = ""
     overwrote: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -594,8 +621,35 @@ class StatusChange:
 
 
 class Role(StrEnum):
+    """As what a referral gets its share of a deal."""
+
     SOURCED = "sourced"
     INFLUENCED = "influenced"
+    RENEWAL = "renewal"  # the deal goes on with what the buyer has: told apart, in no figure of what was won
+
+
+class Side(StrEnum):
+    """What a person who stands on a deal is to it."""
+
+    BUYER = "buyer"
+    REFERRER = "referrer"
+    NOBODY = "nobody"  # somebody who says nothing about who referred whom
+
+
+class Counting(StrEnum):
+    """What a deal counts as."""
+
+    NEW = "new"
+    RENEWAL = "renewal"
+    IGNORE = "ignore"
+
+
+class ByAccount(StrEnum):
+    """What becomes of a deal on which no buyer stands, at a company of which somebody was referred."""
+
+    ASK = "ask"
+    CREDIT = "credit"
+    NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -634,7 +688,12 @@ class ReviewReason(StrEnum):
     TWO_CODES = "two-codes"  # the record had another code before, or beside: the first one counts
     WHO_WAS_FIRST = "who-was-first"  # two codes of two referrers, and nobody knows which came first
     MASS_EDIT = "mass-edit"  # many records got one code within minutes, and had none before
+    SELF_REFERRAL = "self-referral"  # the buyer's address is another spelling of the referrer's
     UNKNOWN_STAGE = "unknown-stage"  # the CRM does not say whether the deal is open, won or lost
+    NO_BUYER = "no-buyer"  # nobody stands on the won deal as its buyer, and of its company somebody was referred
+    ONLY_A_ROLE = "only-a-role"  # somebody stands on the deal as its referrer, and no code says so
+    REFERRER_IS_BUYER = "referrer-is-buyer"  # somebody stands on the deal as its referrer and as its buyer
+    SAME_NAME = "same-name"  # a buyer of the won deal may be a referred person: the same name at the same company
 
 
 @dataclass(frozen=True, slots=True)

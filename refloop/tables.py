@@ -6,7 +6,8 @@ columns: what a column means is its caller's business.
 * comma, semicolon, tab or bar, whichever the header holds most, or the one that Excel's `sep=` line names;
 * UTF-8, or UTF-16 where a byte order mark says so; any line end; blank lines; trailing separators, and rows that end
   early (Excel leaves trailing separators out: Microsoft support, "Column delimiters are missing");
-* JSON: a list of objects, one object, or one a line;
+* JSON: a list of objects, one object, or one a line; as APIs answer too: the list under `records` (Salesforce) or
+  `results` (HubSpot), and the values under `properties`;
 * `="00123"`, by which a cell is kept from becoming a number, is 00123;
 * a leading apostrophe that keeps spreadsheets from taking a cell for a formula (`protected`) is taken off again.
 """
@@ -25,7 +26,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from refloop.errors import DataError
 
@@ -42,6 +43,7 @@ _QUOTED = re.compile('"[^"]*"')
 _FORMULA = re.compile(r"'*\s*[=+\-@|＝＋－＠]")  # noqa: RUF001 - the full-width twins are meant
 _AS_TEXT = re.compile('="(.*)"', re.DOTALL)
 _HALF = re.compile("[\ud800-\udfff]")
+_LISTS = ("records", "results", "result")
 _UNREADABLE = {
     b"PK\x03\x04": "an Excel workbook or another zip file",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -115,10 +117,19 @@ def open_table(path: Path) -> Iterator[Table]:
     name = "standard input" if path == STDIN else path.name
     with reading(name):
         if path == STDIN:
-            yield _table(sys.stdin.buffer, name, "")
+            yield _table(standard_input(), name, "")
             return
         with path.open("rb") as file:
             yield _table(file, name, path.suffix.lower())
+
+
+def standard_input() -> BinaryIO:
+    """Raises DataError where there is none, as in a service that was given none."""
+    # Python's own type says that it is always there; `<&-` makes it None
+    stream: TextIO | None = sys.stdin
+    if stream is None:
+        raise DataError("standard input is closed", remedy="Name a file, or pipe one in.")
+    return stream.buffer
 
 
 @contextmanager
@@ -254,7 +265,7 @@ def _objects(found: Iterable[tuple[int, object]], name: str) -> Table:
     begin = [next(values, None)]
     for item in filter(None, begin):
         if isinstance(item[1], Mapping):
-            _learn(table, item[1])
+            _learn(table, _flat(item[1]))
     table.rows = _json_rows(chain(filter(None, begin), values), table)
     return table
 
@@ -268,6 +279,7 @@ def _json_rows(found: Iterable[tuple[int, object]], table: Table) -> Iterator[Li
     for number, value in found:
         if not isinstance(value, Mapping):
             raise DataError(f"{table.name}, line {number}: is no JSON object with named values", remedy=_SAVE_AS)
+        value = _flat(value)
         _learn(table, value)
         cells = {column_key(label): _text(cell) for label, cell in value.items()}
         if any(_HALF.search(text) or "\0" in text for text in chain(value, cells.values())):
@@ -293,8 +305,23 @@ def _json_lines(lines: Iterator[str], name: str) -> Iterator[tuple[int, object]]
 
 def _json_list(lines: Iterator[str], name: str) -> Iterator[tuple[int, object]]:
     text = "".join(lines)
-    found = _parsed(text, name) if text.strip() else []
+    found = _listed(_parsed(text, name)) if text.strip() else []
     yield from enumerate(found if isinstance(found, list) else [found], start=1)
+
+
+def _listed(found: object) -> object:
+    """The list of objects in what an API answered; what is none as it is."""
+    for key in _LISTS if isinstance(found, dict) else ():
+        inner = _listed(found.get(key)) if isinstance(found, dict) else None
+        if isinstance(inner, list) and all(isinstance(item, dict) for item in inner):
+            return inner
+    return found
+
+
+def _flat(value: Mapping[str, object]) -> Mapping[str, object]:
+    """An object with the values that HubSpot's API puts one floor down."""
+    inner = value.get("properties")
+    return {**value, **inner} if isinstance(inner, dict) else value
 
 
 def _parsed(text: str, place: str) -> object:

@@ -193,19 +193,19 @@ def is_kept_and_read(ledger: Ledger, record: Record) -> None:
     assert reading.match is None or reading.match.code in CODES
 
 
-@given(
-    st.lists(st.tuples(NUMBERS, st.sampled_from(["EUR", "JPY", "BHD", "XXX"])), max_size=6),
-    st.booleans(),
-)
+AMOUNTS = st.tuples(NUMBERS, st.sampled_from(["EUR", "JPY", "BHD", "XXX"]))
+
+
+@given(st.lists(AMOUNTS, max_size=6), st.sampled_from(["apart", "converted"]))
 @QUICK
-def test_any_amounts_are_told_in_what_a_crm_can_hold(amounts: list[tuple[str, str]], *, converted: bool) -> None:
+def test_any_amounts_are_told_in_what_a_crm_can_hold(amounts: list[tuple[str, str]], wish: str) -> None:
     won: list[Won] = []
     for text, currency in amounts:
         with contextlib.suppress(ValueError):
             if kept := canonical(FieldType.MONEY, text):
                 won.append(share_of(Won(Decimal(kept), currency, Decimal(kept), "EUR"), Decimal("0.333333")))
     standings = [StatusChange("rf_1", Status.WON, NOW + timedelta(days=1), "why", "Buyer")]
-    view = referrer_view(standings, Winnings(won), "EUR", converted=converted)
+    view = referrer_view(standings, Winnings(won), "EUR", converted=wish == "converted")
     wants = desired_for_referrer(view, "ref")
     for field in FIELDS:
         value = wants[field.name].value if field.name in wants else None

@@ -26,6 +26,9 @@ from refloop.report.text.health import print_health
 from refloop.report.text.story import print_record_story, print_referral_story
 from refloop.sync.session import Session
 
+_MINUTES = 10**9
+"""Two thousand years: more does not fit into a length of time."""
+
 
 def status(
     context: typer.Context,
@@ -47,7 +50,7 @@ def status(
         health = health_report(work)
     if prometheus is not None:
         write_metrics(prometheus, exposition(metrics(health, __version__)))
-    raised = alarms(health, timedelta(minutes=max_age)) if max_age else []
+    raised = alarms(health, timedelta(minutes=min(max_age, _MINUTES))) if max_age else []
     if as_json:
         print_json(health_json(health, raised))
     else:

@@ -57,7 +57,7 @@ def restore(
 ) -> None:
     """Put a backup in the ledger's place, once it is verified. What was there is moved aside, never deleted."""
     path = read_config(context.obj).ledger
-    chosen = file or next(iter(backups.backups_of(path)), None)
+    chosen = file or next(iter(backups.backups_of(path, utc_now())), None)
     if chosen is not None and not yes and not typer.confirm(f"Put {chosen} in the place of {path}?"):
         raise typer.Exit(Exit.OK)
     with locked_file(path, utc_now):

@@ -7,7 +7,6 @@ import json
 import os
 import secrets
 import shutil
-import sys
 import tempfile
 import threading
 import time
@@ -31,7 +30,7 @@ from refloop.sync.intake import CODE_COLUMNS, import_codes
 from refloop.sync.run import Task
 from refloop.sync.run_report import Report
 from refloop.sync.session import Session, read_config, session, utc_now
-from refloop.tables import STDIN, SUFFIXES, BadLine, open_table
+from refloop.tables import STDIN, SUFFIXES, BadLine, open_table, standard_input
 from refloop_sandbox.company import build
 from refloop_sandbox.exports import CODE_FIELDS, Wishes, currency_of, load_exports
 from refloop_sandbox.exports.files import DayOrder, ExportError, Faulty, Sheet
@@ -181,7 +180,7 @@ def _tables(path: Path, room: Path) -> dict[str, Path]:
     if path == STDIN:
         kept = room / "standard-input"
         with kept.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+            shutil.copyfileobj(standard_input(), file)
         return {"standard input": kept}
     if path.is_file():
         return {path.name: path}

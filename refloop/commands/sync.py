@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -62,6 +62,10 @@ def sync(
         _run(work, replace(task, take_over=take_over), only, None if as_json else page)
 
 
+_LAST_DAY = date.max - timedelta(days=1)
+"""After which there is another."""
+
+
 def backfill(
     context: typer.Context,
     start: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="The first day (UTC).")],
@@ -74,7 +78,7 @@ def backfill(
 ) -> None:
     """Pull all records created or changed in a period again, whatever is known, and write outcomes back."""
     first = datetime.combine(start.date(), time(), UTC)
-    last = datetime.combine(end.date() + timedelta(days=1), time(), UTC)
+    last = datetime.combine(min(end.date(), _LAST_DAY) + timedelta(days=1), time(), UTC)
     if last <= first:
         raise typer.BadParameter("is before --from", param_hint="--to")
     with paged(if_so=dry_run and not as_json) as page, working(context) as work:

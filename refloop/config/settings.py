@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, StringConstraints, field_validator
 
-from refloop.model import Status
+from refloop.model import ByAccount, Counting, Side, Status
 
 CONNECTION_NAME = r"[a-z][a-z0-9_-]{0,30}"
 
@@ -40,12 +40,42 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
 
+def _words_differ(words: Mapping[str, object]) -> Mapping[str, object]:
+    """Refuses the same word twice in other spelling: which of them counts?"""
+    seen: dict[str, str] = {}
+    for word in words:
+        other = seen.setdefault(word.strip().casefold(), word)
+        if not word.strip() or other != word:
+            raise ValueError("has an empty word, or the same word twice in other spelling; keep one of each")
+    return words
+
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class Deals(Section):
+    """Which deals count: what pipelines (in Salesforce record types) and types of deals are, by the words that people
+    see; `"*"` is every other. `renewals`: whether those get credit, apart from what was won."""
+
+    pipelines: Mapping[Word, Counting] = Field(default_factory=dict)
+    types: Mapping[Word, Counting] = Field(default_factory=dict)
+    renewals: Literal["apart", "never"] = "never"
+
+    _they_differ = field_validator("pipelines", "types")(_words_differ)
+
+
 class ConnectionSettings(Section):
     """What each connection in config.yaml may say, whatever its CRM. Connectors subclass it. `time_zone` is the zone in
-    which its people read days, where it is not the one that the account itself names."""
+    which its people read days, where it is not the one that the account itself names. `roles` says what the words for
+    people on a deal mean, `deals` which deals count, `deals_by_account` what becomes of a deal without a buyer."""
 
     connector: str
     time_zone: ZoneName | None = None
+    roles: Mapping[Word, Side] = Field(default_factory=dict)
+    deals: Deals = Field(default_factory=Deals)
+    deals_by_account: ByAccount = ByAccount.ASK
+
+    _roles_differ = field_validator("roles")(_words_differ)
 
     def other_connections(self) -> Mapping[str, str]:
         """The connections that this one names, by key (`{"mirror_of": "crm"}`); each has to exist."""
@@ -53,8 +83,8 @@ class ConnectionSettings(Section):
 
     def reading(self) -> Mapping[str, object]:
         """The settings that decide what a record is read as: when one changes, everything is pulled anew. By default
-        all but `auth`."""
-        return self.model_dump(mode="json", exclude={"auth"})
+        all but `auth` and what is a rule: that reaches what was read already."""
+        return self.model_dump(mode="json", exclude={"auth", "time_zone", "roles", "deals", "deals_by_account"})
 
 
 class Fields(Section):
@@ -69,15 +99,7 @@ class Matching(Section):
     url_parameters: tuple[UrlParameter, ...] = ()
     statuses: Mapping[str, Status] = Field(default_factory=dict)
 
-    @field_validator("statuses")
-    @classmethod
-    def _words_differ(cls, statuses: Mapping[str, Status]) -> Mapping[str, Status]:
-        seen: dict[str, str] = {}
-        for word in statuses:
-            other = seen.setdefault(word.strip().casefold(), word)
-            if not word.strip() or other != word:
-                raise ValueError("has an empty word, or the same word twice in other spelling; keep one of each")
-        return statuses
+    _statuses_differ = field_validator("statuses")(_words_differ)
 
 
 class Attribution(Section):
@@ -92,11 +114,14 @@ class Money(Section):
     converted: bool = False
 
 
+_A_YEAR = 365 * 24 * 60  # minutes
+
+
 class Sync(Section):
     """Limits of one run, and where it leaves its metrics."""
 
     max_changes: int | None = Field(default=None, ge=1)
-    max_runtime: int | None = Field(default=None, ge=1)
+    max_runtime: int | None = Field(default=None, ge=1, le=_A_YEAR)
     prometheus: Path | None = None
 
     @field_validator("prometheus")

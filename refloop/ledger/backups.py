@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,6 +19,8 @@ from refloop.ledger.store import Ledger, open_ledger
 
 KEPT = 7
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
+_NAME = f"{_STAMP}.db"
+_LEFTOVER = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z\.db\.arriving(-journal|-wal|-shm|\.seal)?")
 _MOST_FAULTS = 20
 _LEAP = 1_000_000
 """How far the position of a ledger that was put back jumps, so that no plan of the lost days fits it."""
@@ -45,17 +48,40 @@ def folder_of(path: Path) -> Path:
     return path.with_name(path.name + ".backups")
 
 
-def backups_of(path: Path) -> list[Path]:
-    """The backups of a ledger, the newest first."""
-    return sorted(folder_of(path).glob("*.db"), reverse=True)
+def all_backups_of(path: Path) -> list[Path]:
+    """The backups of a ledger, the newest first, by when they say that they were made. What else lies in the folder is
+    somebody else's: other names, links, folders."""
+    folder = folder_of(path)
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    dated = [(at, file) for file in folder.iterdir() if (at := made_at(file)) and _is_file(file)]
+    return [file for _, file in sorted(dated, reverse=True)]
+
+
+def backups_of(path: Path, now: datetime) -> list[Path]:
+    """Those that are not of the future: a clock that was wrong once made them, and they are no news."""
+    return [file for file in all_backups_of(path) if (made_at(file) or now) <= now]
 
 
 def made_at(backup: Path) -> datetime | None:
-    """When a backup was made, by its name; None for a file that somebody else put there."""
+    """When a backup was made, by its name; None for a name that refloop does not give."""
     try:
-        return datetime.strptime(backup.stem, _STAMP).replace(tzinfo=UTC)
+        at = datetime.strptime(backup.name, _NAME).replace(tzinfo=UTC)
     except ValueError:
         return None
+    return at if at.strftime(_NAME) == backup.name else None
+
+
+def leftovers_of(path: Path) -> list[Path]:
+    """What a backup that was killed left: as large as a ledger, and as private."""
+    folder = folder_of(path)
+    if folder.is_symlink() or not folder.is_dir():
+        return []
+    return [file for file in folder.iterdir() if _LEFTOVER.fullmatch(file.name) and _is_file(file)]
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
 
 
 def back_up(ledger: Ledger, now: datetime) -> Path:
@@ -67,11 +93,12 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
     target = folder / f"{now.strftime(_STAMP)}.db"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        for leftover in folder.glob(".*"):  # of a backup that was killed: as large as a ledger, and as private
+        _refuse_link(folder)
+        for leftover in leftovers_of(ledger.path):
             leftover.unlink()
         with _arriving(target) as temporary, closing(Ledger(ledger.engine.copy_to(temporary), temporary)) as copy:
             _refuse_damaged(copy)
-        for old in backups_of(ledger.path)[KEPT:]:
+        for old in backups_of(ledger.path, now)[KEPT:]:
             old.unlink()
     except OSError as error:
         raise _no_backup(folder, error.strerror) from error
@@ -79,6 +106,15 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
         raise _no_backup(folder, error.__cause__ or error.message) from error
     log.info("backup made", file=target.name)
     return target
+
+
+def _refuse_link(folder: Path) -> None:
+    if folder.is_symlink():
+        raise DiskError(
+            f"the backups' folder {folder} is a link",
+            remedy="Whoever set it could have the ledger copied anywhere. Take the link away; backups lie on the disk "
+            "of their ledger.",
+        )
 
 
 def _no_backup(folder: Path, reason: object) -> DiskError:
@@ -90,8 +126,8 @@ def _no_backup(folder: Path, reason: object) -> DiskError:
 
 def back_up_daily(ledger: Ledger, now: datetime) -> Path | None:
     """Makes the first backup of a day (UTC). Returns None when there is one already."""
-    today = now.strftime("%Y%m%d")
-    if any(path.name.startswith(today) for path in backups_of(ledger.path)[:1]):
+    newest = next(map(made_at, backups_of(ledger.path, now)), None)
+    if newest is not None and newest.date() == now.date():
         return None
     return back_up(ledger, now)
 
@@ -103,7 +139,7 @@ def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path 
     Raises DataError when there is no such backup, LedgerError when it is damaged or no ledger; DiskError. All leave
     what is there.
     """
-    chosen = backup or next(iter(backups_of(path)), None)
+    chosen = backup or next(iter(backups_of(path, now)), None)
     if chosen is None or not chosen.is_file():
         raise DataError(
             f"there is no backup {chosen}" if chosen else f"there is no backup in {folder_of(path)}",

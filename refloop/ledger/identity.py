@@ -6,8 +6,10 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
+from refloop.ledger.records import labels_from
 from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.identity import is_placeholder
+from refloop.mapping.roles import RoleWords, Stand, is_buyer
 from refloop.model import Kind, Ref
 
 _IDENTITY = "('converted-to', 'merged-into', 'same-person')"
@@ -28,24 +30,24 @@ _LINKED_PERSONS = f"""
 
 _DEALS_OF_PERSONS = f"""
     SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
-           l.source_connection AS c1, l.source_kind AS k1, l.source_id AS i1
+           l.source_connection AS c1, l.source_kind AS k1, l.source_id AS i1, l.labels
     FROM selection s ORDERED JOIN links l
       ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE s.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.source_kind = 'deal'
-    UNION
-    SELECT s.connection, s.kind, s.id, l.target_connection, l.target_kind, l.target_id
+    UNION ALL
+    SELECT s.connection, s.kind, s.id, l.target_connection, l.target_kind, l.target_id, l.labels
     FROM selection s ORDERED JOIN links l
       ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE s.kind <> 'deal' AND l.relation IN {_BELONGING} AND l.target_kind = 'deal'"""
 
 _PERSONS_OF_DEALS = f"""
     SELECT s.connection AS c0, s.kind AS k0, s.id AS i0,
-           l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1
+           l.target_connection AS c1, l.target_kind AS k1, l.target_id AS i1, l.labels
     FROM selection s ORDERED JOIN links l
       ON l.source_connection = s.connection AND l.source_kind = s.kind AND l.source_id = s.id
     WHERE s.kind = 'deal' AND l.relation IN {_BELONGING} AND l.target_kind <> 'deal'
-    UNION
-    SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id
+    UNION ALL
+    SELECT s.connection, s.kind, s.id, l.source_connection, l.source_kind, l.source_id, l.labels
     FROM selection s ORDERED JOIN links l
       ON l.target_connection = s.connection AND l.target_kind = s.kind AND l.target_id = s.id
     WHERE s.kind = 'deal' AND l.relation IN {_BELONGING} AND l.source_kind <> 'deal'"""
@@ -72,23 +74,42 @@ def _pairs(ledger: Ledger, sql: str) -> list[Pair]:
     ]
 
 
-def deals_of(ledger: Ledger, persons: Iterable[Ref]) -> list[Pair]:
-    """(person, deal) for each deal that a person stands on. Deals that were merged away do not count: who stood on them
-    stands on the deal that is left, or was taken off it."""
+def deals_of(ledger: Ledger, persons: Iterable[Ref], roles: RoleWords) -> list[Pair]:
+    """(person, deal) for each deal on which a person stands as a buyer, by what a company's own `roles` say."""
+    return [(stand.person, stand.deal) for stand in stands_of(ledger, persons) if is_buyer(stand, roles)]
+
+
+def persons_of(ledger: Ledger, deals: Iterable[Ref], roles: RoleWords) -> list[Pair]:
+    """(deal, person) for each person that stands on a deal as a buyer."""
+    return [(stand.deal, stand.person) for stand in standing_on(ledger, deals) if is_buyer(stand, roles)]
+
+
+def stands_of(ledger: Ledger, persons: Iterable[Ref]) -> list[Stand]:
+    """On which deals each of the persons stands, whatever they are to them. Deals that were merged away do not count:
+    who stood on them stands on the deal that is left, or was taken off it."""
     ledger.select(persons)
-    pairs = _pairs(ledger, _DEALS_OF_PERSONS)
-    merged = _merged_away(ledger, {deal for _, deal in pairs})
-    return [(person, deal) for person, deal in pairs if deal not in merged]
+    stands = _stands(ledger, _DEALS_OF_PERSONS, by_deal=False)
+    merged = _merged_away(ledger, {stand.deal for stand in stands})
+    return [stand for stand in stands if stand.deal not in merged]
 
 
-def persons_of(ledger: Ledger, deals: Iterable[Ref]) -> list[Pair]:
-    """(deal, person) for each person that stands on a deal. Persons never seen do not count; those who were deleted
+def standing_on(ledger: Ledger, deals: Iterable[Ref]) -> list[Stand]:
+    """Who stands on each of the deals, whatever they are to it. Persons never seen do not count; those who were deleted
     do: that they stood there was seen. Nobody stands on a deal that was merged away, but on the one that is left."""
     deals = frozenset(deals)
     ledger.select(deals - _merged_away(ledger, deals))
-    pairs = _pairs(ledger, _PERSONS_OF_DEALS)
-    there = seen(ledger, {person for _, person in pairs})
-    return [(deal, person) for deal, person in pairs if person in there]
+    stands = _stands(ledger, _PERSONS_OF_DEALS, by_deal=True)
+    there = seen(ledger, {stand.person for stand in stands})
+    return [stand for stand in stands if stand.person in there]
+
+
+def _stands(ledger: Ledger, sql: str, *, by_deal: bool) -> list[Stand]:
+    """The links that a query brings, those of one person and one deal together; `by_deal`: the deal comes first."""
+    links: dict[Pair, set[tuple[str, ...]]] = {}
+    for row in ledger.rows(sql):
+        ends = (Ref(row["c0"], Kind(row["k0"]), row["i0"]), Ref(row["c1"], Kind(row["k1"]), row["i1"]))
+        links.setdefault(ends if by_deal else ends[::-1], set()).add(labels_from(row["labels"]))
+    return [Stand(deal, person, tuple(sorted(found))) for (deal, person), found in links.items()]
 
 
 def became_of(ledger: Ledger, leads: Iterable[Ref]) -> list[Pair]:
@@ -210,9 +231,11 @@ def buyers(ledger: Ledger, seeds: Iterable[Ref], is_shared: Callable[[str], bool
 
 def _same_email(ledger: Ledger, is_shared: Callable[[str], bool], most: int) -> list[Pair]:
     emails = ledger.rows(
-        "SELECT DISTINCT r.email FROM selection s ORDERED JOIN records r "
+        "SELECT r.email FROM selection s ORDERED JOIN records r "
         "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id "
-        "WHERE r.email IS NOT NULL AND r.kind <> 'deal'"
+        "WHERE r.email IS NOT NULL AND r.kind <> 'deal' "
+        "UNION SELECT a.email FROM selection s ORDERED JOIN addresses a "
+        "ON a.connection = s.connection AND a.kind = s.kind AND a.id = s.id"
     )
     pairs: list[Pair] = []
     for email in [row["email"] for row in emails if not is_shared(row["email"])]:
@@ -223,9 +246,11 @@ def _same_email(ledger: Ledger, is_shared: Callable[[str], bool], most: int) -> 
 
 
 def holders_of(ledger: Ledger, email: str, limit: int = sys.maxsize) -> list[Ref]:
-    """The persons' records that carry an e-mail key."""
+    """The persons' records that carry an e-mail key, as their first address or as a further one."""
     rows = ledger.rows(
-        "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' LIMIT ?", (email, limit)
+        "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' "
+        "UNION ALL SELECT connection, kind, id FROM addresses WHERE email = ? LIMIT ?",
+        (email, email, limit),
     )
     return [ref_of(row) for row in rows]
 
@@ -233,9 +258,11 @@ def holders_of(ledger: Ledger, email: str, limit: int = sys.maxsize) -> list[Ref
 def first_holder(ledger: Ledger, email: str) -> Ref | None:
     """The person's record that carried an e-mail key first: who is meant where several share it."""
     row = ledger.one(
-        "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' "
+        "SELECT connection, kind, id, deleted, created_at FROM records WHERE email = ? AND kind <> 'deal' "
+        "UNION ALL SELECT r.connection, r.kind, r.id, r.deleted, r.created_at FROM addresses a ORDERED JOIN records r "
+        "ON r.connection = a.connection AND r.kind = a.kind AND r.id = a.id WHERE a.email = ? "
         "ORDER BY deleted, created_at, connection, kind, id LIMIT 1",
-        (email,),
+        (email, email),
     )
     return ref_of(row) if row else None
 
@@ -283,15 +310,19 @@ _OURS_TO_FILL = """
      OR EXISTS (SELECT 1 FROM receipts t WHERE t.connection = s.connection AND t.kind = s.kind AND t.id = s.id)
      OR EXISTS (SELECT 1 FROM conflicts t WHERE t.connection = s.connection AND t.kind = s.kind AND t.id = s.id)
      OR EXISTS (SELECT 1 FROM records r ORDERED JOIN referrers f ON f.email = r.email
-                WHERE r.connection = s.connection AND r.kind = s.kind AND r.id = s.id AND r.kind = 'contact')"""
+                WHERE r.connection = s.connection AND r.kind = s.kind AND r.id = s.id AND r.kind = 'contact')
+     OR EXISTS (SELECT 1 FROM addresses a ORDERED JOIN referrers f ON f.email = a.email
+                WHERE a.connection = s.connection AND a.kind = s.kind AND a.id = s.id AND a.kind = 'contact')"""
 
 
 # each e-mail is asked for once: a placeholder may stand on a great many records
 _MAILS = """
     WITH mails AS MATERIALIZED (
-        SELECT DISTINCT r.email FROM selection s
+        SELECT r.email FROM selection s
         ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
-        WHERE r.email IS NOT NULL AND r.kind <> 'deal')"""
+        WHERE r.email IS NOT NULL AND r.kind <> 'deal'
+        UNION SELECT a.email FROM selection s
+        ORDERED JOIN addresses a ON a.connection = s.connection AND a.kind = s.kind AND a.id = s.id)"""
 
 _CONCERNED_BY_EMAIL = f"""{_MAILS},
     told AS MATERIALIZED (
@@ -299,17 +330,29 @@ _CONCERNED_BY_EMAIL = f"""{_MAILS},
         WHERE EXISTS (SELECT 1 FROM referrals f WHERE f.email = e.email)
            OR EXISTS (SELECT 1 FROM records o ORDERED JOIN members m
                         ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
-                      WHERE o.email = e.email AND o.kind <> 'deal'))
+                      WHERE o.email = e.email AND o.kind <> 'deal')
+           OR EXISTS (SELECT 1 FROM addresses o ORDERED JOIN members m
+                        ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
+                      WHERE o.email = e.email))
     SELECT s.connection, s.kind, s.id FROM selection s
     ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
-    WHERE r.kind <> 'deal' AND r.email IN (SELECT email FROM told)"""
+    WHERE r.kind <> 'deal' AND r.email IN (SELECT email FROM told)
+    UNION SELECT s.connection, s.kind, s.id FROM selection s
+    ORDERED JOIN addresses a ON a.connection = s.connection AND a.kind = s.kind AND a.id = s.id
+    WHERE a.email IN (SELECT email FROM told)"""
 
-_HELD_BY_CROWDED_EMAIL = f"""{_MAILS}
-    SELECT m.referral, o.connection, o.kind, o.id FROM mails e
+_HELD_BY_CROWDED_EMAIL = f"""{_MAILS},
+    crowded AS MATERIALIZED (
+        SELECT e.email FROM mails e WHERE ? = (
+            SELECT count(*) FROM (
+                SELECT 1 FROM records p WHERE p.email = e.email AND p.kind <> 'deal'
+                UNION ALL SELECT 1 FROM addresses p WHERE p.email = e.email LIMIT ?) AS crowd))
+    SELECT m.referral, o.connection, o.kind, o.id FROM crowded e
     ORDERED JOIN records o ON o.email = e.email AND o.kind <> 'deal'
     ORDERED JOIN members m ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
-    WHERE ? = (
-        SELECT count(*) FROM (SELECT 1 FROM records p WHERE p.email = e.email AND p.kind <> 'deal' LIMIT ?) AS crowd)"""
+    UNION SELECT m.referral, o.connection, o.kind, o.id FROM crowded e
+    ORDERED JOIN addresses o ON o.email = e.email
+    ORDERED JOIN members m ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id"""
 
 
 def concerned(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:

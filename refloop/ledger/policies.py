@@ -19,35 +19,49 @@ _READ_BY = "reading:"
 
 _RECORDS = "SELECT connection, kind, id FROM "
 
-_DECIDED: Mapping[Part, tuple[str, ...]] = {
-    Part.MATCH: (
-        RECORDS_WITH_TEXT,
-        _RECORDS + "current_matches",
-        _RECORDS + "questions",
-    ),
-    Part.CLAIM: (_RECORDS + "members", _RECORDS + "current_matches"),
-    Part.CREDIT: (
-        _RECORDS + "credits",
-        _RECORDS + "members WHERE kind = 'deal'",
-        """SELECT l.source_connection, l.source_kind, l.source_id FROM members m JOIN links l
+_HELD = (_RECORDS + "members", _RECORDS + "current_matches")
+_REFERRALS = ("SELECT '', '', referral FROM referrals",)
+
+_DECIDED: Mapping[Part, Mapping[Topic, tuple[str, ...]]] = {
+    Part.MATCH: {
+        Topic.MATCH: (
+            RECORDS_WITH_TEXT,
+            _RECORDS + "current_matches",
+            _RECORDS + "questions",
+        )
+    },
+    Part.CLAIM: {Topic.CLAIM: _HELD},
+    Part.DEALS: {
+        Topic.CLAIM: _HELD,
+        Topic.CREDIT: (_RECORDS + "records WHERE kind = 'deal'",),
+        Topic.STATUS: _REFERRALS,
+    },
+    Part.CREDIT: {
+        Topic.CREDIT: (
+            _RECORDS + "credits",
+            _RECORDS + "members WHERE kind = 'deal'",
+            """SELECT l.source_connection, l.source_kind, l.source_id FROM members m JOIN links l
         ON l.target_connection = m.connection AND l.target_kind = m.kind AND l.target_id = m.id
         WHERE l.source_kind = 'deal'""",
-        """SELECT l.target_connection, l.target_kind, l.target_id FROM members m JOIN links l
+            """SELECT l.target_connection, l.target_kind, l.target_id FROM members m JOIN links l
         ON l.source_connection = m.connection AND l.source_kind = m.kind AND l.source_id = m.id
         WHERE l.target_kind = 'deal'""",
-    ),
-    Part.STATUS: ("SELECT '', '', referral FROM referrals",),
-    Part.PLAN: (
-        _RECORDS + "members",
-        _RECORDS + "credits",
-        _RECORDS + "receipts",
-        _RECORDS + "conflicts",
-        "SELECT source_connection, source_kind, source_id FROM links WHERE relation = 'same-deal'",
-        REFERRERS_CONTACTS,
-    ),
+        )
+    },
+    Part.STATUS: {Topic.STATUS: _REFERRALS},
+    Part.PLAN: {
+        Topic.PLAN: (
+            _RECORDS + "members",
+            _RECORDS + "credits",
+            _RECORDS + "receipts",
+            _RECORDS + "conflicts",
+            "SELECT source_connection, source_kind, source_id FROM links WHERE relation = 'same-deal'",
+            REFERRERS_CONTACTS,
+        )
+    },
 }
-"""What each part of the rules decided about: names for the queue of its stage. A statement each, because their union
-would be held in memory."""
+"""What each part of the rules decided about: names for the queues of the stages that decide by it. A statement each,
+because their union would be held in memory."""
 
 
 def decide_anew(ledger: Ledger, run: int, policy: Policy, now: datetime) -> list[Part]:
@@ -59,8 +73,9 @@ def decide_anew(ledger: Ledger, run: int, policy: Policy, now: datetime) -> list
     if moved:
         with ledger.writing():
             for part in moved:
-                for names in _DECIDED[part]:
-                    enqueue_selected(ledger, Topic(part.value), names)
+                for topic, selects in _DECIDED[part].items():
+                    for names in selects:
+                        enqueue_selected(ledger, topic, names)
                 _remember(ledger, run, part, policy.parts[part], now)
             ledger.moved()
         log.info("rules changed", parts=[part.value for part in moved])

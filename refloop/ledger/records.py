@@ -195,11 +195,12 @@ def seen_up_to(ledger: Ledger, connection: str) -> datetime | None:
 
 def keep_seen_up_to(ledger: Ledger, connection: str, latest: datetime) -> None:
     """Says that a pull went through whose latest save was at that time. An earlier one than known changes nothing."""
-    ledger.execute(
-        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
-        "WHERE excluded.value > meta.value",
-        (_SEEN_UP_TO + connection, stamp(latest - _LATE)),
-    )
+    with ledger.writing():
+        ledger.execute(
+            "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
+            "WHERE excluded.value > meta.value",
+            (_SEEN_UP_TO + connection, stamp(latest - _LATE)),
+        )
 
 
 def _known_from(record: Record, before: Row, as_it_was: datetime | None) -> Known:
@@ -210,8 +211,18 @@ def _known_from(record: Record, before: Row, as_it_was: datetime | None) -> Know
     return Known(
         texts_after=saved if _json(record.texts) != before["texts"] else _time(before["texts_after"]),
         found_after=saved if _json(record.found) != before["found"] else _time(before["found_after"]),
-        stage_seen=record.modified_at if record.stage != before["stage"] else _time(before["stage_seen"]),
+        stage_seen=record.modified_at if _stages(record) != _stages_before(before) else _time(before["stage_seen"]),
     )
+
+
+def _stages(record: Record) -> tuple[str | None, ...]:
+    """The words for where a record stands, whatever field says them."""
+    return (record.stage, *(stage.word for stage in record.further_stages))
+
+
+def _stages_before(row: Row) -> tuple[str | None, ...]:
+    facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
+    return (row["stage"], *(word for word, _ in facts.get("stages", ())))
 
 
 def _latest(records: Iterable[Record]) -> dict[Ref, Record]:

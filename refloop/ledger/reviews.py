@@ -58,6 +58,18 @@ def review_items_of(ledger: Ledger, refs: Iterable[Ref], reasons: Collection[Rev
     return [review_item_from(row) for row in rows]
 
 
+def deals_asked_about(ledger: Ledger, referrals: Collection[str]) -> set[Ref]:
+    """The deals about which somebody is asked whether one of the referrals brought them."""
+    if not referrals:
+        return set()
+    marks = ", ".join("?" * len(_ABOUT_REFERRALS))
+    rows = ledger.rows(f"SELECT * FROM questions WHERE doubt IN ({marks})", [one.value for one in _ABOUT_REFERRALS])
+    return {ref_of(row) for row in rows if not set(json.loads(row["candidates"])).isdisjoint(referrals)}
+
+
+_ABOUT_REFERRALS = (ReviewReason.NO_BUYER, ReviewReason.SAME_NAME, ReviewReason.REFERRER_IS_BUYER)
+
+
 def review_item_from(row: Row) -> ReviewItem:
     """A row of `questions` as the value it was."""
     candidates = tuple(json.loads(row["candidates"]))

@@ -285,3 +285,12 @@ def deletions(db: Engine) -> None:
     db.execute("CREATE INDEX links_missed ON links (source_connection, missed) WHERE missed <> ''")
     db.execute("ALTER TABLE records ADD COLUMN awaited INTEGER NOT NULL DEFAULT 0")
     db.execute("CREATE INDEX records_awaited ON records (connection) WHERE awaited = 1")
+
+
+@migrations()
+def deals_without_buyers(db: Engine) -> None:
+    """Finds who has a name, and what is asked of deals. A stage that was seen before it was dated counts from the last
+    save that is known."""
+    db.execute("CREATE INDEX records_by_name ON records (lower(name)) WHERE name IS NOT NULL")
+    db.execute("CREATE INDEX questions_by_doubt ON questions (doubt)")
+    db.execute("UPDATE records SET stage_seen = modified_at WHERE stage_seen IS NULL")

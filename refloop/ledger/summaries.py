@@ -15,8 +15,11 @@ from refloop.mapping.fields import ReferralView, Winnings
 from refloop.mapping.money import Won, add_up, share_of
 from refloop.model import NO_CURRENCY, Outcome, Ref, Role, Status, StatusChange, parse_time
 
-REFERRERS_CONTACTS = """SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
-    WHERE r.kind = 'contact'"""
+REFERRERS_CONTACTS = """SELECT x.connection, x.kind, x.id FROM (
+    SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
+    UNION ALL
+    SELECT a.connection, a.kind, a.id FROM referrers f JOIN addresses a ON a.email = f.email) AS x
+    WHERE x.kind = 'contact'"""
 """The contacts of all referrers, by their e-mail."""
 
 _HELD = """
@@ -107,7 +110,8 @@ def _won_deals(ledger: Ledger, referrer: str) -> Iterator[Row]:
         "SELECT d.amount, d.currency, d.further, k.share FROM referrals f "
         "JOIN current_credits k ON k.referral = f.referral "
         "JOIN records d ON d.connection = k.connection AND d.kind = k.kind AND d.id = k.id "
-        "WHERE f.referrer = ? AND f.void IS NULL AND d.outcome = 'won' AND d.deleted = 0",
+        "WHERE f.referrer = ? AND f.void IS NULL AND k.role <> 'renewal' "
+        "AND d.outcome = 'won' AND d.deleted = 0",
         (referrer,),
     )
 
@@ -118,31 +122,36 @@ def _share(row: Row) -> Won:
     return share_of(whole, Decimal(row["share"]))
 
 
-def credited(ledger: Ledger, outcome: Outcome) -> dict[str, Decimal]:
-    """The credited amount of all deals with that outcome, by currency, in the order of its name."""
+def credited(ledger: Ledger, outcome: Outcome, *, renewals: bool = False) -> dict[str, Decimal]:
+    """The credited amount of all deals with that outcome, by currency, in the order of its name; of renewals, or of all
+    others."""
     rows = ledger.rows(
         "SELECT d.amount, d.currency, c.share FROM current_credits c "
         "JOIN records d ON d.connection = c.connection AND d.kind = c.kind AND d.id = c.id "
-        "WHERE d.outcome = ? AND d.deleted = 0 AND d.amount IS NOT NULL",
-        (outcome.value,),
+        "WHERE d.outcome = ? AND d.deleted = 0 AND d.amount IS NOT NULL AND (c.role = 'renewal') = ?",
+        (outcome.value, renewals),
     )
     whole = ((Won(Decimal(row["amount"]), row["currency"] or NO_CURRENCY), Decimal(row["share"])) for row in rows)
     return dict(sorted(add_up(share_of(won, share) for won, share in whole).items()))
 
 
-def usual_currency(ledger: Ledger, connection: str) -> str | None:
-    """The currency in which a connection's account keeps its books, as far as it says so; else the one that most of its
-    deals are in, and where it has none with an amount, most deals of the ledger."""
+def own_currency(ledger: Ledger, connection: str) -> str | None:
+    """The currency in which a connection's account keeps its books, as far as it says so."""
     account = account_of(ledger, connection)
-    if account and account.currency:
-        return account.currency
+    return account.currency if account else None
+
+
+def usual_currency(ledger: Ledger, connection: str) -> str | None:
+    """The currency that most of a connection's deals are in; where it has none with an amount, most deals of the
+    ledger."""
     return _most_used(ledger, "connection = ? AND", connection) or _most_used(ledger, "")
 
 
 def _most_used(ledger: Ledger, where: str, *parameters: str) -> str | None:
     row = ledger.one(
         "SELECT coalesce(currency, ?) AS currency FROM records "
-        f"WHERE {where} kind = 'deal' AND amount IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        f"WHERE {where} kind = 'deal' AND deleted = 0 AND amount IS NOT NULL "
+        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
         (NO_CURRENCY, *parameters),
     )
     return row["currency"] if row else None
@@ -169,5 +178,5 @@ def plan_where_currency_changed(ledger: Ledger, currencies: Mapping[str, str | N
                 (_COUNTS_IN + name, currency),
             )
             if name in known:
-                enqueue_selected(ledger, Topic.PLAN, f"{REFERRERS_CONTACTS} AND r.connection = ?", (name,))
+                enqueue_selected(ledger, Topic.PLAN, f"{REFERRERS_CONTACTS} AND x.connection = ?", (name,))
         ledger.moved()

@@ -115,7 +115,8 @@ def _whole(text: str, book: CodeBook, *, code_field: bool) -> Candidate | None:
         return None
     number = None if _as_issued(raw, key, book) else numeral_of(raw)
     if number is not None:
-        expects = Expects.CODE if code_field else Expects.NOTHING
+        is_rounded = not number.is_certain and "e" in raw.lower()  # people do not write so
+        expects = Expects.CODE if code_field or is_rounded else Expects.NOTHING
         return _number(Rule.NORMALISED, raw, number, expects)
     pieces, like_code = len(raw.split()), _mixed(key) or raw.isupper()
     too_many = pieces > _WHOLE_PIECES and not _as_issued(raw, key, book)

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from refloop.mapping.days import day_in
 from refloop.mapping.money import USUAL_PLACES, Won, add_up, converted_to, money_phrase, rounded
-from refloop.mapping.stages import OPEN, label_of
+from refloop.mapping.stages import OPEN, ended_at, label_of
 from refloop.model import (
     NO_CURRENCY,
     FieldSpec,
@@ -159,8 +159,8 @@ def deal_view(deal: Record, referral: ReferralView) -> BuyerView:
     told = person_view(replace(referral, why=role_sentence(referral.why, referral.share, referral.role)))
     if deal.outcome is None:
         return told
-    ended = deal.closed_at if deal.outcome is not Outcome.OPEN else None
-    return replace(told, status=_DEAL_STATUS[deal.outcome], at=ended or max(deal.created_at, referral.claimed_at))
+    at = deal.created_at if deal.outcome is Outcome.OPEN else ended_at(deal)
+    return replace(told, status=_DEAL_STATUS[deal.outcome], at=max(at, referral.claimed_at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from functools import cached_property
 from typing import ClassVar
@@ -18,19 +18,23 @@ from typing import ClassVar
 from refloop.mapping.arrivals import MASS_EDIT
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, MATCHER_VERSION
+from refloop.mapping.deals import DealWords, counting_of, is_credited
 from refloop.mapping.fields import Names, field_specs
 from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
 from refloop.mapping.money import USUAL_PLACES, places_of
+from refloop.mapping.roles import RoleWords
 from refloop.mapping.stages import STANDARD_STATUSES
 from refloop.mapping.trust import LEAST_SHOWN
-from refloop.model import FieldSpec, Status
+from refloop.model import ByAccount, Counting, FieldSpec, Record, Status
 
 
 class Part(StrEnum):
-    """The parts of the rule book, in the order in which they decide. Each is named like the queue of its stage."""
+    """The parts of the rule book, in the order in which they decide. Each is named like the queue of its stage, but for
+    DEALS, by which several decide."""
 
     MATCH = "match"  # which code a record carries
     CLAIM = "claim"  # whose records are one buyer's, and which referrals they hold
+    DEALS = "deals"  # who on a deal is its buyer, which deals count, and what becomes of those without a buyer
     CREDIT = "credit"  # who gets which share of a deal
     STATUS = "status"  # where a referral stands
     PLAN = "plan"  # what our fields are called, what should stand in them, and when a change waits
@@ -55,7 +59,9 @@ class Rules:
 def _plain(value: object) -> object:
     if isinstance(value, frozenset | set):
         return sorted(value)
-    return dict(value) if isinstance(value, Mapping) else value
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return {key: _plain(held) for key, held in value.items()} if isinstance(value, Mapping) else value
 
 
 @dataclass(frozen=True)
@@ -75,9 +81,36 @@ class MatchRules(Rules):
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
-    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday; who was deleted still
-    # stands on their deals
+    # dated by when the code came, not by the record's birthday; who was deleted still stands on their deals; all
+    # addresses; other spellings of the referrer's
+    version: ClassVar[str] = "2"
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
+
+
+@dataclass(frozen=True)
+class DealRules(Rules):
+    """How deals are read, by connection; of one that is not named, as refloop does by itself. `roles`: what the words
+    for people on a deal say. `words`: what its pipelines and types of deals count as. `by_account`: what becomes of a
+    deal on which no buyer stands."""
+
+    roles: RoleWords = field(default_factory=dict)
+    words: Mapping[str, DealWords] = field(default_factory=dict)
+    by_account: Mapping[str, ByAccount] = field(default_factory=dict)
+
+    def counting(self, deal: Record) -> Counting:
+        """What a deal counts as."""
+        return counting_of(deal, self.words.get(deal.ref.connection, _NO_WORDS))
+
+    def is_credited(self, deal: Record) -> bool:
+        """Whether a deal gets any credit, and shows it."""
+        return is_credited(self.counting(deal), self.words.get(deal.ref.connection, _NO_WORDS))
+
+    def without_buyer(self, connection: str) -> ByAccount:
+        """What becomes of a deal of a connection on which no buyer stands."""
+        return self.by_account.get(connection, ByAccount.ASK)
+
+
+_NO_WORDS = DealWords()
 
 
 @dataclass(frozen=True)
@@ -85,8 +118,8 @@ class CreditRules(Rules):
     """How credit is shared among the referrals of a deal; `zones` as in `MatchRules`."""
 
     # days are the account's; a deal that may have ended before its referral is asked about; of merged deals, only the
-    # people of the one that is left count
-    version: ClassVar[str] = "2"
+    # people of the one that is left count; who is a buyer is said by roles
+    version: ClassVar[str] = "3"
     model: Model = Model.FIRST
     zones: Mapping[str, str] = field(default_factory=dict)
 
@@ -95,7 +128,7 @@ class CreditRules(Rules):
 class StatusRules(Rules):
     """The status that each of the CRM's own words stands for; words are in lower case."""
 
-    version: ClassVar[str] = "2"  # a deleted buyer ends a referral
+    version: ClassVar[str] = "3"  # a deleted buyer ends a referral; the furthest of all fields, since the CRM says
     words: Mapping[str, Status] = field(default_factory=lambda: STANDARD_STATUSES)
 
 
@@ -139,6 +172,7 @@ class Policy:
 
     match: MatchRules = MatchRules()
     claim: ClaimRules = ClaimRules()
+    deals: DealRules = DealRules()
     credit: CreditRules = CreditRules()
     status: StatusRules = StatusRules()
     plan: PlanRules = PlanRules()
@@ -169,6 +203,7 @@ class Policy:
         return {
             Part.MATCH: self.match,
             Part.CLAIM: self.claim,
+            Part.DEALS: self.deals,
             Part.CREDIT: self.credit,
             Part.STATUS: self.status,
             Part.PLAN: self.plan,

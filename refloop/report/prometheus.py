@@ -60,6 +60,11 @@ def metrics(health: Health, version: str) -> list[Metric]:
         ),
         Metric("unsettled_changes", "Changes that were sent and whose fate is unknown.", _unsettled(health)),
         Metric("review", "Records that refloop left for a person to decide.", _by("doubt", summary.review.items())),
+        Metric(
+            "won_without_buyer",
+            "Won deals on which nobody stands, which no credit reaches.",
+            _by("connection", _each(health, summary.won_without_buyer).items()),
+        ),
         Metric("referrals", "Referrals that count.", _by("status", summary.by_status.items())),
         Metric(
             "quota_limit_calls",
@@ -155,8 +160,11 @@ def _counts(health: Health, refs: Iterable[Ref]) -> Samples:
 
 
 def _unsettled(health: Health) -> Samples:
-    counts = {found.pulled.connection: 0 for found in health.connections}
-    return _by("connection", {**counts, **health.unsettled}.items())
+    return _by("connection", _each(health, health.unsettled).items())
+
+
+def _each(health: Health, counts: Mapping[str, int]) -> dict[str, int]:
+    return {**{found.pulled.connection: 0 for found in health.connections}, **counts}
 
 
 def _by(label: str, counts: Iterable[tuple[str, int]]) -> Samples:

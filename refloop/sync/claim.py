@@ -9,6 +9,7 @@ from functools import cache
 
 from refloop.ledger.arrivals import arrivals_of, late_around
 from refloop.ledger.codes import referrer_of
+from refloop.ledger.companies import deals_around
 from refloop.ledger.decisions import (
     carrying_among,
     current_matches,
@@ -21,13 +22,14 @@ from refloop.ledger.decisions import (
 from refloop.ledger.identity import buyers, canonical_deals, deals_of, first_holder, persons_of
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
+from refloop.ledger.reviews import keep_review_items
 from refloop.ledger.store import Ledger
 from refloop.mapping.arrivals import unseen_arrival
-from refloop.mapping.claims import Buyer, Evidence, referral_id, resolve_claims
+from refloop.mapping.claims import CLAIM_REASONS, Buyer, Evidence, referral_id, resolve_claims, review_claims
 from refloop.mapping.identity import first_person
 from refloop.mapping.people import is_shared_mailbox
 from refloop.mapping.policy import Part
-from refloop.model import Arrival, Kind, Match, Record, Ref, Referral, Referrer
+from refloop.model import Arrival, Kind, Match, Record, Ref, Referral, Referrer, ReviewItem
 from refloop.sync.context import RunContext
 from refloop.sync.stage import Caused, deals_among
 
@@ -39,6 +41,8 @@ def claim(context: RunContext, refs: Collection[Ref]) -> Caused:
     around = _Surroundings.of(context.ledger, groups)
     for nodes in groups:
         claimer.claim_of(nodes, around, caused)
+    nodes = frozenset().union(*groups)
+    keep_review_items(context.ledger, context.provenance(Part.CLAIM), nodes, caused.items, CLAIM_REASONS)
     return caused.work(context.ledger)
 
 
@@ -50,7 +54,9 @@ class _Claimer:
         self._ledger = context.ledger
         self._by = context.provenance(Part.CLAIM)
         self._rules = context.policy.claim
+        self._roles = context.policy.deals.roles
         self._id_field = context.policy.names("id")
+        self._code_field = context.policy.names("code")
         self._referrer: Callable[[str], Referrer | None] = cache(lambda name: referrer_of(context.ledger, name))
 
     def groups(self, refs: Collection[Ref]) -> list[frozenset[Ref]]:
@@ -60,7 +66,7 @@ class _Claimer:
         """
         ledger = self._ledger
         originals = canonical_deals(ledger, deals_among(refs))
-        standing_on = persons_of(ledger, originals)
+        standing_on = persons_of(ledger, originals, self._roles)
         seeds = {ref for ref in refs if ref.kind is not Kind.DEAL} | {person for _, person in standing_on}
         persons = buyers(ledger, seeds, is_shared_mailbox, self._rules.most_records_of_one_person)
         spoken = self._deals_spoken_for(set().union(*persons))
@@ -73,11 +79,12 @@ class _Claimer:
     def _deals_spoken_for(self, persons: set[Ref]) -> dict[Ref, set[Ref]]:
         """Person -> the deals whose own code speaks for them."""
         ledger = self._ledger
-        originals = canonical_deals(ledger, {deal for _, deal in deals_of(ledger, persons)})
+        originals = canonical_deals(ledger, {deal for _, deal in deals_of(ledger, persons, self._roles)})
         carrying = carrying_among(ledger, originals)
         spoken = {originals[deal] for deal in carrying}
+        spoken_for = [deal for deal in originals if originals[deal] in spoken]
         people: dict[Ref, set[Ref]] = {}
-        for deal, person in persons_of(ledger, [deal for deal in originals if originals[deal] in spoken]):
+        for deal, person in persons_of(ledger, spoken_for, self._roles):
             people.setdefault(originals[deal], set()).add(person)
         records = {record.ref: record for record in records_of(ledger, set().union(*people.values()))}
         found: dict[Ref, set[Ref]] = {}
@@ -100,7 +107,7 @@ class _Claimer:
                 evidence=[item for item in evidence if not self._is_mass_edit(item.arrival)],
                 mass_edited={item.code for item in evidence if self._is_mass_edit(item.arrival)},
                 known=list(ours.values()),
-                emails={record.email for record in records if record.email},
+                emails={email for record in records for email in record.addresses},
                 zone=self._zone(records, ours.values()),
             ),
             self._context.book.get,
@@ -112,6 +119,7 @@ class _Claimer:
             keep_referral(self._ledger, self._by, referral)
             keep_members(self._ledger, self._by, referral.id, nodes)
             around.members[referral.id] = nodes
+        concerned.items += review_claims(referrals, evidence, nodes)
         concerned.referrals.update(referral.id for referral in referrals)
         concerned.members |= members
         # a buyer that was one and is two: the other half decides anew for itself
@@ -146,7 +154,8 @@ class _Claimer:
 
     def _evidence(self, record: Record, match: Match, around: _Surroundings) -> Evidence:
         arrival = around.arrivals.get(record.ref, {}).get(match.code) or unseen_arrival(record, match)
-        return Evidence(record.ref, arrival, record.found.get(self._id_field))
+        typed = match.field == self._code_field
+        return Evidence(record.ref, arrival, record.found.get(self._id_field), typed)
 
     def _is_mass_edit(self, arrival: Arrival) -> bool:
         """Whether a code came with many others at once: that is one question, not a referral."""
@@ -200,16 +209,17 @@ class _Surroundings:
 
 @dataclass
 class _Concerned:
-    """What the decisions of a chunk concern: the records that are or were held, those whose buyer decides anew, and the
-    referrals."""
+    """What the decisions of a chunk concern: the records that are or were held, those whose buyer decides anew, the
+    referrals, and what a person should look at."""
 
     members: set[Ref] = field(default_factory=set)
     anew: set[Ref] = field(default_factory=set)
     referrals: set[str] = field(default_factory=set)
+    items: list[ReviewItem] = field(default_factory=list)
 
     def work(self, ledger: Ledger) -> Caused:
         caused = Caused()
-        caused.look_at(Topic.CREDIT, {deal for _, deal in deals_of(ledger, self.members)})
+        caused.look_at(Topic.CREDIT, deals_around(ledger, self.members, self.referrals))
         caused.look_at(Topic.CREDIT, deals_among(self.members))
         caused.look_at(Topic.PLAN, self.members)
         caused.look_at(Topic.CLAIM, self.anew)

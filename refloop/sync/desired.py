@@ -67,11 +67,11 @@ class DesiredState:
         return {ref: told[speaker[ref]] for ref in refs if speaker[ref] in told}
 
     def _of_referrers(self, contacts: Sequence[Record]) -> dict[Ref, ReferrerView]:
-        emails = {record.email for record in contacts if record.email}
+        emails = {email for record in contacts for email in record.addresses}
         referrers = summaries.referrers_by_email(self._ledger, emails)
         views = {}
         for record in contacts:
-            names = referrers.get(record.email or "", [])
+            names = sorted({name for email in record.addresses for name in referrers.get(email, ())})
             view = self._referrer_view(names, record.ref.connection)
             if view is not None:
                 views[record.ref] = view
@@ -92,4 +92,9 @@ class DesiredState:
 
 def counted_currency(ledger: Ledger, policy: Policy, connection: str) -> str | None:
     """The one currency in which referrers are told what they won, in a connection; None where nobody knows it."""
-    return policy.plan.currencies.get(connection) or summaries.usual_currency(ledger, connection)
+    return declared_currency(ledger, policy, connection) or summaries.usual_currency(ledger, connection)
+
+
+def declared_currency(ledger: Ledger, policy: Policy, connection: str) -> str | None:
+    """The same where config.yaml or the account says it: no deal has to be looked at."""
+    return policy.plan.currencies.get(connection) or summaries.own_currency(ledger, connection)

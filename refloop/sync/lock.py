@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -10,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from refloop import log
 from refloop.connectors.base import Clock
-from refloop.errors import RefloopError, TryLater
+from refloop.errors import DiskError, RefloopError, TryLater
 from refloop.ledger.engine.filesystem import refuse_network
 from refloop.ledger.lease import Holder, Lease, holder_of
 from refloop.ledger.store import Ledger, open_ledger
@@ -68,10 +69,20 @@ def _holder_at(path: Path) -> Holder | None:
 
 
 def _locked(lock: FileLock) -> bool:
+    """Whether the lock was free. Raises DiskError where its file cannot be opened."""
+    file = Path(lock.lock_file)
     try:
+        if file.is_symlink() or (file.exists() and not file.is_file()):
+            raise OSError(errno.EINVAL, "it is no regular file")
         lock.acquire()
     except Timeout:
         return False
+    except OSError as error:
+        raise DiskError(
+            f"cannot open the lock file {file}: {error.strerror or error}",
+            remedy="It is an empty file beside the ledger, which refloop makes itself. Take away what is there, or let "
+            "refloop write in that folder.",
+        ) from error
     return True
 
 

@@ -6,8 +6,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from refloop.ledger.arrivals import arrivals_of, keep_arrivals, late_around
+from refloop.ledger.companies import without_held_buyer
 from refloop.ledger.decisions import carrying_among, keep_matches
-from refloop.ledger.identity import canonical_deals, concerned, crowded_out, ours_to_fill
+from refloop.ledger.identity import canonical_deals, concerned, crowded_out, ours_to_fill, stands_of
 from refloop.ledger.queue import Topic
 from refloop.ledger.receipts import intended_values, written_values
 from refloop.ledger.records import merged_among, records_of
@@ -17,6 +18,7 @@ from refloop.mapping.arrivals import MASS_EDIT_REASONS, arrivals_on, is_wide, ma
 from refloop.mapping.codes import code_key
 from refloop.mapping.match import READING_REASONS, Arrivals, CarriedTexts, Sighted, judge, sight
 from refloop.mapping.policy import ClaimRules, Part
+from refloop.mapping.roles import RoleWords
 from refloop.model import Arrival, Kind, Presence, Record, Ref
 from refloop.sync.context import RunContext
 from refloop.sync.stage import Caused, deals_among
@@ -43,7 +45,7 @@ def match(context: RunContext, refs: Sequence[Ref]) -> Caused:
     caused.look_at(Topic.HISTORY, to_ask)
     caused.look_at(Topic.CLAIM, edited)
     keep_matches(context.ledger, by, {ref: reading.match for ref, reading in readings.items()})
-    _pass_on(context.ledger, refs, caused)
+    _pass_on(context.ledger, refs, context.policy.deals.roles, caused)
     return caused
 
 
@@ -119,9 +121,13 @@ def _about(ledger: Ledger, refs: Sequence[Ref], rules: ClaimRules) -> Caused:
     return caused
 
 
-def _pass_on(ledger: Ledger, refs: Sequence[Ref], caused: Caused) -> None:
-    """Of a deal that changed, all records that are this deal are looked at."""
-    touched = concerned(ledger, frozenset(refs).union(canonical_deals(ledger, deals_among(refs))))
+def _pass_on(ledger: Ledger, refs: Sequence[Ref], roles: RoleWords, caused: Caused) -> None:
+    """Of a deal that changed, all records that are this deal are looked at; and the deals of a person that changed,
+    where somebody may have to be asked about them."""
+    deals = canonical_deals(ledger, deals_among(refs))
+    touched = concerned(ledger, frozenset(refs).union(deals))
+    standing = {stand.deal for stand in stands_of(ledger, set(refs) - touched)}
+    caused.look_at(Topic.CREDIT, without_held_buyer(ledger, standing.union(deals) - touched, roles))
     carrying = carrying_among(ledger, touched)
     caused.look_at(Topic.CLAIM, (ref for ref in touched if ref.kind is not Kind.DEAL or ref in carrying))
     caused.look_at(Topic.CREDIT, deals_among(touched))

@@ -14,7 +14,7 @@ from refloop.ledger.summaries import plan_where_currency_changed
 from refloop.sync.claim import claim
 from refloop.sync.context import RunContext
 from refloop.sync.credit import credit
-from refloop.sync.desired import counted_currency
+from refloop.sync.desired import counted_currency, declared_currency
 from refloop.sync.match import match
 from refloop.sync.stage import IDS, RECORDS, Stage
 from refloop.sync.status import status
@@ -44,8 +44,7 @@ class Decider:
         self.match()
         for stage in STAGES[1:]:
             self._empty(stage)
-        if self.counts:
-            self._follow_currencies()
+        self._follow_currencies()
         return self.counts
 
     def match(self) -> None:
@@ -62,6 +61,9 @@ class Decider:
             self._context.kept(stage.topic.value, "", done)
 
     def _follow_currencies(self) -> None:
+        """Which currency most deals are in can only have changed with a deal, and is a look at all of them."""
         ledger, policy = self._context.ledger, self._context.policy
         names = [*dict.fromkeys([*policy.plan.currencies, *pulled(ledger)])]
-        plan_where_currency_changed(ledger, {name: counted_currency(ledger, policy, name) for name in names})
+        told = counted_currency if self.counts else declared_currency
+        now = {name: currency for name in names if (currency := told(ledger, policy, name)) or self.counts}
+        plan_where_currency_changed(ledger, now)

@@ -122,6 +122,15 @@ class MemoryCrm(MemoryApi, World):
         self._link(deal, Relation.ASSOCIATED_WITH, person)
         self._update(deal)
 
+    def stand(self, deal: Ref, person: Ref, *words: str) -> None:
+        """Makes a person a part of a deal, with words for what they are to it."""
+        self._link(deal, Relation.ASSOCIATED_WITH, person, tuple(sorted(words)))
+        self._update(deal)
+
+    def fill(self, ref: Ref, **facts: object) -> None:
+        """Fills in more of a record, by the names of `Record`."""
+        self._update(ref, **facts)
+
     def dissociate(self, deal: Ref, person: Ref) -> None:
         del self._links[deal, Relation.ASSOCIATED_WITH, person]
         self._update(deal)

@@ -179,8 +179,8 @@ class MemoryApi:
         row.record = replace(row.record, **{**changes, "modified_at": self.now})  # type: ignore[arg-type] # by name
         row.texts.append((self.now, row.record.texts))
 
-    def _link(self, source: Ref, relation: Relation, target: Ref) -> None:
-        self._links[source, relation, target] = Link(source, relation, target)
+    def _link(self, source: Ref, relation: Relation, target: Ref, labels: tuple[str, ...] = ()) -> None:
+        self._links[source, relation, target] = Link(source, relation, target, labels=labels)
 
     def _put(self, row: Row, values: Mapping[str, str | None]) -> None:
         for name, value in values.items():

@@ -140,6 +140,17 @@ class Setting:
         """`low` to `high` days later, which may be in the future."""
         return moment + timedelta(seconds=self.rng.randrange(low * 86_400, high * 86_400))
 
+    def saved(self, member: Member, moment: datetime) -> datetime:
+        """When a member's record was last saved, if not for their code at `moment`.
+
+        A code that was good when it came is good on every day on which it may have come: a record with one that has an
+        end was not saved after that. Else nobody could say from the record whether the code came in time.
+        """
+        issued = member.writing.issued if member.writing and member.code else None
+        if issued is None or issued.valid_to is None:
+            return moment
+        return max(member.created, min(moment, midnight(issued.valid_to) + timedelta(hours=23)))
+
     def description(self, person: Person, on: datetime) -> Writing | None:
         if self.rng.random() < _CARRYING:
             return self.writers.description(person, on.date())

@@ -37,8 +37,12 @@ class Call:
             return self.body
         try:
             return json.loads(self.body)
-        except ValueError as error:
-            raise bad_json(f"Unexpected character or end of input: {error}") from None
+        except json.JSONDecodeError as error:
+            found = error.doc[error.pos : error.pos + 1]
+            what = f"Unexpected character ('{found}' (code {ord(found)}))" if found else "Unexpected end-of-input"
+            raise bad_json(f"{what} at [line:{error.lineno}, column:{error.colno}]") from None
+        except ValueError:
+            raise bad_json("Invalid UTF-8 at [line:1, column:1]") from None
 
     def object(self) -> dict[str, Any]:
         """The body, which must be a JSON object."""

@@ -12,7 +12,6 @@ from typing import Any
 from refloop_sandbox.salesforce.call import Answer, Call
 from refloop_sandbox.salesforce.errors import ApiError, RecordError, bad_json
 from refloop_sandbox.salesforce.ids import full_id
-from refloop_sandbox.salesforce.object_rules import refresh_grants
 from refloop_sandbox.salesforce.org import Org
 from refloop_sandbox.salesforce.records import Actor
 from refloop_sandbox.salesforce.schema import SObject
@@ -21,6 +20,8 @@ from refloop_sandbox.salesforce.values import shown
 
 Dispatch = Callable[[Org, Call], Answer]
 _MAX_SUBREQUESTS = 25
+MAX_NODES = 500
+"""In all graphs of one request."""
 _MAX_QUERIES = 5
 _MAX_RECORDS = 200
 _MAX_CHUNKS = 10
@@ -37,10 +38,10 @@ class _RollBack(Exception):  # noqa: N818 - it steers, it is no error
     pass
 
 
-def composite(org: Org, call: Call, dispatch: Dispatch) -> Answer:
-    """Runs up to 25 sub-requests in order. With allOrNone, one failure undoes all."""
+def composite(org: Org, call: Call, dispatch: Dispatch, *, most: int = _MAX_SUBREQUESTS) -> Answer:
+    """Runs up to 25 sub-requests in order (of a graph, `most`). With allOrNone, one failure undoes all."""
     body = call.object()
-    parts = _parts(body)
+    parts = _parts(body, most)
     whole = body.get("allOrNone") is True
     done: dict[str, Answer] = {}
     try:
@@ -50,7 +51,7 @@ def composite(org: Org, call: Call, dispatch: Dispatch) -> Answer:
                 if whole and _failed(done[part["referenceId"]]):
                     raise _RollBack
     except _RollBack:
-        refresh_grants(org.records)
+        org.records.rolled_back()
         done = {part["referenceId"]: _halted(done.get(part["referenceId"])) for part in parts}
     return Answer(body={"compositeResponse": [_response(name, answer) for name, answer in done.items()]})
 
@@ -75,12 +76,12 @@ def _response(name: str, answer: Answer) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _parts(body: Mapping[str, Any]) -> Sequence[dict[str, Any]]:
+def _parts(body: Mapping[str, Any], most: int) -> Sequence[dict[str, Any]]:
     parts = body.get("compositeRequest")
     if not isinstance(parts, list) or not parts:
         raise bad_json("The compositeRequest must hold at least one subrequest")
-    if len(parts) > _MAX_SUBREQUESTS:
-        raise ApiError(400, "LIMIT_EXCEEDED", f"The limit of {_MAX_SUBREQUESTS} subrequests was exceeded")
+    if len(parts) > most:
+        raise ApiError(400, "LIMIT_EXCEEDED", f"The limit of {most} subrequests was exceeded")
     for part in parts:
         if not isinstance(part, dict) or not all(
             isinstance(part.get(name), str) for name in ("method", "url", "referenceId")
@@ -284,7 +285,7 @@ def _each(
             if collection.whole and any(not result["success"] for result in results):
                 raise _RollBack
     except _RollBack:
-        refresh_grants(org.records)
+        org.records.rolled_back()
         results = [_undone(result) for result in results]
     return Answer(body=results)
 

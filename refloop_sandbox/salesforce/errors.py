@@ -37,7 +37,19 @@ def not_found(message: str = "The requested resource does not exist") -> ApiErro
 
 
 def bad_json(message: str) -> ApiError:
+    """A body that is no JSON, or not what the resource takes; `located` adds where."""
     return ApiError(400, "JSON_PARSER_ERROR", message)
+
+
+def located(error: ApiError, body: object) -> ApiError:
+    """The error as the platform tells it: one about the body says at which line and column of it."""
+    if error.code != "JSON_PARSER_ERROR" or "[line:" in error.message or not isinstance(body, bytes):
+        return error
+    text = body.decode("utf-8", "replace")
+    place = max(0, text.find(error.message.rpartition(" ")[2]))
+    line, column = text.count("\n", 0, place) + 1, place - text.rfind("\n", 0, place)
+    said = f"{error.message} or request may be missing a required field at [line:{line}, column:{column}]"
+    return ApiError(error.status, error.code, said, fields=error.fields)
 
 
 def no_such_record() -> RecordError:

@@ -8,14 +8,15 @@ import re
 import zlib
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from refloop_sandbox.salesforce import bulk_v1, rest, troubles
+from refloop_sandbox.salesforce import bulk_v1, rest, soap, troubles
 from refloop_sandbox.salesforce.call import Answer, Call
-from refloop_sandbox.salesforce.errors import ApiError
+from refloop_sandbox.salesforce.errors import ApiError, located
 from refloop_sandbox.salesforce.oauth import Tokens
 from refloop_sandbox.salesforce.org import Org
 from refloop_sandbox.salesforce.routes import dispatch, endpoint
@@ -47,12 +48,14 @@ class Api:
             return rest.versions()
         if path == "/services/oauth2/token":
             return self._tokens.token(self._org, call)
+        if soap.ADDRESS.fullmatch(path):
+            return soap.login(self._org, call, partial(self._tokens.sign_in, self._org))
         try:
             return self._metered(_inflated(call), path)
         except ApiError as error:
             if path.startswith(bulk_v1.ROOT):
                 return bulk_v1.refusal(call, error)
-            return self._with_limits(Answer(error.status, error.body()))
+            return self._with_limits(Answer(error.status, located(error, call.body).body()))
 
     def _metered(self, call: Call, path: str) -> Answer:
         _check_head(call)

@@ -83,6 +83,14 @@ class Tokens:
             return True
         return self.life is not None and now - session.born >= self.life
 
+    def sign_in(self, org: Org, username: str, password: str) -> tuple[str, str] | None:
+        """A session and the id of a user, whose password may be followed by a security token; None for a wrong one."""
+        try:
+            user = _active(org, username, "authentication failure")
+        except _Refused:
+            return None
+        return (self.issue(org, user), user) if password.startswith(self._password) else None
+
     def token(self, org: Org, call: Call) -> Answer:
         """Answers the token endpoint."""
         body = call.body.decode("utf-8", "replace") if isinstance(call.body, bytes) else ""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from refloop_sandbox.salesforce.children import Child, children_of, rows_of
 from refloop_sandbox.salesforce.errors import ApiError
 from refloop_sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Schema, SObject
 from refloop_sandbox.salesforce.soql_parse import Path, parse
@@ -27,6 +29,7 @@ class _Cursor:
     batch: int
     view: View
     born: datetime
+    children: tuple[Child, ...] = ()
 
 
 class Queries:
@@ -42,16 +45,27 @@ class Queries:
         """Raises ApiError for a query that the API refuses."""
         if len(text) > MAX_QUERY:
             raise ApiError(400, "MALFORMED_QUERY", f"SOQL statements cannot be longer than {MAX_QUERY} characters.")
-        return Compiler(view, text).plan(parse(text))
+        query = parse(text)
+        if any(item.query for item in query.items):
+            raise ApiError(400, "MALFORMED_QUERY", "sub-queries on children are not supported here")
+        return Compiler(view, text).plan(query)
+
+    def _family(self, text: str, view: View) -> tuple[Plan, tuple[Child, ...]]:
+        """A query and its sub-queries on children, which no other resource takes."""
+        query = parse(text) if len(text) <= MAX_QUERY else None
+        if query is None or not any(item.query for item in query.items):
+            return self.compile(text, view), ()
+        plan = Compiler(view, text).plan(query)
+        return plan, tuple(children_of(view, text, plan.sobject, query))
 
     def first(self, text: str, view: View, *, root: str, batch: int) -> dict[str, object]:
         """The first page. `root` is the path of the API version, `batch` the most rows a page holds."""
-        plan = self.compile(text, view)
+        plan, children = self._family(text, view)
         if plan.kind != "rows":
             return self._computed(plan)
         rows = self.matching(plan)
         _check_metadata_fields(plan, len(rows))
-        cursor = _Cursor(plan, rows, min(batch, self.page_size), view, view.now)
+        cursor = _Cursor(plan, rows, min(batch, self.page_size), view, view.now, children)
         if len(rows) <= cursor.batch:
             return self._page("", cursor, 0, root)
         name = self._store.next_id("01g")
@@ -100,12 +114,24 @@ class Queries:
         page: dict[str, object] = {"totalSize": len(cursor.rows), "done": done}
         if not done:
             page["nextRecordsUrl"] = f"{root}/query/{name}-{end}"
-        page["records"] = self.records(cursor.plan, cursor.rows[offset:end], root)
+        records = self.records(cursor.plan, cursor.rows[offset:end], root)
+        for child in cursor.children:
+            self._add_children(child, records, root)
+        page["records"] = records
         return page
+
+    def _add_children(self, child: Child, records: Sequence[dict[str, object]], root: str) -> None:
+        """Puts into each record what a sub-query found for it; null where it found nothing."""
+        ids = [_id_of(record) for record in records]
+        rows = rows_of(self._store, child, ids)
+        for record, parent in zip(records, ids, strict=True):
+            found = self.records(child.plan, rows.get(parent, ()), root)
+            record[child.name] = {"totalSize": len(found), "done": True, "records": found} if found else None
 
     def _computed(self, plan: Plan) -> dict[str, object]:
         columns = ", ".join(column.sql for column in plan.columns)
         tail = f" GROUP BY {plan.group}" if plan.group else ""
+        tail += f" HAVING {plan.having}" if plan.having else ""
         tail += f" ORDER BY {plan.order}" if plan.order else ""
         sql = f"SELECT {columns} FROM {plan.tables} WHERE {plan.where}{tail}"  # noqa: S608 - marks stand for the values
         if plan.kind == "count":
@@ -113,6 +139,10 @@ class Queries:
             return {"totalSize": total if plan.limit is None else min(total, plan.limit), "done": True, "records": []}
         records = [_aggregated(plan, values) for values in self._store.execute(sql + _window(plan), plan.values)]
         return {"totalSize": len(records), "done": True, "records": records}
+
+
+def _id_of(record: Mapping[str, Any]) -> str:
+    return str(record["attributes"]["url"]).rpartition("/")[2]
 
 
 def _window(plan: Plan) -> str:

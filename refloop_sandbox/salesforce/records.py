@@ -129,6 +129,11 @@ class Records(Tables):
             object_rules.after_write(self, sobject, row)
             self._rights_changed(sobject)
 
+    def rolled_back(self) -> None:
+        """Works out again what follows from rows that a transaction had changed before it was undone."""
+        object_rules.refresh_grants(self)
+        self.rights.refresh(self.store)
+
     def _rights_changed(self, sobject: SObject) -> None:
         if sobject.name in ("ObjectPermissions", "PermissionSetAssignment"):
             self.rights.refresh(self.store)

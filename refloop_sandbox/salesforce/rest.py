@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from refloop_sandbox.salesforce.call import Answer, Call
 from refloop_sandbox.salesforce.errors import ApiError, not_found
@@ -29,7 +31,7 @@ def _version(number: int) -> dict[str, str]:
 
 
 def resources(org: Org, call: Call) -> Answer:
-    names = ("composite", "limits", "query", "queryAll", "sobjects", "tooling", "jobs", "recent")
+    names = ("composite", "limits", "query", "queryAll", "sobjects", "tooling", "jobs", "recent", "search")
     listed = {name: f"{call.root}/{name}" for name in names}
     return Answer(body={**listed, "identity": f"{call.base}/id/{org.id}/{call.user}"})
 
@@ -50,8 +52,19 @@ def _query(org: Org, call: Call, *, deleted: bool = False, tooling: bool = False
     text, view = call.asked("q"), org.view(call, deleted=deleted, tooling=tooling)
     if call.query.get("columns", "").lower() == "true":
         return Answer(body=column_metadata(org.queries.compile(text, view)))
-    root = f"{call.root}/tooling" if tooling else call.root
-    return Answer(body=org.queries.first(text, view, root=root, batch=_batch(call)))
+    if not tooling:
+        return Answer(body=org.queries.first(text, view, root=call.root, batch=_batch(call)))
+    return _tooling_page(org, org.queries.first(text, view, root=f"{call.root}/tooling", batch=_batch(call)))
+
+
+def _tooling_page(org: Org, page: Mapping[str, Any]) -> Answer:
+    """The Tooling API says a little more of a page (Tooling API Developer Guide, Query)."""
+    records = page["records"]
+    kind = records[0]["attributes"]["type"] if records else None
+    locator = str(page["nextRecordsUrl"]).rpartition("/")[2] if "nextRecordsUrl" in page else None
+    known = org.schema.get(str(kind))
+    name = known.name if known else kind
+    return Answer(body={"size": len(records), **page, "queryLocator": locator, "entityTypeName": name})
 
 
 def _batch(call: Call) -> int:
@@ -64,7 +77,7 @@ def query_more(org: Org, call: Call, locator: str) -> Answer:
 
 
 def tooling_more(org: Org, call: Call, locator: str) -> Answer:
-    return Answer(body=org.queries.more(locator, org.view(call), root=f"{call.root}/tooling"))
+    return _tooling_page(org, org.queries.more(locator, org.view(call), root=f"{call.root}/tooling"))
 
 
 def limits(org: Org, call: Call) -> Answer:  # noqa: ARG001 - every resource takes the call

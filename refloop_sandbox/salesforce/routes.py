@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, unquote
 
-from refloop_sandbox.salesforce import bulk_ingest, bulk_query, bulk_v1, composite, rest, sobjects, tooling
+from refloop_sandbox.salesforce import bulk_ingest, bulk_query, bulk_v1, composite, graph, rest, sobjects, sosl, tooling
 from refloop_sandbox.salesforce.call import Answer, Call
 from refloop_sandbox.salesforce.errors import ApiError, not_found
 from refloop_sandbox.salesforce.org import Org
@@ -24,12 +24,17 @@ def _batch(org: Org, call: Call) -> Answer:
     return composite.batch(org, call, dispatch)
 
 
+def _graph(org: Org, call: Call) -> Answer:
+    return graph.graph(org, call, dispatch)
+
+
 _TABLE: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("GET", "", rest.resources),
     ("GET", "/query", rest.query),
     ("GET", "/query/{locator}", rest.query_more),
     ("GET", "/queryAll", rest.query_all),
     ("GET", "/queryAll/{locator}", rest.query_more),
+    ("GET", "/search", sosl.search),
     ("GET", "/limits", rest.limits),
     ("GET", "/limits/recordCount", rest.record_count),
     ("GET", "/recent", rest.recent),
@@ -46,6 +51,7 @@ _TABLE: tuple[tuple[str, str, Callable[..., Answer]], ...] = (
     ("PATCH", "/sobjects/{sobject}/{field}/{value}", sobjects.upsert),
     ("POST", "/composite", _composite),
     ("POST", "/composite/batch", _batch),
+    ("POST", "/composite/graph", _graph),
     ("POST", "/composite/sobjects", composite.create_all),
     ("PATCH", "/composite/sobjects", composite.update_all),
     ("DELETE", "/composite/sobjects", composite.delete_all),

@@ -147,6 +147,8 @@ def upsert(org: Org, call: Call, sobject: str, field: str, value: str) -> Answer
     if len(found) > 1:
         return _several(call, item, found)
     fields = _fields(call)
+    if given := next((name for name in fields if name.casefold() == field.casefold()), None):
+        raise ApiError(400, "INVALID_FIELD", f"The {given} field should not be specified in the sobject data.")
     if found:
         check_unmodified(org, call, item, str(found[0]["Id"]))
     record_id, created = put(org, call, item, (field, value), fields)

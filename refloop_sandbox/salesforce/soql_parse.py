@@ -14,17 +14,30 @@ from refloop_sandbox.salesforce.errors import ApiError
 
 # each clause may be empty by itself: of clauses that may be left out Lark would make a rule for every choice of them
 _GRAMMAR = r"""
-query: SELECT items FROM NAME alias where with group order limit offset for
+query: SELECT items FROM NAME alias where with group having order limit offset for
 items: item ("," item)*
 ?item: path [NAME] -> column
      | FUNCTION "(" path ")" [NAME] -> aggregate
      | FUNCTION "(" ")" -> count
      | FIELDS "(" NAME ")" -> all_fields
+     | "(" query ")" -> children
 alias: NAME?
 path: NAME ("." NAME)*
 where: (WHERE _condition)?
 with: (WITH NAME)?
 group: (GROUP_BY path ("," path)*)?
+having: (HAVING _totals)?
+_totals: total | both_totals | either_total
+both_totals: total (AND total)+ -> both
+either_total: total (OR total)+ -> either
+?total: "(" _totals ")"
+      | NOT total -> negated
+      | FUNCTION "(" path ")" OPERATOR value -> compare_total
+      | FUNCTION "(" ")" OPERATOR value -> compare_count
+      | path OPERATOR value -> compare
+      | path LIKE STRING -> like
+      | path IN "(" list ")" -> among
+      | path NOT_IN "(" list ")" -> not_among
 order: (ORDER_BY key ("," key)*)?
 key: path [DIRECTION] [NULLS]
 limit: (LIMIT NUMBER)?
@@ -59,6 +72,7 @@ LIKE.2: /like\b/i
 INCLUDES.2: /includes(?=\s*\()/i
 EXCLUDES.2: /excludes(?=\s*\()/i
 GROUP_BY.2: /group\s+by\b/i
+HAVING.2: /having\b/i
 ORDER_BY.2: /order\s+by\b/i
 LIMIT.2: /limit\b/i
 OFFSET.2: /offset\b/i
@@ -92,12 +106,13 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """`path operator values`; the values of a semi-join are a query."""
+    """`path operator values`; the values of a semi-join are a query. In HAVING, of a `function` over the path."""
 
     path: Path
     operator: str
     values: tuple[Literal, ...] = ()
     query: Query | None = None
+    function: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +128,12 @@ Condition = Test | Group
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing selected: a path, an aggregate over one, or `FIELDS(...)`."""
+    """One thing selected: a path, an aggregate over one, `FIELDS(...)`, or a sub-query on children."""
 
     path: Path
     function: str = ""
     alias: str | None = None
+    query: Query | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +150,7 @@ class Query:
     alias: str | None
     where: Condition | None
     group: tuple[Path, ...]
+    having: Condition | None
     order: tuple[Key, ...]
     limit: int | None
     offset: int | None
@@ -142,8 +159,8 @@ class Query:
 @v_args(inline=True)
 class _Tree(Transformer[Token, Query]):
     def query(self, _select: Token, items: tuple[Item, ...], _from: Token, name: Token, *rest: Any) -> Query:
-        alias, where, _with, group, order, limit, offset, _for = rest
-        return Query(items, str(name), alias, where, group, order, limit, offset)
+        alias, where, _with, group, having, order, limit, offset, _for = rest
+        return Query(items, str(name), alias, where, group, having, order, limit, offset)
 
     def items(self, *items: Item) -> tuple[Item, ...]:
         return items
@@ -164,6 +181,9 @@ class _Tree(Transformer[Token, Query]):
             raise _malformed("FIELDS function must have a parameter of ALL, CUSTOM or STANDARD")
         return Item((), f"FIELDS({which.upper()})")
 
+    def children(self, query: Query) -> Item:
+        return Item((), "CHILDREN", query=query)
+
     def alias(self, *name: Token) -> str | None:
         return str(name[0]) if name else None
 
@@ -175,6 +195,15 @@ class _Tree(Transformer[Token, Query]):
 
     def group(self, *parts: Any) -> tuple[Path, ...]:
         return parts[1:]
+
+    def having(self, *parts: Any) -> Condition | None:
+        return parts[1] if parts else None
+
+    def compare_total(self, function: Token, path: Path, operator: Token, value: Literal) -> Test:
+        return Test(path, "!=" if operator == "<>" else str(operator), (value,), function=function.upper())
+
+    def compare_count(self, function: Token, operator: Token, value: Literal) -> Test:
+        return self.compare_total(function, (), operator, value)
 
     def order(self, *parts: Any) -> tuple[Key, ...]:
         return parts[1:]

@@ -9,12 +9,12 @@ from datetime import datetime
 
 from refloop_sandbox.salesforce.date_literals import period
 from refloop_sandbox.salesforce.errors import ApiError
-from refloop_sandbox.salesforce.ids import full_id
 from refloop_sandbox.salesforce.rights import Rights
 from refloop_sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Field, Schema, SObject
 from refloop_sandbox.salesforce.soql_parse import Condition, Item, Key, Literal, Path, Query, Test, pointed
+from refloop_sandbox.salesforce.soql_values import bad_filter, filter_value
 from refloop_sandbox.salesforce.store import quoted
-from refloop_sandbox.salesforce.values import Stored, read_time, time_text
+from refloop_sandbox.salesforce.values import Stored
 
 _MAX_DEPTH = 5
 _MAX_OFFSET = 2000
@@ -57,6 +57,7 @@ class Plan:
     where: str
     order: str
     group: str
+    having: str
     values: Mapping[str, Stored]
     relations: Mapping[Path, tuple[tuple[str, SObject], ...]]
     kind: str  # rows, count or aggregate
@@ -84,10 +85,22 @@ class Compiler:
         where = self._where(sobject, query)
         order = ", ".join(self._key(sobject, key) for key in query.order)
         group = ", ".join(self._column(sobject, path).sql for path in query.group)
+        having = self._having(sobject, query)
         _check_window(query)
         tables = " ".join([f"{quoted(sobject.name)} {self._alias}", *self._joins])
         return Plan(
-            sobject, columns, tables, where, order, group, self.values, self._relations, kind, query.limit, query.offset
+            sobject,
+            columns,
+            tables,
+            where,
+            order,
+            group,
+            having,
+            self.values,
+            self._relations,
+            kind,
+            query.limit,
+            query.offset,
         )
 
     def _object(self, query: Query) -> SObject:
@@ -116,6 +129,8 @@ class Compiler:
             expressions += item.function in _AGGREGATES and item.alias is None
 
     def _item(self, sobject: SObject, item: Item, name: str, limit: int | None) -> Iterator[Column]:
+        if item.query is not None:
+            return
         if item.function.startswith("FIELDS"):
             yield from self._all_fields(sobject, item.function, limit)
         elif not item.path:
@@ -237,6 +252,13 @@ class Compiler:
             tests.append(f"{self._alias}.IsDeleted = 0")
         return " AND ".join(tests) or "1"
 
+    def _having(self, sobject: SObject, query: Query) -> str:
+        if query.having is None:
+            return ""
+        if not query.group:
+            raise ApiError(400, "MALFORMED_QUERY", "a HAVING clause needs a GROUP BY clause")
+        return self._condition(sobject, query.having)
+
     def _condition(self, sobject: SObject, condition: Condition) -> str:
         if isinstance(condition, Test):
             return self._test(sobject, condition)
@@ -246,7 +268,7 @@ class Compiler:
         return "(" + f" {condition.operator} ".join(parts) + ")"
 
     def _test(self, sobject: SObject, test: Test) -> str:
-        column = self._column(sobject, test.path)
+        column = self._tested(sobject, test)
         if column.field.type == "textarea" and column.field.length > 255:
             raise self._unusable(column, test.path, "filtered")
         if test.query is not None:
@@ -259,6 +281,14 @@ class Compiler:
         if literal.kind == "period":
             return self._within(column, test.operator, literal.text)
         return self._compare(column, test.operator, self._value(column.field, literal, test.operator))
+
+    def _tested(self, sobject: SObject, test: Test) -> Column:
+        """What a test is about: a field or, in HAVING, an aggregate."""
+        if not test.function:
+            return self._column(sobject, test.path)
+        if not test.path:
+            return Column((), Field("expr0", "int"), "COUNT(*)")
+        return self._aggregate(sobject, Item(test.path, test.function), "expr0")
 
     def _compare(self, column: Column, operator: str, value: Stored) -> str:
         if value is None:
@@ -302,7 +332,7 @@ class Compiler:
 
     def _within(self, column: Column, operator: str, word: str) -> str:
         if column.field.type not in ("date", "datetime") or operator == "LIKE":
-            raise _bad_filter(column.field)
+            raise bad_filter(column.field)
         suffix = "T00:00:00.000+0000" if column.field.type == "datetime" else ""
         start, end = (self._mark(f"{day}{suffix}") for day in period(word, self.view.now.date()))
         inside = f"({column.sql} >= {start} AND {column.sql} < {end})"
@@ -319,7 +349,7 @@ class Compiler:
             return None
         if operator == "LIKE" and item.type not in TEXTS:
             raise ApiError(400, "INVALID_QUERY_FILTER_OPERATOR", f"invalid operator on {item.type} field")
-        return _filter_value(item, literal)
+        return filter_value(item, literal)
 
     def _mark(self, value: Stored) -> str:
         name = f"v{len(self.values)}"
@@ -355,47 +385,3 @@ def _kind(query: Query, columns: tuple[Column, ...]) -> str:
 def _check_window(query: Query) -> None:
     if query.offset is not None and query.offset > _MAX_OFFSET:
         raise ApiError(400, "NUMBER_OUTSIDE_VALID_RANGE", f"Maximum SOQL offset allowed is {_MAX_OFFSET}")
-
-
-def _filter_value(item: Field, literal: Literal) -> Stored:
-    kind, text = literal.kind, literal.text
-    if item.type in TEXTS and kind == "string":
-        return text or None
-    if item.type in IDS and kind == "string":
-        return _filter_id(text)
-    if item.type in NUMBERS | {"int"} and kind == "number":
-        return float(text)
-    if item.type == "boolean" and kind == "boolean":
-        return int(text == "true")
-    if item.type == "date" and kind == "date":
-        return text
-    if item.type == "datetime" and kind == "datetime":
-        return _filter_time(text)
-    raise _bad_filter(item)
-
-
-def _filter_time(text: str) -> str:
-    try:
-        moment = read_time(text.upper())
-    except ValueError:
-        raise ApiError(400, "MALFORMED_QUERY", f"Invalid date and time: {text}") from None
-    # kept times are whole seconds; a filter may fall between two of them
-    return time_text(moment).replace(".000", f".{moment.microsecond // 1000:03d}")
-
-
-def _filter_id(text: str) -> Stored:
-    if not text:
-        return None
-    full = full_id(text) or (text if len(text) == 18 and text.isalnum() else None)
-    if full is None:
-        raise ApiError(400, "INVALID_QUERY_FILTER_OPERATOR", f"invalid ID field: {text}")
-    return full
-
-
-def _bad_filter(item: Field) -> ApiError:
-    quotes = "should be" if item.type in TEXTS | IDS else "should not be"
-    kind = {"datetime": "dateTime"}.get(item.type, "string" if item.type in TEXTS | IDS else item.type)
-    message = (
-        f"value of filter criterion for field '{item.name}' must be of type {kind} and {quotes} enclosed in quotes"
-    )
-    return ApiError(400, "INVALID_FIELD", message)

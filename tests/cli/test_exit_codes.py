@@ -51,6 +51,12 @@ def test_ok_and_usage(office: Office) -> None:
     assert "before --from" in backwards.err
 
 
+def test_the_last_day_of_the_calendar_and_a_length_of_time_without_end_are_no_bugs(office: Office) -> None:
+    office.ready()
+    assert office.run("backfill", "--from", "2026-01-01", "--to", "9999-12-31").code == Exit.OK
+    assert office.run("status", "--max-age", "9" * 15).code == Exit.ATTENTION  # nothing was ever pulled
+
+
 def test_attention_for_a_conflict(office: Office) -> None:
     office.ready()
     ids = fill(office.salesforce, office.hubspot)
@@ -265,3 +271,15 @@ def test_signals(refloop: list[str], number: int, code: int) -> None:
     process.stdout.close()
     # Ctrl-C is how one stops serving: nothing was interrupted
     assert ended == (0 if number == signal.SIGINT else code)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is always full")
+@pytest.mark.parametrize("words", [("--version",), ("--help",), ("codes", "list"), ("status", "--json")])
+def test_a_full_disk_under_the_output_is_no_bug(office: Office, refloop: list[str], words: tuple[str, ...]) -> None:
+    office.ready()
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = subprocess.run([*refloop, *words], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == Exit.DISK
+    assert "cannot write the output" in done.stderr
+    assert "bug" not in done.stderr
+    assert "Exception ignored" not in done.stderr

@@ -72,3 +72,10 @@ def test_standard_input_is_a_file_like_any_other(office: Office) -> None:
     assert json.loads(answer.out) == {"new": 1, "bad_rows": [], "columns_left_out": ["Shoe"]}
     broken = _typed(office, b"code,referrer\nM\xfcller,ann\n", "codes", "import", "-")
     assert (broken.code, "standard input is not UTF-8: line 2" in broken.err) == (65, True)
+
+
+@pytest.mark.parametrize("words", [("codes", "import", "-"), ("referrals", "import", "-"), ("demo", "--data", "-")])
+def test_a_standard_input_that_is_closed_is_told(office: Office, words: tuple[str, ...]) -> None:
+    office.monkeypatch.setattr(sys, "stdin", None)
+    answer = office.run(*words)
+    assert (answer.code, "standard input is closed" in answer.err) == (65, True)

@@ -263,6 +263,10 @@ TOY = "connector: toy, auth: {method: token, token: env:T}"
         (HEAD + CRM + 'ledger: "a\\0b"\n', ["3: ledger: is not the path of a file; write for example `refloop.db`"]),
         (HEAD + CRM + "ledger: ~me/x\n", ["3: ledger: begins with another user's home; write the whole path"]),
         (
+            HEAD + CRM + "sync: {max_runtime: 999999999999}\n",
+            ["3: sync.max_runtime: must be less than or equal to 525600; correct it"],
+        ),
+        (
             HEAD + CRM + "sync: {max_changes: 0}\n",
             ["3: sync.max_changes: must be greater than or equal to 1; correct it"],
         ),

@@ -80,7 +80,17 @@ def test_each_no_has_its_reason() -> None:
     ("other", "found"),
     [
         (RecallingConnector, ["Recalls: in memory"]),
-        (HubSpot, ["Recalls: in memory", "Foresees: in memory", "Currency: in memory"]),
+        (
+            HubSpot,
+            [
+                "Recalls: in memory",
+                "Foresees: in memory",
+                "Accounts: in memory",
+                "Histories: in memory",
+                "Words: in memory",
+                "Currency: in memory",
+            ],
+        ),
         (
             Salesforce,
             [

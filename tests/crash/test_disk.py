@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from refloop.errors import Exit
-from refloop.ledger.backups import backups_of
+from refloop.ledger.backups import all_backups_of
 from tests.crash.bench import Bench, Children, Ended
 from tests.crash.conftest import bench_of
 from tests.crash.crash_points import FINE, CrashPoints, Scenario
@@ -155,14 +155,14 @@ def test_a_backup_that_does_not_fit_leaves_the_ones_before(failing: Bench) -> No
     failing.ready()
     failing.done("ledger", "backup")
     path = failing.office / "refloop.db"
-    before = {made: made.read_bytes() for made in backups_of(path)}
+    before = {made: made.read_bytes() for made in all_backups_of(path)}
     disk = {"first": NEVER, "error": errno.ENOSPC, "syncs": False}
     writes = failing.done("ledger", "backup", disk=disk).seen
-    after = set(backups_of(path))
+    after = set(all_backups_of(path))
     for number in range(writes // 2, writes - 20, 8):
         ended = failing.run("ledger", "backup", disk={**disk, "first": number})
         assert ended.status == Exit.DISK
         assert "cannot write a backup" in ended.printed
-        assert set(backups_of(path)) == after
+        assert set(all_backups_of(path)) == after
     assert {made: made.read_bytes() for made in before} == before
     assert not list((failing.office / "refloop.db.backups").glob(".*"))

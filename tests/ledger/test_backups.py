@@ -15,6 +15,7 @@ import pytest
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.backups import (
+    all_backups_of,
     arriving_at,
     back_up,
     back_up_daily,
@@ -74,7 +75,7 @@ def test_a_row_that_was_altered_is_named(full: Ledger, column: str, value: objec
     assert list(faults_of(full)) == ["crm:lead:1 is not what was kept"]
     with pytest.raises(LedgerError, match="crm:lead:1"):
         back_up(full, DAY)
-    assert backups_of(full.path) == []
+    assert backups_of(full.path, DAY) == []
     assert list(folder_of(full.path).iterdir()) == []
 
 
@@ -98,7 +99,7 @@ def test_seven_are_kept_and_one_a_day_is_made(ledger: Ledger) -> None:
     made = [back_up_daily(ledger, DAY + timedelta(hours=6 * number)) for number in range(40)]
     days = [path for path in made if path]
     assert len(days) == 11  # the first at nine in the morning, then one after each midnight
-    assert backups_of(ledger.path) == days[:-8:-1]
+    assert all_backups_of(ledger.path) == days[:-8:-1]
 
 
 def test_a_backup_takes_the_place_of_the_ledger_which_is_moved_aside(full: Ledger) -> None:
@@ -195,3 +196,42 @@ def test_a_backup_takes_away_what_one_that_was_killed_left(full: Ledger) -> None
     left.with_name(left.name + "-journal").write_bytes(b"its journal")
     second = back_up(full, DAY + timedelta(seconds=1))
     assert sorted(folder_of(full.path).iterdir()) == [first, second]
+
+
+def test_only_what_refloop_named_counts_and_nothing_else_is_touched(full: Ledger, tmp_path: Path) -> None:
+    first = back_up(full, DAY)
+    folder = folder_of(full.path)
+    elsewhere = tmp_path / "elsewhere.db"
+    elsewhere.write_text("somebody else's")
+    foreign = [folder / "zzz.db", folder / "0000.db", folder / "20990101.db", folder / ".hidden", folder / ".env.db"]
+    for file in foreign:
+        file.write_text("somebody else's")
+    (folder / "29990101T000000.000000Z.db").mkdir()
+    (folder / "20260101T000000.000000Z.db").symlink_to(elsewhere)
+    assert all_backups_of(full.path) == [first]
+    for number in range(1, 12):
+        back_up(full, DAY + timedelta(seconds=number))
+    assert len(all_backups_of(full.path)) == 7
+    assert all(file.read_text() == "somebody else's" for file in [*foreign, elsewhere])
+    assert (folder / "29990101T000000.000000Z.db").is_dir()
+
+
+def test_a_backup_of_the_future_is_no_news_and_is_not_restored(full: Ledger) -> None:
+    wrong = back_up(full, DAY + timedelta(days=900))
+    taken = back_up_daily(full, DAY)
+    assert taken is not None
+    assert backups_of(full.path, DAY) == [taken]
+    assert all_backups_of(full.path) == [wrong, taken]
+    full.close()
+    chosen, _aside = restore(full.path, None, DAY)
+    assert chosen == taken
+
+
+def test_a_folder_that_is_a_link_is_refused(full: Ledger, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    folder_of(full.path).symlink_to(elsewhere)
+    with pytest.raises(DiskError, match="is a link"):
+        back_up(full, DAY)
+    assert list(elsewhere.iterdir()) == []
+    assert all_backups_of(full.path) == []

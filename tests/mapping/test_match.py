@@ -258,8 +258,8 @@ def test_a_number_is_read_as_the_number_it_is(field: str, text: str, key: str) -
 def test_a_number_that_nobody_can_read_for_certain_is_asked(
     text: str, evidence: str, reason: ReviewReason, candidates: tuple[str, ...]
 ) -> None:
-    reading = read_codes({"Promo_Code__c": text}, DAY, DIGITS)
-    assert reading == Reading(None, (item(reason, "Promo_Code__c", evidence, candidates),))
+    for field in ("Promo_Code__c", "Description"):
+        assert read_codes({field: text}, DAY, DIGITS) == Reading(None, (item(reason, field, evidence, candidates),))
 
 
 @pytest.mark.parametrize("text", ["promo 1.5 % off", "code of version 2.0", "0.15", "1.5", "dress code 20.04.12"])

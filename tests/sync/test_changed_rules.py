@@ -17,10 +17,12 @@ from refloop.ledger.queue import Topic, pending
 from refloop.mapping import match as matching
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, code_key
+from refloop.mapping.deals import DealWords
 from refloop.mapping.money import Won
 from refloop.mapping.policy import (
     ClaimRules,
     CreditRules,
+    DealRules,
     MatchRules,
     Part,
     PlanRules,
@@ -29,7 +31,7 @@ from refloop.mapping.policy import (
     StatusRules,
 )
 from refloop.mapping.stages import status_words
-from refloop.model import Code, Everything, Kind, Ref, Referrer, Rule, Since, Status
+from refloop.model import ByAccount, Code, Counting, Everything, Kind, Ref, Referrer, Rule, Side, Since, Status
 from refloop.sync import stages
 from refloop.sync.intake import Enrolment, codes_changing, enrol
 from refloop.testing import Draft, MemoryConnector, MemoryCrm
@@ -76,6 +78,48 @@ CHANGES = {
     ),
     "url parameters, taken back": Change(
         replace(POLICY, match=MatchRules(PARAMETERS)), POLICY, "linked", "code", ("CYCY-9P9P", None)
+    ),
+    "roles": Change(
+        POLICY,
+        replace(POLICY, deals=DealRules(roles={"sales": {"consultant": Side.NOBODY}})),
+        "advised",
+        "code",
+        ("BENS-4F6T", None),
+    ),
+    "roles, taken back": Change(
+        replace(POLICY, deals=DealRules(roles={"sales": {"consultant": Side.REFERRER}})),
+        POLICY,
+        "advised",
+        "code",
+        (None, "BENS-4F6T"),
+    ),
+    "deals that count": Change(
+        POLICY,
+        replace(POLICY, deals=DealRules(words={"sales": DealWords(types={"upsell": Counting.IGNORE})})),
+        "advised",
+        "status",
+        ("won", None),
+    ),
+    "deals that count, taken back": Change(
+        replace(POLICY, deals=DealRules(words={"sales": DealWords(types={"upsell": Counting.RENEWAL})})),
+        POLICY,
+        "advised",
+        "status",
+        (None, "won"),
+    ),
+    "deals by account": Change(
+        POLICY,
+        replace(POLICY, deals=DealRules(by_account={"sales": ByAccount.CREDIT})),
+        "unattended",
+        "code",
+        (None, "ANNA-7K2Q"),
+    ),
+    "deals by account, no longer asked about": Change(
+        POLICY,
+        replace(POLICY, deals=DealRules(by_account={"sales": ByAccount.NEVER})),
+        "unattended",
+        "code",
+        (None, None),
     ),
     "statuses": Change(
         POLICY,
@@ -144,6 +188,17 @@ def play(loop: Loop) -> dict[str, Ref]:
     sales.associate(made["deal"], made["first"])
     sales.associate(made["deal"], made["second"])
     sales.win(made["deal"])
+    assert isinstance(sales, MemoryCrm)
+    made |= {
+        "advised": sales.create(Kind.DEAL, Draft(title="Advised")),
+        "unattended": sales.create(Kind.DEAL, Draft(title="Unattended")),
+    }
+    sales.fill(made["first"], account="A1")
+    sales.fill(made["unattended"], account="A1")
+    sales.fill(made["advised"], deal_type="Upsell")
+    sales.stand(made["advised"], made["second"], "Consultant")
+    for name in ("advised", "unattended"):
+        sales.win(made[name])
     return made
 
 
@@ -260,7 +315,7 @@ def test_what_a_part_decided_is_put_back_once(new_loop: Callable[[Policy], Loop]
     loop.policy = replace(POLICY, credit=CreditRules(Model.LINEAR))
     visited = [loop.sync().counts[""] for _ in range(2)]
     assert visited[0]["match"] == visited[0]["claim"] == 0, "rules that did not change decide nothing again"
-    assert visited[0]["credit"] == 1
+    assert visited[0]["credit"] == 2
     assert visited[1].total() == 0
 
 

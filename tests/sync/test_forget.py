@@ -10,7 +10,7 @@ import pytest
 
 from refloop.errors import DataError, Exit
 from refloop.ledger import Ledger
-from refloop.ledger.backups import back_up, backups_of, faults_of, restore, set_aside
+from refloop.ledger.backups import all_backups_of, back_up, faults_of, restore, set_aside
 from refloop.ledger.reads.explain import record_story
 from refloop.ledger.reads.summary import summary
 from refloop.ledger.records import record_of
@@ -91,7 +91,7 @@ def test_not_a_byte_in_any_file(loop: Loop, refs: dict[str, Ref]) -> None:
     assert files_with(loop.ledger, "i am bo") == []
     assert files_with(loop.ledger, "bo buyer ltd") == []
     assert set(done.deleted) >= {kept}
-    assert backups_of(path) == [done.backup]
+    assert all_backups_of(path) == [done.backup]
     assert set_aside(path) == []
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from refloop.errors import Exit, LeaseLost, TryLater
+from refloop.errors import DiskError, Exit, LeaseLost, TryLater
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.lease import EXPIRY, HEARTBEAT, holder_of, replace_holder
 from refloop.model import Kind
@@ -157,3 +157,22 @@ def test_a_holder_may_be_replaced_by_hand(loop: Loop, other: Ledger, wall: Wall)
         with alone(other, wall), pytest.raises(LeaseLost), loop.ledger.writing():
             pytest.fail("it was replaced")
     assert replace_holder(other, wall()) is None
+
+
+def test_a_lock_that_cannot_be_opened_is_the_disks_trouble(loop: Loop, tmp_path: Path) -> None:
+    lock = Path(f"{loop.ledger.path}.lock")
+    lock.unlink(missing_ok=True)
+    precious = tmp_path / "precious"
+    precious.write_text("keep me")
+    for kind in ("link", "folder"):
+        if kind == "link":
+            lock.symlink_to(precious)
+        else:
+            lock.mkdir()
+        with pytest.raises(DiskError, match="cannot open the lock file"), alone(loop.ledger, lambda: NOW):
+            pass
+        if lock.is_symlink():
+            lock.unlink()
+        else:
+            lock.rmdir()
+    assert precious.read_text() == "keep me"

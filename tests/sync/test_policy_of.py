@@ -47,6 +47,10 @@ def policy(folder: Path, text: str) -> Policy:
     [
         ("model: first", "model: linear", {Part.CREDIT}, set()),
         ("url_parameters: []", "url_parameters: [partner]", {Part.MATCH}, set()),
+        ("currency: EUR", "currency: EUR\n    roles: {Consultant: nobody}", {Part.DEALS}, set()),
+        ("currency: EUR", "currency: EUR\n    deals: {types: {Upsell: ignore}}", {Part.DEALS}, set()),
+        ("currency: EUR", "currency: EUR\n    deals: {renewals: apart}", {Part.DEALS}, set()),
+        ("currency: EUR", "currency: EUR\n    deals_by_account: never", {Part.DEALS}, set()),
         ("statuses: {}", "statuses: {Warm: qualified}", {Part.STATUS}, set()),
         ("prefix: ref", "prefix: aff", {Part.PLAN}, {"crm", "marketing"}),
         ("currency: EUR", "currency: CHF", {Part.PLAN}, {"crm"}),

@@ -14,6 +14,9 @@ from tests.truth.clock import PlayedClock
 from tests.truth.town import Person
 from tests.truth.truth import Case, Deal
 
+HOME = "USD"
+"""The currency of both accounts."""
+
 PLACES = {"USD": 2, "EUR": 2, "JPY": 0, "BHD": 3}
 
 

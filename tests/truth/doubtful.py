@@ -80,7 +80,7 @@ def mass_edit(world: World, case: Case) -> Story:
     yield world.later(case, 10, 20)
     for contact in contacts:
         deal = desk.deal(case, [contact])
-        yield world.moment + timedelta(hours=case.rng.randrange(60, 400))
+        yield world.moment + timedelta(hours=case.rng.randrange(6, 100))
         desk.close(deal)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from refloop.ledger import Ledger
+from tests.truth.desks import HOME
 from tests.truth.truth import Case, Deal, Proof
 from tests.truth.world import World
 
@@ -89,10 +90,14 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Judgement:
-    """All verdicts on one world at one pace, by the case and the deal's number in it."""
+    """All verdicts on one world at one pace, by the case and the deal's number in it.
+
+    `told` is what the contact of each referrer says was won through them, in the home currency.
+    """
 
     pace: int
     verdicts: Mapping[tuple[str, int], Verdict]
+    told: Mapping[str, Decimal] = field(default_factory=dict)
 
     def total(self, what: str) -> Decimal:
         """The sum of `right`, `wrong`, `asked`, `missed`, `gone`, `false` or `owed`."""
@@ -119,10 +124,19 @@ class Judgement:
         return sorted((row for row in rows if row[1] > 0), key=lambda row: -row[1])
 
     @property
-    def needless(self) -> int:
-        """How many deals are left for review although nothing is owed on them, or all of it was credited right."""
+    def told_right(self) -> int:
+        """How many referrers' own contact says the true amount; what is left to a person is not in it yet."""
+        true: dict[str, Decimal] = defaultdict(Decimal)
+        for one in self.verdicts.values():
+            if one.owed and one.deal.owed and one.deal.currency == HOME and not one.asked and not one.gone:
+                true[one.deal.owed] += one.deal.amount
+        return sum(1 for referrer, amount in self.told.items() if amount == true[referrer])
+
+    @property
+    def needless(self) -> Counter[str]:
+        """Deals left for review although nothing is owed on them, or all of it was credited right; by kind of case."""
         settled = [one for one in self.verdicts.values() if not one.owed or one.right == one.owed]
-        return sum(1 for one in settled if one.items)
+        return Counter(one.case.kind for one in settled if one.items)
 
 
 def judge(world: World, ledger: Ledger, pace: int) -> Judgement:
@@ -138,7 +152,7 @@ def judge(world: World, ledger: Ledger, pace: int) -> Judgement:
         for case in world.cases
         for number, deal in enumerate(case.deals)
     }
-    return Judgement(pace, verdicts)
+    return Judgement(pace, verdicts, world.told())
 
 
 def _blind(deal: Deal, pace: int) -> bool:

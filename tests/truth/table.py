@@ -11,10 +11,17 @@ _PARTS = ("right", "wrong", "asked", "missed", "gone", "false")
 
 
 def lines(judged: Sequence[Judgement], examples: int = 3) -> Iterator[str]:
-    """The shares of each pace, the kinds that caused what is not right, and where paces contradict each other."""
-    yield f"{'syncs':>6}" + "".join(f"{part:>10}" for part in _PARTS) + f"{'needless':>10}"
+    """The shares of each pace, the kinds that caused what is not right, and where paces contradict each other.
+
+    `needless` counts deals left for review without need, `told` the referrers whose own contact says the truth.
+    """
+    yield f"{'syncs':>6}" + "".join(f"{part:>10}" for part in _PARTS) + f"{'needless':>10}{'told':>10}"
     for one in judged:
-        yield f"{one.pace:>6}" + "".join(f"{one.share(part):>10.1%}" for part in _PARTS) + f"{one.needless:>10}"
+        yield (
+            f"{one.pace:>6}"
+            + "".join(f"{one.share(part):>10.1%}" for part in _PARTS)
+            + f"{one.needless.total():>10}{_told(one):>10}"
+        )
     most = judged[0]
     owed = [verdict for verdict in most.verdicts.values() if verdict.owed]
     shown = sum(verdict.owed for verdict in owed if verdict.deal.proof is not Proof.ASKED)
@@ -23,8 +30,14 @@ def lines(judged: Sequence[Judgement], examples: int = 3) -> Iterator[str]:
     for one in judged:
         for part in ("wrong", "false", "missed"):
             yield from _causes(one, part, examples)
+    asked = ", ".join(f"{kind} {count}" for kind, count in most.needless.most_common())
+    yield f"{most.pace} syncs, left for review without need: {asked or 'nothing'}"
     for other in judged[1:]:
         yield from _against(most, other, examples)
+
+
+def _told(judged: Judgement) -> str:
+    return f"{judged.told_right} of {len(judged.told)}"
 
 
 def _causes(judged: Judgement, part: str, examples: int) -> Iterator[str]:

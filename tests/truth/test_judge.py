@@ -71,6 +71,13 @@ def test_fewer_runs_may_ask_and_may_not_know_better(often: Verdict, seldom: Verd
     assert bool(list(contradictions(*pair))) is against
 
 
+def test_a_referrers_contact_is_right_without_what_is_left_to_a_person() -> None:
+    verdicts = {("a", 0): verdict("ann", {"ann": "1"}), ("a", 1): verdict("ann", {}, "expired")}
+    for told, right in (("100", 1), ("200", 0), ("0", 0)):
+        assert Judgement(1, verdicts, {"ann": Decimal(told)}).told_right == right
+    assert Judgement(1, {}, {"ann": Decimal(0)}).told_right == 1
+
+
 def test_causes_are_told_by_kind_the_largest_first() -> None:
     judged = Judgement(1, {("a", 0): verdict(None, {"ann": "1"}), ("b", 0): verdict("ann", {"ann": "1"})})
     assert judged.causes("false") == [("kind", Decimal(100), 1, 2)]

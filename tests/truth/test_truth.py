@@ -12,10 +12,10 @@ pytestmark = pytest.mark.slow
 
 SEED, SIZE = 1, 0.3
 PACES = (60, 8, 1)
-BOUNDS = {"wrong": 0.06, "false": 0.32, "missed": 0.18}
+BOUNDS = {"wrong": 0.03, "false": 0.1, "missed": 0.1}
 """The most of each, as a part of what is owed."""
 
-LEAST_RIGHT = 0.75
+LEAST_RIGHT = 0.82
 
 
 @pytest.fixture(scope="module")
@@ -43,4 +43,4 @@ def test_most_is_credited_right(played: dict[int, Played]) -> None:
 @pytest.mark.parametrize("pace", PACES[1:])
 def test_no_pace_contradicts_another(played: dict[int, Played], pace: int) -> None:
     found = [one.key for one in contradictions(played[PACES[0]].judgement, played[pace].judgement)]
-    assert {kind.partition(" ")[0] for kind, _ in found} <= {"restored", "put_on_closed"}
+    assert found == []

@@ -10,6 +10,7 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
 from random import Random
 
 from refloop_sandbox.hubspot import Allowance, LocalHubSpot
@@ -45,7 +46,9 @@ class World:
     def __init__(self, kinds: Mapping[str, Kind], seed: int, size: float = 1.0) -> None:
         self.clock = PlayedClock(START)
         self.moment = START
-        self.org = LocalSalesforce(clock=self.clock, multi_currency=True, daily_limit=10_000_000)
+        self.org = LocalSalesforce(
+            clock=self.clock, multi_currency=True, daily_limit=10_000_000, time_zone="America/Los_Angeles"
+        )
         self.portal = LocalHubSpot(
             clock=self.clock,
             time_zone="Asia/Tokyo",
@@ -115,6 +118,13 @@ class World:
     def contact_of(self, referrer: Referrer, desk: Desk) -> str:
         """The contact of one of the `sender`s in a CRM."""
         return self._own[referrer.id, desk.name]
+
+    def told(self) -> dict[str, Decimal]:
+        """What the HubSpot contact of each of the `sender`s says was won through them, by the referrer's id."""
+        shown = {
+            name: self.portal.get("contacts", key) or {} for (name, crm), key in self._own.items() if crm == "hubspot"
+        }
+        return {name: Decimal(properties.get("ref_won_amount", "0")) for name, properties in shown.items()}
 
     def buyer(self) -> Person:
         return self.town.newcomer()

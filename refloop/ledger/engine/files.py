@@ -28,6 +28,12 @@ def refuse_unsafe(path: Path) -> None:
     info = path.lstat()
     if not stat.S_ISREG(info.st_mode):
         raise DiskError(f"the ledger {path} is not a regular file", remedy="Point `ledger:` at the file itself.")
+    if info.st_uid != os.geteuid():
+        raise DiskError(
+            f"the ledger {path} belongs to another user",
+            remedy="Whoever owns it can change what refloop writes into the CRM. Run refloop as its owner, or take it "
+            f"over: chown $(id -un) {path}",
+        )
     if info.st_mode & 0o077:
         raise DiskError(
             f"others may read or write the ledger {path}", remedy=f"It holds customers' data. Run: chmod 600 {path}"

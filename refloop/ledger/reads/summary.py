@@ -18,12 +18,15 @@ from refloop.model import Outcome, ReviewReason, Status
 @dataclass(frozen=True, slots=True)
 class Summary:
     """How many referrals stand where and, of those that do not count, why not; credited amounts by currency, of won
-    and of open deals; and what waits for a person."""
+    and of open deals, and of won renewals apart; won deals on which nobody stands, by connection: no credit can reach
+    them; and what waits for a person."""
 
     by_status: Mapping[Status, int]
     not_counted: Mapping[Status, int]
     won_amount: Mapping[str, Decimal]
     open_amount: Mapping[str, Decimal]
+    renewed_amount: Mapping[str, Decimal]
+    won_without_buyer: Mapping[str, int]
     review: Mapping[ReviewReason, int]
     conflicts: int
     refused: int
@@ -61,6 +64,8 @@ def summary(ledger: Ledger) -> Summary:
         ),
         won_amount=credited(ledger, Outcome.WON),
         open_amount=credited(ledger, Outcome.OPEN),
+        renewed_amount=credited(ledger, Outcome.WON, renewals=True),
+        won_without_buyer=_won_without_buyer(ledger),
         review=count_open(ledger),
         conflicts=count_conflicts(ledger),
         refused=count_refused(ledger),
@@ -71,3 +76,20 @@ def summary(ledger: Ledger) -> Summary:
 
 def _counts(ledger: Ledger, sql: str) -> dict[Status, int]:
     return dict(sorted((Status(row["status"]), row["n"]) for row in ledger.rows(sql)))
+
+
+def _won_without_buyer(ledger: Ledger) -> dict[str, int]:
+    """How many won deals of each connection have nobody on them, nor a referral of their own; where there are any."""
+    rows = ledger.rows("""
+        SELECT d.connection, count(*) AS n FROM records d
+        WHERE d.kind = 'deal' AND d.outcome = 'won' AND d.deleted = 0
+          AND NOT EXISTS (
+            SELECT 1 FROM links l WHERE l.source_connection = d.connection AND l.source_kind = d.kind
+               AND l.source_id = d.id AND (l.target_kind <> 'deal' OR l.relation IN ('same-deal', 'merged-into')))
+          AND NOT EXISTS (
+            SELECT 1 FROM links l WHERE l.target_connection = d.connection AND l.target_kind = d.kind
+               AND l.target_id = d.id AND l.source_kind <> 'deal')
+          AND NOT EXISTS (
+            SELECT 1 FROM members m WHERE m.connection = d.connection AND m.kind = d.kind AND m.id = d.id)
+        GROUP BY 1 ORDER BY 1""")
+    return {row["connection"]: row["n"] for row in rows}

@@ -15,15 +15,15 @@ __all__ = ["Backup", "Holder", "newest_backup", "worker"]
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup, which was verified before it got its name. `at` None: somebody else put the file there."""
+    """A backup, which was verified before it got its name."""
 
     file: Path
     at: datetime | None
 
 
-def newest_backup(ledger: Ledger) -> Backup | None:
+def newest_backup(ledger: Ledger, now: datetime) -> Backup | None:
     """The newest one, or None."""
-    newest = next(iter(backups_of(ledger.path)), None)
+    newest = next(iter(backups_of(ledger.path, now)), None)
     return Backup(newest, made_at(newest)) if newest else None
 
 

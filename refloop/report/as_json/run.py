@@ -86,6 +86,8 @@ def summary_json(summary: Summary) -> Json:
         "not_counted": {status.value: count for status, count in summary.not_counted.items()},
         "won_amount": _amounts(summary.won_amount),
         "open_amount": _amounts(summary.open_amount),
+        "renewed_amount": _amounts(summary.renewed_amount),
+        "won_without_buyer": dict(summary.won_without_buyer),
         "review": review_json(summary.review),
         "conflicts": summary.conflicts,
         "refused": summary.refused,

@@ -25,8 +25,18 @@ REMEDIES: Mapping[ReviewReason, str] = {
     "credit; type the right one into the referral code field",
     ReviewReason.MASS_EDIT: "many records got this code within minutes and had none before: none of them counts; "
     "submit those that are referrals (`refloop referrals import FILE`)",
+    ReviewReason.SELF_REFERRAL: "the buyer's address is another spelling of the referrer's: no credit, unless you type "
+    "the code into the referral code field",
     ReviewReason.UNKNOWN_STAGE: "the CRM does not say whether this stage is open, won or lost: the status stays as "
     "it is",
+    ReviewReason.NO_BUYER: "nobody stands on the won deal as its buyer, and of its company somebody was referred: put "
+    "the buyer on the deal, or set `deals_by_account`",
+    ReviewReason.ONLY_A_ROLE: "somebody stands on the deal as its referrer, and no code says so: give the buyer a code "
+    "of theirs, or correct the role",
+    ReviewReason.REFERRER_IS_BUYER: "one person is the deal's referrer and its buyer: leave one role; nothing is "
+    "credited through them",
+    ReviewReason.SAME_NAME: "a buyer of the won deal has the name and company of a referred person: merge the two in "
+    "the CRM if they are one",
 }
 
 

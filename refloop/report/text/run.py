@@ -53,6 +53,13 @@ def print_summary(console: Console, summary: Summary) -> None:
     for word, amounts in (("won", summary.won_amount), ("open", summary.open_amount)):
         for currency, amount in amounts.items():
             say(console, f"credited {word:<5} {money_text(amount, currency):>14} {currency}")
+    for currency, amount in summary.renewed_amount.items():
+        say(console, f"renewed        {money_text(amount, currency):>14} {currency}")
+    for connection, count in summary.won_without_buyer.items():
+        say(
+            console,
+            f"no buyer    {count:>7,}   won deals of {connection} on which nobody stands: no credit reaches them",
+        )
     print_open_with_remedies(console, summary.review)
     for word, count, remedy in (
         ("conflicts", summary.conflicts, "a person wrote there: see `refloop plan`"),

@@ -156,8 +156,18 @@ def test_a_code_in_a_number_field_is_its_digits_whichever_way_it_was_brought(
 
 @pytest.mark.parametrize("amount", [Decimal("1E+999999999"), Decimal("1E-999999999"), Decimal("1E+309")])
 def test_a_value_that_no_crm_can_hold_is_none_and_refuses_no_page(amount: Decimal) -> None:
-    record = read(Kind.DEAL, row(DEAL, IsWon=True, IsClosed=True, Amount=amount, CloseDate="0001-01-01T00:00:00+14:00"))
+    record = read(
+        Kind.DEAL, row(DEAL, IsWon=True, IsClosed=True, Amount=amount, LastStageChangeDate="0001-01-01T00:00:00+14:00")
+    )
     assert (record.amount, record.outcome, record.closed_at) == (None, Outcome.WON, None)
+
+
+@pytest.mark.parametrize(("scale", "places", "keeps"), [(2, 2, True), (2, 3, False), (3, 3, True), (None, 2, True)])
+def test_a_field_that_keeps_too_few_digits_of_an_amount_is_known(scale: int | None, places: int, keeps: bool) -> None:
+    body = {"name": "Ref_Won__c", "type": "double", **({} if scale is None else {"scale": scale})}
+    found = parse_describe("Contact", {"name": "Contact", "fields": [body]}).find("Ref_Won__c")
+    assert found is not None
+    assert found.keeps_cents(FieldSpec("ref_won", "Won", FieldType.MONEY, (Kind.CONTACT,), places=places)) is keeps
 
 
 @pytest.mark.parametrize("kind", ["percent", "currency", "double", "int", "long"])
