@@ -42,8 +42,6 @@ class HubSpot:
     """One HubSpot account: contacts and deals. HubSpot's people call contacts leads; there is no kind for them."""
 
     settings: ClassVar[type[ConnectionSettings]] = HubSpotSettings
-    gone_is_erased: ClassVar[bool] = True
-    """Contacts that are archived are shown, and those that were merged by their survivor: what is left was erased."""
     gone_is_erased: ClassVar[bool] = True  # by gdpr-delete, or 90 days after it was archived
 
     def __init__(
