@@ -6,12 +6,13 @@ PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test check bench bench-peers clean
+.PHONY: help install demo test check truth bench bench-peers clean
 
 help:
 	@echo "make demo    the whole loop against a local Salesforce and HubSpot"
 	@echo "make test    the tests"
 	@echo "make check   lint, format, types, import contracts"
+	@echo "make truth   how far refloop is from a truth that is known; SEED=3 SIZE=0.2 PACES=60,1 for another world"
 	@echo "make bench   the benchmarks"
 	@echo "make bench-peers   refloop beside other pull tools, which it installs apart; WRITE=1 keeps the table"
 	@echo "make clean   remove all that make made"
@@ -38,6 +39,9 @@ check: $(INSTALLED)
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/lint-imports --no-logo
+
+truth: $(INSTALLED)
+	@$(BIN)/python -m tests.truth $(if $(SEED),--seed $(SEED)) $(if $(SIZE),--size $(SIZE)) $(if $(PACES),--paces $(PACES))
 
 bench: $(INSTALLED)
 	@$(BIN)/python benchmarks/matching.py

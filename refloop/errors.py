@@ -9,6 +9,7 @@
     |-- LeaseLost                       75   another run took over: leave
     |-- DiskError                       74   free or repair the disk
     |-- CrmUnavailable                  69   the CRM is down or answers nonsense: run again, then look
+    |-- ConnectorFault                   1   report it: a connector stumbled, over an answer or over itself
     |-- DataError                       65   correct the input file
     |   |-- LedgerError                 65   restore the ledger
     |   |-- OtherAccount                65   correct the connection's key or url
@@ -142,6 +143,10 @@ class CrmUnavailable(RefloopError):  # noqa: N818 - named by the situation, as i
     """The CRM did not answer, or answered something that cannot be an answer."""
 
     exit = Exit.UNAVAILABLE
+
+
+class ConnectorFault(RefloopError):  # noqa: N818 - named by the situation, as its siblings
+    """A connector raised what it never should. It is a bug, and that connection's alone: the others go on."""
 
 
 class DataError(RefloopError):

@@ -17,6 +17,17 @@ NO_CURRENCY = "XXX"
 """ISO 4217 for "no currency": an amount whose currency the CRM did not say."""
 
 
+LARGEST_POWER = 308
+"""A number is smaller than 10 ** (LARGEST_POWER + 1): what a double holds, in which both CRMs keep their numbers."""
+
+MOST_PLACES = 400
+"""Of digits after the point, exponents written out: the smallest double needs 340."""
+
+
+class OutOfBounds(ValueError):  # noqa: N818 - says what the value is
+    """A value of the right type, beyond what is kept of it."""
+
+
 class Kind(StrEnum):
     """What a record is, in our words. A CRM without leads simply has none."""
 
@@ -71,7 +82,7 @@ class FieldSpec:
 
     `name` is ours, prefix included, in lower snake case (`ref_status`); a connector derives the CRM's
     spelling from it. `length` is for TEXT (characters); `choices` for CHOICE (value, label); `places` for NUMBER:
-    how many digits after the point (MONEY has two).
+    how many digits after the point (MONEY has as many as its currency, three at most: `mapping.money`).
     """
 
     name: str
@@ -89,7 +100,8 @@ def canonical(type: FieldType, value: object) -> str | None:  # noqa: A002 - the
 
     None and "" are both "empty" and give None. NUMBER and MONEY give a plain decimal without exponent or
     trailing zeros; TIME gives `YYYY-MM-DDTHH:MM:SSZ` (microseconds cut: Salesforce keeps whole seconds).
-    Raises ValueError when `value` is not of the type, or is a naive time.
+    Raises ValueError when `value` is not of the type, or is a naive time; OutOfBounds, which is one, when it lies
+    beyond what is kept of numbers (`LARGEST_POWER`, `MOST_PLACES`) and times (`parse_time`).
     """
     if value is None or value == "":
         return None
@@ -108,30 +120,43 @@ def _plain_decimal(value: object) -> str:
         raise ValueError(f"not a number: {value!r}") from None
     if not number.is_finite():
         raise ValueError(f"not a finite number: {value!r}")
+    if number.is_zero():
+        return "0"
+    _, digits, exponent = number.as_tuple()
+    # before it is written out: 1e999999999 would be a gigabyte of digits
+    if number.adjusted() > LARGEST_POWER or -int(exponent) > MOST_PLACES or len(digits) > LARGEST_POWER + MOST_PLACES:
+        raise OutOfBounds("a number beyond what is kept: too large, or with too many digits")
     text = format(number, "f")
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def parse_time(text: str) -> datetime:
     """Reads ISO 8601 with an offset (`Z`, `+0000` and `+00:00` alike), or a bare date as midnight UTC.
 
-    Raises ValueError for a time of day without an offset: guessing a zone is how dates go wrong.
+    Raises ValueError for a time of day without an offset: guessing a zone is how dates go wrong; OutOfBounds for one
+    that is, in UTC, outside of the years 1 to 9999.
     """
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         if len(text) > len("2026-01-01"):
             raise ValueError(f"time without a zone: {text!r}")
         moment = moment.replace(tzinfo=UTC)
-    return moment.astimezone(UTC)
+    return _in_utc(moment)
 
 
 def format_time(moment: datetime) -> str:
-    """`YYYY-MM-DDTHH:MM:SSZ`. Raises ValueError for a naive time."""
+    """`YYYY-MM-DDTHH:MM:SSZ`. Raises ValueError for a naive time, OutOfBounds outside of the years 1 to 9999 in UTC."""
     if moment.tzinfo is None:
         raise ValueError(f"naive time: {moment!r}")
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # not strftime, which writes the year 987 with three digits
+    return _in_utc(moment).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise OutOfBounds("a time outside of the calendar") from None
 
 
 class Outcome(StrEnum):
@@ -194,11 +219,12 @@ class Record:
     None there when the CRM's stage metadata does not know the stage. `closed_at` is when a won or lost deal
     ended, by the CRM. `owner` is None where nobody looks after the record, or the CRM does not say who.
 
-    Of a person: `emails` are the further addresses beside `email`, `name` is what people call them, `further_stages`
-    what other fields say of where they stand. Of a deal: `pipeline` is the pipeline or record type that it goes
-    through, `deal_type` what the CRM calls its type (new business, renewal), `home_amount` the amount in the
-    account's own currency `home_currency`, by the account's own rates. Of both: `account` is the CRM's id of the company that the
-    record belongs to, `stage_at` when it entered its stage, where the CRM keeps it. `known` is filled by the ledger.
+    Of a person: `emails` are the further addresses beside `email`, `name` is what people call them,
+    `further_stages` what other fields say of where they stand. Of a deal: `pipeline` is the pipeline or record type
+    that it goes through, `deal_type` what the CRM calls its type (new business, renewal), `home_amount` the amount
+    in the account's own currency `home_currency`, by the account's own rates. Of both: `account` is the CRM's id of
+    the company that the record belongs to, `stage_at` when it entered its stage, where the CRM keeps it. `known` is
+    filled by the ledger.
     """
 
     ref: Ref
@@ -475,6 +501,35 @@ class Match:
     confidence: int
 
 
+class Presence(StrEnum):
+    """Whether a code still stands on a record that it came to."""
+
+    CARRIED = "carried"
+    OVERWRITTEN = "overwritten"  # another code was written in its place
+    GONE = "gone"  # it was taken off, or a person said that it was another one
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """When a code came to a record: not before `since`, not after `by`, and, as far as one can tell, `at`. Both ends
+    are the same where it is known.
+
+    `match` is how it stood there. `is_late`: the record was there before, and may have been without the code.
+    """
+
+    match: Match
+    since: datetime
+    by: datetime
+    at: datetime
+    is_late: bool = False
+    presence: Presence = Presence.CARRIED
+
+    @property
+    def code(self) -> str:
+        """The code's key."""
+        return self.match.code
+
+
 class Status(StrEnum):
     """Where a referral stands and how it ended."""
 
@@ -501,6 +556,9 @@ class Referral:
     `code` is the code's key. `submitted`: by a person, not found on a record; `email` is the key of the address that
     was submitted. `origin` is the record on which the code was first seen. `why` is a sentence for people. `void` says
     as what the referral does not count, where it does not, and `void_reason` why.
+
+    `claimed_at` is the day as far as one can tell; the code came to the buyer not before `since` and not after `by`,
+    None where these are no others. `rival` is the code of another referrer's that may have come first.
     """
 
     id: str
@@ -514,6 +572,19 @@ class Referral:
     email: str | None = None
     void: Status | None = None
     void_reason: str = ""
+    since: datetime | None = None
+    by: datetime | None = None
+    rival: str = ""
+
+    @property
+    def earliest(self) -> datetime:
+        """Not before this did the buyer come through the code."""
+        return self.since or self.claimed_at
+
+    @property
+    def latest(self) -> datetime:
+        """Not after this."""
+        return self.by or self.claimed_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -565,6 +636,10 @@ class ReviewReason(StrEnum):
     NEAR = "near"  # one letter off an issued code
     CLOSED_BEFORE = "closed-before-referral"  # the deal had ended before the referral was made
     SELF_REFERRAL = "self-referral"  # the buyer's address is another spelling of the referrer's
+    MAY_BE_BEFORE = "may-be-before-referral"  # the deal ended while the code came, and nobody knows which was first
+    TWO_CODES = "two-codes"  # the record had another code before, or beside: the first one counts
+    WHO_WAS_FIRST = "who-was-first"  # two codes of two referrers, and nobody knows which came first
+    MASS_EDIT = "mass-edit"  # many records got one code within minutes, and had none before
     UNKNOWN_STAGE = "unknown-stage"  # the CRM does not say whether the deal is open, won or lost
 
 

@@ -20,12 +20,17 @@ from refloop.ledger.reads.codes import IssuedCode, issued_codes
 from refloop.ledger.reads.referrals import standings
 from refloop.model import Status
 from refloop.report.as_json.lists import code_json, intake_json
-from refloop.report.lines import inert, say
+from refloop.report.lines import say
 from refloop.report.listings import CODES, REFERRALS
+from refloop.report.progress import progress_bars
 from refloop.sync import intake
+from refloop.tables import protected
 
 codes_app = typer.Typer(no_args_is_help=True, help="The codes that referrers hand out.")
 referrals_app = typer.Typer(no_args_is_help=True, help="Referrals: found on records, or submitted by a person.")
+
+CODES_HELP = f"{', '.join(intake.CODE_COLUMNS)}; of Salesforce's own codes {', '.join(intake.ADVOCATE_COLUMNS)}"
+REFERRALS_HELP = ", ".join(intake.REFERRAL_COLUMNS)
 
 DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
@@ -33,12 +38,16 @@ DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metava
 @codes_app.command("import")
 def codes_import(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help=f"CSV or JSON; columns: {', '.join(intake.CODE_COLUMNS)}.")],
+    file: Annotated[Path, typer.Argument(help=f"CSV or JSON, or - for standard input; columns: {CODES_HELP}.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Import codes with their referrers. Bad rows are named, the good ones kept, nothing is added twice."""
-    with working(context) as work:
-        _imported(intake.import_codes(work.ledger, file, work.clock()), "codes", as_json)
+    """Import codes with their referrers. Bad rows are named, the good ones kept, nothing is added twice.
+
+    What a known code has no column for stays as it is; an empty cell under valid_from or valid_to takes the date away.
+    """
+    with working(context) as work, progress_bars(err) as progress:
+        done = intake.import_codes(work.ledger, file, work.clock(), progress)
+    _imported(done, "codes", as_json)
 
 
 @codes_app.command("add")
@@ -48,19 +57,21 @@ def codes_add(
     referrer: Annotated[str, typer.Option(help="The referrer's id: your own name for them.")],
     name: Annotated[str, typer.Option(help="The referrer's name, as the CRM should show it.")] = "",
     email: Annotated[str, typer.Option(help="The referrer's e-mail: how their own contact is found.")] = "",
-    program: Annotated[str, typer.Option(help="The program the code belongs to.")] = intake.DEFAULT_PROGRAM,
+    program: Annotated[
+        str, typer.Option(help=f"The program the code belongs to; {intake.DEFAULT_PROGRAM!r} for a new one.")
+    ] = "",
     valid_from: DayOption = None,
     valid_to: DayOption = None,
 ) -> None:
-    """Add one code."""
+    """Add one code, or change a known one: what is not said stays."""
+    days = {"valid_from": valid_from, "valid_to": valid_to}
     row = {
         "code": code.strip(),
         "referrer": referrer.strip(),
         "referrer_name": name.strip(),
         "referrer_email": email.strip(),
         "program": program.strip(),
-        "valid_from": valid_from.date().isoformat() if valid_from else "",
-        "valid_to": valid_to.date().isoformat() if valid_to else "",
+        **{column: day.date().isoformat() for column, day in days.items() if day},
     }
     with working(context) as work, bad_row(), intake.codes_changing(work.ledger) as done, work.ledger.writing():
         kept = intake.enrol(work.ledger, intake.enrolment(row), work.clock())
@@ -101,18 +112,20 @@ def _write_codes(file: TextIO, codes: Iterable[IssuedCode], as_json: bool) -> No
         return
     writer = csv.DictWriter(file, intake.CODE_COLUMNS, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: inert(value) for name, value in row.items()} for row in rows)
+    writer.writerows({name: protected(value) for name, value in row.items()} for row in rows)
 
 
 @referrals_app.command("import")
 def referrals_import(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help=f"CSV or JSON; columns: {', '.join(intake.REFERRAL_COLUMNS)}.")],
+    file: Annotated[Path, typer.Argument(help=f"CSV or JSON, or - for standard input; columns: {REFERRALS_HELP}.")],
     as_json: JsonOption = False,
 ) -> None:
     """Import referrals that people submitted. Bad rows are named, the good ones kept, nothing is added twice."""
     with working(context) as work, journalled(work, "referrals import") as run:
-        _imported(intake.import_referrals(work.context(run), file), "referrals", as_json)
+        with progress_bars(err) as progress:
+            done = intake.import_referrals(work.context(run), file, progress)
+        _imported(done, "referrals", as_json)
 
 
 @referrals_app.command("add")
@@ -126,7 +139,8 @@ def referrals_add(
     """Submit one referral: this person came with this code."""
     row = {"code": code.strip(), "email": email, "date": on.date().isoformat() if on else "", "note": note.strip()}
     with working(context) as work, journalled(work, "referrals add") as run, bad_row(), work.ledger.writing():
-        kept = intake.submit(work.context(run), intake.claim(row, work.clock().date()))
+        known = work.context(run)
+        kept = intake.submit(known, intake.claim(row, known.today))
     say(out, f"referral: {kept}; the next sync writes it to the CRM")
 
 
@@ -145,10 +159,12 @@ def referrals_list(
 def _imported(done: intake.Intake, what: str, as_json: bool) -> None:
     lines = done.lines()
     if as_json:
-        print_json(intake_json(done.counts, lines))
+        print_json(intake_json(done.counts, lines, done.left_out))
     else:
         counts = ", ".join(f"{count:,} {word}" for word, count in sorted(done.counts.items())) or "none"
         say(out, f"{what}: {counts}")
+        if done.left_out:
+            say(err, f"columns left out: {', '.join(done.left_out)}")
         for line in lines:
             say(err, line, "yellow")
     if lines:

@@ -6,6 +6,8 @@ import csv
 import json
 import os
 import secrets
+import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -29,9 +31,11 @@ from refloop.sync.intake import CODE_COLUMNS, import_codes
 from refloop.sync.run import Task
 from refloop.sync.run_report import Report
 from refloop.sync.session import Session, read_config, session, utc_now
+from refloop.tables import STDIN, SUFFIXES, BadLine, open_table
 from refloop_sandbox.company import build
-from refloop_sandbox.exports import CODE_FIELDS, LoadReport, load_exports
-from refloop_sandbox.exports.files import ExportError
+from refloop_sandbox.exports import CODE_FIELDS, Wishes, currency_of, load_exports
+from refloop_sandbox.exports.files import DayOrder, ExportError, Faulty, Sheet
+from refloop_sandbox.exports.loading import LoadReport
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.server import Server
@@ -42,7 +46,7 @@ connections:
   salesforce:
     connector: salesforce
     url: {salesforce}
-    currency: USD
+    currency: {currency}
     code_fields: {salesforce_fields}
     auth:
       method: client_credentials
@@ -60,11 +64,12 @@ connections:
 
 @dataclass(frozen=True)
 class LocalCrms:
-    """The two local CRMs, serving. `codes` is a file that `codes import` reads, where there is one; `notes` is what
-    is to be said about how they were filled."""
+    """The two local CRMs, serving. `currency` is the org's; `codes` is a file that `codes import` reads, where there is
+    one; `notes` is what is to be said about how they were filled."""
 
     salesforce: Server
     hubspot: Server
+    currency: str
     codes: Path | None
     notes: tuple[str, ...]
 
@@ -73,25 +78,53 @@ class LocalCrms:
             salesforce=self.salesforce.url,
             hubspot=self.hubspot.url,
             client_id=client_id,
+            currency=self.currency,
             salesforce_fields=json.dumps(CODE_FIELDS["salesforce"]),
             hubspot_fields=json.dumps(CODE_FIELDS["hubspot"]),
         )
 
 
 CLIENT_ID = "refloop-local"
+_CURRENCY = "USD"
+_NO_EXPORTS = ("codes", "referrals")
+"""Tables that are no CRM's: they may lie beside the exports."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What the local CRMs are filled with: nothing is the made-up company. `path` is a folder of tables, one table, or
+    `-`, standard input; `order` that of dates in files that do not show it."""
+
+    path: Path | None = None
+    order: DayOrder | None = None
+
+
+def own_data(path: Path | None, dates: str | None) -> Data:
+    """What a person names on the command line."""
+    return Data(path, DayOrder(dates) if dates else None)
 
 
 @contextmanager
-def local_crms(folder: Path, data: Path | None, ports: tuple[int, int] = (0, 0)) -> Iterator[LocalCrms]:
+def local_crms(folder: Path, data: Data, err: Console, ports: tuple[int, int] = (0, 0)) -> Iterator[LocalCrms]:
     """Serves both CRMs, filled with the made-up company or with a person's exports.
 
     Their secrets are new each time and stand in the environment, where the configuration refers to them.
     """
     os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"] = secrets.token_urlsafe(16)
     os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"] = f"pat-na1-{secrets.token_hex(16)}"
-    salesforce = LocalSalesforce(client_id=CLIENT_ID, client_secret=os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"])
+    own = _own_tables(data.path, folder) if data.path else None
+    salesforce = LocalSalesforce(
+        client_id=CLIENT_ID,
+        client_secret=os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"],
+        currency=own.currency if own else _CURRENCY,
+    )
     hubspot = LocalHubSpot(token=os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"])
-    codes, notes = _fill(salesforce, hubspot, folder, data)
+    if own:
+        with progress_bars(err) as progress, _as_refloop_says_it():
+            notes = _notes(load_exports(own.sheets, salesforce, hubspot, Wishes(data.order, progress)))
+        codes = own.codes
+    else:
+        codes, notes = _made_up(salesforce, hubspot, folder), ()
     with ExitStack() as stack:
         try:
             first = stack.enter_context(Server(salesforce.app, port=ports[0]))
@@ -100,53 +133,100 @@ def local_crms(folder: Path, data: Path | None, ports: tuple[int, int] = (0, 0))
             raise ConfigError(
                 f"cannot listen on 127.0.0.1: {error.strerror}", remedy="Choose other ports, or 0 for free ones."
             ) from error
-        yield LocalCrms(first, second, codes, notes)
+        if own and codes is None:
+            notes = (*notes, "there are no codes among them: without codes, nothing is found (`refloop codes --help`)")
+        yield LocalCrms(first, second, own.currency if own else _CURRENCY, codes, notes)
 
 
-def _fill(
-    salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path, data: Path | None
-) -> tuple[Path | None, tuple[str, ...]]:
-    if data is not None:
-        notes = _notes(_loaded(data, salesforce, hubspot))
-        codes = data / "codes.csv"
-        if codes.exists():
-            return codes, notes
-        return None, (*notes, f"there is no {codes}: without codes, nothing is found (see `refloop codes --help`)")
+def _made_up(salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path) -> Path:
+    """Fills both with the made-up company; gives the file of its codes."""
     company = build(salesforce, hubspot, today=utc_now().date())
     codes = folder / "codes.csv"
     with codes.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, CODE_COLUMNS)
         writer.writeheader()
         writer.writerows(company.codes)
-    return codes, ()
+    return codes
 
 
-def _loaded(data: Path, salesforce: LocalSalesforce, hubspot: LocalHubSpot) -> LoadReport:
+@dataclass(frozen=True)
+class _Own:
+    """A person's own tables: what the local CRMs are filled with, their currency in Salesforce, and their codes."""
+
+    sheets: list[Sheet]
+    currency: str
+    codes: Path | None
+
+
+def _own_tables(path: Path, room: Path) -> _Own:
+    tables = _tables(path, room)
+    sheets = [sheet(name, file) for name, file in tables.items() if file.stem.casefold() not in _NO_EXPORTS]
+    codes = next((file for file in tables.values() if file.stem.casefold() == "codes"), None)
+    with _as_refloop_says_it():
+        return _Own(sheets, currency_of(sheets) or _CURRENCY, codes)
+
+
+@contextmanager
+def _as_refloop_says_it() -> Iterator[None]:
     """What the local CRMs, which do not know refloop, say of a file that cannot be used, as refloop says it."""
     try:
-        return load_exports(data, salesforce, hubspot)
+        yield
     except ExportError as error:
         raise DataError(error.message, remedy=error.remedy) from error
 
 
+def _tables(path: Path, room: Path) -> dict[str, Path]:
+    """The tables of a folder, or the one that is named, by the name under which faults tell of them. What comes by
+    standard input is kept in `room`, as tables are read twice."""
+    if path == STDIN:
+        kept = room / "standard-input"
+        with kept.open("wb") as file:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+        return {"standard input": kept}
+    if path.is_file():
+        return {path.name: path}
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder", remedy="Name the folder that holds the tables, or one table.")
+    found = {file.name: file for file in sorted(path.iterdir()) if file.suffix.lower() in SUFFIXES}
+    if not found:
+        raise DataError(f"{path} holds no table", remedy=f"A table's name ends with {', '.join(SUFFIXES)}.")
+    return found
+
+
+def sheet(name: str, path: Path) -> Sheet:
+    """A table as the local CRMs take it. Raises DataError, now or while it is read."""
+
+    def read() -> Iterator[tuple[int, Mapping[str, str]] | Faulty]:
+        with open_table(path) as table:
+            for line in table:
+                yield Faulty(line.number, line.why) if isinstance(line, BadLine) else (line.number, line.cells)
+
+    with open_table(path) as table:
+        if table.is_json:  # an object names its columns itself, and may leave out those of others
+            for _ in table:
+                pass
+        return Sheet(name, dict(table.labels), read, frozenset(table.twice))
+
+
 def _notes(report: LoadReport) -> tuple[str, ...]:
-    loaded = ", ".join(f"{count:,} {file} into {crm}" for (file, crm), count in sorted(report.loaded.items()))
-    ignored = [f"{file}.csv: columns not used: {', '.join(names)}" for file, names in sorted(report.ignored.items())]
+    loaded = ", ".join(f"{count:,} {kind} into {crm}" for (kind, crm), count in sorted(report.loaded.items()))
     unsaid = report.bad_rows - len(report.faults)
     return (
         f"loaded {loaded or 'nothing'}",
-        *(note for note in ignored if not note.endswith(": ")),
+        *(f"{file}: columns not used: {', '.join(names)}" for file, names in sorted(report.ignored.items())),
+        *(f"{file}: left out: nothing tells that it holds leads, contacts, deals or links" for file in report.strange),
+        *(f"{note} ({count:,} times)" for note, count in sorted(report.notes.items())),
         *report.faults,
         *([f"and {unsaid:,} more bad rows"] if unsaid else []),
     )
 
 
-def run_demo(out: Console, err: Console, data: Path | None) -> None:
+def run_demo(out: Console, err: Console, data: Data) -> None:
     """Serves, provisions, syncs twice, and shows what came of it."""
     with tempfile.TemporaryDirectory(prefix="refloop-demo-") as name:
         folder = Path(name)
         title = partial(say, out, style="bold")
-        with local_crms(folder, data) as crms:
+        with local_crms(folder, data, err) as crms:
             title(f"A local Salesforce at {crms.salesforce.url} and a local HubSpot at {crms.hubspot.url}")
             for note in crms.notes:
                 say(out, note)
@@ -215,11 +295,11 @@ def _judge(out: Console, second: Report) -> None:
     say(out, "Nothing written: the CRMs say what the ledger says. The loop is closed.", "green")
 
 
-def serve(out: Console, data: Path | None, salesforce_port: int, hubspot_port: int) -> None:
+def serve(out: Console, err: Console, data: Data, ports: tuple[int, int]) -> None:
     """Serves both CRMs until Ctrl-C, and says how to reach them."""
     with tempfile.TemporaryDirectory(prefix="refloop-sandbox-") as name:
         folder = Path(name)
-        with local_crms(folder, data, (salesforce_port, hubspot_port)) as crms:
+        with local_crms(folder, data, err, ports) as crms:
             config = folder / "config.yaml"
             config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
             try:

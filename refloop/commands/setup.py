@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.config import write_template
-from refloop.connectors.base import Metadata
+from refloop.connectors.base import Metadata, answers_of
 from refloop.errors import Exit
 from refloop.ledger.reads.referrers import referrers_without_contact
 from refloop.model import Finding, Level
@@ -108,12 +109,13 @@ def _each_connection(
         try:
             connector = connect()
             try:
-                found = list(ask(connector))
+                found = list(answers_of(name, lambda: iter(ask(connector))))  # noqa: B023 - called at once
             finally:
                 connector.close()
         except CONNECTION_TROUBLE as error:
             troubles.append(error.exit)
             found.append(Finding(Level.ERROR, name, error.message, error.remedy))
+        found = [replace(one, message=one.message.removeprefix(f"{name}: ")) for one in found]
         if as_json:
             rows += [finding_json(name, finding) for finding in found]
         else:

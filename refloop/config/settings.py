@@ -86,6 +86,12 @@ class Attribution(Section):
     model: AttributionModel = "first"
 
 
+class Money(Section):
+    """In which amounts a referrer is told what was won."""
+
+    converted: bool = False
+
+
 class Sync(Section):
     """Limits of one run, and where it leaves its metrics."""
 
@@ -116,6 +122,7 @@ class ConfigFile(Section):
     fields: Fields = Field(default_factory=Fields)
     matching: Matching = Field(default_factory=Matching)
     attribution: Attribution = Field(default_factory=Attribution)
+    money: Money = Field(default_factory=Money)
     sync: Sync = Field(default_factory=Sync)
     connections: Mapping[str, SerializeAsAny[ConnectionSettings]] = Field(min_length=1)
 

@@ -13,10 +13,11 @@ from datetime import datetime
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
+from refloop import log
 from refloop.config import ConnectionSettings
-from refloop.errors import ConfigError
+from refloop.errors import AuthError, ConfigError, ConnectorFault, CrmUnavailable, RefloopError, TryLater
 from refloop.model import (
     Account,
     Change,
@@ -85,6 +86,10 @@ class Connector(Protocol):
         record are sent together. At most a few thousand changes a call. What a person writes between the look and
         the write is MOVED too; where the CRM cannot help it, WRITTEN and `overwrote`; neither only
         of records that it counts as unconditional (see `Conditional`), where the account is set up so.
+
+        What it raises says of the changes without a receipt that they did not arrive: none was sent, or the CRM
+        refused the call. A change that was sent without an answer has its receipt before, UNKNOWN; where not even
+        that can be said, `FateUnknown` is raised.
         """
         ...
 
@@ -108,6 +113,16 @@ class Connector(Protocol):
 
     def close(self) -> None:
         """Lets go of sockets."""
+        ...
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A connector that can tell before anything is written down as sent that fields of ours cannot be written."""
+
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        """Raises ConfigError or AuthError, naming each place and the remedy, where a field that `changes` are to be
+        written to is missing, of another kind, or closed to the user. Writes nothing."""
         ...
 
 
@@ -191,6 +206,56 @@ class WritesLinks(Protocol):
         ...
 
 
+T = TypeVar("T")
+
+
+def answers_of(connection: str, asked: Callable[[], Iterator[T]]) -> Iterator[T]:
+    """What a connector answers, one by one. What it raises against its promise becomes a ConnectorFault, which names
+    the connection and the kind of error alone (its words may quote a record); the log has the place.
+
+    What the caller raises while it works on an answer is not touched, nor is what concerns the machine (OSError,
+    MemoryError).
+    """
+    try:
+        found = asked()
+    except _STUMBLES as error:
+        raise _fault(connection, error) from None
+    while True:
+        try:
+            one = next(found)
+        except StopIteration:
+            return
+        except _STUMBLES as error:
+            raise _fault(connection, error) from None
+        yield one
+
+
+def answer_of(connection: str, asked: Callable[[], T]) -> T:
+    """`answers_of`, for a single answer."""
+    (one,) = answers_of(connection, lambda: iter((asked(),)))
+    return one
+
+
+_STUMBLES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    NotImplementedError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+
+
+def _fault(connection: str, error: Exception) -> ConnectorFault:
+    log.error("bug", connection=connection, frames=log.frames_of(error))
+    return ConnectorFault(
+        f"a bug in the connector of {connection} ({type(error).__name__}): nothing more was done with it",
+        remedy="Please report it with the lines that `--log FILE` keeps of it; they hold no data of yours.",
+    )
+
+
 def push_changes(connector: Connector, changes: Sequence[Change]) -> Iterator[Receipt]:
     """Pushes changes of all kinds, each by what writes it in the connector. One receipt a change, in their order.
 
@@ -205,6 +270,30 @@ def push_changes(connector: Connector, changes: Sequence[Change]) -> Iterator[Re
             yield from connector.push_links(links)
         else:
             yield from (Receipt(link, Verdict.REFUSED, reason=NO_LINKS) for link in links)
+
+
+def in_order(changes: Sequence[FieldChange], steps: Iterator[Mapping[int, Receipt]]) -> Iterator[Receipt]:
+    """One receipt a change, in their order, out of `steps`: receipts by place that become known in any order.
+
+    What `steps` raises is raised after all that is known was told; a change before one of those, whose turn did not
+    come, is DEFERRED.
+    """
+    known: dict[int, Receipt] = {}
+    place = 0
+    failure: RefloopError
+    try:
+        for step in steps:
+            known.update(step)
+            while place in known:
+                yield known.pop(place)
+                place += 1
+    except (AuthError, ConfigError, CrmUnavailable, TryLater) as error:
+        failure = error
+    else:
+        return
+    for left in range(place, max(known, default=-1) + 1):
+        yield known.get(left) or Receipt(changes[left], Verdict.DEFERRED, reason=failure.message)
+    raise failure
 
 
 NO_LINKS = "this connector does not write links between records"

@@ -88,6 +88,9 @@ def referral_from(row: Row) -> Referral:
         why=row["why"],
         void=Status(row["void"]) if row["void"] else None,
         void_reason=row["void_reason"],
+        since=parse_time(row["since"]) if row["since"] else None,
+        by=parse_time(row["latest"]) if row["latest"] else None,
+        rival=row["rival"],
     )
 
 
@@ -160,17 +163,22 @@ def keep_referral(ledger: Ledger, by: Provenance, referral: Referral) -> bool:
         referral.why,
         referral.void.value if referral.void else None,
         referral.void_reason,
+        stamp(referral.since) if referral.since else None,
+        stamp(referral.by) if referral.by else None,
+        referral.rival,
         by.policy,
     )
     changed = ledger.execute(
         "INSERT INTO referrals (referral, code_key, program, referrer, source, origin_connection, origin_kind, "
-        "origin_id, email, claimed_at, why, void, void_reason, policy, added_run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
+        "origin_id, email, claimed_at, why, void, void_reason, since, latest, rival, policy, added_run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
         "program = excluded.program, referrer = excluded.referrer, claimed_at = excluded.claimed_at, "
-        "why = excluded.why, void = excluded.void, void_reason = excluded.void_reason, policy = excluded.policy "
-        "WHERE (referrals.program, referrals.referrer, referrals.claimed_at, referrals.why, referrals.void_reason) "
-        "<> (excluded.program, excluded.referrer, excluded.claimed_at, excluded.why, excluded.void_reason) "
-        "OR referrals.void IS DISTINCT FROM excluded.void",
+        "why = excluded.why, void = excluded.void, void_reason = excluded.void_reason, since = excluded.since, "
+        "latest = excluded.latest, rival = excluded.rival, policy = excluded.policy "
+        "WHERE (referrals.program, referrals.referrer, referrals.claimed_at, referrals.why, referrals.void_reason, "
+        "referrals.rival) <> (excluded.program, excluded.referrer, excluded.claimed_at, excluded.why, "
+        "excluded.void_reason, excluded.rival) OR referrals.void IS DISTINCT FROM excluded.void "
+        "OR referrals.since IS DISTINCT FROM excluded.since OR referrals.latest IS DISTINCT FROM excluded.latest",
         (referral.id, *row, by.run),
     )
     if changed:

@@ -120,6 +120,7 @@ def _erase(
     ledger.select(refs)
     mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM selection)"
     counts["matches"] = ledger.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}")
+    ledger.execute(f"UPDATE arrivals SET evidence = '' WHERE evidence <> '' AND {mine}")
     counts["questions"] = ledger.execute(f"DELETE FROM questions WHERE {mine}")
     ledger.execute(f"DELETE FROM review_items WHERE {mine}")
     for email in emails:

@@ -10,6 +10,7 @@ from refloop.ledger.codes import RECORDS_WITH_TEXT
 from refloop.ledger.queue import Topic, enqueue_selected
 from refloop.ledger.records import cursor_of
 from refloop.ledger.store import Ledger
+from refloop.ledger.summaries import REFERRERS_CONTACTS
 from refloop.mapping.policy import Part, Policy, Rules
 from refloop.model import Everything, Since, Span, format_time
 
@@ -42,8 +43,7 @@ _DECIDED: Mapping[Part, tuple[str, ...]] = {
         _RECORDS + "receipts",
         _RECORDS + "conflicts",
         "SELECT source_connection, source_kind, source_id FROM links WHERE relation = 'same-deal'",
-        """SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
-        WHERE r.kind = 'contact'""",
+        REFERRERS_CONTACTS,
         """SELECT a.connection, a.kind, a.id FROM referrers f JOIN addresses a ON a.email = f.email
         WHERE a.kind = 'contact'""",
     ),

@@ -15,6 +15,7 @@ class Topic(StrEnum):
     CODES = "codes"  # not a stage: one entry says that codes changed, and all text is to be read again
     ASK = "ask"  # not a stage: records to be asked for by name before anything is decided
     MATCH = "match"  # records whose content or links changed
+    HISTORY = "history"  # records of which the CRM is to be asked what their fields held before
     CLAIM = "claim"  # persons, and deals that carry a code, whose referrals are to be decided anew
     CREDIT = "credit"  # deals to be credited anew
     STATUS = "status"  # referrals whose standing is to be decided anew

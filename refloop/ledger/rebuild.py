@@ -18,7 +18,7 @@ from refloop.ledger.store import Ledger
 from refloop.mapping.trust import is_shrunk
 
 _AWAITED = "awaited:"
-_DERIVED = (Topic.MATCH, Topic.CLAIM, Topic.CREDIT, Topic.STATUS, Topic.TOTAL, Topic.PLAN)
+_DERIVED = (Topic.MATCH, Topic.HISTORY, Topic.CLAIM, Topic.CREDIT, Topic.STATUS, Topic.TOTAL, Topic.PLAN)
 
 
 def rebuild(ledger: Ledger, connections: Iterable[str], by: Provenance) -> int:

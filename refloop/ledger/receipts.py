@@ -19,6 +19,17 @@ def written_values(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref,
     return {ref: fields[field] for ref, fields in all_written(ledger, refs).items() if field in fields}
 
 
+def intended_values(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref, str | None]:
+    """What was sent to one field of each of the records without an answer, where something was."""
+    ledger.select(refs)
+    rows = ledger.rows(
+        "SELECT o.connection, o.kind, o.id, o.after FROM selection s ORDERED JOIN outbox o "
+        "ON o.connection = s.connection AND o.kind = s.kind AND o.id = s.id WHERE o.field = ?",
+        (field,),
+    )
+    return {ref_of(row): row["after"] for row in rows}
+
+
 def all_written(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, dict[str, str | None]]:
     """What we last wrote into each field of each of the records.
 

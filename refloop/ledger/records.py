@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -117,6 +117,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
         for ref, record in records.items()
     }
     merged = merged_among(ledger, records.keys() - known.keys())
+    as_it_was = seen_up_to(ledger, next(iter(records)).connection) if records else None
     fresh: list[Record] = []
     touched: list[Record] = []
     for ref, record in shown.items():
@@ -128,7 +129,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
         elif before["awaited"]:  # everything is read again: whatever it was, it is what its CRM shows
             counts["changed"] += before["hash"] != hash_of(record)
             counts["unchanged"] += before["hash"] == hash_of(record)
-            fresh.append(replace(record, known=_known_from(record, before)))
+            fresh.append(replace(record, known=_known_from(record, before, as_it_was)))
         elif _is_older(record, before):
             counts["rejected"] += 1
         elif before["hash"] == hash_of(record):
@@ -136,7 +137,7 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             touched += [record] if stamp(record.modified_at) > before["modified_at"] else []
         else:
             counts["changed"] += 1
-            fresh.append(replace(record, known=_known_from(record, before)))
+            fresh.append(replace(record, known=_known_from(record, before, as_it_was)))
     _touch(ledger, touched)
     _await_no_more(ledger, [record.ref for record in fresh if record.ref in known and known[record.ref]["awaited"]])
     _miss_links_of(ledger, {record.ref for record in fresh if _came_back(record, known.get(record.ref))})
@@ -181,9 +182,31 @@ def _miss_links_of(ledger: Ledger, refs: Iterable[Ref]) -> None:
             ledger.execute(f"UPDATE links SET missed = ? WHERE {condition}", (MISSED, *mine))
 
 
-def _known_from(record: Record, before: Row) -> Known:
-    """What a new version of a record adds to what was known of it."""
+_SEEN_UP_TO = "seen up to:"
+_LATE = timedelta(hours=2)
+"""How much later than its stamp a save may be seen: a long transaction commits, a search index catches up."""
+
+
+def seen_up_to(ledger: Ledger, connection: str) -> datetime | None:
+    """Up to when, by the CRM's clock, every save was seen by the pulls that went through."""
+    row = ledger.one("SELECT value FROM meta WHERE key = ?", (_SEEN_UP_TO + connection,))
+    return parse_time(row["value"]) if row else None
+
+
+def keep_seen_up_to(ledger: Ledger, connection: str, latest: datetime) -> None:
+    """Says that a pull went through whose latest save was at that time. An earlier one than known changes nothing."""
+    ledger.execute(
+        "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value "
+        "WHERE excluded.value > meta.value",
+        (_SEEN_UP_TO + connection, stamp(latest - _LATE)),
+    )
+
+
+def _known_from(record: Record, before: Row, as_it_was: datetime | None) -> Known:
+    """What a new version of a record adds to what was known of it, which was so until `as_it_was` at least."""
     saved = parse_time(before["modified_at"])
+    if as_it_was is not None:
+        saved = min(max(saved, as_it_was), max(saved, record.modified_at))
     return Known(
         texts_after=saved if _json(record.texts) != before["texts"] else _time(before["texts_after"]),
         found_after=saved if _json(record.found) != before["found"] else _time(before["found_after"]),
@@ -435,6 +458,13 @@ def stored_hash_of(row: Row) -> str:
     return _digest((*(row[name] for name in _CONTENT_COLUMNS), *owner, *(further if any(further) else ())))
 
 
+def home_amount_of(row: Row) -> tuple[Decimal | None, str | None]:
+    """`home_amount` and `home_currency` of the record that a row holds, out of its column `further` alone."""
+    facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
+    home = facts.get("home_amount")
+    return (None if home is None else Decimal(home)), facts.get("home_currency")
+
+
 def record_from(row: Row) -> Record:
     """A row of `records` as the value it was."""
     facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
@@ -511,6 +541,11 @@ def put_record(ledger: Ledger, record: Record) -> None:
     row = ledger.one("SELECT changed_run FROM records WHERE (connection, kind, id) = (?, ?, ?)", _columns(record)[:3])
     if row:
         ledger.execute(_UPSERT, (*_columns(record), row["changed_run"]))
+
+
+def pulled(ledger: Ledger) -> list[str]:
+    """The connections of which something was pulled."""
+    return [row["connection"] for row in ledger.rows("SELECT connection FROM cursors ORDER BY connection")]
 
 
 def cursor_of(ledger: Ledger, connection: str) -> Cursor | None:

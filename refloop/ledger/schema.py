@@ -237,6 +237,48 @@ def facts(db: Engine) -> None:
 
 
 @migrations()
+def arrivals(db: Engine) -> None:
+    """When codes came to records, and between which days a buyer came through one. What was decided before counts as
+    known: a code is on its record since the record was made."""
+    db.execute(
+        f"""CREATE TABLE arrivals (
+        seq NUMBERED KEY,
+        {REF},
+        code_key TEXT NOT NULL,
+        rule TEXT NOT NULL, field TEXT NOT NULL, evidence TEXT NOT NULL, confidence INTEGER NOT NULL,
+        since TEXT NOT NULL, latest TEXT NOT NULL, came_at TEXT NOT NULL,
+        is_late INTEGER NOT NULL,
+        presence TEXT NOT NULL,
+        run INTEGER NOT NULL,
+        at TEXT NOT NULL
+    )"""
+    )
+    db.execute("CREATE INDEX arrivals_by_record ON arrivals (connection, kind, id, code_key, seq)")
+    db.execute("CREATE INDEX arrivals_late ON arrivals (code_key, latest) WHERE is_late = 1")
+    db.execute(
+        """CREATE VIEW current_arrivals AS
+        SELECT a.* FROM arrivals a
+        WHERE a.seq = (
+            SELECT max(b.seq) FROM arrivals b
+            WHERE b.connection = a.connection AND b.kind = a.kind AND b.id = a.id AND b.code_key = a.code_key)"""
+    )
+    db.execute(
+        """INSERT INTO arrivals (connection, kind, id, code_key, rule, field, evidence, confidence, since, latest,
+                              came_at, is_late, presence, run, at)
+        SELECT m.connection, m.kind, m.id, m.code_key, m.rule, m.field, m.evidence, m.confidence, r.created_at,
+               r.created_at, r.created_at, 0, 'carried', m.run, r.created_at
+        FROM current_matches m
+        JOIN records r ON r.connection = m.connection AND r.kind = m.kind AND r.id = m.id
+        ORDER BY m.seq"""
+    )
+    _guard(db, "arrivals")
+    for table in ("referrals", "claims"):
+        for column in ("since", "latest"):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
+        db.execute(f"ALTER TABLE {table} ADD COLUMN rival TEXT NOT NULL DEFAULT ''")
+
+
+@migrations()
 def deletions(db: Engine) -> None:
     """What a CRM shows no more: the links that are missed or kept, and the records that are awaited."""
     db.execute("ALTER TABLE links ADD COLUMN missed TEXT NOT NULL DEFAULT ''")

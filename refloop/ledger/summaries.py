@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
+from refloop.ledger.accounts import account_of
 from refloop.ledger.decisions import status_from
 from refloop.ledger.engine.base import Row
+from refloop.ledger.queue import Topic, enqueue_selected
+from refloop.ledger.records import home_amount_of
 from refloop.ledger.store import Ledger, ref_of
-from refloop.mapping.fields import ReferralView
-from refloop.model import NO_CURRENCY, Ref, Role, Status, StatusChange, parse_time
+from refloop.mapping.fields import ReferralView, Winnings
+from refloop.mapping.money import Won, add_up, share_of
+from refloop.model import NO_CURRENCY, Outcome, Ref, Role, Status, StatusChange, parse_time
+
+REFERRERS_CONTACTS = """SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
+    WHERE r.kind = 'contact'"""
+"""The contacts of all referrers, by their e-mail."""
 
 _HELD = """
     f.referral, f.claimed_at, f.why, coalesce(c.code, f.code_key) AS code,
@@ -87,32 +95,79 @@ def standings_of(ledger: Ledger, referrer: str) -> list[StatusChange]:
     return [status_from(row) for row in rows]
 
 
-def won_amounts(ledger: Ledger, referrer: str) -> dict[str, Decimal]:
-    """The credited amount of a referrer's won deals, by currency."""
-    rows = ledger.rows(
-        "SELECT d.amount, d.currency, k.share FROM referrals f "
+def won_by(ledger: Ledger, referrers: Iterable[str]) -> Winnings:
+    """The shares of won deals that referrers are credited with, each with its currency."""
+    shares = [row for referrer in referrers for row in _won_deals(ledger, referrer)]
+    priced = [row for row in shares if row["amount"] is not None]
+    return Winnings([_share(row) for row in priced], len(shares) - len(priced))
+
+
+def _won_deals(ledger: Ledger, referrer: str) -> Iterator[Row]:
+    return ledger.rows(
+        "SELECT d.amount, d.currency, d.further, k.share FROM referrals f "
         "JOIN current_credits k ON k.referral = f.referral "
         "JOIN records d ON d.connection = k.connection AND d.kind = k.kind AND d.id = k.id "
-        "WHERE f.referrer = ? AND f.void IS NULL AND d.outcome = 'won' AND d.deleted = 0 AND d.amount IS NOT NULL",
+        "WHERE f.referrer = ? AND f.void IS NULL AND d.outcome = 'won' AND d.deleted = 0",
         (referrer,),
     )
-    return add_up(rows)
 
 
-def add_up(rows: Iterable[Row]) -> dict[str, Decimal]:
-    """Sums amount x share by currency."""
-    sums: dict[str, Decimal] = {}
-    for row in rows:
-        currency = row["currency"] or NO_CURRENCY
-        sums[currency] = sums.get(currency, Decimal(0)) + Decimal(row["amount"]) * Decimal(row["share"])
-    return sums
+def _share(row: Row) -> Won:
+    home, currency = home_amount_of(row)
+    whole = Won(Decimal(row["amount"]), row["currency"] or NO_CURRENCY, home, currency)
+    return share_of(whole, Decimal(row["share"]))
+
+
+def credited(ledger: Ledger, outcome: Outcome) -> dict[str, Decimal]:
+    """The credited amount of all deals with that outcome, by currency, in the order of its name."""
+    rows = ledger.rows(
+        "SELECT d.amount, d.currency, c.share FROM current_credits c "
+        "JOIN records d ON d.connection = c.connection AND d.kind = c.kind AND d.id = c.id "
+        "WHERE d.outcome = ? AND d.deleted = 0 AND d.amount IS NOT NULL",
+        (outcome.value,),
+    )
+    whole = ((Won(Decimal(row["amount"]), row["currency"] or NO_CURRENCY), Decimal(row["share"])) for row in rows)
+    return dict(sorted(add_up(share_of(won, share) for won, share in whole).items()))
 
 
 def usual_currency(ledger: Ledger, connection: str) -> str | None:
-    """The currency that most of a connection's deals are in."""
+    """The currency in which a connection's account keeps its books, as far as it says so; else the one that most of its
+    deals are in, and where it has none with an amount, most deals of the ledger."""
+    account = account_of(ledger, connection)
+    if account and account.currency:
+        return account.currency
+    return _most_used(ledger, "connection = ? AND", connection) or _most_used(ledger, "")
+
+
+def _most_used(ledger: Ledger, where: str, *parameters: str) -> str | None:
     row = ledger.one(
-        "SELECT coalesce(currency, ?) AS currency FROM records WHERE connection = ? AND kind = 'deal' "
-        "AND amount IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
-        (NO_CURRENCY, connection),
+        "SELECT coalesce(currency, ?) AS currency FROM records "
+        f"WHERE {where} kind = 'deal' AND amount IS NOT NULL GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        (NO_CURRENCY, *parameters),
     )
     return row["currency"] if row else None
+
+
+_COUNTS_IN = "currency:"
+
+
+def plan_where_currency_changed(ledger: Ledger, currencies: Mapping[str, str | None]) -> None:
+    """Puts the contacts of all referrers of a connection into the plan's queue when their amounts are to be told in
+    another currency than before: a connection's `usual_currency` can change with any deal. `currencies` are those that
+    count now, by connection."""
+    known = {
+        row["key"].removeprefix(_COUNTS_IN): row["value"]
+        for row in ledger.rows("SELECT key, value FROM meta WHERE substr(key, 1, ?) = ?", (len(_COUNTS_IN), _COUNTS_IN))
+    }
+    moved = {name: currency or "" for name, currency in currencies.items() if known.get(name) != (currency or "")}
+    if not moved:
+        return
+    with ledger.writing():
+        for name, currency in moved.items():
+            ledger.execute(
+                "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (_COUNTS_IN + name, currency),
+            )
+            if name in known:
+                enqueue_selected(ledger, Topic.PLAN, f"{REFERRERS_CONTACTS} AND r.connection = ?", (name,))
+        ledger.moved()

@@ -9,14 +9,15 @@ seen there the first `CANDIDATES_READ` different ones are kept. Time is linear i
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from itertools import islice, pairwise
 from urllib.parse import unquote
 
-from refloop.mapping.codes import CodeBook, code_key, stream_safe
+from refloop.mapping.codes import CodeBook, code_key
+from refloop.mapping.numerals import Numeral, numeral_at, numeral_of
+from refloop.mapping.plain_text import plain_text
 from refloop.mapping.vocabulary import CODE_FIELDS, CODE_WORDS, CUES, FILLERS, NOT_OURS
 from refloop.model import Rule
 
@@ -30,21 +31,21 @@ _WHOLE_PIECES = 3
 _SHORTEST_UNCUED = 4  # "B2B" and "A1" are words
 _SHORTEST_PART = 5
 _CUE_REACH = 4  # words
+_LAYERS = 4  # links that carry links
 
 # Kana, Han, Hangul and Thai put no blank between words, so a code in Latin letters ends where they begin.
 _UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _PART = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
 _UNIT = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+(?:[-_.]+[^\W_{_UNSPACED}]+)*")
-_GAP = re.compile(r"[ _.-]{1,3}")
+_GAP = re.compile(r"[\s_./\\|+*~\u00b7\u2022:'\u2019\"`#-]{1,8}")
 _CHUNK = re.compile(rf"[^\s<>\"'`|{{}}\\^{_UNSPACED}]+")
 _LINK_START = re.compile(r"https?://|www\.", re.IGNORECASE)
 _R_PATH = re.compile(r"(?<!reddit\.com)/r/([^/?#&;]+)", re.IGNORECASE)
 _BARE_LINK = re.compile(r"[\w.-]{1,253}\.\w{2,24}(?::\d{1,5})?[/?#]")
 _EMAIL = re.compile(r"[\w.+%-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}")
 _NAME_PIECE = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-_INVISIBLE = dict.fromkeys(
-    (0x00AD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF)
-)  # soft hyphen, zero widths, byte order mark
+_ENCODED_LINK = re.compile(r"%(?:25){0,4}(?:3d|2fr%)", re.IGNORECASE)
+_NEXT_LINE = re.compile(r"\r?\n[ \t>]{0,8}([\w%&=.~-]{1,200})")
 
 
 class Expects(IntEnum):
@@ -59,7 +60,8 @@ class Expects(IntEnum):
 class Candidate:
     """A piece of text that may be a code. `rule` is URL, TEXT, or NORMALISED for the whole field.
 
-    `foldable`: it looks enough like a code to be read through confusable characters.
+    `foldable`: it looks enough like a code to be read through confusable characters. `doubtful` are the keys that a
+    number may stand for which nobody can read for certain (see `numerals`): it is asked, and never a match.
     """
 
     rule: Rule
@@ -67,9 +69,12 @@ class Candidate:
     evidence: str
     expects: Expects
     foldable: bool
+    doubtful: tuple[str, ...] = ()
 
     def named(self, book: CodeBook) -> bool:
         """Whether an issued code answers to it, as written or through confusable characters."""
+        if self.doubtful:
+            return False
         return self.key in book or (self.foldable and bool(book.alike(self.key)))
 
 
@@ -88,7 +93,13 @@ def candidates_in(text: str, book: CodeBook, *, code_field: bool) -> list[Candid
     whole = _whole(text, book, code_field=code_field)
     if whole is not None and whole.named(book):
         return [whole]
-    text = _readable(text)
+    raw, text = text, _readable(text)
+    if text != raw:
+        whole = _whole(text, book, code_field=code_field)
+        if whole is not None and whole.named(book):
+            return [whole]
+    if whole is not None and whole.doubtful:
+        return [whole]
     linked, rest = _links(text, book)
     found = list(islice(dict.fromkeys([*linked, *_words(rest, book, code_field=code_field)]), CANDIDATES_READ))
     if whole is None or rest != text or any(candidate.named(book) for candidate in found):
@@ -102,6 +113,10 @@ def _whole(text: str, book: CodeBook, *, code_field: bool) -> Candidate | None:
     key = code_key(raw) if len(raw) <= _WHOLE_LIMIT else ""
     if not key:
         return None
+    number = None if _as_issued(raw, key, book) else numeral_of(raw)
+    if number is not None:
+        expects = Expects.CODE if code_field else Expects.NOTHING
+        return _number(Rule.NORMALISED, raw, number, expects)
     pieces, like_code = len(raw.split()), _mixed(key) or raw.isupper()
     too_many = pieces > _WHOLE_PIECES and not _as_issued(raw, key, book)
     if too_many or (pieces > 1 and not code_field and not like_code):
@@ -111,6 +126,14 @@ def _whole(text: str, book: CodeBook, *, code_field: bool) -> Candidate | None:
     else:
         expects = Expects.LIKELY if pieces == 1 and like_code else Expects.NOTHING
     return Candidate(Rule.NORMALISED, key, raw, expects, code_field or like_code)
+
+
+def _number(rule: Rule, text: str, number: Numeral, expects: Expects) -> Candidate:
+    """A number that is not simply its digits: the whole number that it is for certain, or a question."""
+    if number.is_certain:
+        return Candidate(rule, number.digits, text, expects, False)
+    key = code_key(text)
+    return Candidate(rule, key, text, expects, False, tuple(dict.fromkeys((number.digits, key))))
 
 
 def _unless_a_word(raw: str, key: str) -> Expects:
@@ -124,11 +147,7 @@ def _as_issued(raw: str, key: str, book: CodeBook) -> bool:
 
 
 def _readable(text: str) -> str:
-    text = _cut(text)
-    if text.isascii():
-        return text
-    # Cut again: one character can normalise to eighteen.
-    return _cut(unicodedata.normalize("NFKC", stream_safe(text.translate(_INVISIBLE))))
+    return _cut(plain_text(_cut(text)))  # cut again: one character can normalise to eighteen
 
 
 def _cut(text: str) -> str:
@@ -153,7 +172,13 @@ def _links(text: str, book: CodeBook) -> tuple[list[Candidate], str]:
         start = _link_start(chunk[0], book)
         if start is None:
             return chunk[0]
-        found.extend(_in_link(chunk[0][start:], book))
+        link = chunk[0][start:]
+        here = list(_in_link(link, book))
+        found.extend(here)
+        behind = _NEXT_LINE.match(text, chunk.end())
+        if behind and not any(candidate.named(book) for candidate in here):
+            # a mail program breaks a long link: what only makes a code with the next line is one
+            found.extend(candidate for candidate in _in_link(link + behind[1], book) if candidate.named(book))
         return chunk[0][:start] + ";"
 
     return found, _CHUNK.sub(read, text)
@@ -169,23 +194,45 @@ def _link_start(chunk: str, book: CodeBook) -> int | None:
 
 def _in_link(link: str, book: CodeBook) -> Iterator[Candidate]:
     """Parameters and `/r/` paths; also those of a link that another link carries percent-encoded (redirects)."""
-    carried = [unquote(link)] if "%3d" in link.lower() or "%2fr%2f" in link.lower() else []
-    for address in (link, *carried):
+    for address in _layers(link):
         for match in book.parameter.finditer(address):
             expects = Expects.NOTHING if match[1].lower().startswith("utm_") else Expects.CODE
-            yield from _link_value(match[2], match[1], expects)
+            yield from _link_value(match[2], match[1], expects, book)
         for match in _R_PATH.finditer(address):
-            yield from _link_value(match[1], "/r/", Expects.LIKELY)
+            yield from _link_value(match[1], "/r/", Expects.LIKELY, book)
 
 
-def _link_value(value: str, name: str, expects: Expects) -> Iterator[Candidate]:
-    plain = unquote(value) if len(value) <= _WHOLE_LIMIT else ""
+def _layers(link: str) -> Iterator[str]:
+    """A link, and those that it carries, however often they were encoded on the way."""
+    yield link
+    for _ in range(_LAYERS):
+        if not _ENCODED_LINK.search(link):
+            return
+        link = unquote(link)
+        yield link
+
+
+def _decoded(value: str) -> str:
+    for _ in range(_LAYERS):
+        before, value = value, unquote(value)
+        if before == value:
+            break
+    return value
+
+
+def _link_value(value: str, name: str, expects: Expects, book: CodeBook) -> Iterator[Candidate]:
+    plain = _decoded(value) if len(value) <= _WHOLE_LIMIT else ""
     key = code_key(plain)
-    if key:
-        evidence = f"/r/{value}" if name == "/r/" else f"{name}={value}"
-        if expects is Expects.CODE:
-            expects = _unless_a_word(plain, key)
-        yield Candidate(Rule.URL, key, evidence, expects, expects > Expects.NOTHING or _mixed(key))
+    if not key:
+        return
+    evidence = f"/r/{value}" if name == "/r/" else f"{name}={value}"
+    number = None if _as_issued(plain, key, book) else numeral_of(plain)
+    if number is not None:
+        yield replace(_number(Rule.URL, plain, number, expects), evidence=evidence)
+        return
+    if expects is Expects.CODE:
+        expects = _unless_a_word(plain, key)
+    yield Candidate(Rule.URL, key, evidence, expects, expects > Expects.NOTHING or _mixed(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +257,18 @@ def _words(text: str, book: CodeBook, *, code_field: bool) -> list[Candidate]:
     cued = _cued(units)
     shouted = text.isupper()
     found: list[Candidate] = []
-    skip = 0
+    skip = behind = 0
     for at, unit in enumerate(units):
-        if at < skip:
+        if at < skip or unit.start < behind:
             continue
-        split = _split_code(text, units[at : at + _WHOLE_PIECES], book) if code_field or cued[at] else None
+        number = numeral_at(text, unit.start) if cued[at] >= _Cue.BEFORE else None
+        if number is not None and not _as_issued(unit.text, unit.key, book):
+            expects = Expects.CODE if cued[at] is _Cue.CODE else Expects.LIKELY
+            found.append(_number(Rule.TEXT, text[unit.start : number.end], number, expects))
+            behind = number.end
+            continue
+        cue = max(cued[at], _Cue.NEAR if code_field else _Cue.NONE)
+        split = _split_code(text, units[at : at + _WHOLE_PIECES], cue, book) if cue else None
         if split is not None:
             found.append(split[0])
             skip = at + split[1]
@@ -273,14 +327,16 @@ def _cued(units: Sequence[_Unit]) -> list[_Cue]:
     return cued
 
 
-def _split_code(text: str, units: Sequence[_Unit], book: CodeBook) -> tuple[Candidate, int] | None:
-    """The longest code that begins here and was written in pieces: `ACME 7K2Q`. It must hold a digit."""
+def _split_code(text: str, units: Sequence[_Unit], cue: _Cue, book: CodeBook) -> tuple[Candidate, int] | None:
+    """The longest code that begins here and was written in pieces: `ACME 7K2Q`. It must hold a digit; of digits alone,
+    a word for "code" must stand right before."""
     keys = [unit.key for unit in units]
     if keys[0] in CUES:
         return None
     for size in range(len(keys), 1, -1):
         key = "".join(keys[:size])
-        if book.shortest <= len(key) <= book.longest and _mixed(key) and _gaps(text, units[:size]):
+        like_code = _mixed(key) or (cue is _Cue.CODE and key.isdigit() and len(key) >= _SHORTEST_PART)
+        if book.shortest <= len(key) <= book.longest and like_code and _gaps(text, units[:size]):
             evidence = text[units[0].start : units[size - 1].end]
             candidate = Candidate(Rule.TEXT, key, evidence, Expects.LIKELY, True)
             if candidate.named(book):
@@ -308,7 +364,8 @@ def _in_unit(unit: _Unit, cue: _Cue, book: CodeBook, *, shouted: bool) -> Iterat
 def _stands_alone(unit: _Unit, cue: _Cue, book: CodeBook, *, shouted: bool) -> bool:
     """Whether an issued code in free text was meant as one, and is not just a word that happens to be a code."""
     if unit.joined:
-        return (cue > _Cue.NONE and _mixed(unit.key)) or _as_issued(unit.text, unit.key, book)
+        announced = cue > _Cue.NONE if _mixed(unit.key) else cue >= _Cue.BEFORE and unit.key.isdigit()
+        return announced or _as_issued(unit.text, unit.key, book)
     if _mixed(unit.key):
         return cue > _Cue.NONE or len(unit.key) >= _SHORTEST_UNCUED
     if unit.key.isdigit():

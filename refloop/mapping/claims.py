@@ -6,11 +6,12 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
+from refloop.mapping.days import day_begins, day_in
 from refloop.mapping.fields import why_sentence
 from refloop.mapping.people import email_alias_key
-from refloop.model import Code, Ref, Referral, ReviewItem, ReviewReason, Rule, Status
+from refloop.model import Arrival, Code, Ref, Referral, ReviewItem, ReviewReason, Rule, Status
 
 _REFERRAL_ID = re.compile(r"rf_[0-9a-f]{16}")
 
@@ -20,26 +21,30 @@ CodeOf = Callable[[str], Code | None]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A record of the buyer's that carries a code. `given_id` is the referral id that stands on it, if any; `typed`
-    says that a person put the code into our own field."""
+    """A record of the buyer's that carries a code, and when that came to it. `given_id` is the referral id that stands
+    on it, if any; `typed` says that a person put the code into our own field."""
 
     ref: Ref
-    code: str
-    at: datetime
-    rule: Rule
-    field: str
+    arrival: Arrival
     given_id: str | None = None
     typed: bool = False
+
+    @property
+    def code(self) -> str:
+        return self.arrival.code
 
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
     """The person behind one or more records, as far as claims need it. `known` are the referrals that the ledger
-    already holds for them."""
+    already holds for them; days are told in `zone`. `mass_edited` are codes that came to one of the records with many
+    others at once, which is no evidence."""
 
     evidence: Sequence[Evidence]
     known: Sequence[Referral]
     emails: Collection[str]
+    zone: tzinfo = UTC
+    mass_edited: Collection[str] = ()
 
 
 def referral_id(origin: Ref, code: str) -> str:
@@ -76,12 +81,13 @@ def resolve_claims(
     return apply_program_rules(referrals, buyer.emails, code_of, referrer_emails, vouched)
 
 
-def submitted(email: str, code: Code, at: datetime) -> Referral:
-    """The referral that a person submits: the buyer with this e-mail key came through this code, at this time."""
-    return _submitted(
-        Referral(claim_id(email, code.key), code.key, code.program, code.referrer, at, submitted=True, email=email),
-        code,
+def submitted(email: str, code: Code, on: date, zone: tzinfo = UTC) -> Referral:
+    """The referral that a person submits: the buyer with this e-mail key came through this code, on this day there."""
+    starts, ends = day_begins(zone, on), day_begins(zone, on + timedelta(days=1)) - timedelta(microseconds=1)
+    claim = Referral(
+        claim_id(email, code.key), code.key, code.program, code.referrer, starts, submitted=True, email=email
     )
+    return _submitted(replace(claim, since=starts, by=ends), code, zone)
 
 
 SAME_PERSON = "the buyer's address is another spelling of the referrer's"
@@ -99,9 +105,11 @@ def apply_program_rules(
     program the earliest claim wins. Those that are void already stay so, and beat nobody. Earliest first.
 
     Where one of the addresses is only another spelling of the referrer's (`email_alias_key`), the referral is held,
-    unless a person typed its code: those codes are `vouched` for.
+    unless a person typed its code: those codes are `vouched` for. A winner that another referrer's code may have come
+    before has it as its `rival`.
     """
     winners: dict[str, Referral] = {}
+    rivals: dict[str, str] = {}
     aliases = {email_alias_key(email) for email in emails}
     judged = []
     for referral in sorted(referrals, key=lambda r: (r.claimed_at, r.code, r.id)):
@@ -111,13 +119,19 @@ def apply_program_rules(
         elif referral.void is None and address and email_alias_key(address) in aliases and referral.code not in vouched:
             verdict = _void(referral, Status.ON_HOLD, SAME_PERSON)
         elif referral.void is None and referral.program in winners:
-            first = winners[referral.program].code
-            code = code_of(first)
-            verdict = _void(referral, Status.DUPLICATE, f"code {code.code if code else first} came first")
+            winner = winners[referral.program]
+            code = code_of(winner.code)
+            verdict = _void(referral, Status.DUPLICATE, f"code {code.code if code else winner.code} came first")
+            if referral.referrer != winner.referrer and not _certainly_first(winner, referral):
+                rivals.setdefault(winner.id, referral.code)
         elif referral.void is None:
             winners[referral.program] = referral
         judged.append(verdict)
-    return judged
+    return [replace(referral, rival=rivals.get(referral.id, "")) for referral in judged]
+
+
+def _certainly_first(winner: Referral, other: Referral) -> bool:
+    return winner.latest <= other.earliest and not other.latest <= winner.earliest
 
 
 CLAIM_REASONS = frozenset({ReviewReason.SELF_REFERRAL})
@@ -134,7 +148,7 @@ def review_claims(
         if referral.void is Status.ON_HOLD:
             carrying = [item for item in evidence if item.code == referral.code]
             ref = min((item.ref for item in carrying), default=min(nodes))
-            field = next((item.field for item in carrying if item.ref == ref), "email")
+            field = next((item.arrival.match.field for item in carrying if item.ref == ref), "email")
             items.append(ReviewItem(ref, ReviewReason.SELF_REFERRAL, field, referral.code, (referral.id,)))
     return items
 
@@ -144,14 +158,16 @@ def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Refe
 
     A submitted referral keeps its own day: the records' referral stands beside it, and the earlier one counts.
     """
-    evidence = sorted((item for item in buyer.evidence if item.code == code.key), key=lambda e: (e.at, e.ref))
+    evidence = sorted((item for item in buyer.evidence if item.code == code.key), key=_by_certainty)
     known = sorted((item for item in buyer.known if item.code == code.key), key=lambda k: (k.claimed_at, k.id))
-    claims = [_submitted(item, code) for item in known if item.submitted]
+    claims = [_submitted(item, code, buyer.zone) for item in known if item.submitted]
     before, gone = "the same buyer came with the same code before", "the code was taken off the record"
     # the one that goes on stays the same: what counts as its day may come after that of those that became one with it
     seen = sorted((item for item in known if not item.submitted), key=lambda k: k.void_reason == before)
+    if code.key in buyer.mass_edited:
+        gone = "the code was put on many records at once"
     if evidence:
-        claims.append(_found(code, evidence, seen, taken))
+        claims.append(_found(code, evidence, seen, taken, buyer.zone))
         rest = [_beside(item, code, Status.DUPLICATE, before) for item in seen[1:]]
     else:
         rest = [_beside(item, code, Status.WITHDRAWN, gone) for item in seen]
@@ -164,24 +180,48 @@ def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Refe
     return rest
 
 
-def _submitted(claim: Referral, code: Code) -> Referral:
-    why = why_sentence(code.code, Rule.CLAIM, "", claim.claimed_at)
+def _by_certainty(item: Evidence) -> tuple[datetime, float, Ref]:
+    """The record first to which the code came for certain. What a conversion or a merge carried to an older record came
+    to it at the same moment, and is told of that record's whole life: the one that knows more closely speaks."""
+    return item.arrival.by, -item.arrival.since.timestamp(), item.ref
+
+
+def _submitted(claim: Referral, code: Code, zone: tzinfo = UTC) -> Referral:
+    why = why_sentence(code.code, Rule.CLAIM, "", day_in(zone, claim.claimed_at))
     return _counting(claim, code, claim.claimed_at, why)
 
 
-def _found(code: Code, evidence: Sequence[Evidence], seen: Sequence[Referral], taken: Collection[str]) -> Referral:
+def _found(
+    code: Code, evidence: Sequence[Evidence], seen: Sequence[Referral], taken: Collection[str], zone: tzinfo
+) -> Referral:
     """The referral that the records tell of, under the name that it has if it has one."""
-    first = evidence[0]
-    why = why_sentence(code.code, first.rule, first.field, first.at)
-    if seen:
-        return _counting(seen[0], code, first.at, why)
-    name = _new_id(evidence, taken)
-    return Referral(name, code.key, code.program, code.referrer, first.at, why, origin=first.ref)
+    first = evidence[0].arrival
+    why = why_sentence(code.code, first.match.rule, first.match.field, day_in(zone, first.at))
+    found = (
+        _counting(seen[0], code, first.at, why)
+        if seen
+        else Referral(_new_id(evidence, taken), code.key, code.program, code.referrer, first.at, why)
+    )
+    since, by = min(item.arrival.since for item in evidence), first.by
+    return replace(
+        found,
+        origin=found.origin or evidence[0].ref,
+        since=since if since != found.claimed_at else None,
+        by=by if by != found.claimed_at else None,
+    )
 
 
 def _counting(known: Referral, code: Code, at: datetime, why: str) -> Referral:
+    """A known referral as it counts, before it is compared with the buyer's others."""
     return replace(
-        known, program=code.program, referrer=code.referrer, claimed_at=at, why=why, void=None, void_reason=""
+        known,
+        program=code.program,
+        referrer=code.referrer,
+        claimed_at=at,
+        why=why,
+        void=None,
+        void_reason="",
+        rival="",
     )
 
 

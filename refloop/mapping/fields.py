@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 
+from refloop.mapping.days import day_in
+from refloop.mapping.money import USUAL_PLACES, Won, add_up, converted_to, money_phrase, rounded
 from refloop.mapping.stages import OPEN, label_of
-from refloop.model import FieldSpec, FieldType, Kind, Outcome, Record, Ref, Role, Status, StatusChange, canonical
+from refloop.model import (
+    NO_CURRENCY,
+    FieldSpec,
+    FieldType,
+    Kind,
+    Outcome,
+    Record,
+    Ref,
+    Role,
+    Status,
+    StatusChange,
+    canonical,
+)
 
 _BUYER = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 _REFERRER = (Kind.CONTACT,)
@@ -24,8 +38,9 @@ class Names:
         return f"{self.prefix}_{name}"
 
 
-def field_specs(prefix: str) -> tuple[FieldSpec, ...]:
-    """All fields of ours: six that tell a buyer's records who referred them, six that tell a referrer."""
+def field_specs(prefix: str, places: int = USUAL_PLACES) -> tuple[FieldSpec, ...]:
+    """All fields of ours: six that tell a buyer's records who referred them, eight that tell a referrer. `places` is
+    how many digits after the point the amount needs."""
     name = Names(prefix)
     statuses = tuple((status.value, label_of(status)) for status in Status)
     return (
@@ -61,7 +76,24 @@ def field_specs(prefix: str) -> tuple[FieldSpec, ...]:
             "Referrals Won Amount",
             FieldType.MONEY,
             _REFERRER,
-            "Credited amount of the deals won, in the currency of this CRM.",
+            "Credited amount of the deals won, in the one currency that Referrals Won Currency names.",
+            places=places,
+        ),
+        FieldSpec(
+            name("won_currency"),
+            "Referrals Won Currency",
+            FieldType.TEXT,
+            _REFERRER,
+            "The currency of Referrals Won Amount.",
+            3,
+        ),
+        FieldSpec(
+            name("won_note"),
+            "Referrals Won Note",
+            FieldType.TEXT,
+            _REFERRER,
+            "What was won in other currencies beside that amount, and what of it was converted.",
+            255,
         ),
         FieldSpec(
             name("last_update"),
@@ -133,7 +165,8 @@ def deal_view(deal: Record, referral: ReferralView) -> BuyerView:
 
 @dataclass(frozen=True, slots=True)
 class ReferrerView:
-    """What a referrer's own contact should say. `amount` is None where nothing was won in this currency."""
+    """What a referrer's own contact should say. `amount` is what was won in `currency`, None where all of it was won in
+    others; `currency` is None where nobody knows it. `note` tells of the others, "" where there are none."""
 
     sent: int
     open: int
@@ -141,35 +174,74 @@ class ReferrerView:
     amount: Decimal | None
     news: str
     news_at: datetime
+    currency: str | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Winnings:
+    """The shares of won deals that are somebody's: the amounts, and how many deals have none that can be read."""
+
+    amounts: Sequence[Won] = ()
+    without: int = 0
 
 
 def referrer_view(
-    standings: Sequence[StatusChange], won: Iterable[Mapping[str, Decimal]], currency: str | None
+    standings: Sequence[StatusChange],
+    won: Winnings,
+    currency: str | None,
+    zone: tzinfo = UTC,
+    *,
+    converted: bool = False,
 ) -> ReferrerView | None:
-    """What a referrer's contact should say of the referrals that count: where each stands, and the amounts won by
-    currency. None without referrals. `currency` is the one that counts; where it is not known, a single one does."""
+    """What a referrer's contact should say of the referrals that count: where each stands, and the shares of deals that
+    they won. None without referrals. `currency` is the one that counts; where it is not known, a single one does.
+    `converted`: what its CRM converted into that currency counts as well. Days are told in `zone`."""
     if not standings:
         return None
     latest = max(standings, key=lambda item: (item.at, item.referral))
+    amount, currency, note = _told_of(won, currency, converted=converted)
     return ReferrerView(
         sent=len(standings),
         open=sum(item.status in OPEN for item in standings),
         won=sum(item.status is Status.WON for item in standings),
-        amount=_in_currency(won, currency),
-        news=news(latest.label, latest.status, latest.at),
+        amount=amount,
+        news=news(latest.label, latest.status, day_in(zone, latest.at)),
         news_at=latest.at,
+        currency=currency,
+        note=note,
     )
 
 
-def _in_currency(amounts: Iterable[Mapping[str, Decimal]], currency: str | None) -> Decimal | None:
-    """Amounts of different currencies are never added up."""
-    sums: dict[str, Decimal] = {}
-    for by_currency in amounts:
-        for name, amount in by_currency.items():
-            sums[name] = sums.get(name, Decimal(0)) + amount
-    if currency is None and len(sums) == 1:
-        return next(iter(sums.values()))
-    return sums.get(currency or "")
+def _told_of(won: Winnings, currency: str | None, *, converted: bool) -> tuple[Decimal | None, str | None, str]:
+    """The amount won in the currency that counts, that currency, and what has to be told beside. Amounts of different
+    currencies are never added up, unless their CRM itself converted them and that is wanted."""
+    if currency is None and len({one.currency for one in won.amounts}) == 1:
+        currency = won.amounts[0].currency
+    counted: list[Won] = []
+    turned: list[Won] = []
+    others: list[Won] = []
+    for one in won.amounts:
+        home = converted_to(currency, one) if converted and currency else None
+        if one.currency == currency:
+            counted.append(one)
+        elif home is not None:
+            counted.append(home)
+            turned.append(one)
+        else:
+            others.append(one)
+    told = [f"Not in it: {_listed(others)}"] if others else []
+    if turned:
+        told.append(f"In it, converted by the CRM's own rates: {_listed(turned)}")
+    if won.without:
+        told.append(f"{won.without} deal{'s' if won.without > 1 else ''} won without an amount")
+    nothing = None if others else Decimal(0)
+    return add_up(counted).get(currency or "", nothing), currency, "; ".join(told)
+
+
+def _listed(amounts: Iterable[Won]) -> str:
+    """Sums by currency as people read them, in the order of its name: `10.00 EUR, 2,000.00 USD`."""
+    return ", ".join(money_phrase(amount, name) for name, amount in sorted(add_up(amounts).items()))
 
 
 def desired_for_buyer(view: BuyerView | None, prefix: str) -> dict[str, Desired]:
@@ -189,19 +261,34 @@ def desired_for_buyer(view: BuyerView | None, prefix: str) -> dict[str, Desired]
     }
 
 
+_REFERRERS_OWN = (
+    "sent",
+    "open",
+    "won",
+    "won_amount",
+    "won_currency",
+    "won_note",
+    "last_update",
+    "last_update_at",
+)
+
+
 def desired_for_referrer(view: ReferrerView | None, prefix: str) -> dict[str, Desired]:
     """The desired values of the referrer's fields, by name; all empty where there is nothing to say."""
     name = Names(prefix)
     if view is None:
         gone = Desired(None, "this person has no referrals any more")
-        return dict.fromkeys(map(name, ("sent", "open", "won", "won_amount", "last_update", "last_update_at")), gone)
+        return dict.fromkeys(map(name, _REFERRERS_OWN), gone)
     why = f"{view.sent} sent, {view.open} open, {view.won} won"
-    amount = view.amount.quantize(Decimal("0.01"), ROUND_HALF_UP) if view.amount is not None else Decimal(0)
+    currency = view.currency if view.currency != NO_CURRENCY else None
+    amount = None if view.amount is None else rounded(view.amount, view.currency or NO_CURRENCY)
     return {
         name("sent"): Desired(str(view.sent), why),
         name("open"): Desired(str(view.open), why),
         name("won"): Desired(str(view.won), why),
         name("won_amount"): Desired(canonical(FieldType.MONEY, amount), why),
+        name("won_currency"): Desired(_cut(currency or "", 3), why),
+        name("won_note"): Desired(_cut(view.note, 255), why),
         name("last_update"): Desired(_cut(view.news, 255), view.news),
         name("last_update_at"): Desired(canonical(FieldType.TIME, view.news_at), view.news),
     }
@@ -214,20 +301,20 @@ def _cut(text: str, length: int) -> str | None:
     return (flat if len(flat) <= length else flat[: length - 1].rstrip() + "…") or None
 
 
-def day(moment: datetime) -> str:
+def day(on: date) -> str:
     """A date as people write it in any country that reads English: 12 Mar 2026."""
-    return f"{moment.day} {moment:%b} {moment.year}"
+    return f"{on.day} {on:%b} {on.year}"
 
 
-def news(label: str, status: Status, at: datetime) -> str:
+def news(label: str, status: Status, on: date) -> str:
     """The sentence on a referrer's contact: "Acme GmbH: Won on 12 Mar 2026"."""
-    return f"{label or 'A referral'}: {label_of(status)} on {day(at)}"
+    return f"{label or 'A referral'}: {label_of(status)} on {day(on)}"
 
 
-def why_sentence(code: str, rule: str, evidence_field: str, at: datetime) -> str:
-    """Why a record counts as referred, for a sales person: names the code, the place and the day."""
+def why_sentence(code: str, rule: str, evidence_field: str, on: date) -> str:
+    """Why a record counts as referred, for a sales person: names the code, the place and the day on which it came."""
     place = _PLACES.get(rule, "in {field}").format(field=evidence_field)
-    return f"Code {code} {place}, {day(at)}"
+    return f"Code {code} {place}, {day(on)}"
 
 
 _PLACES: Mapping[str, str] = {

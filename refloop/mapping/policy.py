@@ -15,10 +15,12 @@ from enum import StrEnum
 from functools import cached_property
 from typing import ClassVar
 
+from refloop.mapping.arrivals import MASS_EDIT
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, MATCHER_VERSION
 from refloop.mapping.fields import Names, field_specs
 from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
+from refloop.mapping.money import USUAL_PLACES, places_of
 from refloop.mapping.stages import STANDARD_STATUSES
 from refloop.mapping.trust import LEAST_SHOWN
 from refloop.model import FieldSpec, Status
@@ -58,28 +60,35 @@ def _plain(value: object) -> object:
 
 @dataclass(frozen=True)
 class MatchRules(Rules):
-    """`url_parameters` are the names of the query parameters of links that may carry a code, in any case."""
+    """`url_parameters` are the names of the query parameters of links that may carry a code, in any case. `zones`, by
+    connection where set: the time zone in which the account's people read days, whatever it says itself. One code that
+    came within minutes to `mass_edit` records, which were there before without it, is a question, not that many
+    referrals."""
 
     version: ClassVar[str] = MATCHER_VERSION
     url_parameters: frozenset[str] = DEFAULT_URL_PARAMETERS
+    zones: Mapping[str, str] = field(default_factory=dict)
+    mass_edit: int = MASS_EDIT
 
 
 @dataclass(frozen=True)
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
-    version: ClassVar[str] = (
-        "2"  # who was deleted still stands on their deals; all addresses; other spellings of the referrer's
-    )
+    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday; who was deleted still
+    # stands on their deals; all addresses; other spellings of the referrer's
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 
 @dataclass(frozen=True)
 class CreditRules(Rules):
-    """How credit is shared among the referrals of a deal."""
+    """How credit is shared among the referrals of a deal; `zones` as in `MatchRules`."""
 
-    version: ClassVar[str] = "2"  # of merged deals, only the people of the one that is left
+    # days are the account's; a deal that may have ended before its referral is asked about; of merged deals, only the
+    # people of the one that is left count
+    version: ClassVar[str] = "2"
     model: Model = Model.FIRST
+    zones: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,11 +101,14 @@ class StatusRules(Rules):
 
 @dataclass(frozen=True)
 class PlanRules(Rules):
-    """`currencies` by connection, where set. A change that a CRM refused `parked_after` times in a row waits until the
-    record or the wish changes."""
+    """`currencies` by connection, where set. `converted`: what a deal's own CRM converts into the currency that counts
+    is counted with it. A change that a CRM refused `parked_after` times in a row waits until the record or the wish
+    changes."""
 
+    version: ClassVar[str] = "2"
     prefix: str = "ref"
     currencies: Mapping[str, str | None] = field(default_factory=dict)
+    converted: bool = False
     parked_after: int = 3
 
     @cached_property
@@ -106,7 +118,8 @@ class PlanRules(Rules):
     @cached_property
     def specs(self) -> Mapping[str, FieldSpec]:
         """Our fields by name."""
-        return {spec.name: spec for spec in field_specs(self.prefix)}
+        places = max(map(places_of, filter(None, self.currencies.values())), default=USUAL_PLACES)
+        return {spec.name: spec for spec in field_specs(self.prefix, max(places, USUAL_PLACES))}
 
 
 @dataclass(frozen=True)
@@ -130,6 +143,11 @@ class Policy:
     status: StatusRules = StatusRules()
     plan: PlanRules = PlanRules()
     pull: PullRules = PullRules()
+
+    @property
+    def zones(self) -> Mapping[str, str]:
+        """The time zones that the configuration sets, by connection."""
+        return self.match.zones
 
     @property
     def names(self) -> Names:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
-from refloop.mapping.credit import closed_before
+from refloop.mapping.credit import follows
 from refloop.model import Kind, Outcome, Record, Referral, Status, StatusChange
 
 _LABELS = {
@@ -90,6 +90,7 @@ def status_of(
     persons: Sequence[Record],
     words: Mapping[str, Status],
     *,
+    zone: Callable[[str], tzinfo] = lambda _connection: UTC,
     before: StatusChange | None = None,
 ) -> StatusChange:
     """Where a referral stands by its buyer's deals and records, the deleted ones too; `before` is where it stood.
@@ -97,12 +98,13 @@ def status_of(
     A void referral stands where it was voided to. Else a won deal makes it won; else an open one an opportunity; else a
     lost one lost, or reversed when it had been won. Without deals, the person's own stage speaks; when all that is
     known of the buyer was deleted, the referral ends with it. Deals that were deleted, or had ended before the referral
-    was made, do not count. Times are the CRM's, never of the sync.
+    was made, or may have, do not count; `zone` gives the zone in which the people of a connection read days. Times are
+    the CRM's, never of the sync.
     """
     if referral.void is not None:
         found = _Standing(referral.void, referral.claimed_at, referral.void_reason, before.label if before else "")
     else:
-        counting = [deal for deal in deals if not deal.deleted and not closed_before(deal, referral)]
+        counting = [deal for deal in deals if not deal.deleted and follows(deal, referral, zone(deal.ref.connection))]
         found = _by_deals(referral.claimed_at, counting, persons, words, before.status if before else None)
         if not counting:
             found = _by_deletion(referral.claimed_at, [*persons, *deals], found)

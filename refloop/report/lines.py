@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
 from io import StringIO
 
 from rich.console import Console
@@ -14,11 +13,10 @@ from rich.table import Table
 from rich.text import Text
 
 from refloop.model import Finding, Level, format_time
+from refloop.tables import protected
 
 MOST = 20
 """How many rows of a list people are shown where another command shows them all."""
-
-_FORMULA = tuple("=+-@\t\r\n|＝＋－＠")  # noqa: RUF001 - the full-width twins are meant
 
 _NO_WIDTH = 100_000
 
@@ -43,12 +41,7 @@ def one_line(text: str) -> str:
 
 def inert(value: object) -> object:
     """A cell that no spreadsheet takes for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.lstrip()[:1] in _FORMULA and value.strip() else value
-
-
-def money(amount: Decimal) -> str:
-    """An amount with two digits after the point."""
-    return f"{amount:.2f}"
+    return protected(value) if isinstance(value, str) else value
 
 
 def ago(seconds: float) -> str:

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 _WORDS = {
+    "import": "taking in",
+    "load": "loading",
     "pull": "reading",
     "match": "matching codes",
     "claim": "deciding referrals",

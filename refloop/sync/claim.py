@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import tzinfo
 from functools import cache
 
+from refloop.ledger.arrivals import arrivals_of, late_around
 from refloop.ledger.codes import referrer_of
 from refloop.ledger.decisions import (
     carrying_among,
@@ -21,11 +23,12 @@ from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
 from refloop.ledger.reviews import keep_review_items
 from refloop.ledger.store import Ledger
+from refloop.mapping.arrivals import unseen_arrival
 from refloop.mapping.claims import CLAIM_REASONS, Buyer, Evidence, referral_id, resolve_claims, review_claims
 from refloop.mapping.identity import first_person
 from refloop.mapping.people import is_shared_mailbox
 from refloop.mapping.policy import Part
-from refloop.model import Kind, Match, Record, Ref, Referral, Referrer, ReviewItem
+from refloop.model import Arrival, Kind, Match, Record, Ref, Referral, Referrer, ReviewItem
 from refloop.sync.context import RunContext
 from refloop.sync.stage import Caused, deals_among
 
@@ -95,12 +98,14 @@ class _Claimer:
             return
         records = [record for ref in sorted(nodes) if (record := around.records.get(ref))]
         ours, foreign = self._sort_known(known, around, nodes)
-        evidence = [self._evidence(record, matches[record.ref]) for record in records if record.ref in matches]
+        evidence = [self._evidence(record, matches[record.ref], around) for record in records if record.ref in matches]
         referrals = resolve_claims(
             Buyer(
-                evidence=evidence,
+                evidence=[item for item in evidence if not self._is_mass_edit(item.arrival)],
+                mass_edited={item.code for item in evidence if self._is_mass_edit(item.arrival)},
                 known=list(ours.values()),
                 emails={email for record in records for email in record.addresses},
+                zone=self._zone(records, ours.values()),
             ),
             self._context.book.get,
             self._referrer_emails(matches.values(), ours.values()),
@@ -144,10 +149,21 @@ class _Claimer:
                 foreign.append(referral)
         return ours, foreign
 
-    def _evidence(self, record: Record, match: Match) -> Evidence:
-        given = record.found.get(self._id_field)
+    def _evidence(self, record: Record, match: Match, around: _Surroundings) -> Evidence:
+        arrival = around.arrivals.get(record.ref, {}).get(match.code) or unseen_arrival(record, match)
         typed = match.field == self._code_field
-        return Evidence(record.ref, match.code, record.created_at, match.rule, match.field, given, typed)
+        return Evidence(record.ref, arrival, record.found.get(self._id_field), typed)
+
+    def _is_mass_edit(self, arrival: Arrival) -> bool:
+        """Whether a code came with many others at once: that is one question, not a referral."""
+        most = self._context.policy.match.mass_edit
+        return arrival.is_late and len(late_around(self._ledger, arrival.code, arrival.by, most)) >= most
+
+    def _zone(self, records: Sequence[Record], ours: Iterable[Referral]) -> tzinfo:
+        """The zone of the account in which the buyer was first seen."""
+        began = [referral.origin.connection for referral in ours if referral.origin]
+        seen = [record.ref.connection for record in sorted(records, key=lambda r: (r.created_at, r.ref))]
+        return self._context.zone((began or seen or [""])[0])
 
     def _taken(self, records: Iterable[Record], matches: Mapping[Ref, Match]) -> set[str]:
         """The ids on these records that the ledger knows: of another code, or of another buyer (a cloned record)."""
@@ -171,6 +187,7 @@ class _Surroundings:
     matches: Mapping[Ref, Match]
     referrals: Mapping[Ref, Sequence[Referral]]
     members: dict[str, frozenset[Ref]]
+    arrivals: Mapping[Ref, Mapping[str, Arrival]]
 
     @staticmethod
     def of(ledger: Ledger, groups: Iterable[frozenset[Ref]]) -> _Surroundings:
@@ -179,7 +196,7 @@ class _Surroundings:
         referrals = referrals_around(ledger, nodes)
         named = {referral.id for around in referrals.values() for referral in around}
         members = {name: members_of(ledger, name) for name in named}
-        return _Surroundings(records, current_matches(ledger, nodes), referrals, members)
+        return _Surroundings(records, current_matches(ledger, nodes), referrals, members, arrivals_of(ledger, nodes))
 
     def referrals_of(self, nodes: frozenset[Ref]) -> list[Referral]:
         """Each once, in the order of their ids."""

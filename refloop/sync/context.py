@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, tzinfo
 from functools import cached_property
 
 from refloop.connectors.base import Clock
 from refloop.errors import TimeIsUp
+from refloop.ledger.accounts import zones
 from refloop.ledger.codes import codes
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.history import Provenance
 from refloop.ledger.store import Ledger
 from refloop.mapping.codes import CodeBook
+from refloop.mapping.days import day_in, zone_named
 from refloop.mapping.policy import Part, Policy
 
 Progress = Callable[[str, str, int], None]
@@ -64,6 +66,24 @@ class RunContext:
     def book(self) -> CodeBook:
         """All codes as they are when they are first asked for."""
         return CodeBook(codes(self.ledger), url_parameters=self.policy.match.url_parameters)
+
+    @cached_property
+    def _zones(self) -> dict[str, str]:
+        return {**zones(self.ledger), **self.policy.zones}
+
+    def zone(self, connection: str) -> tzinfo:
+        """The zone in which the people of a connection's account read days: UTC where nobody said."""
+        return zone_named(self._zones.get(connection))
+
+    @property
+    def company_zone(self) -> tzinfo:
+        """The zone in which a day is meant that nobody said a connection of: that of the first one that has any."""
+        return zone_named(next(iter(self._zones.values()), None))
+
+    @property
+    def today(self) -> date:
+        """The day on which it is now, where the company is."""
+        return day_in(self.company_zone, self.clock())
 
     @cached_property
     def forgotten(self) -> Forgotten:

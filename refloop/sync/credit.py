@@ -30,9 +30,10 @@ def credit(context: RunContext, refs: Sequence[Ref]) -> Caused:
     items: list[ReviewItem] = []
     for original, referrals in sorted(_held_around(context, originals).items()):
         if original in records:
-            credits = credit_deal(records[original], referrals, context.policy.credit.model)
+            zone = context.zone(original.connection)
+            credits = credit_deal(records[original], referrals, context.policy.credit.model, zone)
             _replace(context, original, before.pop(original, []), credits, caused)
-            items += review_deal(records[original], referrals)
+            items += review_deal(records[original], referrals, zone)
             caused.look_at_ids(Topic.STATUS, (referral.id for referral in referrals))
             caused.look_at_ids(Topic.TOTAL, (referral.referrer for referral in referrals))
     keep_review_items(ledger, context.provenance(Part.CREDIT), frozenset(records), items, DEAL_REASONS)

@@ -6,9 +6,11 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from refloop.ledger import summaries
+from refloop.ledger.accounts import zones
 from refloop.ledger.identity import canonical_deals
 from refloop.ledger.records import records_of
 from refloop.ledger.store import Ledger
+from refloop.mapping.days import zone_named
 from refloop.mapping.fields import (
     BuyerView,
     Desired,
@@ -30,6 +32,7 @@ class DesiredState:
         self._ledger = ledger
         self._policy = policy
         self._currency = cache(self._currency_of)
+        self._zones = {**zones(ledger), **policy.zones}
 
     def of(self, records: Sequence[Record]) -> dict[Ref, dict[str, Desired]]:
         """The desired fields of each record. A converted lead has none: its contact and deal speak for it."""
@@ -77,9 +80,16 @@ class DesiredState:
     def _referrer_view(self, names: Sequence[str], connection: str) -> ReferrerView | None:
         return referrer_view(
             [item for name in names for item in summaries.standings_of(self._ledger, name)],
-            [summaries.won_amounts(self._ledger, name) for name in names],
+            summaries.won_by(self._ledger, names),
             self._currency(connection),
+            zone_named(self._zones.get(connection)),
+            converted=self._policy.plan.converted,
         )
 
     def _currency_of(self, connection: str) -> str | None:
-        return self._policy.plan.currencies.get(connection) or summaries.usual_currency(self._ledger, connection)
+        return counted_currency(self._ledger, self._policy, connection)
+
+
+def counted_currency(ledger: Ledger, policy: Policy, connection: str) -> str | None:
+    """The one currency in which referrers are told what they won, in a connection; None where nobody knows it."""
+    return policy.plan.currencies.get(connection) or summaries.usual_currency(ledger, connection)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, time
-from enum import Enum, auto
+from datetime import datetime
 from functools import partial
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any
 
 from refloop.errors import DataError
 from refloop.ledger.claims import keep_submitted, submitted_for, waiting_of
@@ -25,140 +20,91 @@ from refloop.ledger.queue import Topic, enqueue_ids
 from refloop.ledger.store import Ledger
 from refloop.mapping.claims import apply_program_rules, submitted
 from refloop.mapping.codes import code_key, outside_validity
-from refloop.mapping.people import email_key
 from refloop.mapping.policy import Part
 from refloop.mapping.stages import status_of
 from refloop.model import Code, Referral, Referrer, ReviewReason
 from refloop.sync.context import RunContext
+from refloop.sync.rows import (
+    ADVOCATE_COLUMNS,
+    CODE_COLUMNS,
+    DEFAULT_PROGRAM,
+    REFERRAL_COLUMNS,
+    BadRow,
+    Claim,
+    Enrolment,
+    claim,
+    enrolment,
+    short,
+)
+from refloop.tables import BadLine, Line, Table, chunks, column_key, open_table
 
-CODE_COLUMNS = ("code", "referrer", "referrer_name", "referrer_email", "program", "valid_from", "valid_to")
-REFERRAL_COLUMNS = ("code", "email", "date", "note")
-DEFAULT_PROGRAM = "default"
+__all__ = [
+    "ADVOCATE_COLUMNS",
+    "CODE_COLUMNS",
+    "DEFAULT_PROGRAM",
+    "REFERRAL_COLUMNS",
+    "BadRow",
+    "Claim",
+    "Enrolment",
+    "Intake",
+    "claim",
+    "codes_changing",
+    "enrol",
+    "enrolment",
+    "import_codes",
+    "import_referrals",
+    "submit",
+]
+
 _CHUNK = 1000
-_EXTRAS = "\0extras"
-_LONGEST = 255
+Needs = tuple[tuple[str, ...], ...]
+"""The columns without which a table is of no use; of each group the first, or one that serves as well."""
 
-
-class Format(Enum):
-    """How a file holds its rows."""
-
-    CSV = auto()
-    TSV = auto()
-    JSON = auto()
-    JSON_LINES = auto()
-
-
-_FORMATS = {
-    ".csv": Format.CSV,
-    ".tsv": Format.TSV,
-    ".json": Format.JSON,
-    ".jsonl": Format.JSON_LINES,
-    ".ndjson": Format.JSON_LINES,
-}
-
-
-class BadRow(ValueError):  # noqa: N818 - a fact about one row, turned into a line of the import's report
-    """One row cannot be used; the message says why and what would be right."""
+Progress = Callable[[str, str, int], None]
+"""Told how many rows more were taken in: the step, the table's name, the count."""
 
 
 @dataclass
 class Intake:
-    """What an import came to: how many rows were new, changed or known, and the bad ones by place."""
+    """What an import came to: how many rows were new, changed or known, the bad ones by place, and the columns of the
+    table that say nothing to us."""
 
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[tuple[int, str]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """The bad rows in the order of the file."""
         return [text for _, text in sorted(self.faults)]
 
 
-@dataclass(frozen=True, slots=True)
-class Enrolment:
-    """A code together with who hands it out."""
+@dataclass(frozen=True)
+class Reading:
+    """What taking in a table takes: where it is kept, what keeps a row, what is told of it, who hears how far it is."""
 
-    code: Code
-    referrer: Referrer
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A referral that somebody submits: this person came with this code, on this date."""
-
-    code: str
-    email: str
-    on: date
-    note: str
+    ledger: Ledger
+    keep: Callable[[Mapping[str, str]], Kept]
+    intake: Intake
+    progress: Progress
 
 
-def enrolment(row: Mapping[str, str]) -> Enrolment:
-    """A row of a codes file as values. Raises BadRow."""
-    code, referrer = _required(row, "code"), _required(row, "referrer")
-    key = code_key(code)
-    if len(key) < 2:
-        raise BadRow(f"code {_short(code)!r} has fewer than two letters or digits")
-    email = row.get("referrer_email", "")
-    if email and email_key(email) is None:
-        raise BadRow("referrer_email is not an e-mail address")
-    start, end = _date(row, "valid_from"), _date(row, "valid_to")
-    if start and end and end < start:
-        raise BadRow(f"valid_to {end} is before valid_from {start}")
-    program = row.get("program", "") or DEFAULT_PROGRAM
-    for column in ("program", "referrer_name"):
-        _short_enough(column, row.get(column, ""))
-    return Enrolment(
-        Code(code, key, referrer, program, start, end),
-        Referrer(referrer, row.get("referrer_name", ""), email_key(email)),
-    )
+def unseen(stage: str, about: str, done: int) -> None:
+    """The progress of what nobody watches."""
 
 
-def claim(row: Mapping[str, str], today: date) -> Claim:
-    """A row of a referrals file as values; without a date, it is today's. Raises BadRow."""
-    email = email_key(_required(row, "email"))
-    if email is None:
-        raise BadRow("email is not an e-mail address")
-    on = _date(row, "date") or today
-    if on > today:
-        raise BadRow(f"date {on} is in the future")
-    return Claim(_required(row, "code"), email, on, row.get("note", ""))
+def import_codes(ledger: Ledger, path: Path, now: datetime, progress: Progress = unseen) -> Intake:
+    """Imports codes, their referrers and programs; `-` is standard input. Nothing twice: a known row is left as it is.
 
-
-def _required(row: Mapping[str, str], column: str) -> str:
-    value = row.get(column, "")
-    if not value:
-        raise BadRow(f"{column} is empty")
-    return _short_enough(column, value)
-
-
-def _short_enough(column: str, value: str) -> str:
-    if len(value) > _LONGEST:
-        raise BadRow(f"{column} is longer than {_LONGEST} characters")
-    return value
-
-
-def _date(row: Mapping[str, str], column: str) -> date | None:
-    text = row.get(column, "")
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise BadRow(f"{column} {_short(text)!r} is not a date; write it as 2026-03-31") from None
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"
-
-
-def import_codes(ledger: Ledger, path: Path, now: datetime) -> Intake:
-    """Imports codes, their referrers and programs. Nothing twice: a known row is left as it is.
-
-    Raises DataError when the file as a whole cannot be used.
+    Raises DataError when the file as a whole cannot be used, or not beyond some line: what stood before that is kept.
     """
 
     def keep(row: Mapping[str, str]) -> Kept:
         return enrol(ledger, enrolment(row), now)
 
-    with codes_changing(ledger) as intake:
-        _import(ledger, path, CODE_COLUMNS, ("code", "referrer"), keep, intake)
+    columns = (*CODE_COLUMNS, *ADVOCATE_COLUMNS)
+    needs: Needs = (("code", "promotion_referral_code", "advocate"), ("referrer", *ADVOCATE_COLUMNS[:2]))
+    with codes_changing(ledger) as intake, open_table(path) as table:
+        _import(table, columns, needs, Reading(ledger, keep, intake, progress))
     return intake
 
 
@@ -172,25 +118,53 @@ def codes_changing(ledger: Ledger) -> Iterator[Intake]:
 
 
 def enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
-    """Keeps one code. Raises BadRow when it is somebody else's already."""
-    before = referrer_of(ledger, row.referrer.id)
+    """Keeps one code, with its first half beside it where that is a code too. What the row does not say of a known code
+    stays. Raises BadRow when it is somebody else's already, or its dates are none.
+
+    An advocate may be in several promotions: their own half stays in the one that it came with first.
+    """
+    code = _completed(ledger, row.code, row.unsaid)
+    referrer, before = _known_referrer(ledger, row.referrer), referrer_of(ledger, row.referrer.id)
+    half = row.advocate and code_of(ledger, row.advocate.key)
+    if half and half.referrer != code.referrer:
+        raise _taken(half.code, half.referrer, half.program)
     try:
-        kept = keep_code(ledger, row.code, _known_referrer(ledger, row.referrer), now)
+        kept = keep_code(ledger, code, referrer, now)
     except CodeTaken as taken:
-        raise BadRow(
-            f"code {row.code.code!r} belongs to referrer {taken.referrer!r} in program {taken.program!r} already"
-        ) from None
+        raise _taken(row.code.code, taken.referrer, taken.program) from None
     if before and referrer_of(ledger, row.referrer.id) != before:
         _judge_waiting(ledger, row.referrer.id, now)
+    if row.advocate and (half is None or half.program == code.program):
+        of_half = keep_code(ledger, _completed(ledger, row.advocate, row.unsaid), referrer, now)
+        return kept if kept is not Kept.UNCHANGED or of_half is Kept.UNCHANGED else Kept.CHANGED
     return kept
+
+
+def _taken(code: str, referrer: str, program: str) -> BadRow:
+    return BadRow(f"code {code!r} belongs to referrer {referrer!r} in program {program!r} already")
+
+
+def _completed(ledger: Ledger, code: Code, unsaid: frozenset[str]) -> Code:
+    """The code with what is known of it where the row says nothing."""
+    known = code_of(ledger, code.key)
+    if known:
+        code = replace(
+            code,
+            program=known.program if "program" in unsaid else code.program,
+            valid_from=known.valid_from if "valid_from" in unsaid else code.valid_from,
+            valid_to=known.valid_to if "valid_to" in unsaid else code.valid_to,
+        )
+    if code.valid_from and code.valid_to and code.valid_to < code.valid_from:
+        raise BadRow(f"valid_to {code.valid_to} is before valid_from {code.valid_from}")
+    return code
 
 
 def _judge_waiting(ledger: Ledger, referrer: str, now: datetime) -> None:
     """Judges anew the submitted referrals of a referrer whose address is another than before, and that wait for their
     buyer: no record of theirs brings them up."""
     by = Provenance(0, "", now)
-    for claim in waiting_of(ledger, referrer):
-        changed = {item.id for item in _judged(ledger, claim) if keep_referral(ledger, by, item)}
+    for waiting in waiting_of(ledger, referrer):
+        changed = {item.id for item in _judged(ledger, waiting) if keep_referral(ledger, by, item)}
         enqueue_ids(ledger, Topic.STATUS, changed)
 
 
@@ -202,14 +176,15 @@ def _known_referrer(ledger: Ledger, referrer: Referrer) -> Referrer:
     return Referrer(referrer.id, "", forgotten.pseudonym(referrer.email))
 
 
-def import_referrals(context: RunContext, path: Path) -> Intake:
-    """Imports submitted referrals. Raises DataError when the file as a whole cannot be used."""
+def import_referrals(context: RunContext, path: Path, progress: Progress = unseen) -> Intake:
+    """Imports submitted referrals; `-` is standard input. Raises DataError as `import_codes` does."""
 
     def keep(row: Mapping[str, str]) -> Kept:
-        return submit(context, claim(row, context.clock().date()))
+        return submit(context, claim(row, context.today))
 
     intake = Intake()
-    _import(context.ledger, path, REFERRAL_COLUMNS, ("code", "email"), keep, intake)
+    with open_table(path) as table:
+        _import(table, REFERRAL_COLUMNS, (("code",), ("email",)), Reading(context.ledger, keep, intake, progress))
     return intake
 
 
@@ -218,14 +193,14 @@ def submit(context: RunContext, row: Claim) -> Kept:
     ledger = context.ledger
     code = code_of(ledger, code_key(row.code))
     if code is None:
-        raise BadRow(f"code {_short(row.code)!r} is unknown; add it with `refloop codes add`")
+        raise BadRow(f"code {short(row.code)!r} is unknown; add it with `refloop codes add`")
     if (outside := outside_validity(code, row.on)) is not None:
         too_early = outside is ReviewReason.NOT_YET_VALID
         when = f"is valid from {code.valid_from}" if too_early else f"was valid until {code.valid_to}"
         raise BadRow(f"code {code.code!r} {when} only")
     if Forgotten(ledger).emails([row.email]):
         raise BadRow("this person was forgotten (`refloop forget`), and is not taken in again")
-    claim = submitted(row.email, code, datetime.combine(row.on, time(), UTC))
+    claim = submitted(row.email, code, row.on, context.company_zone)
     judged = _judged(ledger, claim)
     done = keep_submitted(ledger, context.provenance(Part.CLAIM), claim, judged, row.note)
     if done is Kept.NEW:
@@ -251,113 +226,65 @@ def _judged(ledger: Ledger, claim: Referral) -> list[Referral]:
     return [item for item in judged if item.id not in settled]
 
 
-def _import(
-    ledger: Ledger,
-    path: Path,
-    columns: tuple[str, ...],
-    required: tuple[str, ...],
-    keep: Callable[[Mapping[str, str]], Kept],
-    intake: Intake,
-) -> None:
-    rows = _rows(path, columns, required, intake)
-    while chunk := list(islice(rows, _CHUNK)):
-        with ledger.writing():
-            for line, row in chunk:
-                try:
-                    intake.counts[keep(row)] += 1
-                except BadRow as fault:
-                    intake.faults.append((line, f"{path.name}, line {line}: {fault}"))
-
-
-def _rows(
-    path: Path, columns: tuple[str, ...], required: tuple[str, ...], intake: Intake
-) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, row) of a CSV, TSV or JSON file. For JSON, the number of the object stands for the line."""
+def _import(table: Table, columns: Sequence[str], needs: Needs, reading: Reading) -> None:
+    """Keeps the rows of a table, a thousand in each transaction."""
+    found, intake = _Columns(table, columns), reading.intake
+    found.check(needs)
     try:
-        first = True
-        for line, row in _read(path):
-            if first:
-                _check_columns(path, row, columns, required)
-                first = False
-            fault = _fault_of(row, columns)
-            if fault:
-                intake.faults.append((line, f"{path.name}, line {line}: {fault}"))
-            else:
-                yield line, {str(name).strip(): _text(value) for name, value in row.items()}
-    except (csv.Error, ValueError, RecursionError) as error:
-        raise DataError(
-            f"{path} is neither CSV nor JSON that can be read",
-            remedy=f"Save it as UTF-8 CSV with a header: {', '.join(columns)}.",
-        ) from error
-    except OSError as error:
-        raise DataError(f"cannot read {path}: {error.strerror}") from error
+        for chunk in chunks(table, _CHUNK):
+            _keep(chunk, found, reading)
+    except DataError as error:
+        before = intake.counts.total()
+        if type(error) is not DataError or not before:
+            raise
+        kept = f"{error.message}; what stood before it is taken in: {before:,} good rows, {len(intake.faults):,} bad"
+        raise DataError(kept, remedy=error.remedy) from error
+    intake.left_out = found.unknown()
 
 
-def _read(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    kind = _FORMATS.get(path.suffix.lower())
-    if kind is None:
-        kind = _guessed(path)
-    if kind in (Format.CSV, Format.TSV):
-        yield from _table(path, "excel-tab" if kind is Format.TSV else "excel")
-        return
-    with path.open("rb") as file:
-        for number, row in enumerate(_values(file, kind), start=1):
-            if not isinstance(row, Mapping):
-                raise ValueError("not an object")
-            yield number, row
+def _keep(chunk: Sequence[Line | BadLine], columns: _Columns, reading: Reading) -> None:
+    intake, name = reading.intake, columns.table.name
+    with reading.ledger.writing():
+        for row in chunk:
+            try:
+                intake.counts[reading.keep(columns.row(row))] += 1
+            except BadRow as fault:
+                intake.faults.append((row.number, f"{name}, line {row.number}: {fault}"))
+    reading.progress("import", name, len(chunk))
 
 
-def _values(file: IO[bytes], kind: Format) -> Iterable[object]:
-    if kind is Format.JSON_LINES:
-        return (json.loads(line) for line in file if line.strip())
-    found = json.load(file)
-    return found if isinstance(found, list) else [found]
+class _Columns:
+    """The columns of a table that are ours, in any spelling."""
 
+    def __init__(self, table: Table, columns: Sequence[str]) -> None:
+        self.table = table
+        self.columns = columns
+        self._ours = {column_key(column): column for column in columns}
 
-def _guessed(path: Path) -> Format:
-    with path.open("rb") as file:
-        start = file.read(2048).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if start.startswith(b"["):
-        return Format.JSON
-    if start.startswith(b"{"):
-        return Format.JSON_LINES
-    return Format.TSV if b"\t" in start.partition(b"\n")[0] else Format.CSV
+    def unknown(self) -> list[str]:
+        return sorted(label for key, label in self.table.labels.items() if key not in self._ours)
 
-
-def _table(path: Path, dialect: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The rows with the line on which each begins: a quoted field may hold line breaks."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        reader = csv.DictReader(file, restkey=_EXTRAS, dialect=dialect, strict=True)
-        for row in reader:
-            breaks = sum(_breaks(value) for value in row.values() if isinstance(value, str))
-            yield reader.line_num - breaks, row
-
-
-def _breaks(text: str) -> int:
-    return text.count("\n") + text.count("\r") - text.count("\r\n")
-
-
-def _fault_of(row: Mapping[str, Any], columns: tuple[str, ...]) -> str:
-    if _EXTRAS in row:
-        return "has more fields than the header has columns"
-    unknown = sorted({str(name).strip() for name in row} - set(columns))
-    if unknown:
-        return f"the column {unknown[0]!r} is unknown"
-    if any("\ud800" <= letter <= "\udfff" for value in row.values() for letter in str(value)):
-        return "holds half a character, which is no text"
-    return ""
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value).strip()
-
-
-def _check_columns(path: Path, row: Mapping[str, Any], columns: tuple[str, ...], required: tuple[str, ...]) -> None:
-    found = {str(name).strip() for name in row} - {_EXTRAS}
-    missing = [name for name in required if name not in found]
-    unknown = sorted(found - set(columns))
-    if missing or unknown:
-        parts = [f"the column {name!r} is missing" for name in missing] + [
-            f"the column {name!r} is unknown" for name in unknown
+    def check(self, needs: Needs) -> None:
+        """Raises DataError where the header leaves out what every row needs, or says it twice."""
+        table = self.table
+        missing = [
+            f"the column {names[0]!r} is missing"
+            for names in needs
+            if not any(column_key(name) in table.labels for name in names)
         ]
-        raise DataError(f"{path}: {'; '.join(parts)}", remedy=f"Columns are: {', '.join(columns)}.")
+        unknown = [f"the column {name!r} is unknown" for name in self.unknown()]
+        twice = [f"the column {name!r} stands there twice" for name in self.columns if column_key(name) in table.twice]
+        if table.labels and (missing or twice):
+            raise DataError(
+                f"{table.name}: {'; '.join([*missing, *(unknown if missing else ()), *twice])}",
+                remedy=f"Columns are: {', '.join(self.columns)}.",
+            )
+
+    def row(self, line: Line | BadLine) -> dict[str, str]:
+        """The cells by our names; those that the row has. Raises BadRow."""
+        if isinstance(line, BadLine):
+            raise BadRow(line.why)
+        for label in line.nested:
+            if column_key(label) in self._ours:
+                raise BadRow(f"{self._ours[column_key(label)]} is a list or an object, which is no text")
+        return {column: line.cells[key] for key, column in self._ours.items() if key in line.cells}

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Protocol
 
-from refloop.connectors.base import Connector, Erases
+from refloop.connectors.base import Connector, Erases, answers_of
 from refloop.ledger.forget import erase_gone
 from refloop.ledger.missed import asked, came_back, settle, to_ask
 from refloop.ledger.policies import span_to_pull
 from refloop.ledger.rebuild import arrived, expect, known_between, refuse
-from refloop.ledger.records import keep_page, merged_among, records_of
+from refloop.ledger.records import keep_page, keep_seen_up_to, merged_among, records_of
 from refloop.mapping.people import email_key
 from refloop.mapping.trust import is_shrunk
 from refloop.model import Between, Everything, Kind, Named, Page, Record, Span
@@ -38,6 +39,7 @@ class Puller:
         self._ledger = context.ledger
         self.counts: Counter[str] = Counter()
         self.records_seen = 0
+        self._latest = datetime.min.replace(tzinfo=UTC)
 
     def pull(self, name: str, connector: Connector, span: Span) -> Counter[str]:
         """Keeps every page with its cursor, each in one transaction: stopped anywhere, the next pull goes on.
@@ -45,11 +47,12 @@ class Puller:
         Raises what the connector raises; the pages before are kept.
         """
         context = self._context
-        for page in connector.pull(context.policy.fields, span):
+        for page in answers_of(name, lambda: connector.pull(context.policy.fields, span)):
             known = without_forgotten(tidy(page), context.forgotten)
             self.counts += keep_page(self._ledger, context.run, name, known, context.clock())
             self._erase(connector, known)
             self.records_seen += sum(not record.deleted for record in known.records)
+            self._latest = max([self._latest, *(record.modified_at for record in known.records)])
             context.kept("pull", name, len(page.records))
         return self.counts
 
@@ -68,6 +71,8 @@ class Puller:
         if task.span is None:
             arrived(self._ledger, name, least_shown)
             came_back(self._ledger, name)
+            if self.records_seen:
+                keep_seen_up_to(self._ledger, name, self._latest)
         elif is_shrunk(self.records_seen, known, least_shown):
             refuse(self.records_seen, known)
         self._ask(name, connector)

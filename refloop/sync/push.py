@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
-from refloop.connectors.base import Connector, Recalls, push_changes
+from refloop.connectors.base import Connector, Foresees, Recalls, answer_of, answers_of, push_changes
+from refloop.connectors.http.errors import FateUnknown
 from refloop.connectors.http.fence import fenced
+from refloop.errors import AuthError, ConfigError, ConnectorFault, CrmUnavailable, TryLater
 from refloop.ledger.queue import Topic, dequeue, enqueue
 from refloop.ledger.receipts import forget_intent, intend, keep_conflicts, keep_receipts, unsettled
 from refloop.mapping.changes import RecordPlan
@@ -16,6 +19,8 @@ from refloop.sync.plan import Planner
 
 SETTLED_AT_ONCE = 1000
 KEPT_AT_ONCE = 500
+_NOT_ARRIVED = (AuthError, ConfigError, CrmUnavailable, TryLater)
+"""What a push raises of changes that did not arrive (see `Connector.push`); FateUnknown is the exception."""
 _AGAIN = frozenset({Verdict.MOVED, Verdict.DEFERRED, Verdict.UNKNOWN, Verdict.REFUSED})
 
 
@@ -33,9 +38,9 @@ class Pusher:
         while changes := unsettled(self._ledger, name, self._context.policy.plan.specs, SETTLED_AT_ONCE):
             refs = sorted({change.ref for change in changes})
             fields = sorted({change.field for change in changes}, key=lambda spec: spec.name)
-            held = connector.read(refs, fields)
+            held = answer_of(name, lambda: connector.read(refs, fields))  # noqa: B023 - called at once
             settled = [(change, receipt) for change in changes if (receipt := _settled(change, held.get(change.ref)))]
-            receipts = _recalled(connector, settled)
+            receipts = answer_of(name, lambda: _recalled(connector, settled))  # noqa: B023 - called at once
             with self._ledger.writing():
                 kept = keep_receipts(self._ledger, self._context.run, receipts, self._context.clock())
                 forget_intent(self._ledger, changes)
@@ -72,23 +77,49 @@ class Pusher:
         """Counts verdicts, and gives the records with a change that must be tried again."""
         if not changes:
             return set()
+        with self._counting_unsent(changes):
+            _foresee(name, connector, changes)
         with self._ledger.writing():
             intend(self._ledger, self._context.run, changes)
         self.counts += Counter(planned=len(changes), unknown=len(changes))  # until there is a receipt
-        kept: list[Receipt] = []
+        waiting: list[Receipt] = []
         again: set[Ref] = set()
+        told = 0
         self._ledger.check_lease()
-        with fenced(self._ledger.check_lease):
-            for receipt in push_changes(connector, changes):
-                kept.append(receipt)
-                self._ledger.check_lease()
-                if receipt.verdict in _AGAIN:
-                    again.add(receipt.change.ref)
-                if len(kept) == KEPT_AT_ONCE:
-                    self._keep(name, kept)
-                    kept = []
-        self._keep(name, kept)
+        try:
+            with fenced(self._ledger.check_lease):
+                for receipt in answers_of(name, lambda: push_changes(connector, changes)):
+                    waiting.append(receipt)
+                    told += 1
+                    self._ledger.check_lease()
+                    if receipt.verdict in _AGAIN:
+                        again.add(receipt.change.ref)
+                    if len(waiting) == KEPT_AT_ONCE:
+                        self._keep(name, waiting)
+                        waiting = []
+        except (*_NOT_ARRIVED, ConnectorFault) as error:
+            self._keep(name, waiting)
+            if not isinstance(error, (FateUnknown, ConnectorFault)):
+                self._take_back(changes[told:])
+            raise
+        self._keep(name, waiting)
         return again
+
+    @contextmanager
+    def _counting_unsent(self, changes: Sequence[Change]) -> Iterator[None]:
+        """Counts the changes as unsent where they turn out not to be sendable."""
+        try:
+            yield
+        except _NOT_ARRIVED:
+            self.counts += Counter(planned=len(changes), unsent=len(changes))
+            raise
+
+    def _take_back(self, changes: Sequence[Change]) -> None:
+        """Of changes that did not arrive nothing is to be settled: they stay queued, as if never begun."""
+        with self._ledger.writing():
+            forget_intent(self._ledger, changes)
+        self.counts["unknown"] -= len(changes)
+        self.counts["unsent"] += len(changes)
 
     def _keep(self, name: str, receipts: Sequence[Receipt]) -> None:
         kept = keep_receipts(self._ledger, self._context.run, receipts, self._context.clock())
@@ -105,6 +136,12 @@ class Pusher:
         conflicts = [conflict for plan in plans for conflict in plan.conflicts]
         keep_conflicts(self._ledger, self._context.run, [plan.ref for plan in plans], conflicts)
         return len(conflicts)
+
+
+def _foresee(name: str, connector: Connector, changes: Sequence[Change]) -> None:
+    fields = [change for change in changes if isinstance(change, FieldChange)]
+    if fields and isinstance(connector, Foresees):
+        answer_of(name, lambda: connector.foresee(fields))
 
 
 def _recalled(connector: Connector, settled: Sequence[tuple[FieldChange, Receipt]]) -> list[Receipt]:

@@ -13,6 +13,7 @@ from refloop.connectors.base import Accounts, Clock, Conditional, Connector
 from refloop.errors import (
     AuthError,
     ConfigError,
+    ConnectorFault,
     CrmUnavailable,
     DataError,
     Exit,
@@ -34,6 +35,7 @@ from refloop.ledger.undo import keep_undone
 from refloop.mapping.policy import Policy
 from refloop.model import Account, FieldChange, Problem, Span
 from refloop.sync.context import Budget, Progress, RunContext, no_progress
+from refloop.sync.history import Historian
 from refloop.sync.plan import Planner
 from refloop.sync.pull import Puller
 from refloop.sync.push import Pusher
@@ -45,7 +47,8 @@ Connect = Callable[[], Connector]
 
 READ_AT_ONCE = 1000
 
-CONNECTION_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
+CONNECTION_TROUBLE = (AuthError, ConfigError, ConnectorFault, CrmUnavailable, TryLater)
+"""What concerns one connection: the others go on."""
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,9 @@ class _Run:
             if self._awaits():
                 return
             with self._report.counting("", Decider(self._context)) as decider:
+                decider.match()
+                if task.pull:
+                    self._each(connectors, self._ask_history)
                 decider.decide()
             if task.push:
                 self._guard(task)
@@ -206,7 +212,7 @@ class _Run:
                     connectors[name] = connect()
                     self._identify(name, connectors[name])
                 except (*CONNECTION_TROUBLE, OtherAccount) as error:
-                    report.problems.append((name, error))
+                    report.met(name, error)
             yield connectors
         finally:
             for name, connector in connectors.items():
@@ -242,12 +248,24 @@ class _Run:
             try:
                 step(name, connector)
             except (*CONNECTION_TROUBLE, DataError) as error:  # its cursor, or that it shows far less than before
-                self._report.problems.append((name, error))
+                self._report.met(name, error)
 
     def _settle_and_pull(self, task: Task, name: str, connector: Connector) -> None:
-        self._settle(name, connector)
+        """Trouble in settling (a field of ours that is gone, say) keeps this run from writing there, not from reading:
+        it is raised after the pull, where that has no trouble of its own."""
+        trouble: RefloopError | None = None
+        try:
+            self._settle(name, connector)
+        except CONNECTION_TROUBLE as error:
+            trouble = error
         with self._report.counting(name, Puller(self._context)) as puller:
             puller.pull_guarded(name, connector, task)
+        if trouble is not None:
+            raise trouble
+
+    def _ask_history(self, name: str, connector: Connector) -> None:
+        with self._report.counting(name, Historian(self._context)) as historian:
+            historian.ask(name, connector)
 
     def _settle(self, name: str, connector: Connector) -> None:
         with self._report.counting(name, Pusher(self._context)) as pusher:
@@ -262,7 +280,7 @@ class _Run:
                     "a full pull of its records has begun and is not through yet; nothing was decided",
                     remedy="Run `refloop sync` over all connections.",
                 )
-                report.problems.append((name, trouble))
+                report.met(name, trouble)
         return bool(names) or any(isinstance(error, SourceShrunk) for _, error in report.problems)
 
     def _refuse_second_ledger(self, name: str, *, take_over: bool) -> None:

@@ -45,6 +45,11 @@ class Report:
         """Whether a connection had trouble: nothing more is tried with it in this run."""
         return any(troubled == name for troubled, _ in self.problems)
 
+    def met(self, name: str, error: RefloopError) -> None:
+        """Notes whose trouble it was. It is told under the connection's name, and need not say it again."""
+        error.message = error.message.removeprefix(f"{name}: ")
+        self.problems.append((name, error))
+
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         self.counts.setdefault(name, Counter()).update(counts)
 

@@ -9,9 +9,12 @@ from refloop.ledger.codes import reread_if_codes_changed
 from refloop.ledger.due import wake
 from refloop.ledger.policies import decide_anew
 from refloop.ledger.queue import Topic
+from refloop.ledger.records import pulled
+from refloop.ledger.summaries import plan_where_currency_changed
 from refloop.sync.claim import claim
 from refloop.sync.context import RunContext
 from refloop.sync.credit import credit
+from refloop.sync.desired import counted_currency
 from refloop.sync.match import match
 from refloop.sync.stage import IDS, RECORDS, Stage
 from refloop.sync.status import status
@@ -38,12 +41,27 @@ class Decider:
     def decide(self) -> Counter[str]:
         """Works until every queue before the plan is empty. What has come due, and what was decided by rules that have
         changed since, is looked at as well. Raises TimeIsUp between two chunks."""
+        self.match()
+        for stage in STAGES[1:]:
+            self._empty(stage)
+        if self.counts:
+            self._follow_currencies()
+        return self.counts
+
+    def match(self) -> None:
+        """The same for the first stage alone: what it found decides of which records the CRMs are asked more."""
         context = self._context
         wake(context.ledger, context.clock())
         decide_anew(context.ledger, context.run, context.policy, context.clock())
         reread_if_codes_changed(context.ledger)
-        for stage in STAGES:
-            while done := stage.work(context):
-                self.counts[stage.topic.value] += done
-                context.kept(stage.topic.value, "", done)
-        return self.counts
+        self._empty(STAGES[0])
+
+    def _empty(self, stage: Stage[Any]) -> None:
+        while done := stage.work(self._context):
+            self.counts[stage.topic.value] += done
+            self._context.kept(stage.topic.value, "", done)
+
+    def _follow_currencies(self) -> None:
+        ledger, policy = self._context.ledger, self._context.policy
+        names = [*dict.fromkeys([*policy.plan.currencies, *pulled(ledger)])]
+        plan_where_currency_changed(ledger, {name: counted_currency(ledger, policy, name) for name in names})

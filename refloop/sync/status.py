@@ -25,7 +25,14 @@ def status(context: RunContext, ids: Sequence[str]) -> Caused:
     people, deals = _of_buyers(ledger, members)
     for referral in referrals:
         before = status_of_referral(ledger, referral.id)
-        after = status_of(referral, deals[referral.id], people[referral.id], context.policy.status.words, before=before)
+        after = status_of(
+            referral,
+            deals[referral.id],
+            people[referral.id],
+            context.policy.status.words,
+            zone=context.zone,
+            before=before,
+        )
         if after != before:
             keep_status(ledger, context.provenance(Part.STATUS), after)
             caused.look_at(Topic.PLAN, members[referral.id])

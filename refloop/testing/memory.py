@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from refloop.connectors.base import Connector
-from refloop.model import FieldSpec, Kind, Outcome, Owner, Record, Ref, Relation, canonical
+from refloop.mapping.money import Won
+from refloop.model import NO_CURRENCY, FieldSpec, Kind, Outcome, Owner, Record, Ref, Relation, canonical
 from refloop.testing.memory_api import START, TOKEN, MemoryApi, Row
-from refloop.testing.memory_connector import MemoryConnector, RecallingConnector
+from refloop.testing.memory_connector import MemoryConnector, RecallingConnector, RememberingConnector
 from refloop.testing.world import Draft, World
 
-__all__ = ["MemoryConnector", "MemoryCrm", "RecallingConnector"]
+__all__ = ["MemoryConnector", "MemoryCrm", "RecallingConnector", "RememberingConnector"]
 
 CODE_FIELD = "code"
 
@@ -62,7 +63,7 @@ class MemoryCrm(MemoryApi, World):
             amount=draft.amount,
             currency="USD" if draft.amount is not None else None,
         )
-        self._rows[ref] = Row(record)
+        self._rows[ref] = Row(record, texts=[(self.now, record.texts)])
         return ref
 
     def import_at_once(self, kind: Kind, drafts: Sequence[Draft]) -> Sequence[Ref]:
@@ -74,6 +75,16 @@ class MemoryCrm(MemoryApi, World):
     def write(self, ref: Ref, field: FieldSpec, value: str | None) -> None:
         self._put(self._rows[ref], {field.name: canonical(field.type, value)})
         self._update(ref)
+
+    def price(self, deal: Ref, amount: Won) -> None:
+        """Gives a deal an amount in a currency, and what this CRM converts it to."""
+        self._update(
+            deal,
+            amount=amount.amount,
+            currency=None if amount.currency == NO_CURRENCY else amount.currency,
+            home_amount=amount.home_amount,
+            home_currency=amount.home_currency,
+        )
 
     def win(self, deal: Ref) -> None:
         self._update(deal, stage="won", outcome=Outcome.WON, closed_at=self.now)
@@ -90,6 +101,11 @@ class MemoryCrm(MemoryApi, World):
         self._link(deal, Relation.ASSOCIATED_WITH, contact)
         self._update(lead, stage="converted")
         return contact, deal
+
+    def link_conversion(self, lead: Ref, contact: Ref) -> None:
+        """Converts a lead into a contact that was there before."""
+        self._link(lead, Relation.CONVERTED_TO, contact)
+        self._update(lead, stage="converted")
 
     def merge(self, loser: Ref, survivor: Ref) -> Ref:
         self.delete(loser)

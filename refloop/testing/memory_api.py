@@ -29,6 +29,7 @@ class Row:
     record: Record
     own: dict[str, str] = field(default_factory=dict)
     history: dict[str, list[str | None]] = field(default_factory=dict)
+    texts: list[tuple[datetime, Mapping[str, str]]] = field(default_factory=list)
     writes: list[frozenset[str]] = field(default_factory=list)
     poisoned: bool = False
 
@@ -111,6 +112,12 @@ class MemoryApi:
             if not row.record.deleted
         }
 
+    def api_texts(self, token: str, refs: Sequence[Ref]) -> Mapping[Ref, Sequence[tuple[datetime, Mapping[str, str]]]]:
+        """What the fields that may carry a code held, from when on, oldest first; of records that are not gone."""
+        self._admit(token, "texts")
+        rows = {ref: self._rows[ref] for ref in refs if ref in self._rows}
+        return {ref: tuple(row.texts) for ref, row in rows.items() if not row.record.deleted}
+
     def api_write_if(self, token: str, values: Held, expected: Held) -> Mapping[Ref, str]:
         """`api_write` of the records that hold what is `expected` of them; the others are CHANGED."""
         self._people_act()
@@ -170,6 +177,7 @@ class MemoryApi:
     def _update(self, ref: Ref, **changes: object) -> None:
         row = self._rows[ref]
         row.record = replace(row.record, **{**changes, "modified_at": self.now})  # type: ignore[arg-type] # by name
+        row.texts.append((self.now, row.record.texts))
 
     def _link(self, source: Ref, relation: Relation, target: Ref) -> None:
         self._links[source, relation, target] = Link(source, relation, target)

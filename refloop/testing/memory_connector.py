@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import ClassVar
 
 from refloop.config import ConnectionSettings
+from refloop.connectors.base import in_order
 from refloop.errors import LedgerError
 from refloop.model import (
     LINKED,
@@ -16,6 +17,7 @@ from refloop.model import (
     Cursor,
     Everything,
     FieldChange,
+    FieldHistory,
     FieldSpec,
     Finding,
     Level,
@@ -30,6 +32,7 @@ from refloop.model import (
     Span,
     Usage,
     Verdict,
+    Version,
 )
 from refloop.testing.memory_api import CHANGED, TOKEN, Broken, Held, MemoryApi
 
@@ -111,16 +114,20 @@ class MemoryConnector:
             yield replace(page, records=tuple(_with_found(record, names) for record in page.records))
 
     def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
+        yield from in_order(changes, self._steps(changes))
+
+    def _steps(self, changes: Sequence[FieldChange]) -> Iterator[Mapping[int, Receipt]]:
+        """What became of changes, by place, a batch of records at a time."""
+        places: dict[int, list[int]] = {}
         by_ref: dict[Ref, list[FieldChange]] = {}
-        for change in changes:
+        for place, change in enumerate(changes):
+            places.setdefault(id(change), []).append(place)
             by_ref.setdefault(change.ref, []).append(change)
-        fates: dict[int, Receipt] = {}
         refs = list(by_ref)
         for start in range(0, len(refs), self._crm.batch_size):
             batch = {ref: by_ref[ref] for ref in refs[start : start + self._crm.batch_size]}
-            fates |= {id(receipt.change): receipt for receipt in self._settle(batch)}
-        for change in changes:
-            yield fates[id(change)]
+            for receipt in self._settle(batch):
+                yield dict.fromkeys(places[id(receipt.change)], receipt)
 
     def push_links(self, changes: Sequence[LinkChange]) -> Iterator[Receipt]:
         for change in changes:
@@ -282,3 +289,15 @@ class _Hidden:
 
     def __repr__(self) -> str:
         return "***"
+
+
+class RememberingConnector(MemoryConnector):
+    """The same for a CRM that keeps what the fields that may carry a code held before."""
+
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        """As `refloop.connectors.base.Histories` says."""
+        mine = [ref for ref in refs if ref.connection == self._crm.connection]
+        for ref, kept in self._crm.api_texts(self._token.value, mine).items():
+            for name in sorted({name for _, texts in kept for name in texts}):
+                versions = [Version(at, texts.get(name)) for at, texts in kept]
+                yield FieldHistory(ref, name, tuple(versions), is_whole=True)

@@ -62,7 +62,8 @@ def build(
     people = People(rng)
     codes = Codes(rng, today)
     sellers = hire(seed, midnight(today), salesforce, hubspot)
-    setting = Setting(rng, midnight(today), size, people, Writers(rng, codes), sellers)
+    variety = Random(f"variety {seed}")  # noqa: S311 - for make-believe, not for secrets
+    setting = Setting(rng, variety, midnight(today), size, people, Writers(rng, codes), sellers)
     referrers = [people.known() for _ in range(max(8, setting.count(60)))]
     codes.issue(referrers)
     both = len(referrers) // 4  # the first quarter is in both CRMs, the rest is shared out

@@ -60,6 +60,43 @@ def add_rivals(setting: Setting, deals: Sequence[Deal], crowd: Sequence[Member],
             count -= 1
 
 
+def add_named_referrers(setting: Setting, deals: Sequence[Deal], crowd: Sequence[Member], count: int) -> None:
+    """Has the referrer of the buyer stand on a deal too, as the one who referred."""
+    without = [member for member in crowd if member.person.email and member.writing is None]
+    theirs = {member.person.email: member for member in without}
+    simple = [deal for deal in deals if not deal.rival and not deal.late]
+    fitting = [(deal, theirs[name]) for deal in simple if (name := deal.people[0].referrer) in theirs]
+    for deal, referrer in setting.variety.sample(fitting, min(len(fitting), count)):
+        deal.named = referrer
+
+
+def renewed(setting: Setting, deals: Sequence[Deal], count: int) -> list[Deal]:
+    """Deals a year later about what was sold, with the same buyer."""
+    sold = [deal for deal in deals if deal.outcome is Outcome.WON and not deal.late and not deal.rival]
+    found: list[Deal] = []
+    for deal in setting.variety.sample(sold, min(len(sold), count)):
+        created = min(deal.closes + timedelta(days=300), setting.now - timedelta(days=1))
+        ended = deal.closes + timedelta(days=365)
+        outcome = Outcome.OPEN if ended >= setting.now else setting.variety.choice((Outcome.WON, Outcome.LOST))
+        found.append(
+            Deal(f"{deal.title} (renewal)", created, ended, outcome, deal.amount, deal.people[:1], renewal=True)
+        )
+    return found
+
+
+def by_company(setting: Setting, crowd: Sequence[Member]) -> list[Deal]:
+    """Deals on which nobody put a person: only the buyer's company stands there."""
+    luck = setting.variety
+    found: list[Deal] = []
+    for buyer in luck.sample(crowd, setting.count(30)):
+        created = buyer.created + (setting.now - buyer.created) * luck.random()
+        closes = created + timedelta(days=luck.randrange(10, 150))
+        outcome = Outcome.OPEN if closes >= setting.now else luck.choice((Outcome.WON, Outcome.LOST))
+        title = f"{buyer.person.company} - {luck.choice(_PRODUCTS)}"
+        found.append(Deal(title, created, closes, outcome, amount(luck), [buyer], by_company=True))
+    return found
+
+
 def _with_codes(setting: Setting, crowd: Sequence[Member]) -> list[Member]:
     """Those who came with a good code of somebody else's, in any order."""
     found = [item for item in crowd if item.referrer and item.referrer != item.person.email and not item.alone]

@@ -8,8 +8,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from refloop_sandbox.company.codes import SITE, Writing
-from refloop_sandbox.company.deals import add_colleagues, add_latecomers, add_rivals, planned
-from refloop_sandbox.company.names import Person, as_typed
+from refloop_sandbox.company.deals import (
+    add_colleagues,
+    add_latecomers,
+    add_named_referrers,
+    add_rivals,
+    by_company,
+    planned,
+    renewed,
+)
+from refloop_sandbox.company.names import Person, as_typed, slug
 from refloop_sandbox.company.setting import Deal, Member, Setting, stamp
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.nouns import Kind, Outcome, Ref
@@ -27,6 +35,8 @@ _DEFAULT_STAGES: Mapping[Outcome, Sequence[str]] = {
     Outcome.WON: ("closedwon",),
     Outcome.LOST: ("closedlost",),
 }
+_RENEWAL_STAGES = (("Due", "0.5"), ("Renewed", "1.0"), ("Ended", "0.0"))
+REFERRED_BY, REFERRED = "Referred by", "Referred"
 _SOURCES = ("ORGANIC_SEARCH", "PAID_SEARCH", "EMAIL_MARKETING", "SOCIAL_MEDIA", "REFERRALS", "DIRECT_TRAFFIC")
 Row = dict[str, Any]
 Stages = Mapping[Outcome, Sequence[str]]
@@ -40,6 +50,8 @@ class CompanyInHubSpot:
     crm: LocalHubSpot
     contacts: list[Member] = field(default_factory=list)
     deals: list[Deal] = field(default_factory=list)
+    _renewals: str = ""
+    _own_stage: str = ""
 
     def fill(self, referrers: Sequence[Person], elsewhere: Sequence[Member]) -> None:
         """`elsewhere` are records of Salesforce; some of their people are here too."""
@@ -92,23 +104,40 @@ class CompanyInHubSpot:
         only_here = [member for member in self.contacts if member.person.email not in both]
         add_latecomers(setting, self.deals, only_here, setting.count(10))
         add_rivals(setting, self.deals, only_here, setting.count(12))
+        add_named_referrers(setting, self.deals, self.contacts, setting.count(15))
+        self.deals += [*renewed(setting, self.deals, setting.count(40)), *by_company(setting, self.contacts)]
+        for number, member in enumerate(setting.variety.sample(self.contacts, setting.count(60))):
+            member.others = (f"{slug(member.person.name)}@post-{number}.example",)
 
     def _load(self) -> None:
         self._assign_owners()
         pipelines = self._pipelines()
+        self._own_stage = self.crm.add_lifecycle_stage("Product qualified", after="marketingqualifiedlead")
         ids = self.crm.load("contacts", map(self._contact_row, self.contacts))
         for member, record_id in zip(self.contacts, ids, strict=True):
             member.ref = Ref(NAME, Kind.CONTACT, record_id)
             self.setting.note_member(member)
         deal_ids = self.crm.load("deals", (self._deal_row(deal, pipelines) for deal in self.deals))
-        pairs = [
-            (deal_id, member.name.id)
-            for deal, deal_id in zip(self.deals, deal_ids, strict=True)
-            for member in deal.people
-        ]
-        self.crm.load_associations("deals", "contacts", pairs)
-        for deal, deal_id in zip(self.deals, deal_ids, strict=True):
-            self.setting.note_deal(deal, Ref(NAME, Kind.DEAL, deal_id), deal.people)
+        deals = list(zip(self.deals, deal_ids, strict=True))
+        self._associate(deals)
+        for deal, deal_id in deals:
+            known = [] if deal.by_company else deal.people
+            self.setting.note_deal(deal, Ref(NAME, Kind.DEAL, deal_id), known)
+
+    def _associate(self, deals: Sequence[tuple[Deal, str]]) -> None:
+        """Everybody on a deal, the referrers under their label; and the company of deals that have nobody."""
+        people = [(deal_id, member.name.id) for deal, deal_id in deals if not deal.by_company for member in deal.people]
+        self.crm.load_associations("deals", "contacts", people)
+        label = self.crm.add_label("deals", "contacts", REFERRED_BY, REFERRED)
+        named = [(deal_id, deal.named.name.id) for deal, deal_id in deals if deal.named is not None]
+        self.crm.load_associations("deals", "contacts", named, label)
+        alone = [(deal.people[0], deal_id) for deal, deal_id in deals if deal.by_company]
+        names = list(dict.fromkeys(buyer.person.company for buyer, _ in alone))
+        companies = dict(zip(names, self.crm.load("companies", ({"name": name} for name in names)), strict=True))
+        for buyer, deal_id in alone:
+            company = companies[buyer.person.company]
+            self.crm.associate("deals", deal_id, "companies", company)
+            self.crm.associate("contacts", buyer.name.id, "companies", company)
 
     def _assign_owners(self) -> None:
         sellers = self.setting.sellers
@@ -118,18 +147,28 @@ class CompanyInHubSpot:
             deal.owner = sellers.in_hubspot(deal.people[0].person.email, deal.created)
 
     def _pipelines(self) -> dict[str, Stages]:
-        """The stages of each pipeline by outcome; the one for partners is the company's own."""
+        """The stages of each pipeline by outcome; those for partners and renewals are the company's own."""
         pipeline = self.crm.add_pipeline("Partner sales", [])
         stages = [self.crm.add_stage(pipeline, label, probability=chance) for label, chance in _PARTNER_STAGES]
         *opened, won, lost = stages
-        return {"default": _DEFAULT_STAGES, pipeline: {Outcome.OPEN: opened, Outcome.WON: [won], Outcome.LOST: [lost]}}
+        self._renewals = self.crm.add_pipeline("Renewals", [])
+        due, kept, ended = (
+            self.crm.add_stage(self._renewals, label, probability=chance) for label, chance in _RENEWAL_STAGES
+        )
+        return {
+            "default": _DEFAULT_STAGES,
+            pipeline: {Outcome.OPEN: opened, Outcome.WON: [won], Outcome.LOST: [lost]},
+            self._renewals: {Outcome.OPEN: [due], Outcome.WON: [kept], Outcome.LOST: [ended]},
+        }
 
     def _contact_row(self, member: Member) -> Row:
         person, rng = member.person, self.setting.rng
+        stage = rng.choice(("subscriber", "lead", "lead", "marketingqualifiedlead", "opportunity"))
         return {
             "email": member.email, "firstname": person.first, "lastname": person.last, "company": person.company,
             "jobtitle": person.title, "city": person.city, "country": person.country,
-            "lifecyclestage": rng.choice(("subscriber", "lead", "lead", "marketingqualifiedlead", "opportunity")),
+            "lifecyclestage": self._own_stage if self.setting.variety.random() < 0.03 else stage,
+            "hs_additional_emails": ";".join(member.others),
             "hs_lead_status": rng.choice((None, "NEW", "OPEN", "IN_PROGRESS", "CONNECTED")),
             "hs_analytics_first_url": member.writing.text if member.writing else None,
             "hs_analytics_source": rng.choice(_SOURCES), "createdate": stamp(member.created),
@@ -139,13 +178,15 @@ class CompanyInHubSpot:
 
     def _deal_row(self, deal: Deal, pipelines: Mapping[str, Stages]) -> Row:
         rng = self.setting.rng
-        pipeline = rng.choices(list(pipelines), weights=(3, 1))[0]
+        sales = [name for name in pipelines if name != self._renewals]
+        pipeline = self._renewals if deal.renewal else rng.choices(sales, weights=(3, 1))[0]
         currency = rng.choice(("USD", "USD", "EUR"))
         return {
             "dealname": deal.title, "amount": None if deal.amount is None else str(deal.amount),
             "deal_currency_code": currency, "hs_exchange_rate": "1.08" if currency == "EUR" else "1.0",
             "pipeline": pipeline, "dealstage": rng.choice(pipelines[pipeline][deal.outcome]),
             "closedate": stamp(deal.closes), "createdate": stamp(deal.created),
-            "hs_lastmodifieddate": stamp(deal.modified), "dealtype": "newbusiness",
+            "hs_lastmodifieddate": stamp(deal.modified),
+            "dealtype": "existingbusiness" if deal.renewal else "newbusiness",
             "hubspot_owner_id": deal.owner.id if deal.owner else None,
         }  # fmt: skip

@@ -25,7 +25,9 @@ class Expected:
     nothing. `traps` are those of them that look otherwise. `late` are (deal, person) where the deal had closed
     before the person came with a code; `rivals` deals with people of two referrers; `unreferred_won` won deals
     none of whose people is known for a code; `same_person` (Salesforce, HubSpot) with one e-mail address. `owners`
-    says of each record whose it is; one that is not in it has none.
+    says of each record whose it is; one that is not in it has none. `renewals` are deals that go on with what was
+    sold; `by_company` (deal, buyer) where only the company stands on the deal; `named` (deal, referrer) where the
+    referrer stands on it under a label that says so; `second_addresses` (person, address).
     """
 
     matches: dict[Ref, str] = field(default_factory=dict)
@@ -38,11 +40,18 @@ class Expected:
     unreferred_won: list[Ref] = field(default_factory=list)
     same_person: list[tuple[Ref, Ref]] = field(default_factory=list)
     owners: dict[Ref, Owner] = field(default_factory=dict)
+    renewals: list[Ref] = field(default_factory=list)
+    by_company: list[tuple[Ref, Ref]] = field(default_factory=list)
+    named: list[tuple[Ref, Ref]] = field(default_factory=list)
+    second_addresses: list[tuple[Ref, str]] = field(default_factory=list)
 
 
 @dataclass
 class Member:
-    """A person as one CRM knows them. `email` as it was typed there; `alone`: must stay out of the other CRM."""
+    """A person as one CRM knows them. `email` as it was typed there; `alone`: must stay out of the other CRM.
+
+    `others` are second addresses, in a CRM that keeps them.
+    """
 
     person: Person
     created: datetime
@@ -51,6 +60,7 @@ class Member:
     alone: bool = False
     ref: Ref | None = None
     owner: Owner | None = None
+    others: tuple[str, ...] = ()
 
     @property
     def code(self) -> str | None:
@@ -73,7 +83,11 @@ class Member:
 
 @dataclass
 class Deal:
-    """A deal as planned. `closes` is when it ended, or is hoped to end; `people` begins with the buyer."""
+    """A deal as planned. `closes` is when it ended, or is hoped to end; `people` begins with the buyer.
+
+    `renewal`: it goes on with what the buyer has. `by_company`: nobody of `people` was put on it, only their company.
+    `named` is the referrer, who stands on it as such and buys nothing.
+    """
 
     title: str
     created: datetime
@@ -83,6 +97,9 @@ class Deal:
     people: list[Member]
     late: list[Member] = field(default_factory=list)
     rival: bool = False
+    renewal: bool = False
+    by_company: bool = False
+    named: Member | None = None
     owner: Owner | None = None
 
     @property
@@ -92,9 +109,13 @@ class Deal:
 
 @dataclass
 class Setting:
-    """The company on the morning of `now`."""
+    """The company on the morning of `now`.
+
+    `variety` is a luck of its own for what came to the company later: with it or without, the rest is the same.
+    """
 
     rng: Random
+    variety: Random
     now: datetime
     size: float
     people: People
@@ -132,6 +153,7 @@ class Setting:
     def note_member(self, member: Member) -> None:
         """Writes down what the loaded record of a member must come to."""
         ref = member.name
+        self.expected.second_addresses += [(ref, address) for address in member.others]
         if member.owner is not None:
             self.expected.owners[ref] = member.owner
         if member.writing is None:
@@ -154,6 +176,12 @@ class Setting:
         self.expected.late += [(ref, member.name) for member in deal.late]
         if deal.rival:
             self.expected.rivals.append(ref)
+        if deal.renewal:
+            self.expected.renewals.append(ref)
+        if deal.by_company:
+            self.expected.by_company.append((ref, deal.people[0].name))
+        if deal.named is not None:
+            self.expected.named.append((ref, deal.named.name))
         if deal.outcome is Outcome.WON and not any(member.writing for member in known):
             self.expected.unreferred_won.append(ref)
 

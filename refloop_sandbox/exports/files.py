@@ -1,12 +1,14 @@
-"""Reading a person's own CSV exports: any row that cannot be used is named, the others go on."""
+"""What is handed over to be loaded: the rows of a person's own exports. Reading files is the caller's business."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 CRMS = ("salesforce", "hubspot")
 
@@ -24,30 +26,31 @@ class BadRow(ValueError):  # noqa: N818 - a fact about one row, turned into a li
     """One row cannot be used; the message says why, without repeating what the row says of a person."""
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """The columns of a file. Those that are `required` must be there; `crm` is what an empty `crm` means."""
+@dataclass
+class EveryFault:
+    """Reads the values of a row one by one, and raises for all that are no good at once."""
 
-    name: str
-    columns: Collection[str]
-    required: Collection[str]
-    crm: str
+    faults: list[str] = field(default_factory=list)
+
+    def of(self, read: Callable[P, T], *args: P.args, **named: P.kwargs) -> T:
+        """What `read` gives; nothing of use where it raises BadRow, which `told` then does."""
+        try:
+            return read(*args, **named)
+        except BadRow as bad:
+            self.faults.append(str(bad))
+            return None  # type: ignore[return-value]  # nobody sees it: `told` raises before the values are used
+
+    def told(self) -> None:
+        """Raises BadRow when anything was no good."""
+        if self.faults:
+            raise BadRow("; ".join(self.faults))
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A row: its line in the file, which CRM it is for, and its cells that are not empty."""
+class DayOrder(StrEnum):
+    """How a date such as 03/04/2026 is written."""
 
-    line: int
-    crm: str
-    cells: Mapping[str, str]
-
-    def need(self, column: str) -> str:
-        """Raises BadRow for an empty cell."""
-        value = self.cells.get(column)
-        if value is None:
-            raise BadRow(f"{column} is empty")
-        return value
+    DAY_FIRST = "day-first"
+    MONTH_FIRST = "month-first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,79 +61,35 @@ class Faulty:
     why: str
 
 
-class ExportFile:
-    """One CSV file, open for one reading. Comma, semicolon or tab; UTF-8, with or without byte order mark.
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table. `name` is its file's; `labels` are the columns as they are spelled, by their letters and digits in
+    lower case (`createddate`); `twice` those that stand there more than once.
 
-    Raises ExportError when the file as a whole cannot be used, on opening or while it is read.
+    `read` begins anew each time: a sheet is read once for what its rows say together, and once to be loaded. A row is
+    its line and its stripped cells, by the keys of `labels`.
     """
 
-    def __init__(self, path: Path, layout: Layout) -> None:
-        self.path = path
-        self.layout = layout
-        with self._opened() as header:
-            self.unknown = [column for column in header.columns if column not in {*layout.columns, "crm", ""}]
-        self._check(header.columns)
-
-    def _check(self, columns: Collection[str]) -> None:
-        name = self.path.name
-        missing = [column for column in self.layout.required if column not in columns]
-        if missing:
-            raise ExportError(
-                f"{name} has no column {', '.join(missing)}",
-                remedy=f"Its first line must name the columns; {name} may have: {', '.join(self.layout.columns)}, crm.",
-            )
-        twice = sorted({column for column in columns if column and list(columns).count(column) > 1})
-        if twice:
-            raise ExportError(f"{name} has the column {', '.join(twice)} twice", remedy="Keep one of each.")
-
-    def __iter__(self) -> Iterator[Entry | Faulty]:
-        with self._opened() as table:
-            for line, cells in table:
-                yield self._row(line, cells, table.columns)
-
-    def _row(self, line: int, cells: list[str], columns: list[str]) -> Entry | Faulty:
-        if len(cells) != len(columns):
-            return Faulty(line, f"{len(cells)} cells, where the first line has {len(columns)}")
-        values = {
-            column: text.strip()
-            for column, text in zip(columns, cells, strict=True)
-            if text.strip() and (column == "crm" or column in self.layout.columns)
-        }
-        crm = values.pop("crm", self.layout.crm).casefold()
-        if crm not in CRMS:
-            return Faulty(line, f"crm must be {' or '.join(CRMS)}")
-        return Entry(line, crm, values)
-
-    @contextmanager
-    def _opened(self) -> Iterator[_Table]:
-        """What goes wrong in reading, as ExportError."""
-        name = self.path.name
-        try:
-            with self.path.open(encoding="utf-8-sig", newline="") as lines:
-                yield _Table(lines, name)
-        except OSError as error:
-            raise ExportError(f"cannot read {name}: {error.strerror}") from error
-        except UnicodeDecodeError:
-            raise ExportError(f"{name} is not UTF-8", remedy="Export it again as CSV in UTF-8.") from None
-        except csv.Error as error:
-            raise ExportError(f"{name} is not a CSV file: {error}", remedy="Export it again as CSV.") from None
+    name: str
+    labels: Mapping[str, str]
+    read: Callable[[], Iterable[tuple[int, Mapping[str, str]] | Faulty]]
+    twice: frozenset[str] = frozenset()
 
 
-class _Table:
-    """Rows with the lines on which they begin; empty rows left out."""
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row: its line in the file, which CRM it is for, its cells that are not empty by our names, all columns that its
+    file has, and in which order its file writes dates."""
 
-    def __init__(self, lines: Iterator[str], name: str) -> None:
-        first = next(lines, "")
-        delimiter = max(",;\t", key=first.count)
-        header = next(csv.reader([first], delimiter=delimiter), [])
-        self.columns = [column.strip().casefold().replace(" ", "_") for column in header]
-        if not any(self.columns):
-            raise ExportError(f"{name} is empty", remedy="Its first line must name the columns.")
-        self._rows = csv.reader(lines, delimiter=delimiter, strict=True)
+    line: int
+    crm: str
+    cells: Mapping[str, str]
+    columns: Collection[str] = ()
+    order: DayOrder | None = None
 
-    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
-        line = 2
-        for cells in self._rows:
-            if any(cells):
-                yield line, cells
-            line = self._rows.line_num + 2
+    def need(self, column: str) -> str:
+        """Raises BadRow for an empty cell."""
+        value = self.cells.get(column)
+        if value is None:
+            raise BadRow(f"{column} is empty")
+        return value

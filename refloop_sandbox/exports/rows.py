@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import datetime
+from decimal import Decimal
 from typing import NamedTuple
 
-from refloop_sandbox.exports.files import BadRow, Entry
+from refloop_sandbox.exports.files import BadRow, Entry, EveryFault
+from refloop_sandbox.exports.values import amount, flag, moment
 from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
 from refloop_sandbox.nouns import Outcome
@@ -25,7 +25,10 @@ _LEAD_STATUSES = frozenset(
 )
 _LIFECYCLE = frozenset(LIFECYCLE_STAGES)
 _STAGES_LIMIT = 100  # a column of free text is not a column of stages
-_LARGEST = Decimal(10) ** 15
+_PIPELINE = re.compile(r"\s*\([^()]*pipeline[^()]*\)$", re.IGNORECASE)
+"""What HubSpot's exports put behind a stage: `Closed Won (Sales Pipeline)`."""
+
+_NAMED_AS = re.compile(r"(?:closed|deal)?[\s:_(-]*(won|lost)\b", re.IGNORECASE)
 Row = dict[str, object]
 
 
@@ -37,8 +40,27 @@ class Times(NamedTuple):
 
 
 def times(entry: Entry) -> Times:
-    created, changed = moment("created_at", entry.need("created_at")), entry.cells.get("modified_at")
-    return Times(created, max(created, moment("modified_at", changed)) if changed else created)
+    every = EveryFault()
+    created = every.of(_created, entry)
+    changed = every.of(_time, entry, "modified_at")
+    every.told()
+    return Times(created, max(created, changed or created))
+
+
+def _created(entry: Entry) -> datetime:
+    return moment("created_at", entry.need("created_at"), entry.order)
+
+
+def _time(entry: Entry, column: str) -> datetime | None:
+    text = entry.cells.get(column)
+    return moment(column, text, entry.order) if text else None
+
+
+def _who_and_when(entry: Entry) -> tuple[str | None, Times]:
+    every = EveryFault()
+    email, known = every.of(_email, entry), every.of(times, entry)
+    every.told()
+    return email, known
 
 
 def _email(entry: Entry) -> str | None:
@@ -46,18 +68,6 @@ def _email(entry: Entry) -> str | None:
     if email is not None and not _EMAIL.fullmatch(email):
         raise BadRow("email is not an e-mail address")
     return email
-
-
-def moment(column: str, text: str) -> datetime:
-    """A time as people's exports have it: ISO 8601; without a zone it is UTC, without a time of day midnight."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise BadRow(f"{column} is not a time; write it as 2026-03-31T14:05:00Z or 2026-03-31") from None
-    try:
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except OverflowError:
-        raise BadRow(f"{column} is out of range") from None
 
 
 def salesforce_contact(entry: Entry, account: str | None) -> Row:
@@ -73,10 +83,10 @@ def salesforce_lead(entry: Entry) -> Row:
 
 
 def _salesforce_person(entry: Entry) -> Row:
-    said = entry.cells.get
+    said, (email, known) = entry.cells.get, _who_and_when(entry)
     return {
-        "FirstName": said("first_name"), "LastName": said("last_name") or NOT_PROVIDED, "Email": _email(entry),
-        "Title": said("title"), "Description": _description(entry), **_stamps(times(entry)),
+        "FirstName": said("first_name"), "LastName": said("last_name") or NOT_PROVIDED, "Email": email,
+        "Title": said("title"), "Description": _description(entry), **_stamps(known),
     }  # fmt: skip
 
 
@@ -92,23 +102,26 @@ def _stamps(known: Times) -> Row:
 
 def hubspot_person(entry: Entry) -> Row:
     """In HubSpot a lead is a contact."""
-    said, known = entry.cells.get, times(entry)
-    status = _option("status", said("status"), _LEAD_STATUSES, lambda text: text.upper().replace(" ", "_"))
-    stage = _option("stage", said("stage"), _LIFECYCLE, lambda text: text.lower().replace(" ", ""))
+    said, (email, known) = entry.cells.get, _who_and_when(entry)
+    status, stage = lead_status(said("status")), lifecycle_stage(said("stage"))
     return {
-        "email": _email(entry), "firstname": said("first_name"), "lastname": said("last_name"),
+        "email": email, "firstname": said("first_name"), "lastname": said("last_name"),
         "company": said("company"), "jobtitle": said("title"), "hs_lead_status": status, "lifecyclestage": stage,
         "message": said("code_text"), "hs_analytics_first_url": said("first_page_url"),
         "createdate": known.created, "lastmodifieddate": known.modified,
     }  # fmt: skip
 
 
-def _option(column: str, text: str | None, options: frozenset[str], form: Callable[[str], str]) -> str | None:
-    if text is None:
-        return None
-    if form(text) not in options:
-        raise BadRow(f"{column} must be one of: {', '.join(sorted(options))}")
-    return form(text)
+def lead_status(text: str | None) -> str | None:
+    """A lead status that every account has, by its value or its label; None for one of the person's own."""
+    value = (text or "").upper().replace(" ", "_")
+    return value if value in _LEAD_STATUSES else None
+
+
+def lifecycle_stage(text: str | None) -> str | None:
+    """A lifecycle stage that every account has, by its value or its label; None for one of the person's own."""
+    value = (text or "").lower().replace(" ", "")
+    return value if value in _LIFECYCLE else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,34 +135,55 @@ class DealFacts:
     outcome: Outcome | None
     times: Times
     closed: datetime | None
+    hint: Outcome | None = None
 
 
 def deal_facts(entry: Entry) -> DealFacts:
     said = entry.cells.get
-    closed, outcome = said("closed_at"), said("outcome")
-    if outcome is not None and outcome.casefold() not in set(Outcome):
-        raise BadRow(f"outcome must be one of: {', '.join(Outcome)}")
-    return DealFacts(
+    stage, every = said("stage"), EveryFault()
+    facts = DealFacts(
         said("name") or NOT_PROVIDED,
-        _amount(said("amount")),
-        _currency(said("currency")),
-        said("stage"),
-        Outcome(outcome.casefold()) if outcome else None,
-        times(entry),
-        moment("closed_at", closed) if closed else None,
+        every.of(amount, said("amount")),
+        every.of(_currency, said("currency")),
+        _PIPELINE.sub("", stage) if stage else None,
+        every.of(_outcome, entry),
+        every.of(times, entry),
+        every.of(_time, entry, "closed_at"),
+        _hint(entry),
     )
+    every.told()
+    return facts
 
 
-def _amount(text: str | None) -> Decimal | None:
-    if text is None:
-        return None
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        raise BadRow("amount is not a number; write it as 1234.56") from None
-    if not number.is_finite() or abs(number) >= _LARGEST:
-        raise BadRow("amount is out of range")
-    return number
+def _outcome(entry: Entry) -> Outcome | None:
+    """How the deal stands, where a column says it."""
+    said = entry.cells.get
+    outcome = said("outcome")
+    if outcome is not None:
+        if outcome.casefold() not in set(Outcome):
+            raise BadRow(f"outcome must be one of: {', '.join(Outcome)}")
+        return Outcome(outcome.casefold())
+    won, closed = flag("won", said("won")), flag("closed", said("closed"))
+    if won or (said("won_at") and not said("stage")):
+        return Outcome.WON
+    if closed is False:
+        return Outcome.OPEN
+    return Outcome.LOST if closed and won is False else None
+
+
+def _hint(entry: Entry) -> Outcome | None:
+    """What an unknown stage must mean, where no column says how the deal stands.
+
+    A stage called won or lost is; HubSpot's probability is 1 or 0 of closed deals alone; and in both CRMs a closed deal
+    has a close date.
+    """
+    said = entry.cells.get
+    if named := _NAMED_AS.match(said("stage") or ""):
+        return Outcome(named[1].lower())
+    if entry.crm == "hubspot" and (chance := said("probability")):
+        known = {"1": Outcome.WON, "1.0": Outcome.WON, "0": Outcome.LOST, "0.0": Outcome.LOST}
+        return known.get(chance, Outcome.OPEN)
+    return Outcome.OPEN if "closed_at" in entry.columns and not said("closed_at") else None
 
 
 def _currency(text: str | None) -> str | None:
@@ -245,11 +279,12 @@ class HubSpotDeals:
 
 
 def _new_stage(deal: DealFacts, known: int) -> Outcome:
-    if deal.outcome is None:
+    outcome = deal.outcome or deal.hint
+    if outcome is None:
         raise BadRow("stage is none that the CRM knows; say in outcome whether it is open, won or lost")
     if known >= _STAGES_LIMIT:
         raise BadRow(f"stage is one more than the {_STAGES_LIMIT} that there can be")
-    return deal.outcome
+    return outcome
 
 
 def _agreed(deal: DealFacts, known: tuple[str, Outcome]) -> tuple[str, Outcome]:

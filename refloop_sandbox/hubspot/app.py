@@ -28,6 +28,7 @@ _DATED = re.compile(rf"/(?P<api>crm)/(?P<family>{_FAMILIES})/(?P<version>2026-03
 _OLD_PROPERTIES = re.compile(r"/properties/(?P<version>v1|v2)/(?P<object>[^/]+)/properties")
 _LEGACY_DEALS = re.compile(r"/(?P<api>companies|deals)/(?P<version>v1|v2)(?P<rest>/.*)")
 _OTHERS = re.compile(r"/(?P<api>account-info|oauth)/(?P<version>v1|v3|2026-03|2026-09)(?P<rest>/.*)")
+_CONTACTS = re.compile(r"/crm/contacts/(?P<version>v3|2026-03|2026-09)/gdpr-delete")
 
 
 def canonical(path: str) -> tuple[str, str] | None:
@@ -43,6 +44,8 @@ def canonical(path: str) -> tuple[str, str] | None:
         return f"/crm/{rest}", found["version"]
     if found := _DATED.fullmatch(path):
         return f"/crm/{found['family']}{found['rest']}", found["version"]
+    if found := _CONTACTS.fullmatch(path):
+        return "/crm/objects/contacts/gdpr-delete", found["version"]
     if found := _OLD_PROPERTIES.fullmatch(path):
         return f"/properties/{found['object']}/properties", found["version"]
     if found := _OTHERS.fullmatch(path) or _LEGACY_DEALS.fullmatch(path):
@@ -73,9 +76,8 @@ class Dispatcher:
         services = self._services
         open_to_all = endpoint.path.startswith("/oauth/")
         scope = request.scope
-        call = Call(
-            services, scope["version"], request.path_params, request.query_params, scope["body"], str(request.url)
-        )
+        asked = request.url.replace(path=scope["asked"])
+        call = Call(services, scope["version"], request.path_params, request.query_params, scope["body"], asked)
         bucket = _bucket(endpoint)
         try:
             oauth = open_to_all or services.access.check(request.headers)
@@ -136,7 +138,8 @@ class Versions:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path, version = canonical(scope["path"]) or ("/", "")
-        await self._inner({**scope, "path": path, "raw_path": path.encode(), "version": version}, receive, send)
+        seen = {"path": path, "raw_path": path.encode(), "version": version, "asked": scope["path"]}
+        await self._inner({**scope, **seen}, receive, send)
 
 
 def application(services: Services, calls: Counter[str]) -> ASGIApp:

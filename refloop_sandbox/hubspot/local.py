@@ -22,17 +22,21 @@ from refloop_sandbox.hubspot.merge import merge
 from refloop_sandbox.hubspot.portal import PERSON, Portal, Quirks, Requirement, new_portal
 from refloop_sandbox.hubspot.records import (
     InvalidValues,
+    add_email,
     archive,
+    binned,
     check_unique,
     claim_all,
     create,
+    erase,
     live,
     loaded,
     prepare,
+    restore,
     update,
 )
 from refloop_sandbox.hubspot.render import View
-from refloop_sandbox.hubspot.schema import DEALS, ObjectType, object_type
+from refloop_sandbox.hubspot.schema import CONTACTS, DEALS, ObjectType, object_type
 from refloop_sandbox.hubspot.search import Search
 from refloop_sandbox.hubspot.spelling import iso, millis, moment, utc_now
 from refloop_sandbox.hubspot.store import Row
@@ -61,6 +65,7 @@ class LocalHubSpot(LocalCrm):
         portal_id: int = 20_000_001,
         time_zone: str = "UTC",
         currency: str = "USD",
+        account_type: str = "STANDARD",
         shuffle_seed: int = 0,
         strict: bool = False,
         latency: Latency = 0.0,
@@ -77,6 +82,7 @@ class LocalHubSpot(LocalCrm):
             portal_id=portal_id,
             time_zone=time_zone,
             currency=currency,
+            account_type=account_type,
             quirks=quirks,
             max_search_results=max_search_results,
             shuffle=random.Random(shuffle_seed),  # noqa: S311 - an order, not a secret
@@ -114,15 +120,21 @@ class LocalHubSpot(LocalCrm):
         except sqlite3.IntegrityError:
             raise ValueError(f"two {kind.name} have the same value of a unique property") from None
 
-    def load_associations(self, from_object: str, to_object: str, pairs: Iterable[tuple[str, str]]) -> None:
-        """Associates many pairs of ids with the default type, in both directions."""
+    def load_associations(
+        self, from_object: str, to_object: str, pairs: Iterable[tuple[str, str]], type_id: int | None = None
+    ) -> None:
+        """Associates many pairs of ids, in both directions, with the default type and, where one is named, with it."""
         kind, to_kind = object_type(from_object), object_type(to_object)
-        label = self._portal.labels.default(kind, to_kind)
+        labels = [self._portal.labels.default(kind, to_kind)]
+        if type_id is not None:
+            labels.append(self._portal.labels.find(kind, to_kind, type_id))
+        store = self._portal.store
         source = iter(pairs)
         while step := list(islice(source, _STEP)):
             with self._at_work():
-                self._portal.store.associate((kind.number, int(a), to_kind.number, int(b), label.id) for a, b in step)
-                self._portal.store.associate((to_kind.number, int(b), kind.number, int(a), label.back) for a, b in step)
+                for one in labels:
+                    store.associate((kind.number, int(a), to_kind.number, int(b), one.id) for a, b in step)
+                    store.associate((to_kind.number, int(b), kind.number, int(a), one.back) for a, b in step)
 
     # -- what people do
 
@@ -148,6 +160,26 @@ class LocalHubSpot(LocalCrm):
         kind = object_type(object)
         with self._at_work():
             archive(self._portal, kind, self._live(kind, id))
+
+    def restore(self, object: str, id: str) -> None:  # noqa: A002 - HubSpot's words
+        """A person takes a deleted record out of the bin. It is there for 90 days."""
+        kind = object_type(object)
+        with self._at_work():
+            row = binned(self._portal, kind, int(id))
+            if row is None:
+                raise KeyError(f"{kind.name} {id}")
+            restore(self._portal, kind, row)
+
+    def erase(self, object: str, id: str) -> None:  # noqa: A002 - HubSpot's words
+        """A person deletes a record for good, for privacy, from the bin too."""
+        kind = object_type(object)
+        with self._at_work():
+            erase(self._portal, kind, binned(self._portal, kind, int(id)) or self._live(kind, id))
+
+    def add_email(self, contact: str, address: str) -> None:
+        """A person gives a contact a second address."""
+        with self._at_work():
+            add_email(self._portal, self._live(CONTACTS, contact), address, PERSON)
 
     def merge(self, object: str, primary: str, other: str) -> str:  # noqa: A002 - HubSpot's word
         """A person merges two records into a new one, whose id is returned."""
@@ -250,6 +282,13 @@ class LocalHubSpot(LocalCrm):
             stage = self._portal.pipelines.add_stage(DEALS, pipeline_id, body)
             self._portal.learn_stages()
             return stage.id
+
+    def add_lifecycle_stage(self, label: str, *, after: str | None = None) -> str:
+        """Adds a lifecycle stage of the account's own, last or after another one; returns its id, which is a number."""
+        with self._at_work():
+            stage_id = self._portal.pipelines.new_id()
+            self._portal.add_lifecycle_stage(stage_id, label, after)
+            return stage_id
 
     def add_owner(self, email: str, first_name: str = "", last_name: str = "") -> str:
         """Adds a user who can own records; returns the owner's id."""

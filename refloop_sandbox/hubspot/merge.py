@@ -6,14 +6,13 @@ survivor when read one by one, are refused in batch updates, have no association
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from refloop_sandbox.hubspot.associations import move_all
 from refloop_sandbox.hubspot.errors import bad_request
-from refloop_sandbox.hubspot.portal import IMPORT, Portal, Writer
-from refloop_sandbox.hubspot.records import claim_all
+from refloop_sandbox.hubspot.portal import Portal, Writer
+from refloop_sandbox.hubspot.records import claim_all, imported
 from refloop_sandbox.hubspot.schema import CONTACTS, ObjectType
-from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
 from refloop_sandbox.hubspot.store import Change, Row
 
 _FROM_OLDER = ("hs_analytics_first_url", "hs_analytics_first_referrer", "hs_analytics_first_timestamp")
@@ -26,7 +25,7 @@ def merge(portal: Portal, kind: ObjectType, primary: Row, other: Row, writer: Wr
     now = portal.now()
     old = (primary.id, other.id)
     new_id = portal.store.next_id(kind.number)
-    props = _combined(kind, primary, other)
+    props = _combined(portal, kind, primary, other)
     props["hs_merged_object_ids"] = _listed(props.get("hs_merged_object_ids", ""), *map(str, old))
     if kind is CONTACTS:
         props |= _contact_ids(primary, other, new_id, now)
@@ -42,7 +41,7 @@ def merge(portal: Portal, kind: ObjectType, primary: Row, other: Row, writer: Wr
     return survivor
 
 
-def _combined(kind: ObjectType, primary: Row, other: Row) -> dict[str, str]:
+def _combined(portal: Portal, kind: ObjectType, primary: Row, other: Row) -> dict[str, str]:
     props = {**other.props, **primary.props}
     older, younger = sorted((primary, other), key=lambda row: (row.created, row.id))
     for name in _FROM_OLDER:
@@ -50,7 +49,7 @@ def _combined(kind: ObjectType, primary: Row, other: Row) -> dict[str, str]:
     props["hs_merged_object_ids"] = _listed(
         primary.props.get("hs_merged_object_ids", ""), *other.props.get("hs_merged_object_ids", "").split(";")
     )
-    props["lifecyclestage"] = _furthest(primary.props, other.props)
+    props["lifecyclestage"] = _furthest(portal.lifecycle, primary.props, other.props)
     if kind is CONTACTS:
         emails = [primary.props.get("hs_additional_emails", ""), other.props.get("hs_additional_emails", "")]
         if other.props.get("email") != props.get("email"):
@@ -59,11 +58,11 @@ def _combined(kind: ObjectType, primary: Row, other: Row) -> dict[str, str]:
     return props
 
 
-def _furthest(one: Mapping[str, str], two: Mapping[str, str]) -> str:
+def _furthest(order: Sequence[str], one: Mapping[str, str], two: Mapping[str, str]) -> str:
     """HubSpot merge docs: the stage furthest down the funnel is kept."""
     stages = [props["lifecyclestage"] for props in (one, two) if props.get("lifecyclestage")]
-    known = [stage for stage in stages if stage in LIFECYCLE_STAGES]
-    return max(known, key=LIFECYCLE_STAGES.index) if known else next(iter(stages), "")
+    known = [stage for stage in stages if stage in order]
+    return max(known, key=order.index) if known else next(iter(stages), "")
 
 
 def _contact_ids(primary: Row, other: Row, new_id: int, now: int) -> dict[str, str]:
@@ -86,7 +85,7 @@ def _keep_history(portal: Portal, survivor: Row, losers: tuple[Row, Row], change
     for row in losers:
         for name, value in row.props.items():
             if not portal.store.history(row.object, row.id, name):
-                portal.store.remember(row.object, row.id, name, Change(row.created, value, *IMPORT))
+                portal.store.remember(row.object, row.id, name, imported(row, name, value))
     for name, value in survivor.props.items():
         if any(row.props.get(name) != value for row in losers):
             portal.store.remember(survivor.object, survivor.id, name, change._replace(value=value))

@@ -128,7 +128,7 @@ class Pipelines:
         others = self.all(kind)
         if any(other.label == label for other in others.values()):
             raise Refusal(409, error_body(f"A pipeline labelled '{label}' already exists.", "CONFLICT"))
-        pipeline = Pipeline(self._new_id(), label, order=len(others))
+        pipeline = Pipeline(self.new_id(), label, order=len(others))
         for stage in stages:
             self._fill(kind, pipeline, stage)
         self._of[kind.name][pipeline.id] = pipeline
@@ -150,12 +150,13 @@ class Pipelines:
         if not label:
             raise bad_request("Some required fields were not set: [label]")
         metadata = checked_metadata(kind, mapping(body, "metadata"))
-        stage = Stage(str(body.get("stageId") or self._new_id()), label, metadata)
+        stage = Stage(str(body.get("stageId") or self.new_id()), label, metadata)
         stage.order = whole(body, "displayOrder", len(pipeline.stages))
         pipeline.stages[stage.id] = stage
         return stage
 
-    def _new_id(self) -> str:
+    def new_id(self) -> str:
+        """The id of a stage or pipeline that the account makes for itself."""
         self._next_id += 1
         return str(self._next_id)
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from refloop_sandbox.hubspot.labels import Labels
 from refloop_sandbox.hubspot.owners import Owners
 from refloop_sandbox.hubspot.pipelines import Pipelines
-from refloop_sandbox.hubspot.schema import DEALS, Schema
+from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, LEADS, Option, Schema
 from refloop_sandbox.hubspot.spelling import iso, millis
 from refloop_sandbox.hubspot.standard import stage_dates, standard_schema
 from refloop_sandbox.hubspot.store import Store
@@ -25,6 +25,7 @@ class Quirks:
     `identical_writes_are_history`: it is a new entry of the property's history too.
     `batch_read_follows_merges`: a batch read of a merged-away id gives the survivor, else it is not found.
     `isolates_invalid_updates`: with trace ids, a batch update answers 207 for bad values, else 400 for all.
+    `restores_associations`: a record that comes out of the bin has its associations again.
     `search_ghosts`: a lagging search still shows records, as it knew them, that were archived or merged away since.
     """
 
@@ -32,6 +33,7 @@ class Quirks:
     identical_writes_are_history: bool = False
     batch_read_follows_merges: bool = True
     isolates_invalid_updates: bool = True
+    restores_associations: bool = True
     search_ghosts: bool = False
 
 
@@ -63,6 +65,7 @@ class Portal:
     portal_id: int
     time_zone: str
     currency: str
+    account_type: str
     store: Store
     schema: Schema
     quirks: Quirks
@@ -81,10 +84,26 @@ class Portal:
         return iso(self.now())
 
     def learn_stages(self) -> None:
-        """Defines the "date entered" properties of all deal stages."""
-        for pipeline in self.pipelines.all(DEALS).values():
-            for stage in pipeline.stages.values():
-                self.schema.put(DEALS, stage_dates(stage.id, stage.label))
+        """Defines the "date entered" properties of all stages."""
+        for kind in (DEALS, LEADS):
+            for pipeline in self.pipelines.all(kind).values():
+                for stage in pipeline.stages.values():
+                    self.schema.put(kind, stage_dates(kind, stage.id, stage.label))
+        for kind in (CONTACTS, COMPANIES):
+            for option in self.schema.find(kind, "lifecyclestage").options:
+                self.schema.put(kind, stage_dates(kind, option.value, option.label))
+
+    @property
+    def lifecycle(self) -> tuple[str, ...]:
+        """The lifecycle stages, which contacts and companies share, from the first to the last."""
+        return tuple(option.value for option in self.schema.find(CONTACTS, "lifecyclestage").options)
+
+    def add_lifecycle_stage(self, stage_id: str, label: str, after: str | None) -> None:
+        """Raises ValueError for a stage to come `after` that there is not."""
+        place = len(self.lifecycle) if after is None else self.lifecycle.index(after) + 1
+        for kind in (CONTACTS, COMPANIES):
+            self.schema.add_option(kind, "lifecyclestage", Option(stage_id, label), place)
+        self.learn_stages()
 
 
 def new_portal(clock: Callable[[], datetime], lag: int, *, salesforce_integration: bool, **settings: Any) -> Portal:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from refloop_sandbox.hubspot.errors import Conflict, Issue, Refusal, invalid_values, required_values
 from refloop_sandbox.hubspot.portal import APP, IMPORT, Portal, Writer
-from refloop_sandbox.hubspot.schema import CONTACTS, DEALS, LEADS, ObjectType
+from refloop_sandbox.hubspot.schema import CONTACTS, DEALS, LEADS, ObjectType, object_type
 from refloop_sandbox.hubspot.spelling import iso, parse_millis
-from refloop_sandbox.hubspot.standard import LIFECYCLE_STAGES
+from refloop_sandbox.hubspot.standard import STAGED, entered
 from refloop_sandbox.hubspot.store import Change, Row
 from refloop_sandbox.hubspot.values import checked, text_of
 
@@ -43,7 +43,7 @@ def prepare(portal: Portal, kind: ObjectType, raw: Mapping[str, Any], old: Mappi
     issues += _stage_issues(portal, kind, values, old)
     if issues:
         raise InvalidValues(issues)
-    if writer is APP and _goes_back(values, old):
+    if writer is APP and _goes_back(portal.lifecycle, values, old):
         del values["lifecyclestage"]
     return values
 
@@ -88,10 +88,9 @@ def _stage_issues(portal: Portal, kind: ObjectType, values: Values, old: Mapping
     return []
 
 
-def _goes_back(values: Values, old: Mapping[str, str]) -> bool:
+def _goes_back(order: Sequence[str], values: Values, old: Mapping[str, str]) -> bool:
     """HubSpot lifecycle stage docs: the API moves it forward only; to go back it must be cleared first."""
     new, now = values.get("lifecyclestage"), old.get("lifecyclestage")
-    order = LIFECYCLE_STAGES
     return bool(new and now in order and new in order and order.index(new) < order.index(now))
 
 
@@ -145,7 +144,8 @@ def update(portal: Portal, kind: ObjectType, row: Row, values: Values, writer: W
 
 def _written(portal: Portal, kind: ObjectType, row: Row, values: Values, writer: Writer) -> Row:
     now = portal.now()
-    changed = {**values, **worked_out(portal, kind, row.props, values, now)}
+    swapped = _swapped(row, values) if kind is CONTACTS else {}
+    changed = {**values, **swapped, **worked_out(portal, kind, row.props, values, now)}
     props = {name: value for name, value in {**row.props, **changed}.items() if value}
     new = row._replace(modified=now, props=props)
     for name, value in changed.items():
@@ -160,17 +160,35 @@ def _remember(portal: Portal, row: Row, name: str, change: Change) -> None:
     """Keeps the old value of a loaded record too, which has no history until it is changed."""
     old = row.props.get(name)
     if old and not portal.store.history(row.object, row.id, name):
-        portal.store.remember(row.object, row.id, name, Change(row.created, old, *IMPORT))
+        portal.store.remember(row.object, row.id, name, imported(row, name, old))
     portal.store.remember(row.object, row.id, name, change)
+
+
+def imported(row: Row, name: str, value: str) -> Change:
+    """The one entry in the history of a value that a record was loaded with: a stage since it was entered."""
+    kind = object_type(f"0-{row.object}")
+    since = row.props.get(entered(kind, value)[0]) if STAGED.get(kind) == name else None
+    return Change(parse_millis(since) if since else row.created, value, *IMPORT)
 
 
 def worked_out(portal: Portal, kind: ObjectType, old: Mapping[str, str], values: Values, now: int) -> Values:
     """The calculated properties that follow from `values`."""
+    facts = _entered(portal, kind, old, values, now)
     if kind is CONTACTS and values.get("email"):
-        return {"hs_email_domain": values["email"].partition("@")[2]}
-    if kind is not DEALS:
+        facts["hs_email_domain"] = values["email"].partition("@")[2]
+    if kind is DEALS:
+        facts |= {**_stage_facts(portal, old, values, now), **_amounts(portal, old, values)}
+    return facts
+
+
+def _entered(portal: Portal, kind: ObjectType, old: Mapping[str, str], values: Values, now: int) -> Values:
+    """When the stage was entered that a record is now in."""
+    name = STAGED.get(kind, "")
+    stage_id = values.get(name)
+    if not stage_id or stage_id == old.get(name):
         return {}
-    return {**_stage_facts(portal, old, values, now), **_amounts(portal, old, values)}
+    known = portal.schema.properties(kind)
+    return {date: iso(now) for date in entered(kind, stage_id) if date in known}
 
 
 def _stage_facts(portal: Portal, old: Mapping[str, str], values: Values, now: int) -> Values:
@@ -185,8 +203,6 @@ def _stage_facts(portal: Portal, old: Mapping[str, str], values: Values, now: in
         "hs_is_closed_lost": str(stage.closed and not stage.won).lower(),
         "hs_deal_stage_probability": stage.metadata.get("probability", ""),
         "hs_closed_won_date": iso(now) if stage.won else "",
-        f"hs_date_entered_{stage.id}": iso(now),
-        f"hs_v2_date_entered_{stage.id}": iso(now),
     }
     if stage.closed and not (values.get("closedate") or old.get("closedate")):
         facts["closedate"] = iso(now)
@@ -213,22 +229,83 @@ def _amounts(portal: Portal, old: Mapping[str, str], values: Values) -> Values:
 
 def claim_all(portal: Portal, kind: ObjectType, rows: Iterable[Row]) -> None:
     """Makes the unique values of the records theirs, and lets go of those that they had before."""
-    unique = [name for name, found in portal.schema.properties(kind).items() if found.unique]
     for row in rows:
         portal.store.release(kind.number, row.id)
-        claims = [(name, row.props[name], row.id) for name in unique if row.props.get(name)]
-        if kind is CONTACTS:
-            others = row.props.get("hs_additional_emails", "").split(";")
-            claims += [("email", other, row.id) for other in others if other]
-        portal.store.claim(kind.number, claims)
+        portal.store.claim(kind.number, [(*held, row.id) for held in unique_values(portal, kind, row)])
+
+
+def unique_values(portal: Portal, kind: ObjectType, row: Row) -> list[tuple[str, str]]:
+    """What no other record may hold beside this one, as (property, value): second addresses count as e-mail."""
+    unique = [name for name, found in portal.schema.properties(kind).items() if found.unique]
+    held = [(name, row.props[name]) for name in unique if row.props.get(name)]
+    if kind is CONTACTS:
+        held += [("email", other) for other in row.props.get("hs_additional_emails", "").split(";") if other]
+    return list(dict.fromkeys(held))
+
+
+def add_email(portal: Portal, row: Row, address: str, writer: Writer) -> Row:
+    """Gives a contact a second address. Raises Conflict when another contact has it, InvalidValues for no address."""
+    email = prepare(portal, CONTACTS, {"email": address}, row.props, writer)["email"]
+    check_unique(portal, CONTACTS, {"email": email}, row.id)
+    others = [one for one in row.props.get("hs_additional_emails", "").split(";") if one]
+    if email in (row.props.get("email"), *others):
+        return row
+    return _written(portal, CONTACTS, row, {"hs_additional_emails": ";".join([*others, email])}, writer)
+
+
+def _swapped(row: Row, values: Values) -> Values:
+    """A second address that becomes the first changes places with it."""
+    others = row.props.get("hs_additional_emails", "").split(";")
+    email, first = values.get("email"), row.props.get("email")
+    if not email or email not in others:
+        return {}
+    return {"hs_additional_emails": ";".join(first or "" if one == email else one for one in others).strip(";")}
+
+
+BIN = 90 * 86_400_000
+"""For how many milliseconds a deleted record can be read with `archived=true` and restored."""
 
 
 def archive(portal: Portal, kind: ObjectType, row: Row) -> None:
     """To the bin, for 90 days; its associations and unique values are free again. The modified date stays."""
     now = portal.now()
-    portal.store.disassociate([*portal.store.edges(kind.number, row.id), *portal.store.edges_back(kind.number, row.id)])
+    edges = [*portal.store.edges(kind.number, row.id), *portal.store.edges_back(kind.number, row.id)]
+    portal.store.disassociate(edges)
+    portal.store.bin(kind.number, row.id, edges)
     portal.store.release(kind.number, row.id)
     portal.store.put(row._replace(archived=now), now)
+
+
+def restore(portal: Portal, kind: ObjectType, row: Row) -> None:
+    """Out of the bin. Raises Conflict, or InvalidValues, when another record has taken a unique value meanwhile.
+
+    HubSpot "restore deleted records": no contact comes back while another one has its e-mail.
+    """
+    for name, value in unique_values(portal, kind, row):
+        check_unique(portal, kind, {name: value}, row.id)
+    now = portal.now()
+    back = row._replace(archived=None)
+    portal.store.put(back, now)
+    claim_all(portal, kind, [back])
+    edges = portal.store.unbin(kind.number, row.id)
+    if portal.quirks.restores_associations:
+        ends = {(edge[2], edge[3]) for edge in edges if edge[:2] == (kind.number, row.id)}
+        there = {end for end in ends if (found := portal.store.get(*end)) is not None and found.archived is None}
+        portal.store.associate(edge for edge in edges if there & {edge[:2], (edge[2], edge[3])})
+
+
+def erase(portal: Portal, kind: ObjectType, row: Row) -> None:
+    """For good, with all that its properties ever held (HubSpot "permanent delete"): in no bin, under no id."""
+    archive(portal, kind, row)
+    portal.store.delete(kind.number, row.id, portal.now())
+    portal.store.forget(kind.number, row.id)
+
+
+def binned(portal: Portal, kind: ObjectType, record_id: int) -> Row | None:
+    """The deleted record of an id while it can be restored."""
+    row = portal.store.get(kind.number, record_id)
+    kept = row is not None and row.archived is not None and row.archived > portal.now() - BIN
+    return row if kept else None
 
 
 def live(portal: Portal, kind: ObjectType, record_id: int) -> Row | None:
@@ -269,8 +346,8 @@ def _placed(portal: Portal, kind: ObjectType, props: Values) -> Row:
         props.setdefault("pipeline", "default")
     if bad := _stage_issues(portal, kind, props, {}):
         raise ValueError(f"{kind.name}.{bad[0].name}: {bad[0].message}")
-    closed_at = _instant(props.get("closedate"), modified)
-    facts = worked_out(portal, kind, {}, props, closed_at)
+    ended = _instant(props.get("closedate"), modified) if kind is DEALS else created
+    facts = worked_out(portal, kind, {}, props, ended)
     merged = {**facts, **props}
     return Row(
         kind.number, record_id, created, modified, None, {name: value for name, value in merged.items() if value}

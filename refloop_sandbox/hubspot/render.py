@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from refloop_sandbox.hubspot.portal import APP, IMPORT, Portal
+from refloop_sandbox.hubspot.portal import APP, Portal
+from refloop_sandbox.hubspot.records import imported
 from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, DEALS, ObjectType, Property
 from refloop_sandbox.hubspot.spelling import iso
 from refloop_sandbox.hubspot.store import Change, Row
@@ -29,13 +30,17 @@ VERSIONS, OTHER_VERSIONS = {CONTACTS.name: 45}, 20
 
 @dataclass(frozen=True)
 class View:
-    """What of the records of one object a request asked for. `names` None is the default selection."""
+    """What of the records of one object a request asked for. `names` None is the default selection.
+
+    `origin` is the address under which the account was asked.
+    """
 
     portal: Portal
     kind: ObjectType
     names: Sequence[str] | None = None
     history: Sequence[str] = ()
     associations: Sequence[ObjectType] = ()
+    origin: str = ""
 
     def shown(self, row: Row) -> dict[str, Any]:
         """One record: set properties as text, unset ones as null, unknown ones left out."""
@@ -100,7 +105,7 @@ class View:
         changes = self.portal.store.history(row.object, row.id, name)
         value = self._value(row, name)
         if not changes and value is not None:
-            changes = [Change(row.created, value, *IMPORT)]
+            changes = [imported(row, name, value)]
         return [_version(change) for change in changes[: VERSIONS.get(self.kind.name, OTHER_VERSIONS)]]
 
     def _links(self, row: Row, to_kind: ObjectType) -> dict[str, Any]:
@@ -109,7 +114,10 @@ class View:
         names = {label.id: label.name for label in self.portal.labels.between(self.kind, to_kind)}
         shown = [{"id": str(to_id), "type": names[type_id]} for to_id, type_id in pairs[:INLINE_ASSOCIATIONS]]
         if len(pairs) > INLINE_ASSOCIATIONS:
-            return {"results": shown, "paging": {"next": {"after": str(pairs[-1][0]), "link": ""}}}
+            after = str(pairs[-1][0])
+            path = f"/crm/v3/objects/{self.kind.name}/{row.id}/associations/{to_kind.name}"
+            following = {"after": after, "link": f"{self.origin}{path}?after={after}"}
+            return {"results": shown, "paging": {"next": following}}
         return {"results": shown} if shown else {}
 
 

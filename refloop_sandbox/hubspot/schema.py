@@ -196,6 +196,14 @@ class Schema:
             if definition.group not in self._groups[kind.name]:
                 self._groups[kind.name][definition.group] = Group(definition.group, definition.group)
 
+    def add_option(self, kind: ObjectType, name: str, option: Option, place: int) -> None:
+        """Puts a value among those of an enumeration; those behind it move on by one."""
+        old = self.find(kind, name)
+        listed = sorted(old.options, key=lambda one: one.order)
+        listed.insert(place, option)
+        options = tuple(replace(one, order=index) for index, one in enumerate(listed))
+        self._properties[kind.name][name] = replace(old, options=options)
+
     def remove(self, kind: ObjectType, name: str) -> None:
         """Archives a property. Raises Refusal: 404 for an unknown one, 400 for one of HubSpot's own."""
         if self.find(kind, name).hubspot_defined:

@@ -206,7 +206,10 @@ _OPTIONS: dict[str, tuple[str, ...]] = {
     "hs_is_closed_won": ("true", "false"),
     "hs_is_closed_lost": ("true", "false"),
 }
-_EXTERNAL = {"hubspot_owner_id", "dealstage", "pipeline", "hs_pipeline", "hs_pipeline_stage", "deal_currency_code"}
+_EXTERNAL = {
+    "hubspot_owner_id", "dealstage", "pipeline", "hs_pipeline", "hs_pipeline_stage", "deal_currency_code",
+    "hs_additional_emails", "hs_merged_object_ids", "hs_all_contact_vids", "hs_calculated_merged_vids",
+}  # fmt: skip
 _MAIN_GROUP = {CONTACTS: "contactinformation", COMPANIES: "companyinformation", DEALS: "dealinformation"}
 _OWN = {CONTACTS: _CONTACTS, COMPANIES: _COMPANIES, DEALS: _DEALS, LEADS: _LEADS}
 
@@ -223,10 +226,27 @@ def standard_schema(*, salesforce_integration: bool) -> Schema:
     return schema
 
 
-def stage_dates(stage_id: str, label: str) -> tuple[Property, ...]:
-    """The read-only properties that HubSpot adds for each deal stage: when a deal entered it."""
-    names = (f"hs_date_entered_{stage_id}", f"hs_v2_date_entered_{stage_id}")
-    return tuple(_property(f"{name} | datetime | date | dealinformation | rc | Entered {label}") for name in names)
+def stage_dates(kind: ObjectType, stage_id: str, label: str) -> tuple[Property, ...]:
+    """The read-only properties that HubSpot adds for each stage: when a record entered it last."""
+    group = _MAIN_GROUP.get(kind, "leadinformation")
+    return tuple(
+        _property(f"{name} | datetime | date | {group} | rc | Entered {label}") for name in entered(kind, stage_id)
+    )
+
+
+def entered(kind: ObjectType, stage_id: str) -> tuple[str, ...]:
+    """The names of the properties that say when a stage was entered. The first is there for every stage.
+
+    Lifecycle stages that HubSpot ships with have an older one besides, and so have deal stages.
+    """
+    newer = f"hs_v2_date_entered_{stage_id}"
+    if kind is DEALS:
+        return newer, f"hs_date_entered_{stage_id}"
+    return (newer, f"hs_lifecyclestage_{stage_id}_date") if stage_id in LIFECYCLE_STAGES else (newer,)
+
+
+STAGED = {CONTACTS: "lifecyclestage", COMPANIES: "lifecyclestage", DEALS: "dealstage", LEADS: "hs_pipeline_stage"}
+"""The property that says where a record stands, of the objects that have one."""
 
 
 @cache

@@ -46,6 +46,10 @@ CREATE INDEX history_of ON history (object, id, name);
 CREATE TABLE associations (
   object INTEGER NOT NULL, id INTEGER NOT NULL, to_object INTEGER NOT NULL, to_id INTEGER NOT NULL,
   type INTEGER NOT NULL, PRIMARY KEY (object, id, to_object, to_id, type)) WITHOUT ROWID;
+CREATE TABLE binned (
+  of_object INTEGER NOT NULL, of_id INTEGER NOT NULL, object INTEGER NOT NULL, id INTEGER NOT NULL,
+  to_object INTEGER NOT NULL, to_id INTEGER NOT NULL, type INTEGER NOT NULL);
+CREATE INDEX binned_of ON binned (of_object, of_id);
 """
 _COLUMNS = "object, id, created, modified, archived, props"
 _PUT = "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -140,21 +144,22 @@ class Store:
         found = (self.get(kind, record_id) for record_id in ids)
         return [row for row in found if row is not None]
 
-    def page(self, kind: int, first_id: int, limit: int, *, archived: bool) -> list[Row]:
-        """Up to `limit` records from `first_id` on, ascending by id."""
-        which = "IS NOT NULL" if archived else "IS NULL"
+    def page(self, kind: int, first_id: int, limit: int, *, archived_since: int | None = None) -> list[Row]:
+        """Up to `limit` records from `first_id` on, ascending by id: the live ones, or those archived after a time."""
+        which = "IS NULL" if archived_since is None else "> ?"
         query = (
             f"SELECT {_COLUMNS} FROM records WHERE object = ? AND id >= ? AND archived {which} "  # noqa: S608 - constants
             "ORDER BY id LIMIT ?"
         )
-        return [_row(found) for found in self.sql.execute(query, (kind, first_id, limit))]
+        since = () if archived_since is None else (archived_since,)
+        return [_row(found) for found in self.sql.execute(query, (kind, first_id, *since, limit))]
 
     def rows(self, kind: int) -> Iterator[Row]:
         """All live records, ascending by id, read in steps so that others may write in between."""
         first = 0
         while True:
             with self.lock:
-                step = self.page(kind, first, 1000, archived=False)
+                step = self.page(kind, first, 1000)
             yield from step
             if len(step) < 1000:
                 return
@@ -183,6 +188,15 @@ class Store:
         ):
             self.sql.execute(statement, (kind, record_id))
         self._index((kind, record_id), now)
+
+    def forget(self, kind: int, record_id: int) -> None:
+        """Takes away what is still known of a record that is gone: its history, its associations, its merged ids."""
+        for statement in (
+            "DELETE FROM history WHERE object = ? AND id = ?",
+            "DELETE FROM binned WHERE of_object = ? AND of_id = ?",
+            "DELETE FROM merged WHERE object = ? AND survivor = ?",
+        ):
+            self.sql.execute(statement, (kind, record_id))
 
     def _index(self, packed: tuple[object, ...], now: int) -> None:
         self.version += 1
@@ -270,6 +284,19 @@ class Store:
             "DELETE FROM associations WHERE object = ? AND id = ? AND to_object = ? AND to_id = ? AND type = ?", edges
         )
         self.version += 1
+
+    def bin(self, kind: int, record_id: int, edges: Iterable[tuple[int, int, int, int, int]]) -> None:
+        """Keeps the edges of a deleted record."""
+        self.sql.executemany(
+            "INSERT INTO binned VALUES (?, ?, ?, ?, ?, ?, ?)", ((kind, record_id, *edge) for edge in edges)
+        )
+
+    def unbin(self, kind: int, record_id: int) -> list[tuple[int, int, int, int, int]]:
+        """Gives back the edges that were kept, which are not kept any longer."""
+        query = "SELECT object, id, to_object, to_id, type FROM binned WHERE of_object = ? AND of_id = ?"
+        edges = list(self.sql.execute(query, (kind, record_id)))
+        self.sql.execute("DELETE FROM binned WHERE of_object = ? AND of_id = ?", (kind, record_id))
+        return edges
 
     def edges(self, kind: int, record_id: int) -> list[tuple[int, int, int, int, int]]:
         query = "SELECT object, id, to_object, to_id, type FROM associations WHERE object = ? AND id = ?"

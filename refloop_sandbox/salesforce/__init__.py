@@ -8,5 +8,6 @@ for by `lock`, `add_validation_rule` and `refuse_next`.
 from refloop_sandbox.salesforce.errors import ApiError, RecordError
 from refloop_sandbox.salesforce.lifecycle import ConvertedIds
 from refloop_sandbox.salesforce.local import LocalSalesforce, Transaction
+from refloop_sandbox.salesforce.standard import Features
 
-__all__ = ["ApiError", "ConvertedIds", "LocalSalesforce", "RecordError", "Transaction"]
+__all__ = ["ApiError", "ConvertedIds", "Features", "LocalSalesforce", "RecordError", "Transaction"]

@@ -70,7 +70,7 @@ def read(org: Org, call: Call, id: str) -> Answer:  # noqa: A002 - the API's wor
 
 
 def _run(org: Org, job: Job) -> None:
-    view = View(org.schema, job.user, org.now(), deleted=job.operation == "queryAll")
+    view = View(org.schema, job.user, org.now(), deleted=job.operation == "queryAll", rights=org.records.rights)
     try:
         plan = plan_of(org, job.text, view)
     except ApiError as error:

@@ -12,17 +12,18 @@ _SOAP = {
 }  # fmt: skip
 
 
-def summary(item: SObject, root: str) -> dict[str, object]:
+def summary(item: SObject, root: str, *, edits: bool = True) -> dict[str, object]:
     """One object as describe global lists it."""
     base = f"{root}/sobjects/{item.name}"
     return {
-        "activateable": False, "createable": item.createable, "custom": False, "customSetting": False,
-        "deepCloneable": False, "deletable": item.deletable, "deprecatedAndHidden": False, "feedEnabled": False,
+        "activateable": False, "createable": item.createable and edits, "custom": False, "customSetting": False,
+        "deepCloneable": False, "deletable": item.deletable and edits, "deprecatedAndHidden": False,
+        "feedEnabled": False,
         "hasSubtypes": False, "isInterface": False, "isSubtype": False, "keyPrefix": item.prefix, "label": item.label,
         "labelPlural": item.plural, "layoutable": not item.setup, "mergeable": item.mergeable, "mruEnabled": False,
         "name": item.name, "queryable": True, "replicateable": item.replicateable, "retrieveable": True,
         "searchable": not item.setup, "triggerable": not item.setup, "undeletable": item.soft_deletes,
-        "updateable": item.updateable,
+        "updateable": item.updateable and edits,
         "urls": {
             "sobject": base, "describe": f"{base}/describe", "rowTemplate": f"{base}/{{ID}}",
             "approvalLayouts": f"{base}/describe/approvalLayouts", "layouts": f"{base}/describe/layouts",
@@ -30,13 +31,13 @@ def summary(item: SObject, root: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def described(schema: Schema, item: SObject, user: str, root: str) -> dict[str, object]:
-    """One object with the fields that `user` sees."""
+def described(schema: Schema, item: SObject, user: str, root: str, *, edits: bool = True) -> dict[str, object]:
+    """One object with the fields that `user` sees; `edits`: whether he may write its records."""
     fields = schema.readable(item, user)
     return {
-        **summary(item, root),
+        **summary(item, root, edits=edits),
         "childRelationships": _children(schema, item),
-        "fields": [_field(schema, item, field, user) for field in fields.values()],
+        "fields": [_field(field, writable=edits and schema.writable(item, field, user)) for field in fields.values()],
         "recordTypeInfos": [],
         "supportedScopes": [{"label": f"All {item.plural.lower()}", "name": "everything"}],
     }
@@ -54,8 +55,7 @@ def _children(schema: Schema, item: SObject) -> list[Mapping[str, object]]:
     ]  # fmt: skip
 
 
-def _field(schema: Schema, owner: SObject, item: Field, user: str) -> dict[str, object]:
-    writable = schema.writable(owner, item, user)
+def _field(item: Field, *, writable: bool) -> dict[str, object]:
     long_text = item.type == "textarea" and item.length > 255
     number = item.type in NUMBERS
     return {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Self
 
 from refloop_sandbox.crm import LocalCrm
@@ -16,13 +17,18 @@ from refloop_sandbox.salesforce.http import Api
 from refloop_sandbox.salesforce.ids import full_id
 from refloop_sandbox.salesforce.lifecycle import ConvertedIds, Into, convert, merge
 from refloop_sandbox.salesforce.oauth import Tokens
-from refloop_sandbox.salesforce.org import Org
+from refloop_sandbox.salesforce.org import Identity, Org
+from refloop_sandbox.salesforce.org_setup import OrgSetup
 from refloop_sandbox.salesforce.records import Actor, Row
+from refloop_sandbox.salesforce.rights import Permission, Right
 from refloop_sandbox.salesforce.schema import SObject
+from refloop_sandbox.salesforce.standard import Features
 from refloop_sandbox.salesforce.values import shown
 from refloop_sandbox.traffic import Latency, Traffic
 
 _BATCH = 1000
+_NUMBERS = count(1)
+"""Each org of a process has an id of its own."""
 _MOST_LONG = 25
 
 
@@ -30,13 +36,15 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class LocalSalesforce(LocalCrm):
+class LocalSalesforce(OrgSetup, LocalCrm):
     """An org in memory. Give `app` to `refloop_sandbox.server.Server`.
 
-    `clock` stamps records. `page_size` is the most rows a query page holds, at most 2000. `daily_limit` is the
-    number of API requests in 24 hours. `strict` allows 25 requests of 20 seconds or longer at a time, as production
-    does; `latency` is how long each call takes. Methods here act as the administrator: they see all fields, and raise
-    ApiError where the platform would refuse a person too. Safe to use while the server runs.
+    `clock` stamps records. `number` makes the org's id, another one for each org of a process unless given; `time_zone`
+    is where its people read days; `features` are what not all orgs have, in place of `multi_currency`. `page_size` is
+    the most rows a query page holds, at most 2000. `daily_limit` is the number of API requests in 24 hours. `strict`
+    allows 25 requests of 20 seconds or longer at a time, as production does; `latency` is how long each call takes.
+    Methods here act as the administrator: they see all fields, and raise ApiError where the platform would refuse a
+    person too. Safe to use while the server runs.
     """
 
     def __init__(
@@ -45,6 +53,9 @@ class LocalSalesforce(LocalCrm):
         clock: Callable[[], datetime] = utc_now,
         currency: str = "USD",
         multi_currency: bool = False,
+        features: Features | None = None,
+        time_zone: str = "GMT",
+        number: int | None = None,
         client_id: str = "local-client",
         client_secret: str = "local-secret",  # noqa: S107 - opens nothing but this
         password: str = "local-password",  # noqa: S107 - opens nothing but this
@@ -56,7 +67,11 @@ class LocalSalesforce(LocalCrm):
     ) -> None:
         super().__init__(Traffic(latency, most_long=_MOST_LONG if strict else None))
         self._org = Org(
-            clock, currency=currency, multi_currency=multi_currency, page_size=page_size, daily_limit=daily_limit
+            clock,
+            Identity(next(_NUMBERS) if number is None else number, time_zone, currency),
+            features or Features(multi_currency=multi_currency),
+            page_size=page_size,
+            daily_limit=daily_limit,
         )
         self._tokens = Tokens(client_id, client_secret, password)
         self._admin = Actor(self._org.admin)
@@ -207,6 +222,22 @@ class LocalSalesforce(LocalCrm):
             grant = {"ParentId": parent, "SobjectType": object, "Field": f"{object}.{name}"}
             self.create("FieldPermissions", {**grant, "PermissionsRead": True, "PermissionsEdit": edit})
 
+    def limit_object(self, object: str, *rights: Right, user: str | None = None) -> None:  # noqa: A002 - the CRM's word
+        """Leaves a user these rights on an object, by profile; permission sets may add others."""
+        with self._org.store.lock:
+            self._org.records.rights.limit(user or self.integration_user, self._object(object), rights)
+            self._org.schema.changed()
+
+    def withhold(self, permission: Permission, *, user: str | None = None) -> None:
+        """Takes a system permission from a user: of the integration user unless told otherwise."""
+        self._org.records.rights.withhold(user or self.integration_user, permission)
+
+    def license(self, *, permission_set_license: bool, user: str | None = None) -> None:
+        """Gives a user the licence Salesforce Integration, with the permission set licence that adds rights on objects
+        or without."""
+        unlicensed = self._org.records.rights.unlicensed
+        (unlicensed.discard if permission_set_license else unlicensed.add)(user or self.integration_user)
+
     def _permission_set(self) -> str:
         sets = self._org.schema.named("PermissionSet")
         found = next(self._org.store.where(sets, {"Name": "Local_Fields"}), None)
@@ -251,9 +282,13 @@ class LocalSalesforce(LocalCrm):
             self._tokens.most_calls = calls
             self._tokens.life = None if seconds is None else timedelta(seconds=seconds)
 
-    def register_key(self, client_id: str, public_key: str | bytes) -> None:
-        """Lets a client sign in with JWTs (RS256) that this public key (PEM) verifies."""
+    def register_key(self, client_id: str, public_key: str | bytes, *, connected_app: bool = False) -> None:
+        """Lets a client sign in with JWTs (RS256) that this public key (PEM) verifies. It is an External Client App,
+        which only the org's own address knows as audience, or a `connected_app` of old: the log-in hosts know it too.
+        """
         self._tokens.keys[client_id] = public_key
+        if connected_app:
+            self._tokens.connected_apps.add(client_id)
 
     # --- meters and faults
 

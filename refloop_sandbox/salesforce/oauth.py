@@ -35,12 +35,15 @@ class _Session:
 
 
 class Tokens:
-    """Access and refresh tokens by user. `keys` are the public keys (PEM) of clients that sign JWTs."""
+    """Access and refresh tokens by user. `keys` are the public keys (PEM) of clients that sign JWTs; those that are
+    `connected_apps` are known to the log-in hosts too, External Client Apps to the org's own address alone (since
+    Spring '26: n8n issue 28990, forcedotcom/cli issue 3482)."""
 
     def __init__(self, client_id: str, client_secret: str, password: str) -> None:
         self._client = (client_id, client_secret)
         self._password = password
         self.keys: dict[str, str | bytes] = {}
+        self.connected_apps: set[str] = set()
         self.rotates = False
         self.most_calls: int | None = None
         self.life: timedelta | None = None
@@ -146,6 +149,8 @@ class Tokens:
             raise _Refused("invalid_grant", "audience is invalid") from None
         except jwt.PyJWTError:
             raise _Refused("invalid_grant", "invalid assertion") from None
+        if claims["aud"] in _AUDIENCES and str(claims["iss"]) not in self.connected_apps:
+            raise _Refused("app_not_found", "External client app is not installed in this org")
         return _active(org, str(claims["sub"]), "user hasn't approved this consumer")
 
     def _refreshed(self, call: Call, form: Mapping[str, str]) -> tuple[str, dict[str, object]]:

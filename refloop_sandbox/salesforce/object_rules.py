@@ -204,10 +204,19 @@ _DERIVED: Mapping[str, Callable[[Tables, Row, Row], None]] = {
 }
 
 
-def after_write(tables: Tables, sobject: SObject, _row: Row) -> None:
-    """Works out the grants again when permissions changed."""
+def after_write(tables: Tables, sobject: SObject, row: Row) -> None:
+    """Works out the grants again when permissions changed, and who a deal's contact is when its roles did."""
+    if sobject.name == "OpportunityContactRole":
+        _follow_primary(tables, str(row["OpportunityId"]))
     if sobject.name in ("PermissionSet", "PermissionSetAssignment", "FieldPermissions"):
         refresh_grants(tables)
+
+
+def _follow_primary(tables: Tables, deal: str) -> None:
+    """Opportunity.ContactId is the contact of the primary role. It is derived: the deal is not saved by it."""
+    primary: Row = {"OpportunityId": deal, "IsPrimary": 1, "IsDeleted": 0}
+    role = next(tables.store.where(tables.schema.named("OpportunityContactRole"), primary), None)
+    tables.store.update(tables.schema.named("Opportunity"), deal, {"ContactId": role["ContactId"] if role else None})
 
 
 def refresh_stages(tables: Tables) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
 
+from refloop_sandbox.salesforce import person_accounts
 from refloop_sandbox.salesforce.bulk_job import Job
 from refloop_sandbox.salesforce.bulk_v1_shapes import AsyncJob
 from refloop_sandbox.salesforce.call import Call
 from refloop_sandbox.salesforce.fields import refresh_catalogue
+from refloop_sandbox.salesforce.ids import make_id
 from refloop_sandbox.salesforce.query import Queries
 from refloop_sandbox.salesforce.records import Records
-from refloop_sandbox.salesforce.schema import Schema
+from refloop_sandbox.salesforce.schema import Schema, SObject
 from refloop_sandbox.salesforce.seed import furnish
 from refloop_sandbox.salesforce.soql_sql import View
-from refloop_sandbox.salesforce.standard import standard_objects
+from refloop_sandbox.salesforce.standard import Features, standard_objects
 from refloop_sandbox.salesforce.store import Image, Store
 from refloop_sandbox.salesforce.tables import Tables
 from refloop_sandbox.salesforce.values import read_time, time_text
@@ -26,9 +29,9 @@ _DAY = timedelta(days=1)
 
 
 @cache
-def _bare(*, multi_currency: bool) -> Image:
+def _bare(features: Features) -> Image:
     """The tables of an org and the catalogue of its schema, made once a process: they are the same in every new org."""
-    store, schema = Store(), Schema(standard_objects(multi_currency=multi_currency))
+    store, schema = Store(), Schema(_objects(features))
     for sobject in schema:
         store.add_object(sobject)
     refresh_catalogue(Tables(store, schema, datetime.now))
@@ -38,15 +41,37 @@ def _bare(*, multi_currency: bool) -> Image:
         store.close()
 
 
+def _objects(features: Features) -> list[SObject]:
+    objects = standard_objects(features)
+    if features.person_accounts:
+        person_accounts.add_fields({item.name: item for item in objects})
+    return objects
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Which org it is: the number in its id, the zone of its people, its only or corporate currency."""
+
+    number: int
+    zone: str
+    currency: str
+
+
 class Org:
     """Everything behind the API. Use it under `store.lock`."""
 
     def __init__(
-        self, clock: Callable[[], datetime], *, currency: str, multi_currency: bool, page_size: int, daily_limit: int
+        self,
+        clock: Callable[[], datetime],
+        identity: Identity,
+        features: Features,
+        *,
+        page_size: int,
+        daily_limit: int,
     ) -> None:
         self.clock = clock
         self.store = Store()
-        self.schema = Schema(standard_objects(multi_currency=multi_currency))
+        self.schema = Schema(_objects(features))
         self.records = Records(self.store, self.schema, clock)
         self.queries = Queries(self.store, self.schema, page_size)
         self.jobs: dict[str, Job] = {}
@@ -56,8 +81,12 @@ class Org:
         self.daily_limit = daily_limit
         self._used: deque[datetime] = deque()
         self._open: list[str] = []
-        self.store.restore(_bare(multi_currency=multi_currency))
-        self.admin, self.integration = furnish(self.records, currency)
+        self.store.restore(_bare(features))
+        organization = {
+            "Id": make_id("00D", identity.number), "TimeZoneSidKey": identity.zone,
+            "DefaultCurrencyIsoCode": identity.currency,
+        }  # fmt: skip
+        self.admin, self.integration = furnish(self.records, organization)
         self.id = str(next(self.store.where(self.schema.named("Organization"), {}))["Id"])
         self._described = (self.schema.version, self.now())
 
@@ -67,7 +96,7 @@ class Org:
 
     def view(self, call: Call, *, deleted: bool = False, tooling: bool = False) -> View:
         """Through whose eyes this call reads."""
-        return View(self.schema, call.user, self.now(), tooling, deleted)
+        return View(self.schema, call.user, self.now(), tooling, deleted, self.records.rights)
 
     def schema_changed(self) -> datetime:
         """When a field or a grant last changed."""

@@ -9,13 +9,18 @@ from datetime import datetime
 from refloop_sandbox.salesforce import object_rules
 from refloop_sandbox.salesforce.errors import ApiError, RecordError, no_such_record
 from refloop_sandbox.salesforce.guards import Guards
+from refloop_sandbox.salesforce.history import History
 from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.rights import Rights
 from refloop_sandbox.salesforce.schema import Field, Schema, SObject
 from refloop_sandbox.salesforce.store import Store
 from refloop_sandbox.salesforce.tables import Tables
 from refloop_sandbox.salesforce.values import Stored, stored
 
 Row = dict[str, Stored]
+
+PERSON_FIELDS = {"FirstName": "FirstName", "LastName": "LastName", "PersonEmail": "Email"}
+"""Fields of a person account -> those of its contact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,8 @@ class Records(Tables):
         super().__init__(store, schema, clock)
         self.assign_to: str | None = None
         self.guards = Guards(clock)
+        self.rights = Rights()
+        self.history = History(store, schema)
 
     def create(self, sobject: SObject, fields: Mapping[str, object], actor: Actor) -> str:
         """Adds a record and gives its id. Raises ApiError or RecordError where the platform refuses."""
@@ -55,9 +62,12 @@ class Records(Tables):
         row.update(self._stamps(actor, creating=True))
         with self.store.transaction():
             self._guard(sobject, ({**row, "Id": None},), actor)
+            if sobject.name == "PermissionSetAssignment":
+                self.rights.check_licence(self.store, str(row["AssigneeId"]), str(row["PermissionSetId"]))
             self._finish(sobject, row, {}, actor)
             self.store.insert(sobject, [row], list(row))
-            object_rules.after_write(self, sobject, row)
+            self.history.note_created(sobject, row)
+            self._follow(sobject, row, {}, actor)
         return str(row["Id"])
 
     def update(self, sobject: SObject, record_id: str, fields: Mapping[str, object], actor: Actor) -> None:
@@ -82,7 +92,29 @@ class Records(Tables):
             changed = {name: value for name, value in row.items() if before.get(name) != value or name in values}
             if changed:
                 self.store.update(sobject, str(before["Id"]), changed)
-            object_rules.after_write(self, sobject, row)
+            self.history.note_changes(sobject, row, before)
+            self._follow(sobject, row, before, actor)
+
+    def _follow(self, sobject: SObject, row: Row, before: Row, actor: Actor) -> None:
+        """What a write changes beside the record itself."""
+        object_rules.after_write(self, sobject, row)
+        self._rights_changed(sobject)
+        if sobject.name == "Opportunity" and not before and row.get("ContactId"):
+            # object reference, Opportunity.ContactId: "derived from the opportunity contact role that was created at
+            # the same time as the opportunity"
+            role = {"OpportunityId": row["Id"], "ContactId": row["ContactId"], "IsPrimary": True}
+            self.create(self.schema.named("OpportunityContactRole"), role, actor)
+        if before and row.get("IsPersonAccount") and sobject.name == "Account":
+            self._share(row, before, actor)
+
+    def _share(self, row: Row, before: Row, actor: Actor) -> None:
+        """What was changed of a person account stands on its contact too."""
+        changed: Row = {
+            contact: row[name] for name, contact in PERSON_FIELDS.items() if row.get(name) != before.get(name)
+        }
+        if changed:
+            contacts = self.schema.named("Contact")
+            self.write(contacts, self.existing(contacts, str(row["PersonContactId"])), changed, actor)
 
     def delete(self, sobject: SObject, record_id: str, actor: Actor, *, hard: bool = False) -> None:
         """Moves a record to the recycle bin, or past it when `hard` or when the object has none; its parts follow."""
@@ -95,6 +127,12 @@ class Records(Tables):
                 self.delete(part, child, actor, hard=hard)
             self.mark_deleted(sobject, row, actor, hard=hard)
             object_rules.after_write(self, sobject, row)
+            self._rights_changed(sobject)
+
+    def _rights_changed(self, sobject: SObject) -> None:
+        if sobject.name in ("ObjectPermissions", "PermissionSetAssignment"):
+            self.rights.refresh(self.store)
+            self.schema.changed()
 
     def mark_deleted(
         self, sobject: SObject, row: Row, actor: Actor, *, hard: bool = False, master: str | None = None
@@ -103,6 +141,7 @@ class Records(Tables):
         record_id = str(row["Id"])
         if hard or not sobject.soft_deletes:
             self.store.remove(sobject, record_id)
+            self.history.remove(sobject, record_id)
         else:
             values: Row = {"IsDeleted": 1, **self._stamps(actor, creating=False)}
             if master is not None:
@@ -133,6 +172,7 @@ class Records(Tables):
 
     def _guard(self, sobject: SObject, rows: tuple[Row, ...], actor: Actor) -> None:
         if actor.api:
+            self.rights.check_edit(sobject, actor.user)
             for row in rows:
                 self.guards.check_record(str(row.get("Id")))
             self.guards.check_locks(sobject, rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from itertools import islice
 
 from refloop_sandbox.salesforce import object_rules
@@ -69,12 +70,14 @@ def _stamp(row: Row, held: Row) -> None:
     row["SystemModstamp"] = held.get("SystemModstamp") or row["LastModifiedDate"]
 
 
-def furnish(records: Records, currency: str) -> tuple[str, str]:
+def furnish(records: Records, organization: Mapping[str, object]) -> tuple[str, str]:
     """Fills a new org. Gives the ids of its administrator and of the user that integrations run as."""
     named = records.schema.named
     admin, integration = records.store.next_id("005"), records.store.next_id("005")
     actor = Actor(admin)
-    load(records, named("Organization"), [{"Name": "Local Salesforce", "DefaultCurrencyIsoCode": currency}], actor)
+    load(records, named("Organization"), [{"Name": "Local Salesforce", **organization}], actor)
+    if records.schema.get("CurrencyType"):
+        add_currency(records, str(organization["DefaultCurrencyIsoCode"]), 1, actor, corporate=True)
     profile = load(records, named("Profile"), [{"Name": "System Administrator"}], actor)[0]
     people = (
         {"Id": admin, "FirstName": "Ada", "LastName": "Admin", "Username": "admin@local.example", "Alias": "admin"},
@@ -95,6 +98,25 @@ def _statuses() -> Iterator[dict[str, object]]:
         yield {
             "MasterLabel": label, "ApiName": label, "SortOrder": order, "IsDefault": default, "IsConverted": converted
         }  # fmt: skip
+
+
+def add_currency(records: Records, code: str, rate: float, actor: Actor, *, corporate: bool = False) -> str:
+    """Adds a currency: how much of it one unit of the corporate currency is worth."""
+    row = {"IsoCode": code, "ConversionRate": rate, "IsCorporate": corporate}
+    return load(records, records.schema.named("CurrencyType"), [row], actor)[0]
+
+
+def add_dated_rate(records: Records, code: str, start: date, rate: float, actor: Actor) -> str:
+    """Adds a rate from a day on; the one that was last before ends there."""
+    rates = records.schema.named("DatedConversionRate")
+    before = [row for row in records.store.where(rates, {"IsoCode": code}) if str(row["StartDate"]) < start.isoformat()]
+    end = None
+    if before:
+        last = max(before, key=lambda row: str(row["StartDate"]))
+        end = last["NextStartDate"]
+        records.store.update(rates, str(last["Id"]), {"NextStartDate": start.isoformat()})
+    row = {"IsoCode": code, "ConversionRate": rate, "StartDate": start, "NextStartDate": end}
+    return load(records, rates, [row], actor)[0]
 
 
 def add_stage(records: Records, stage: tuple[str, int, bool, bool, str], order: int, actor: Actor) -> str:

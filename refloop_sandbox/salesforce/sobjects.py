@@ -21,19 +21,22 @@ _DELETED_DAYS = 15
 
 def list_objects(org: Org, call: Call) -> Answer:
     fresh = _unless_modified(org, call)
-    listed = [summary(item, call.root) for item in org.schema if not item.tooling]
+    rights = org.records.rights
+    seen = [item for item in org.schema if not item.tooling and rights.may("read", item, call.user)]
+    listed = [summary(item, call.root, edits=rights.may("edit", item, call.user)) for item in seen]
     body = {"encoding": "UTF-8", "maxBatchSize": 200, "sobjects": listed}
     return fresh or Answer(body=body, headers={"Last-Modified": org.last_modified()})
 
 
 def describe(org: Org, call: Call, sobject: str) -> Answer:
-    item = org.schema.named(sobject)
+    item, rights = org.schema.named(sobject), org.records.rights
+    if not rights.may("read", item, call.user):
+        raise not_found()
     fresh = _unless_modified(org, call)
     if fresh is not None:
         return fresh
-    return Answer(
-        body=described(org.schema, item, call.user, call.root), headers={"Last-Modified": org.last_modified()}
-    )
+    body = described(org.schema, item, call.user, call.root, edits=rights.may("edit", item, call.user))
+    return Answer(body=body, headers={"Last-Modified": org.last_modified()})
 
 
 def _unless_modified(org: Org, call: Call) -> Answer | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from refloop_sandbox.salesforce.date_literals import period
 from refloop_sandbox.salesforce.errors import ApiError
 from refloop_sandbox.salesforce.ids import full_id
+from refloop_sandbox.salesforce.rights import Rights
 from refloop_sandbox.salesforce.schema import IDS, NUMBERS, TEXTS, Field, Schema, SObject
 from refloop_sandbox.salesforce.soql_parse import Condition, Item, Key, Literal, Path, Query, Test, pointed
 from refloop_sandbox.salesforce.store import quoted
@@ -22,13 +23,18 @@ _MAX_ALL_FIELDS = 200
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Through whose eyes a query is read: a user (None sees all), the moment, which of the two APIs."""
+    """Through whose eyes a query is read: a user (None sees all), the moment, which of the two APIs; `rights` None is
+    everybody's."""
 
     schema: Schema
     user: str | None
     now: datetime
     tooling: bool = False
     deleted: bool = False
+    rights: Rights | None = None
+
+    def sees(self, sobject: SObject) -> bool:
+        return self.rights is None or self.rights.may("read", sobject, self.user)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class Compiler:
 
     def _object(self, query: Query) -> SObject:
         found = self.view.schema.get(query.object)
-        if found is None or (found.tooling and not self.view.tooling):
+        if found is None or (found.tooling and not self.view.tooling) or not self.view.sees(found):
             raise ApiError(
                 400, "INVALID_TYPE",
                 pointed(self.text, max(0, self.text.casefold().find(f"from {query.object}".casefold()) + 5))

@@ -7,7 +7,7 @@ Flags: `!` required, `r` read-only, `c` create-only, `f` formula-like (calculate
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 
 from refloop_sandbox.salesforce.schema import Field, SObject
@@ -50,6 +50,10 @@ CreatedDate datetime r; CreatedById reference r >User/CreatedBy; LastModifiedDat
 LastModifiedById reference r >User/LastModifiedBy; SystemModstamp datetime r
 """
 _DELETED = "IsDeleted boolean r =false"
+_HISTORY = """
+Field picklist(255) r; OldValue string(255) r; NewValue string(255) r; CreatedDate datetime r
+CreatedById reference r >User/CreatedBy; IsDeleted boolean r =false
+"""
 _RECORD_TYPE = "RecordTypeId reference >RecordType/RecordType;"
 _PERSON = """
 LastName string(80) !; FirstName string(40); Salutation picklist(40); Name string(121) rfn; Title string(128)
@@ -126,6 +130,29 @@ _TABLES: tuple[tuple[str, str, str, str, str], ...] = (
         ContactId reference c >Contact/Contact; LeadOrContactId reference rf >Lead,Contact/LeadOrContact
         Type string(40) rf; Status picklist(40) =Sent; HasResponded boolean rf =false; FirstRespondedDate date r
         """ + _DELETED,
+    ),
+    (
+        "LeadHistory", "Lead History", "Lead History", "017 readonly nostamps",
+        "LeadId reference r >Lead/Lead;" + _HISTORY,
+    ),
+    (
+        "ContactHistory", "Contact History", "Contact History", "017 readonly nostamps",
+        "ContactId reference r >Contact/Contact;" + _HISTORY,
+    ),
+    (
+        "OpportunityFieldHistory", "Opportunity Field History", "Opportunity Field History", "017 readonly nostamps",
+        "OpportunityId reference r >Opportunity/Opportunity;" + _HISTORY,
+    ),
+    (
+        "CurrencyType", "Currency Type", "Currency Types", "01L setup readonly",
+        """
+        IsoCode picklist(3); ConversionRate double; DecimalPlaces int =2; IsActive boolean =true
+        IsCorporate boolean =false
+        """,
+    ),
+    (
+        "DatedConversionRate", "Dated Conversion Rate", "Dated Conversion Rates", "04w setup readonly",
+        "IsoCode picklist(3); ConversionRate double; StartDate date; NextStartDate date",
     ),
     (
         "User", "User", "Users", "005 setup nodelete",
@@ -236,10 +263,28 @@ _TABLES: tuple[tuple[str, str, str, str, str], ...] = (
 _LINE = re.compile(r"(\w+) (\w+)(?:\((\d+)\))?((?: [!rcfnd]+)?)(?: =([^>]+?))?(?: >([\w,]+)(?::\w+)?/(\w+))?")
 
 
-def standard_objects(*, multi_currency: bool) -> list[SObject]:
-    """Fresh copies of the standard objects; `CurrencyIsoCode` exists only in an org with several currencies."""
-    objects = [replace(item, fields=dict(item.fields)) for item in map(_object, _TABLES)]
-    if multi_currency:
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What an org has that not all have: several currencies, dated exchange rates for them, person accounts."""
+
+    multi_currency: bool = False
+    dated_rates: bool = False
+    person_accounts: bool = False
+
+
+def standard_objects(features: Features) -> list[SObject]:
+    """Fresh copies of the standard objects that an org with these features has. (Object reference: CurrencyIsoCode and
+    CurrencyType exist only with several currencies, DatedConversionRate with dated exchange rates.)"""
+    missing = {
+        name
+        for name, is_there in (
+            ("CurrencyType", features.multi_currency),
+            ("DatedConversionRate", features.multi_currency and features.dated_rates),
+        )
+        if not is_there
+    }
+    objects = [replace(item, fields=dict(item.fields)) for item in map(_object, _TABLES) if item.name not in missing]
+    if features.multi_currency:
         for item in objects:
             if item.name in ("Lead", "Contact", "Account", "Opportunity", "Campaign", "CampaignMember"):
                 item.fields["currencyisocode"] = Field("CurrencyIsoCode", "picklist", "Currency ISO Code", 3)

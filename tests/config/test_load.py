@@ -255,7 +255,7 @@ TOY = "connector: toy, auth: {method: token, token: env:T}"
             HEAD + CRM + "path: x\n",
             [
                 "3: path: is not a key here; "
-                "use one of: attribution, connections, fields, ledger, matching, sync, version"
+                "use one of: attribution, connections, fields, ledger, matching, money, sync, version"
             ],
         ),
         (HEAD + CRM + "ledger: ''\n", ["3: ledger: is not the path of a file; write for example `refloop.db`"]),

@@ -80,8 +80,18 @@ def test_each_no_has_its_reason() -> None:
     ("other", "found"),
     [
         (RecallingConnector, ["Recalls: in memory"]),
-        (HubSpot, ["Recalls: in memory", "Currency: in memory"]),
-        (Salesforce, ["Conditional: in memory", "Metadata: in memory", "Currency: in memory"]),
+        (HubSpot, ["Recalls: in memory", "Foresees: in memory", "Currency: in memory"]),
+        (
+            Salesforce,
+            [
+                "Conditional: in memory",
+                "Foresees: in memory",
+                "Metadata: in memory",
+                "Accounts: in memory",
+                "Histories: in memory",
+                "Currency: in memory",
+            ],
+        ),
     ],
 )
 def test_a_class_that_declares_something_else_is_seen(other: type[Connector], found: list[str]) -> None:

@@ -118,7 +118,13 @@ def test_the_next_sync_writes_nothing(old: Path, loop: Loop) -> None:
     before = decided(loop.ledger)
     assert loop.sync().exit in (Exit.OK, Exit.ATTENTION)
     assert writes(loop) == written
-    assert decided(loop.ledger) == before
+    after = decided(loop.ledger)
+    new = {name: [row for row in rows if row not in before[name]] for name, rows in after.items()}
+    # two codes of two referrers came in one instant: spelling decided who was first, and now a person does
+    assert sorted(name for name, rows in new.items() for _ in rows) == sorted(
+        ["questions", "review_items", "referrals", "claims", "credits"]
+    )
+    assert new["questions"][0][:4] == ("marketing", "deal", "000004", "who-was-first")
     assert list(faults_of(loop.ledger)) == []
 
 

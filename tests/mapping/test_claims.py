@@ -16,7 +16,7 @@ from refloop.mapping.claims import (
     referral_id,
     resolve_claims,
 )
-from refloop.model import Code, Kind, Ref, Referral, Rule, Status
+from refloop.model import Arrival, Code, Kind, Match, Ref, Referral, Rule, Status
 
 DAY = datetime(2026, 3, 1, 9, tzinfo=UTC)
 CODES = {
@@ -36,7 +36,8 @@ def ref(number: int) -> Ref:
 
 
 def seen(code: str, day: int, number: int = 1, given: str | None = None) -> Evidence:
-    return Evidence(ref(number), code, DAY + timedelta(days=day), Rule.EXACT, "Code", given)
+    at = DAY + timedelta(days=day)
+    return Evidence(ref(number), Arrival(Match(code, Rule.EXACT, "Code", code, 100), at, at, at), given)
 
 
 def known(name: str, code: str, day: int, *, submitted: bool = False, number: int = 1) -> Referral:

@@ -13,6 +13,7 @@ from refloop.mapping.fields import (
     BuyerView,
     Names,
     ReferrerView,
+    Winnings,
     day,
     desired_for_buyer,
     desired_for_referrer,
@@ -22,7 +23,8 @@ from refloop.mapping.fields import (
     role_sentence,
     why_sentence,
 )
-from refloop.model import FieldType, Kind, Role, Status, StatusChange, canonical
+from refloop.mapping.money import Won
+from refloop.model import NO_CURRENCY, FieldType, Kind, Role, Status, StatusChange, canonical
 
 AT = datetime(2026, 3, 12, 9, 30, 15, 999_999, tzinfo=UTC)
 SPECS = {spec.name: spec for spec in field_specs("ref")}
@@ -33,8 +35,10 @@ def buyer(**facts: str) -> BuyerView:
     return BuyerView(given["referral"], given["code"], given["referrer"], Status.WON, AT, given["why"])
 
 
-def referrer(amount: Decimal | None = None) -> ReferrerView:
-    return ReferrerView(3, 1, 2, amount, "Acme: Won on 12 Mar 2026", AT)
+def referrer(
+    amount: Decimal | None = None, currency: str | None = "EUR", note: str = "Not in it: 2.00 USD"
+) -> ReferrerView:
+    return ReferrerView(3, 1, 2, amount, "Acme: Won on 12 Mar 2026", AT, currency, note)
 
 
 def test_a_prefix_is_on_every_name() -> None:
@@ -45,12 +49,12 @@ def test_a_prefix_is_on_every_name() -> None:
     }
 
 
-def test_six_fields_tell_the_buyer_and_six_the_referrer() -> None:
+def test_six_fields_tell_the_buyer_and_eight_the_referrer() -> None:
     wants = desired_for_buyer(buyer(), "ref")
     assert all(set(SPECS[name].kinds) == set(Kind) for name in wants)
     own = desired_for_referrer(referrer(), "ref")
     assert all(SPECS[name].kinds == (Kind.CONTACT,) for name in own)
-    assert len(wants) == len(own) == 6
+    assert (len(wants), len(own)) == (6, 8)
 
 
 @pytest.mark.parametrize("story", [None, "one"])
@@ -58,7 +62,8 @@ def test_without_a_story_the_fields_are_wanted_empty(story: str | None) -> None:
     empty = not story
     assert all((want.value is None) is empty for want in desired_for_buyer(buyer() if story else None, "ref").values())
     assert all(
-        (want.value is None) is empty for want in desired_for_referrer(referrer() if story else None, "ref").values()
+        (want.value is None) is empty
+        for want in desired_for_referrer(referrer(Decimal(5)) if story else None, "ref").values()
     )
 
 
@@ -98,20 +103,32 @@ def test_times_are_in_utc_and_whole_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("amount", "value"),
+    ("amount", "currency", "value"),
     [
-        (None, "0"),
-        (Decimal(0), "0"),
-        (Decimal("1200.50"), "1200.5"),
-        (Decimal("0.005"), "0.01"),
-        (Decimal("0.015"), "0.02"),
-        (Decimal("-0.001"), "0"),
-        (Decimal("1E+3"), "1000"),
-        (Decimal("12345678901234567.891"), "12345678901234567.89"),
+        (None, "EUR", None),
+        (Decimal(0), "EUR", "0"),
+        (Decimal("1200.50"), "EUR", "1200.5"),
+        (Decimal("10.005"), "EUR", "10.01"),
+        (Decimal("0.015"), "EUR", "0.02"),
+        (Decimal("-0.001"), "EUR", "0"),
+        (Decimal("1E+3"), "EUR", "1000"),
+        (Decimal("12345678901234567.891"), "EUR", "12345678901234567.89"),
+        (Decimal("99999999999999999999999999.995"), "EUR", "100000000000000000000000000"),
+        (Decimal("1E+30"), "EUR", "1" + "0" * 30),
+        (Decimal("10.5"), "JPY", "11"),
+        (Decimal("10.0005"), "BHD", "10.001"),
+        (Decimal("10.005"), None, "10.01"),
     ],
 )
-def test_money_has_two_places_and_no_exponent(amount: Decimal | None, value: str) -> None:
-    assert desired_for_referrer(referrer(amount), "ref")["ref_won_amount"].value == value
+def test_money_has_the_places_of_its_currency_and_no_exponent(
+    amount: Decimal | None, currency: str | None, value: str | None
+) -> None:
+    wants = desired_for_referrer(referrer(amount, currency), "ref")
+    assert (wants["ref_won_amount"].value, wants["ref_won_currency"].value) == (value, currency)
+
+
+def test_a_currency_that_nobody_knows_is_left_empty() -> None:
+    assert desired_for_referrer(referrer(Decimal(1), NO_CURRENCY), "ref")["ref_won_currency"].value is None
 
 
 def test_every_status_can_be_chosen() -> None:
@@ -154,27 +171,63 @@ def stood(name: str, status: Status, day: int) -> StatusChange:
     return StatusChange(name, status, AT + timedelta(days=day), "why", f"Buyer {name}")
 
 
+EUR5, USD9 = Won(Decimal(5), "EUR"), Won(Decimal(9), "USD")
+
+
 @pytest.mark.parametrize(
-    ("won", "currency", "amount"),
+    ("won", "currency", "amount", "told_in", "note"),
     [
-        ([], "EUR", None),
-        ([{"EUR": Decimal(5)}, {"EUR": Decimal(2)}], "EUR", Decimal(7)),
-        ([{"EUR": Decimal(5), "USD": Decimal(9)}], "USD", Decimal(9)),
-        ([{"EUR": Decimal(5)}], "USD", None),
-        ([{"EUR": Decimal(5)}, {"EUR": Decimal(1)}], None, Decimal(6)),
-        ([{"EUR": Decimal(5)}, {"USD": Decimal(1)}], None, None),
+        ([], "EUR", Decimal(0), "EUR", ""),
+        ([], None, Decimal(0), None, ""),
+        ([EUR5, EUR5], "EUR", Decimal(10), "EUR", ""),
+        ([EUR5, USD9], "USD", Decimal(9), "USD", "Not in it: 5.00 EUR"),
+        ([EUR5], "USD", None, "USD", "Not in it: 5.00 EUR"),
+        ([EUR5, EUR5], None, Decimal(10), "EUR", ""),
+        ([EUR5, USD9], None, None, None, "Not in it: 5.00 EUR, 9.00 USD"),
+        ([EUR5, Won(Decimal(4000), NO_CURRENCY)], "EUR", Decimal(5), "EUR", "Not in it: 4,000.00 in no known currency"),
     ],
-    ids=["nothing won", "one currency", "of two the one that counts", "another one", "not known", "not known of two"],
+    ids=[
+        "nothing won",
+        "nothing won, not known",
+        "one currency",
+        "of two the one that counts",
+        "another one",
+        "not known",
+        "not known of two",
+        "a currency that nobody said",
+    ],
 )
-def test_a_referrer_is_told_in_one_currency(
-    won: list[dict[str, Decimal]], currency: str | None, amount: Decimal | None
+def test_a_referrer_is_told_in_one_currency_and_that_there_is_more(
+    won: list[Won], currency: str | None, amount: Decimal | None, told_in: str | None, note: str
 ) -> None:
     standings = [stood("a", Status.WON, 1), stood("b", Status.LOST, 3), stood("c", Status.ON_HOLD, 2)]
-    view = referrer_view(standings, won, currency)
+    view = referrer_view(standings, Winnings(won), currency)
     assert view is not None
-    assert (view.sent, view.open, view.won, view.amount) == (3, 1, 1, amount)
+    assert (view.sent, view.open, view.won) == (3, 1, 1)
+    assert (view.amount, view.currency, view.note) == (amount, told_in, note)
     assert view.news == f"Buyer b: Lost on {day(AT + timedelta(days=3))}"
 
 
+def test_what_its_crm_converts_is_counted_where_that_is_wanted_and_told() -> None:
+    standings = [stood("a", Status.WON, 1)]
+    won = [
+        EUR5,
+        Won(Decimal(9), "USD", Decimal("8.1"), "EUR"),
+        Won(Decimal(9), "USD", Decimal("8.2"), "EUR"),  # another day's rate
+        Won(Decimal(7), "GBP", Decimal(9), "USD"),  # of an account that keeps its books in another currency
+        Won(Decimal(1), "EUR", Decimal(1), "EUR"),
+    ]
+    view = referrer_view(standings, Winnings(won), "EUR", converted=True)
+    assert view is not None
+    assert view.amount == Decimal("22.3")
+    assert view.note == "Not in it: 7.00 GBP; In it, converted by the CRM's own rates: 18.00 USD"
+    apart = referrer_view(standings, Winnings(won, 2), "EUR")
+    assert apart is not None
+    assert (apart.amount, apart.note) == (
+        Decimal(6),
+        "Not in it: 7.00 GBP, 18.00 USD; 2 deals won without an amount",
+    )
+
+
 def test_who_referred_nobody_is_told_nothing() -> None:
-    assert referrer_view([], [], "EUR") is None
+    assert referrer_view([], Winnings(), "EUR") is None

@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from functools import partial
 from random import Random
 
@@ -11,18 +12,20 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from refloop.mapping import candidates, codes
+from refloop.mapping import candidates, codes, numerals, plain_text
 from refloop.mapping import match as matching
 from refloop.mapping.candidates import TEXT_LIMIT, is_code_field
 from refloop.mapping.codes import CodeBook, code_key, fold_key
+from refloop.mapping.days import zone_named
 from refloop.mapping.match import (
     CANDIDATES_LIMIT,
     EVIDENCE_LIMIT,
     ITEMS_LIMIT,
+    Arrivals,
     CarriedTexts,
     Reading,
 )
-from refloop.model import Code, Kind, Match, Ref, ReviewItem, ReviewReason, Rule
+from refloop.model import Arrival, Code, Kind, Match, Presence, Ref, ReviewItem, ReviewReason, Rule
 from tests.work import calls_of, goes_back
 
 DAY = date(2026, 3, 1)
@@ -64,6 +67,11 @@ BOOK = CodeBook(
 def read(text: str, field: str = "Description") -> Reading:
     return read_codes({field: text}, DAY, BOOK)
 
+
+HYPHENS = (
+    "-\u2010\u2011\u2012\u2013\u2014\u2015\u2027\u2043\u2212\u02d7\u2500\u2796\ufe58\ufe63\uff0d\u301c\u30fc\uff70"
+    "\u00ad"  # the soft one is not seen at all
+)
 
 FOUND = [
     # the whole field
@@ -129,6 +137,12 @@ FOUND = [
 ]
 
 
+ONE_REFERRERS = CodeBook(
+    [replace(issued(text), referrer="bo") for text in ("BETA77X", "JULIA10")]
+    + [issued("OLD2020", valid_to=date(2020, 1, 1))]
+)
+
+
 @pytest.mark.parametrize(("text", "key", "rule"), FOUND)
 def test_codes_that_are_found(text: str, key: str, rule: Rule) -> None:
     reading = read(text)
@@ -137,8 +151,133 @@ def test_codes_that_are_found(text: str, key: str, rule: Rule) -> None:
     assert reading.items == ()
 
 
+FORMS = [
+    # any character that looks like a hyphen
+    *(f"code ANN{hyphen}2026 it was" for hyphen in HYPHENS),
+    "code ANN&#45;2026",
+    "code ANN&#x2013;2026",
+    "code ANN&ndash;2026",
+    "code ANN&amp;ndash;2026",
+    "code ANN&shy;-2026",
+    "code ANN&nbsp;2026",
+    "code ANN \u2013 2026, please",
+    "code ANN%2D2026",
+    "code ANN%E2%80%932026",
+    # markup
+    "code <b>ANN</b>-2026",
+    "<p>Her code <strong>ANN</strong>&ndash;<em>2026</em></p>",
+    "<div>code</div><div>ANN-2026</div>",
+    "code<br/>ANN-2026",
+    "code &lt;b&gt;ANN&lt;/b&gt;-2026",
+    'code <a href="https://x.y/about">ANN</a>-2026',
+    "code <ANN-2026>",
+    "code <span style='color:red'>AN</span>N-20<wbr>26",
+    "code ANN<!-- note -->-2026",
+    "code **ANN**-2026",
+    "code `ANN`-`2026`",
+    "code ANN/2026",
+    "code ANN_2026",
+    # a line's end
+    "code ANN-\n2026",
+    "code ANN-\r\n> 2026",
+    "code ANN\n-2026",
+    "code ANN-20\n26",
+    "code\nANN-2026",
+    "code ANN-20=\n26",
+    "code ANN<br>-2026",
+    "she told us ANN-\n2026",
+    # characters that nobody sees
+    "code ANN\u200b-\u200e2026",
+    "code A\u2060NN-2\ufe0f0\ufe0f26",
+    "code \u202aANN-2026\u202c",
+    # links
+    "https://x.y/?ref=ANN%252D2026",
+    "https://o.u/?u=https%253A%252F%252Fx.y%252F%253Fref%253DANN-2026",
+    "https://o.u/?u=https%25253A%25252F%25252Fx.y%25252F%25253Fref%25253DANN%2525252D2026",
+    "https://o.u/?u=https%253A%252F%252Fx.y%252Fr%252FANN-2026",
+    "https://x.y/?a=1&amp;ref=ANN&ndash;2026",
+    "https://x.y/?ref=ANN\u20132026",
+    '<a href="https://x.y/?ref=ANN-2026">our shop</a>',
+    "<a target=_blank href=https://x.y/?ref=ANN-2026>our shop</a>",
+    "https://x.y/?utm_source=letter&ref=ANN-\n2026",
+    "https://x.y/?utm_source=letter&ref=ANN-20\n26",
+    "https://x.y/?utm_source=letter&r\nef=ANN-2026",
+]
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_a_code_is_found_in_whatever_form_it_comes(text: str) -> None:
+    book = CodeBook([issued("ANN-2026"), issued("BEN-2026")])
+    reading = read_codes({"Description": text}, DAY, book)
+    assert reading.match is not None
+    assert (reading.match.code, reading.items) == ("ann2026", ())
+
+
+DIGITS = CodeBook([issued("12345"), issued("123450"), issued("12345000"), issued("1234567890123456")])
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("12345", "12345"),
+        ("12345.0", "12345"),
+        ("12345.00", "12345"),
+        ("12345,0", "12345"),
+        ("12,345.00", "12345"),
+        ("$12,345.00", "12345"),
+        ("123450.0", "123450"),
+        ("1.2345E7", "12345000"),
+        ("1.234567890123456E15", "1234567890123456"),
+        ("1.234567890123456E+15", "1234567890123456"),
+        ("code 12345.0", "12345"),
+        ("code 12345.0, she said", "12345"),
+        ("code 12,345.00 it is", "12345"),
+        ("code 12 345", "12345"),
+        ("code 12-345", "12345"),
+        ("https://x.y/?ref=12345.0", "12345"),
+    ],
+)
+@pytest.mark.parametrize("field", ["Description", "Promo_Code__c"])
+def test_a_number_is_read_as_the_number_it_is(field: str, text: str, key: str) -> None:
+    match = read_codes({field: text}, DAY, DIGITS).match
+    assert match is not None
+    assert match.code == key
+
+
+@pytest.mark.parametrize(
+    ("text", "evidence", "reason", "candidates"),
+    [
+        ("12.345", "12.345", ReviewReason.NEAR, ("12345",)),
+        ("code 12.345 it was", "12.345", ReviewReason.NEAR, ("12345",)),
+        ("12345.5", "12345.5", ReviewReason.NEAR, ("12345",)),
+        ("1.23457E+15", "1.23457E+15", ReviewReason.UNKNOWN, ()),
+        ("code 1.23457E+15", "1.23457E+15", ReviewReason.UNKNOWN, ()),
+        ("https://x.y/?ref=1.23457E%2B15", "ref=1.23457E%2B15", ReviewReason.UNKNOWN, ()),
+    ],
+)
+def test_a_number_that_nobody_can_read_for_certain_is_asked(
+    text: str, evidence: str, reason: ReviewReason, candidates: tuple[str, ...]
+) -> None:
+    reading = read_codes({"Promo_Code__c": text}, DAY, DIGITS)
+    assert reading == Reading(None, (item(reason, "Promo_Code__c", evidence, candidates),))
+
+
+@pytest.mark.parametrize("text", ["promo 1.5 % off", "code of version 2.0", "0.15", "1.5", "dress code 20.04.12"])
+def test_other_numbers_are_no_question(text: str) -> None:
+    assert read_codes({"Description": text}, DAY, DIGITS) == Reading(None, ())
+
+
+def test_a_code_that_was_issued_with_a_point_is_that_code() -> None:
+    book = CodeBook([issued("12.345"), issued("12")])
+    match = read_codes({"Promo_Code__c": "12.345"}, DAY, book).match
+    assert match is not None
+    assert (match.code, match.rule) == ("12345", Rule.EXACT)
+
+
 NOTHING = [
     "",
+    "a < b and ANN & BEN > c; 5 < 6",
+    "well-\nknown and <i>long</i>-\nserving",
     "   ",
     "\U0001f525",
     "Wants a demo next week, call 030 90210 or 0170 5551234",
@@ -241,10 +380,85 @@ def test_confidence(text: str, confidence: int) -> None:
         ({"Note": "beta-77x", "Promo_Code__c": "julia-10"}, "julia10", "Promo_Code__c"),
     ],
 )
-def test_the_stronger_place_wins(texts: dict[str, str], key: str, field: str) -> None:
-    match = read_codes(texts, DAY, BOOK).match
+def test_of_the_codes_of_one_referrer_the_stronger_place_wins(texts: dict[str, str], key: str, field: str) -> None:
+    match = read_codes(texts, DAY, ONE_REFERRERS).match
     assert match is not None
     assert (match.code, match.field) == (key, field)
+
+
+@pytest.mark.parametrize(
+    ("texts", "field", "evidence"),
+    [
+        ({"A": "code BETA77X", "B": "?ref=JULIA10"}, "B", "ref=JULIA10"),
+        ({"A": "JU1IA10", "B": "beta77x"}, "B", "beta77x"),
+        ({"A": "has code BETA77X from the fair but heard of us by JULIA10 first"}, "A", "BETA77X"),
+    ],
+)
+def test_strength_does_not_say_which_of_two_referrers_was_first(
+    texts: dict[str, str], field: str, evidence: str
+) -> None:
+    reading = read_codes(texts, DAY, BOOK)
+    assert reading == Reading(None, (item(ReviewReason.AMBIGUOUS, field, evidence, ("beta77x", "julia10")),))
+
+
+def test_one_link_is_one_place_whoever_the_codes_belong_to() -> None:
+    match = read_codes({"A": "?utm_campaign=beta77x&ref=julia10"}, DAY, BOOK).match
+    assert match is not None
+    assert match.code == "julia10"
+
+
+def arrival(code: str, field: str, since: int, by: int, presence: Presence = Presence.CARRIED) -> Arrival:
+    """The code came between two hours of the day."""
+    start, end = (datetime(2026, 3, 1, hour, tzinfo=UTC) for hour in (since, by))
+    return Arrival(Match(code, Rule.EXACT, field, code, 100), start, end, end, presence=presence)
+
+
+def test_of_two_codes_the_one_that_certainly_came_first_counts_and_the_other_is_asked_about() -> None:
+    arrivals = {"beta77x": arrival("beta77x", "A", 3, 5), "julia10": arrival("julia10", "B", 5, 9)}
+    carried = CarriedTexts(LEAD, {"A": "code BETA77X", "B": "JULIA10"}, DAY)
+    reading = matching.read_codes(carried, BOOK, Arrivals(arrivals))
+    assert reading.match is not None
+    assert reading.match.code == "beta77x"
+    assert reading.items == (item(ReviewReason.TWO_CODES, "B", "JULIA10", ("beta77x", "julia10")),)
+
+
+def test_a_code_that_was_overwritten_still_counts_and_is_asked_about() -> None:
+    arrivals = {
+        "beta77x": arrival("beta77x", "A", 3, 5, Presence.OVERWRITTEN),
+        "julia10": arrival("julia10", "A", 7, 9),
+    }
+    reading = matching.read_codes(CarriedTexts(LEAD, {"A": "JULIA10"}, DAY), BOOK, Arrivals(arrivals))
+    assert reading.match == arrivals["beta77x"].match
+    assert [one.reason for one in reading.items] == [ReviewReason.TWO_CODES]
+
+
+def test_two_codes_that_may_have_come_in_either_order_are_a_question() -> None:
+    arrivals = {"beta77x": arrival("beta77x", "A", 3, 6), "julia10": arrival("julia10", "B", 5, 9)}
+    carried = CarriedTexts(LEAD, {"A": "BETA77X", "B": "JULIA10"}, DAY)
+    reading = matching.read_codes(carried, BOOK, Arrivals(arrivals))
+    assert reading.match is None
+    assert [one.reason for one in reading.items] == [ReviewReason.AMBIGUOUS]
+
+
+@pytest.mark.parametrize(
+    ("zone", "doubt"),
+    [("America/Los_Angeles", None), ("UTC", ReviewReason.EXPIRED), ("Asia/Tokyo", ReviewReason.EXPIRED)],
+)
+def test_a_code_is_valid_by_the_days_of_the_account(zone: str, doubt: ReviewReason | None) -> None:
+    book = CodeBook([issued("MARCH26", valid_to=date(2026, 3, 31))])
+    at = datetime(2026, 4, 1, 1, 30, tzinfo=UTC)  # 31 March, 18:30 in Los Angeles
+    came = Arrival(Match("march26", Rule.EXACT, "Note", "MARCH26", 100), at, at, at)
+    carried = CarriedTexts(LEAD, {"Note": "MARCH26"}, at.date())
+    reading = matching.read_codes(carried, book, Arrivals({"march26": came}, zone_named(zone)))
+    assert [one.reason for one in reading.items] == ([doubt] if doubt else [])
+
+
+def test_a_code_counts_only_if_it_was_valid_on_all_days_on_which_it_may_have_come() -> None:
+    book = CodeBook([issued("MARCH26", valid_to=date(2026, 3, 31))])
+    start, end = datetime(2026, 3, 30, tzinfo=UTC), datetime(2026, 4, 2, tzinfo=UTC)
+    came = Arrival(Match("march26", Rule.EXACT, "Note", "MARCH26", 100), start, end, start)
+    reading = matching.read_codes(CarriedTexts(LEAD, {"Note": "MARCH26"}, DAY), book, Arrivals({"march26": came}))
+    assert (reading.match, [one.reason for one in reading.items]) == (None, [ReviewReason.EXPIRED])
 
 
 def test_equally_strong_places_with_two_codes_are_a_question() -> None:
@@ -417,6 +631,23 @@ HOSTILE = [
     "aж中1 ",
     "[(",
     "<a href='",
+    "<a ",
+    "<b",
+    "<!--",
+    "&amp;",
+    "&#45;",
+    "&amp",
+    "%253d",
+    "?ref=%2525",
+    "?ref=A\n",
+    "code 1",
+    "code 1.0 ",
+    "1,000",
+    "1'000.",
+    "1E+",
+    "a-\n",
+    "a=\n",
+    "aー",
     "-",
     " ",
 ]
@@ -450,7 +681,8 @@ def test_beyond_the_limit_a_text_takes_no_more_work(unit: str, monkeypatch: pyte
 
 def test_no_pattern_goes_over_a_run_of_characters_again_and_again() -> None:
     """That would be work that no count of calls shows."""
-    patterns = [one for room in (candidates, codes) for one in vars(room).values() if isinstance(one, re.Pattern)]
+    rooms = (candidates, codes, numerals, plain_text)
+    patterns = [one for room in rooms for one in vars(room).values() if isinstance(one, re.Pattern)]
     runs = {one.pattern: goes_back(one) for one in (*patterns, BOOK.parameter)}
     assert len(runs) > 10
     bounded = {
@@ -540,3 +772,19 @@ def mistyped(code: str, chance: Random) -> str:
             code[:at] + code[at + 1] + code[at] + code[at + 2 :],
         ]
     )
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("code ZB74ANSO-DemoPromo1, thanks", "zb74ansodemopromo1"),
+        ("https://x.y/?ref=zb74anso-demopromo1", "zb74ansodemopromo1"),
+        ("ZB74ANSO-DemoPromo1", "zb74ansodemopromo1"),
+        ("code ZB74ANSO", "zb74anso"),
+        ("https://x.y/?ref=ZB74ANSO", "zb74anso"),
+    ],
+)
+def test_a_code_of_salesforces_own_is_one_code_although_its_half_is_one_too(text: str, key: str) -> None:
+    book = CodeBook([issued("ZB74ANSO"), issued("ZB74ANSO-DemoPromo1")])
+    reading = read_codes({"Description": text}, DAY, book)
+    assert (reading.match and reading.match.code, reading.items) == (key, ())

@@ -28,11 +28,15 @@ from refloop.model import Status
 
 OTHERS: list[tuple[Part, Rules]] = [
     (Part.MATCH, MatchRules(frozenset({"ref"}))),
+    (Part.MATCH, MatchRules(zones={"crm": "Asia/Tokyo"})),
+    (Part.MATCH, MatchRules(mass_edit=2)),
     (Part.CLAIM, ClaimRules(most_records_of_one_person=2)),
     (Part.CREDIT, CreditRules(Model.LAST)),
+    (Part.CREDIT, CreditRules(zones={"crm": "Asia/Tokyo"})),
     (Part.STATUS, StatusRules({"warm": Status.QUALIFIED})),
     (Part.PLAN, PlanRules(prefix="aff")),
     (Part.PLAN, PlanRules(currencies={"crm": "EUR"})),
+    (Part.PLAN, PlanRules(converted=True)),
     (Part.PLAN, PlanRules(parked_after=4)),
 ]
 
@@ -50,6 +54,14 @@ def test_every_field_of_every_part_is_told_apart() -> None:
     tried = {(part, field.name) for part, rules in OTHERS for field in fields(rules)}
     there = {(part, field.name) for part, rules in Policy().parts.items() for field in fields(rules)}
     assert tried == there
+
+
+@pytest.mark.parametrize(
+    ("currencies", "places"),
+    [({}, 2), ({"crm": None}, 2), ({"crm": "JPY"}, 2), ({"crm": "JPY", "hub": "BHD"}, 3), ({"crm": "CLF"}, 4)],
+)
+def test_the_amount_has_the_places_that_the_currencies_need(currencies: dict[str, str | None], places: int) -> None:
+    assert PlanRules(currencies=currencies).specs["ref_won_amount"].places == places
 
 
 def test_equal_rules_have_one_digest_whatever_their_order() -> None:

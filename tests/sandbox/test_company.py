@@ -113,7 +113,7 @@ def test_the_size_is_as_promised(crms: Crms) -> None:
     assert sum(1 for _ in _there(salesforce, "Contact")) == pytest.approx(1500, abs=20)
     assert sum(1 for _ in _there(salesforce, "Opportunity")) == 900
     assert sum(1 for _ in _here(hubspot, "contacts")) == 3000
-    assert sum(1 for _ in _here(hubspot, "deals")) == 700
+    assert sum(1 for _ in _here(hubspot, "deals")) == 700 + 40 + 30
     assert len({row["referrer"] for row in company.codes}) == 60
     assert len({row["program"] for row in company.codes}) == 3
 
@@ -152,12 +152,37 @@ def test_deals_of_all_kinds_occur(crms: Crms) -> None:
     assert stages["Discovery", False, False] > 10
     deals = [properties for _, properties in _here(hubspot, "deals")]
     assert {deal["deal_currency_code"] for deal in deals} == {"USD", "EUR"}
-    assert len({deal["pipeline"] for deal in deals}) == 2
+    assert len({deal["pipeline"] for deal in deals}) == 3
     numeric_won = [deal for deal in deals if deal["dealstage"].isdigit() and deal["hs_is_closed_won"] == "true"]
     assert len(numeric_won) > 10
     assert any("amount" not in deal for deal in deals)
     assert any(Decimal(deal["amount"]) % 1 for deal in deals if "amount" in deal)
     assert any(row["Amount"] is None for row in _there(salesforce, "Opportunity"))
+
+
+def test_the_portal_holds_what_portals_hold(crms: Crms) -> None:
+    _, hubspot, company = crms
+    expected = company.expected
+    deals = dict(_here(hubspot, "deals"))
+    contacts = dict(_here(hubspot, "contacts"))
+    renewals = {deal for deal, row in deals.items() if row["dealtype"] == "existingbusiness"}
+    assert renewals == {ref.id for ref in expected.renewals}
+    assert len({deals[deal]["pipeline"] for deal in renewals}) == 1
+    assert any(deals[deal]["hs_is_closed_won"] == "true" for deal in renewals)
+    without = {deal for deal in deals if not hubspot.associations("deals", deal, "contacts")}
+    assert without == {deal.id for deal, _ in expected.by_company}
+    for deal, buyer in expected.by_company:
+        (there,) = hubspot.associations("deals", deal.id, "companies")
+        assert there in hubspot.associations("contacts", buyer.id, "companies")
+    assert len(expected.named) == 15
+    for deal, referrer in expected.named:
+        assert len(hubspot.associations("deals", deal.id, "contacts")[referrer.id]) == 2
+        assert referrer not in expected.matches
+    assert len(expected.second_addresses) > 50
+    for person, address in expected.second_addresses:
+        assert contacts[person.id]["hs_additional_emails"] == address
+    assert len({address for _, address in expected.second_addresses}) == len(expected.second_addresses)
+    assert any(row["lifecyclestage"].isdigit() for row in contacts.values())
 
 
 def test_same_people_are_in_both_with_other_capitals(crms: Crms) -> None:

@@ -140,6 +140,61 @@ def test_labels_of_ones_own(hubspot: LocalHubSpot, api: Api, deal: str, people: 
     assert {"id": "3", "name": "deal_to_contact"} in types
 
 
+def test_paired_labels_are_told_from_both_ends(hubspot: LocalHubSpot, api: Api, deal: str, people: list[str]) -> None:
+    referrer = hubspot.add_label("deals", "contacts", "Referred by", "Referred")
+    referred = hubspot.add_label("contacts", "contacts", "Referred", "Referred by")
+    hubspot.associate("deals", deal, "contacts", people[0], referrer)
+    hubspot.associate("contacts", people[0], "contacts", people[1], referred)
+    hubspot.load_associations("deals", "contacts", [(deal, people[2])], referrer)
+
+    def listed(ends: str) -> dict[str, int]:
+        found = api.ask("GET", f"/crm/associations/2026-03/{ends}/labels").json()["results"]
+        return {one["label"]: one["typeId"] for one in found if one["category"] == "USER_DEFINED"}
+
+    def told(ends: str, *ids: str) -> dict[str, dict[int, set[str | None]]]:
+        inputs = {"inputs": [{"id": one} for one in ids]}
+        answer = api.ask("POST", f"/crm/associations/2026-03/{ends}/batch/read", inputs).json()
+        return {
+            one["from"]["id"]: {
+                to["toObjectId"]: {kind["label"] for kind in to["associationTypes"]} for to in one["to"]
+            }
+            for one in answer["results"]
+        }
+
+    assert listed("deals/contacts") == {"Referred by": referrer}
+    assert listed("contacts/deals") == {"Referred": referrer + 1}
+    assert listed("contacts/contacts") == {"Referred": referred, "Referred by": referred + 1}
+    both = {int(people[0]): {None, "Referred by"}, int(people[2]): {None, "Referred by"}}
+    assert told("deals/contacts", deal) == {deal: both}
+    assert told("contacts/deals", people[0]) == {people[0]: {int(deal): {None, "Referred"}}}
+    assert told("contacts/contacts", people[0], people[1]) == {
+        people[0]: {int(people[1]): {None, "Referred"}},
+        people[1]: {int(people[0]): {None, "Referred by"}},
+    }
+
+
+def test_a_link_to_a_closed_deal_is_seen_by_reading_links_alone(
+    hubspot: LocalHubSpot, api: Api, clock: Clock, people: list[str]
+) -> None:
+    deal = hubspot.create("deals", {"dealname": "D", "dealstage": "closedwon"})
+    before = hubspot.get("deals", deal), hubspot.get("contacts", people[0])
+    clock.pass_(days=30)
+    hubspot.associate("deals", deal, "contacts", people[0])
+    after = hubspot.get("deals", deal), hubspot.get("contacts", people[0])
+    for old, new in zip(before, after, strict=True):
+        assert old is not None
+        assert new is not None
+        assert {name for name in new if old.get(name) != new[name]} <= {
+            "num_associated_contacts",
+            "num_associated_deals",
+        }
+    since = {"propertyName": "hs_lastmodifieddate", "operator": "GT", "value": "2026-09-02"}
+    found = api.ask("POST", "/crm/v3/objects/deals/search", {"filterGroups": [{"filters": [since]}]}).json()
+    assert found["total"] == 0
+    links = api.ask("POST", "/crm/v4/associations/deals/contacts/batch/read", {"inputs": [{"id": deal}]}).json()
+    assert [one["toObjectId"] for one in links["results"][0]["to"]] == [int(people[0])]
+
+
 def test_archiving_a_record_ends_its_associations(hubspot: LocalHubSpot, deal: str, people: list[str]) -> None:
     hubspot.associate("deals", deal, "contacts", people[0])
     hubspot.archive("contacts", people[0])

@@ -58,6 +58,27 @@ def test_the_list_pages_by_the_id_of_the_next_record(hubspot: LocalHubSpot, api:
     assert "paging" not in last
 
 
+def test_the_link_to_the_next_page_keeps_the_query(hubspot: LocalHubSpot, api: Api) -> None:
+    contacts = [hubspot.create("contacts", {"firstname": f"C{number}"}) for number in range(3)]
+    deal = hubspot.create("deals", {})
+    for contact in contacts:
+        hubspot.associate("contacts", contact, "deals", deal)
+    query = "limit=1&associations=deals&properties=firstname&properties=city&propertiesWithHistory=firstname"
+    page = api.ask("GET", f"/crm/objects/2026-03/contacts?{query}").json()
+    seen = [page]
+    while "paging" in page:
+        link = page["paging"]["next"]["link"]
+        assert link.startswith(f"{api.url}/crm/objects/2026-03/contacts?")
+        page = api.get(link, timeout=PATIENCE).json()
+        seen.append(page)
+    records = [record for page in seen for record in page["results"]]
+    assert [record["id"] for record in records] == contacts
+    for number, record in enumerate(records):
+        assert record["properties"]["firstname"] == f"C{number}"
+        assert record["propertiesWithHistory"]["firstname"][0]["value"] == f"C{number}"
+        assert record["associations"]["deals"]["results"] == [{"id": deal, "type": "contact_to_deal"}]
+
+
 def test_a_cursor_may_be_made_up(hubspot: LocalHubSpot, api: Api) -> None:
     ids = hubspot.load("deals", [{"hs_object_id": number} for number in (10, 20, 30)])
     page = api.ask("GET", "/crm/v3/objects/deals?after=11").json()
@@ -281,6 +302,8 @@ def test_inline_associations_are_cut_and_say_so(hubspot: LocalHubSpot, api: Api)
     links = record["associations"]["contacts"]
     assert links["results"] == [{"id": contact, "type": "deal_to_contact"} for contact in contacts[:100]]
     assert links["paging"]["next"]["after"] == contacts[100]
+    rest = api.get(links["paging"]["next"]["link"], timeout=PATIENCE).json()
+    assert [one["id"] for one in rest["results"]] == contacts[100:]
 
 
 def test_merged_ids_follow_when_read_one_by_one(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
@@ -335,11 +358,146 @@ def test_malformed_json_is_told_by_its_place(api: Api) -> None:
     assert answer.json()["message"].startswith("Invalid input JSON on line 1, column 16")
 
 
-def test_an_erased_contact_is_nowhere(hubspot: LocalHubSpot, api: Api) -> None:
+@pytest.mark.parametrize("by_email", [True, False])
+@pytest.mark.parametrize(
+    "path", ["/crm/v3/objects/contacts", "/crm/objects/2026-03/contacts", "/crm/contacts/2026-09", "/crm/contacts/v3"]
+)
+def test_an_erased_contact_is_nowhere(hubspot: LocalHubSpot, api: Api, path: str, by_email: bool) -> None:
+    contact = hubspot.create("contacts", {"email": "a@x.org", "firstname": "A"})
+    body = {"objectId": "A@x.org", "idProperty": "email"} if by_email else {"objectId": contact}
+    assert api.ask("POST", f"{path}/gdpr-delete", body).status_code == 204
+    for query in ("", "?archived=true"):
+        assert api.ask("GET", f"/crm/v3/objects/contacts/{contact}{query}").status_code == 404
+        assert api.ask("GET", f"/crm/v3/objects/contacts{query}").json()["results"] == []
+    assert hubspot.history("contacts", contact, "firstname") == []
+    with pytest.raises(KeyError):
+        hubspot.restore("contacts", contact)
+    assert api.ask("POST", f"{path}/gdpr-delete", {"objectId": contact}).status_code == 204
+
+
+def test_an_erased_survivor_takes_the_merged_ids_with_it(hubspot: LocalHubSpot, api: Api) -> None:
+    one, two = (hubspot.create("contacts", {"email": f"{name}@x.org"}) for name in "ab")
+    hubspot.archive("contacts", survivor := hubspot.merge("contacts", one, two))
+    hubspot.erase("contacts", survivor)
+    for contact in (one, two, survivor):
+        assert api.ask("GET", f"/crm/v3/objects/contacts/{contact}").status_code == 404
+
+
+def test_a_deleted_record_comes_back_out_of_the_bin_as_it_was(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
     contact = hubspot.create("contacts", {"email": "a@x.org"})
-    answer = api.ask("POST", "/crm/v3/objects/contacts/gdpr-delete", {"objectId": "A@x.org", "idProperty": "email"})
-    assert answer.status_code == 204
-    assert api.ask("GET", f"/crm/v3/objects/contacts/{contact}?archived=true").status_code == 404
+    hubspot.add_email(contact, "b@x.org")
+    deal = hubspot.create("deals", {})
+    hubspot.associate("deals", deal, "contacts", contact)
+    hubspot.archive("contacts", contact)
+    clock.pass_(days=89)
+    taker = hubspot.create("contacts", {"email": "b@x.org"})
+    with pytest.raises(ValueError, match="Contact already exists"):
+        hubspot.restore("contacts", contact)
+    hubspot.archive("contacts", taker)
+    hubspot.restore("contacts", contact)
+    record = api.ask("GET", f"/crm/v3/objects/contacts/{contact}?associations=deals").json()
+    assert (record["archived"], record["updatedAt"]) == (False, "2026-09-01T10:00:00Z")
+    assert record["associations"]["deals"]["results"] == [{"id": deal, "type": "contact_to_deal"}]
+    assert hubspot.associations("deals", deal, "contacts") == {contact: {3}}
+
+
+def test_the_bin_is_emptied_after_ninety_days(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
+    contact = hubspot.create("contacts", {})
+    hubspot.archive("contacts", contact)
+    path = "/crm/v3/objects/contacts"
+    for days, seen in ((89, [contact]), (2, [])):
+        clock.pass_(days=days)
+        listed = api.ask("GET", f"{path}?archived=true").json()["results"]
+        read = api.ask("POST", f"{path}/batch/read?archived=true", {"inputs": [{"id": contact}]}).json()["results"]
+        assert [one["id"] for one in listed] == [one["id"] for one in read] == seen
+    with pytest.raises(KeyError):
+        hubspot.restore("contacts", contact)
+
+
+def test_a_second_address_is_the_contacts_alone_and_finds_it(hubspot: LocalHubSpot, api: Api) -> None:
+    contact = hubspot.create("contacts", {"email": "a@x.org"})
+    hubspot.add_email(contact, "B@x.org")
+    (loaded,) = hubspot.load("contacts", [{"email": "c@x.org", "hs_additional_emails": "d@x.org;e@x.org"}])
+    for address, owner in (("a", contact), ("b", contact), ("c", loaded), ("d", loaded), ("e", loaded)):
+        taken = api.ask("POST", "/crm/v3/objects/contacts", {"properties": {"email": f"{address}@x.org"}})
+        assert taken.json()["message"] == f"Contact already exists. Existing ID: {owner}"
+        found = api.ask("GET", f"/crm/v3/objects/contacts/{address}@x.org?idProperty=email").json()
+        assert found["id"] == owner
+    with pytest.raises(ValueError, match="already exists"):
+        hubspot.add_email(contact, "d@x.org")
+
+
+def test_a_second_address_that_becomes_the_first_changes_places(hubspot: LocalHubSpot) -> None:
+    contact = hubspot.create("contacts", {"email": "a@x.org"})
+    hubspot.add_email(contact, "b@x.org")
+    hubspot.update("contacts", contact, {"email": "b@x.org"})
+    found = hubspot.get("contacts", contact) or {}
+    assert (found["email"], found["hs_additional_emails"]) == ("b@x.org", "a@x.org")
+
+
+def test_lifecycle_stages_of_ones_own(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
+    stage = hubspot.add_lifecycle_stage("Product qualified", after="marketingqualifiedlead")
+    assert stage.isdecimal()
+    for kind in ("contacts", "companies"):
+        options = api.ask("GET", f"/crm/v3/properties/{kind}/lifecyclestage").json()["options"]
+        assert [one["value"] for one in options][2:5] == ["marketingqualifiedlead", stage, "salesqualifiedlead"]
+        assert [one["displayOrder"] for one in options] == list(range(9))
+        assert options[3]["label"] == "Product qualified"
+    contact = hubspot.create("contacts", {"lifecyclestage": "lead"})
+    path = f"/crm/v3/objects/contacts/{contact}"
+    for sent, found in ((stage, stage), ("lead", stage), ("salesqualifiedlead", "salesqualifiedlead")):
+        clock.pass_(days=1)
+        api.ask("PATCH", path, {"properties": {"lifecyclestage": sent}})
+        assert (hubspot.get("contacts", contact) or {})["lifecyclestage"] == found
+    now = hubspot.get("contacts", contact) or {}
+    assert now["hs_v2_date_entered_lead"] == now["hs_lifecyclestage_lead_date"] == "2026-09-01T10:00:00Z"
+    assert now[f"hs_v2_date_entered_{stage}"] == "2026-09-02T10:00:00Z"
+    assert now["hs_v2_date_entered_salesqualifiedlead"] == "2026-09-04T10:00:00Z"
+    names = {one["name"] for one in api.ask("GET", "/crm/v3/properties/contacts").json()["results"]}
+    assert {f"hs_v2_date_entered_{stage}", "hs_lifecyclestage_customer_date"} <= names
+    assert f"hs_lifecyclestage_{stage}_date" not in names
+
+
+def test_a_merge_keeps_the_stage_that_the_account_puts_furthest(hubspot: LocalHubSpot) -> None:
+    stage = hubspot.add_lifecycle_stage("Product qualified", after="lead")
+    one = hubspot.create("contacts", {"lifecyclestage": "lead"})
+    two = hubspot.create("contacts", {"lifecyclestage": stage})
+    assert (hubspot.get("contacts", hubspot.merge("contacts", one, two)) or {})["lifecyclestage"] == stage
+
+
+def test_a_stage_that_was_loaded_is_as_old_as_its_entry(hubspot: LocalHubSpot, api: Api) -> None:
+    dates = {"createdate": "2025-01-01T00:00:00Z", "closedate": "2025-03-01T00:00:00Z"}
+    (deal,) = hubspot.load("deals", [{"dealname": "D", "dealstage": "closedwon", **dates}])
+    record = api.ask("GET", f"/crm/v3/objects/deals/{deal}?propertiesWithHistory=dealstage,dealname").json()
+    history = record["propertiesWithHistory"]
+    assert [(one["value"], one["timestamp"]) for one in history["dealstage"]] == [("closedwon", dates["closedate"])]
+    assert [one["timestamp"] for one in history["dealname"]] == [dates["createdate"]]
+
+
+def test_every_property_has_a_history(hubspot: LocalHubSpot, api: Api, clock: Clock) -> None:
+    contact = hubspot.create("contacts", {"email": "a@x.org", "lifecyclestage": "lead", "hs_lead_status": "NEW"})
+    clock.pass_(days=1)
+    hubspot.update("contacts", contact, {"lifecyclestage": "customer", "hs_lead_status": ""})
+    hubspot.add_email(contact, "b@x.org")
+    names = "email,lifecyclestage,hs_lead_status,hs_additional_emails,hs_email_domain,hs_v2_date_entered_customer"
+    for answer in (
+        api.ask("GET", f"/crm/v3/objects/contacts/{contact}?propertiesWithHistory={names}").json(),
+        api.ask("GET", f"/crm/v3/objects/contacts?propertiesWithHistory={names}").json()["results"][0],
+        api.ask(
+            "POST",
+            "/crm/v3/objects/contacts/batch/read",
+            {"inputs": [{"id": contact}], "propertiesWithHistory": names.split(",")},
+        ).json()["results"][0],
+    ):
+        told = {name: [one["value"] for one in found] for name, found in answer["propertiesWithHistory"].items()}
+        assert told == {
+            "email": ["a@x.org"],
+            "lifecyclestage": ["customer", "lead"],
+            "hs_lead_status": ["", "NEW"],
+            "hs_additional_emails": ["b@x.org"],
+            "hs_email_domain": ["x.org"],
+            "hs_v2_date_entered_customer": ["2026-09-02T10:00:00Z"],
+        }
 
 
 def test_a_lead_needs_a_contact(hubspot: LocalHubSpot, api: Api) -> None:

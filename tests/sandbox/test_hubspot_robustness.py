@@ -121,6 +121,7 @@ def test_no_body_breaks_an_endpoint(name: str, version: str) -> None:
             "type": "http",
             "method": method,
             "path": path,
+            "asked": path,
             "query_string": b"",
             "headers": [(b"authorization", b"Bearer pat-na1-local")],
             "path_params": parts,

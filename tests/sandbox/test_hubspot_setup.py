@@ -160,8 +160,11 @@ def test_owners(hubspot: LocalHubSpot, api: Api) -> None:
 
 @pytest.mark.parametrize("path", ["/account-info/v3/details", "/account-info/2026-03/details"])
 def test_the_account_tells_its_zone_and_currency(served: tuple[Gate, str], clock: Clock, path: str) -> None:
-    served[0].account = LocalHubSpot(clock=clock, time_zone="America/New_York", currency="EUR", portal_id=42).app
+    served[0].account = LocalHubSpot(
+        clock=clock, time_zone="America/New_York", currency="EUR", portal_id=42, account_type="SANDBOX"
+    ).app
     with Api(served[1]) as api:
         details = api.ask("GET", path).json()
     assert (details["portalId"], details["timeZone"], details["companyCurrency"]) == (42, "America/New_York", "EUR")
+    assert details["accountType"] == "SANDBOX"
     assert (details["utcOffset"], details["utcOffsetMilliseconds"]) == ("-04:00", -14_400_000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from refloop.ledger.queue import Topic, pending
 from refloop.mapping import match as matching
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, code_key
+from refloop.mapping.money import Won
 from refloop.mapping.policy import (
     ClaimRules,
     CreditRules,
@@ -36,6 +37,9 @@ from tests.new_ledger import new_ledger
 from tests.sync.loop import NOW, POLICY, Loop
 
 PARAMETERS = frozenset({*DEFAULT_URL_PARAMETERS, "partner"})
+
+PAGO_PAGO = {"sales": "Pacific/Pago_Pago"}
+"""Eleven hours behind UTC: 9 in the morning there is 10 in the evening of the day before."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +85,23 @@ CHANGES = {
         ("submitted", "qualified"),
     ),
     "currency": Change(
-        POLICY, replace(POLICY, plan=PlanRules(currencies={"sales": "EUR"})), "anna", "won_amount", ("1000", "0")
+        POLICY, replace(POLICY, plan=PlanRules(currencies={"sales": "EUR"})), "anna", "won_amount", ("1000", None)
     ),
+    "converted": Change(
+        replace(POLICY, plan=PlanRules(currencies={"sales": "EUR"})),
+        replace(POLICY, plan=PlanRules(currencies={"sales": "EUR"}, converted=True)),
+        "anna",
+        "won_amount",
+        (None, "900"),
+    ),
+    "time zone": Change(
+        POLICY,
+        replace(POLICY, match=MatchRules(zones=PAGO_PAGO), credit=CreditRules(zones=PAGO_PAGO)),
+        "evening",
+        "code",
+        (None, "EVENING-14"),
+    ),
+    "mass edit": Change(POLICY, replace(POLICY, match=MatchRules(mass_edit=1)), "edited", "code", ("CYCY-9P9P", None)),
     "records of one person": Change(
         POLICY, replace(POLICY, claim=ClaimRules(most_records_of_one_person=1)), "twin", "code", ("CYCY-9P9P", None)
     ),
@@ -93,20 +112,25 @@ def play(loop: Loop) -> dict[str, Ref]:
     """Two CRMs as people fill them: a deal with two people, of two programs; a link that only some would read; a buyer
     in both CRMs; a referrer who is a contact; records that nobody referred."""
     sales, marketing = loop.crms["sales"], loop.crms["marketing"]
+    assert isinstance(sales, MemoryCrm)
     for code, name, program in (
         ("ANNA-7K2Q", "anna", "spring"),
         ("BENS-4F6T", "ben", "partners"),
         ("CYCY-9P9P", "cy", "spring"),
+        ("EVENING-14", "di", "spring"),
     ):
-        row = Code(code, code_key(code), name, program)
+        row = Code(code, code_key(code), name, program, valid_to=date(2026, 1, 14) if name == "di" else None)
         with codes_changing(loop.ledger) as done, loop.ledger.writing():
             enrolled = Enrolment(row, Referrer(name, name.title(), f"{name}@partners.io"))
             done.counts[enrol(loop.ledger, enrolled, NOW)] += 1
     made = {
         "anna": sales.create(Kind.CONTACT, Draft(email="anna@partners.io")),
+        "evening": sales.create(Kind.LEAD, Draft(email="ed@buyer.io", code="EVENING-14")),
+        "edited": sales.create(Kind.LEAD, Draft(email="et@buyer.io")),
         "first": sales.create(Kind.CONTACT, Draft(email="bo@buyer.io", title="Buyer", code="ANNA-7K2Q")),
     }
     sales.pass_time(timedelta(hours=1))
+    sales.edit(made["edited"], "CYCY-9P9P")
     made |= {
         "second": sales.create(Kind.CONTACT, Draft(email="di@buyer.io", title="Buyer", code="BENS-4F6T")),
         "deal": sales.create(Kind.DEAL, Draft(title="Big deal", amount=Decimal(1000))),
@@ -116,6 +140,7 @@ def play(loop: Loop) -> dict[str, Ref]:
         "twin": sales.create(Kind.LEAD, Draft(email="gu@buyer.io", title="Twins")),
         "nobody": sales.create(Kind.LEAD, Draft(email="ha@buyer.io", code="nothing to see here")),
     }
+    sales.price(made["deal"], Won(Decimal(1000), "USD", Decimal(900), "EUR"))
     sales.associate(made["deal"], made["first"])
     sales.associate(made["deal"], made["second"])
     sales.win(made["deal"])

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 import pytest
 
-from refloop.errors import CrmUnavailable, Exit
+from refloop.connectors.http.errors import FateUnknown
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, RefloopError, TryLater
 from refloop.ledger.queue import Topic, pending
 from refloop.ledger.receipts import intend
 from refloop.model import FieldChange, FieldSpec, Kind, Receipt, Ref, Verdict
@@ -61,23 +62,66 @@ def test_receipts_are_kept_while_a_long_push_is_under_way(
 
     class Breaking(MemoryConnector):
         def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
-            for number, receipt in enumerate(super().push(changes)):
+            for number, receipt in enumerate(list(super().push(changes))):
                 if number == 25:
                     seen.append(outbox(loop))
-                    raise CrmUnavailable("gone")
+                    raise FateUnknown("gone")
                 yield receipt
 
     loop.sync(push=False)
-    with pytest.raises(CrmUnavailable):
+    with pytest.raises(FateUnknown):
         pusher(loop).push("sales", Breaking(sales))
     assert seen == [6 * len(made) - 20]
     settled = pusher(loop).settle("sales", sales.connector())
-    assert settled["written"] == 6 * len(made) - 20
+    assert settled["written"] == 6 * len(made) - 25, "what was told before it broke off is kept"
     assert outbox(loop) == 0
     report = loop.sync()
     assert report.counts["sales"]["written"] == 0
     assert all(len(sales.writes(ref)) == 1 for ref in made)
     assert report.exit is Exit.OK
+
+
+@pytest.mark.parametrize("error", [AuthError("403"), ConfigError("no field"), CrmUnavailable("down"), TryLater("full")])
+def test_what_did_not_arrive_is_not_kept_as_sent(loop: Loop, sales: MemoryCrm, error: RefloopError) -> None:
+    """A refusal is an answer, and what breaks before a write leaves nothing to settle."""
+
+    class Refusing(MemoryConnector):
+        def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
+            yield from super().push(changes[:6])
+            raise error
+
+    (told, left) = leads(sales, 2)
+    loop.sync(push=False)
+    part = pusher(loop)
+    with pytest.raises(type(error)):
+        part.push("sales", Refusing(sales))
+    assert {word: part.counts[word] for word in ("planned", "written", "unknown", "unsent")} == {
+        "planned": 12,
+        "written": 6,
+        "unknown": 0,
+        "unsent": 6,
+    }
+    assert (outbox(loop), len(sales.writes(left))) == (0, 0)
+    assert loop.sync().counts["sales"]["written"] == 6
+    assert len(sales.writes(told)) == 1
+
+
+def test_what_a_connector_can_foresee_is_not_even_intended(loop: Loop, sales: MemoryCrm) -> None:
+    seen: list[int] = []
+
+    class Foreseeing(MemoryConnector):
+        def foresee(self, changes: Sequence[FieldChange]) -> None:
+            seen.append(len(changes))
+            assert outbox(loop) == 0
+            raise ConfigError("no field", remedy="Run `refloop provision`.")
+
+    leads(sales, 1)
+    loop.sync(push=False)
+    part = pusher(loop)
+    with pytest.raises(ConfigError):
+        part.push("sales", Foreseeing(sales))
+    assert seen == [6]
+    assert (part.counts["planned"], part.counts["unsent"], outbox(loop)) == (6, 6, 0)
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,25 @@ import stat
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Never
 
 import pytest
 
 from refloop.connectors.base import Connector
-from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, LedgerError, RefloopError, TryLater
+from refloop.errors import (
+    AuthError,
+    ConfigError,
+    ConnectorFault,
+    CrmUnavailable,
+    Exit,
+    LedgerError,
+    RefloopError,
+    TryLater,
+)
 from refloop.ledger import Ledger
+from refloop.ledger.receipts import intend
 from refloop.ledger.runs import problems_from
-from refloop.model import Kind, Problem
+from refloop.model import FieldChange, Kind, Problem
 from refloop.sync.lock import alone
 from refloop.sync.run import Runner, Task
 from refloop.sync.run_report import Report, severity
@@ -97,6 +108,69 @@ def test_however_a_run_ends_it_is_closed_and_its_sockets_too(loop: Loop, error: 
         runner(loop, sales=connect, marketing=raising(error)).run(Task("sync"))
     assert [entry[1] for entry in journal(loop.ledger)] == [code]
     assert closed == ["sales"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (CrmUnavailable("MALFORMED_QUERY"), Exit.UNAVAILABLE),
+        (ConnectorFault("over itself"), Exit.BUG),
+        (KeyError("jane@buyer.io"), Exit.BUG),
+        (RecursionError(), Exit.BUG),
+        (ZeroDivisionError(), Exit.BUG),
+    ],
+)
+@pytest.mark.parametrize("method", ["pull", "push", "read"])
+def test_whatever_a_connector_stumbles_over_the_others_go_on(
+    loop: Loop, error: Exception, code: Exit, method: str
+) -> None:
+    loop.code("ANNA-7K2Q", "anna")
+    draft = Draft(email="bo@buyer.io", code="ANNA-7K2Q")
+    leads = {name: loop.crms[name].create(Kind.CONTACT, draft) for name in loop.crms}
+    if method == "read":  # there is something to settle
+        change = FieldChange(leads["sales"], loop.policy.spec("ref_why"), None, "after", "because")
+        with loop.ledger.writing():
+            intend(loop.ledger, 1, [change])
+
+    def stumbling() -> Connector:
+        connector = loop.crms["sales"].connector()
+
+        def stumble(*_: object) -> Never:
+            raise error
+
+        setattr(connector, method, stumble)
+        return connector
+
+    report = runner(loop, sales=stumbling).run(Task("sync"))
+    assert ([name for name, _ in report.problems], report.exit) == (["sales"], code)
+    assert "jane" not in str(report.problems)
+    assert loop.fields(leads["marketing"])["code"] == "ANNA-7K2Q"
+    if method == "read":
+        assert report.counts["sales"]["pulled"] == 1, "what cannot be settled does not keep a run from reading"
+
+
+def test_a_code_that_was_sent_without_an_answer_is_no_evidence(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be there, and nobody knows yet that it is ours: the run that cannot settle it reads all the same."""
+    loop.code("ANNA-7K2Q", "anna")
+    crm = loop.crms["sales"]
+    lead = crm.create(Kind.LEAD, Draft(email="bo@buyer.io"))
+    spec = loop.policy.spec("ref_code")
+    crm.write(lead, spec, "ANNA-7K2Q")
+    with loop.ledger.writing():
+        intend(loop.ledger, 1, [FieldChange(lead, spec, None, "ANNA-7K2Q", "because")])
+
+    def unread() -> Connector:
+        connector = crm.connector()
+
+        def no(*_: object) -> Never:
+            raise CrmUnavailable("no")
+
+        monkeypatch.setattr(connector, "read", no)  # what settles
+        return connector
+
+    report = runner(loop, sales=unread).run(Task("sync"))
+    assert report.counts["sales"]["pulled"] == 1
+    assert [row["ref"] for row in loop.ledger.rows("SELECT referral AS ref FROM referrals")] == []
 
 
 def test_a_cursor_that_is_no_cursor_is_its_connections_trouble(loop: Loop) -> None:

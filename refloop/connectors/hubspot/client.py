@@ -136,9 +136,10 @@ class Client:
             answer = self._call("POST", self._objects(kind, "batch/update"), body={"inputs": list(inputs)})
         if answer.status in _SENT_BACK:
             return answers.read_error(answer.body if isinstance(answer.body, dict) else {})
-        body = self._done(answer, what)
+        if answer.status not in _DONE:
+            raise failure(answer.status, answer.body, what, self._connection)
         try:
-            return answers.read_updated(body, what)
+            return answers.read_updated(self._done(answer, what), what)
         except CrmUnavailable as error:
             raise FateUnknown(error.message, remedy="Run again: it reads back.") from None
 

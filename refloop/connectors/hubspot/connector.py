@@ -65,6 +65,10 @@ class HubSpot:
         reader = Reader(self._connection, self._settings, fields, account)
         return Puller(self._client, reader).pages(span)
 
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        """One call for each kind, the first time."""
+        self._schema.refuse_unfit(changes)
+
     def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         """Reads 100 records, writes those 100 at once, and reads back what was overwritten in between: HubSpot has no
         conditional write. Four calls a hundred records.

@@ -9,10 +9,13 @@ from refloop.connectors.hubspot.batch import reason_of
 from refloop.connectors.hubspot.client import BATCH, Client
 from refloop.connectors.hubspot.look import is_usable
 from refloop.connectors.links import Pair
-from refloop.errors import TryLater
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, TryLater
 from refloop.model import Ref, Verdict
 
 NOT_THERE = "HubSpot took the call, and the link is not as it was to be"
+
+
+_TROUBLE = (AuthError, ConfigError, CrmUnavailable, TryLater)
 
 
 class Associations:
@@ -46,10 +49,25 @@ class Associations:
             return self._read_back(pairs, linked=linked)
         if len(pairs) == 1:
             return {pairs[0]: (Verdict.REFUSED, reason_of(error))}
-        return {pair: fate for one in pairs for pair, fate in self.write([one], linked=linked).items()}
+        return self._one_by_one(pairs, linked=linked)
+
+    def _one_by_one(self, pairs: Sequence[Pair], *, linked: bool) -> Mapping[Pair, tuple[Verdict, str]]:
+        """Trouble with the first pair is raised; later it leaves the rest for the next run, and what is known told."""
+        fates: dict[Pair, tuple[Verdict, str]] = {}
+        for pair in pairs:
+            try:
+                fates |= self.write([pair], linked=linked)
+            except _TROUBLE as failure:
+                if not fates:
+                    raise
+                return fates | {left: (Verdict.DEFERRED, failure.message) for left in pairs if left not in fates}
+        return fates
 
     def _read_back(self, pairs: Sequence[Pair], *, linked: bool) -> Mapping[Pair, tuple[Verdict, str]]:
-        there = self.linked(pairs)
+        try:
+            there = self.linked(pairs)
+        except _TROUBLE as failure:
+            return dict.fromkeys(pairs, (Verdict.UNKNOWN, failure.message))
         return {
             pair: (Verdict.WRITTEN, "") if (pair in there) is linked else (Verdict.REFUSED, NOT_THERE) for pair in pairs
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from refloop.connectors.base import in_order
 from refloop.connectors.hubspot.batch import Numbered, Receipts, all_alike
 from refloop.connectors.hubspot.client import BATCH, BATCH_WITH_HISTORY, Client, chunks
 from refloop.connectors.hubspot.history import Sent, receipts_by_history
@@ -18,13 +19,7 @@ def push(client: Client, connection: str, changes: Sequence[FieldChange]) -> Ite
 
     Raises AuthError, ConfigError, CrmUnavailable or TryLater when a whole call fails.
     """
-    known: Receipts = {}
-    place = 0
-    for step in _steps(client, connection, changes):
-        known.update(step)
-        while place in known:
-            yield known.pop(place)
-            place += 1
+    yield from in_order(changes, _steps(client, connection, changes))
 
 
 def recall(client: Client, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
@@ -55,7 +50,10 @@ def _steps(client: Client, connection: str, changes: Sequence[FieldChange]) -> I
     writer = Writer(client)
     for kind, refs in _by_kind(records).items():
         for chunk in chunks(refs, BATCH):
-            yield writer.settle(kind, {ref.id: records[ref] for ref in chunk})
+            receipts, failure = writer.settle(kind, {ref.id: records[ref] for ref in chunk})
+            yield receipts
+            if failure is not None:
+                raise failure
 
 
 def _by_kind(refs: Mapping[Ref, object]) -> Mapping[Kind, list[Ref]]:

@@ -22,7 +22,7 @@ from refloop.connectors.hubspot.batch import (
 from refloop.connectors.hubspot.client import BATCH_WITH_HISTORY, Client, chunks
 from refloop.connectors.hubspot.history import Sent, receipts_by_history, unread_receipts
 from refloop.connectors.hubspot.look import look
-from refloop.errors import AuthError, ConfigError, CrmUnavailable, TryLater
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
 from refloop.model import Kind, Verdict
 
 _MOST_SENDS = 55
@@ -69,17 +69,25 @@ class Writer:
     def _is_held(self) -> bool:
         return self._setbacks >= _MOST_SETBACKS
 
-    def settle(self, kind: Kind, batch: Batch) -> Receipts:
-        """The fate of every change of at most 100 records. Raises what `Client` raises for a whole call."""
+    def settle(self, kind: Kind, batch: Batch) -> tuple[Receipts, RefloopError | None]:
+        """The fate of every change of at most 100 records, and the failure that ended the sending, if one did: then of
+        those that were not sent, or that HubSpot refused with the call, there is none.
+
+        Raises what `Client` raises where the look fails.
+        """
         if self._is_held:
-            return all_alike(everything(batch), Verdict.DEFERRED, _HELD)
+            return all_alike(everything(batch), Verdict.DEFERRED, _HELD), None
         progress = _Progress(kind)
         try:
             looked = self._look(progress, batch)
         except TryLater as error:
-            return self._deferred(batch, error)
-        self._send_all(progress, looked)
-        return progress.settled | self._read_back(progress)
+            return self._deferred(batch, error), None
+        failure: RefloopError | None = None
+        try:
+            self._send_all(progress, looked)
+        except _TROUBLE as error:
+            failure = error
+        return progress.settled | self._read_back(progress), failure
 
     def _look(self, progress: _Progress, batch: Batch) -> _Looked:
         """What is to be written. There is room for the write to follow at once."""

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part, PartAnswer
 from refloop.connectors.salesforce.fields import ObjectSchema, parse_describe
-from refloop.connectors.salesforce.names import OBJECTS
+from refloop.connectors.salesforce.names import DESCRIBED
 
 
 class Account:
@@ -20,17 +20,17 @@ class Account:
         self._schemas: Mapping[str, ObjectSchema] | None = None
 
     def schemas(self, *, afresh: bool = False) -> Mapping[str, ObjectSchema]:
-        """Lead, Contact and Opportunity; one call."""
+        """Leads, contacts, opportunities and contact roles, by object; one call."""
         if afresh:
             self._schemas = None
         return self.survey(())[0] if self._schemas is None else self._schemas
 
     def survey(self, beside: Sequence[Part]) -> tuple[Mapping[str, ObjectSchema], Sequence[PartAnswer]]:
         """`schemas`, and what is good to know beside, in one call: see `Client.each_beside`."""
-        parts = [describe(name) for name in OBJECTS.values()] if self._schemas is None else []
+        parts = [describe(name) for name in DESCRIBED] if self._schemas is None else []
         bodies, answers = self._client.each_beside(parts, beside)
         if self._schemas is None:
-            self._schemas = {name: read_schema(name, body) for name, body in zip(OBJECTS.values(), bodies, strict=True)}
+            self._schemas = {name: read_schema(name, body) for name, body in zip(DESCRIBED, bodies, strict=True)}
             self.described_at = self._client.clock_at_start()
         return self._schemas, answers
 

@@ -16,13 +16,7 @@ from refloop.connectors.http.retry import error_code
 from refloop.connectors.http.strict_json import NONSENSE, parsed_json
 from refloop.connectors.http.transport import Transport
 from refloop.connectors.salesforce.ids import record_id
-from refloop.connectors.salesforce.settings import (
-    LOOPBACK,
-    AccessToken,
-    ClientCredentials,
-    Jwt,
-    SalesforceSettings,
-)
+from refloop.connectors.salesforce.settings import AccessToken, ClientCredentials, Jwt, SalesforceSettings
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError
 
 TOKEN_PATH = "/services/oauth2/token"  # noqa: S105 - an address
@@ -36,6 +30,8 @@ org's id and an exclamation mark.)"""
 _REMEDIES: Mapping[str, str] = {
     "invalid_client": "Check `client_secret` of the connection against the app's consumer secret.",
     "invalid_client_id": "Check `client_id` of the connection against the app's consumer key.",
+    "app_not_found": "Install the External Client App in this org. Where the connection sets `audience`, take it out: "
+    "since Spring '26 such apps are found at the org's own address alone, not at the log-in hosts.",
     "invalid_grant": "Let the run user use the app (pre-authorised, right username, certificate uploaded), "
     "and switch on the flow in the app's OAuth settings.",
     "unsupported_grant_type": "Switch on the flow in the app's OAuth settings, and use the org's My Domain address.",
@@ -82,10 +78,12 @@ class Tokens:
         return self._granted({"grant_type": grant, "assertion": self._assertion(auth)}, {})
 
     def _assertion(self, auth: Jwt) -> str:
+        """For the org's own address: External Client Apps know no other audience since Spring '26, connected apps take
+        it too, and it is right for sandboxes and scratch orgs (n8n issue 28990, forcedotcom/cli issue 3482)."""
         claims = {
             "iss": auth.client_id,
             "sub": auth.username,
-            "aud": auth.audience or audience(self._settings.url),
+            "aud": auth.audience or self._settings.url,
             "exp": self._clock() + JWT_LIFE,
         }
         try:
@@ -132,11 +130,3 @@ class Tokens:
         if status == 404:
             return ConfigError(said, remedy="Set `url` of the connection to the org's My Domain address.")
         return AuthError(said, remedy=_REMEDIES.get(code, "Check `auth` of the connection."))
-
-
-def audience(url: str) -> str:
-    """Whom a JWT is for. (Salesforce help: the log-in host, the test host for sandboxes.)"""
-    host = urlsplit(url).hostname or ""
-    if host in LOOPBACK:
-        return url
-    return "https://test.salesforce.com" if ".sandbox." in host else "https://login.salesforce.com"

@@ -104,7 +104,7 @@ def _typed(cells: Mapping[str, str]) -> Row:
     for column, cell in cells.items():
         parent, _, name = column.rpartition(".")
         if parent:
-            row[parent] = {name: cell or None}
+            row[parent] = {**row.get(parent, {}), name: cell or None}
         else:
             row[column] = _TRUTH.get(cell, cell) if column in _FLAGS else cell or None
     return row

@@ -11,6 +11,7 @@ from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.look import unfit
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
+from refloop.connectors.salesforce.values import places_needed
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Finding, Kind, Level
 
@@ -91,6 +92,10 @@ class Checker:
         if not described.is_long_enough(field):
             what = f"holds {described.length} characters, and texts of ours have up to {field.length}"
             return Finding(Level.WARNING, self._place(place), what, "Make the field longer (Setup > Object Manager).")
+        if not described.keeps_cents(field):
+            what = f"keeps {described.scale} digits after the point, and amounts here have up to {places_needed(field)}"
+            remedy = "Change its decimal places (Setup > Object Manager): amounts with more are not written."
+            return Finding(Level.WARNING, self._place(place), what, remedy)
         return None
 
     def _usage(self) -> Iterator[Finding]:

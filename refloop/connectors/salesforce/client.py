@@ -21,7 +21,7 @@ from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.auth import Tokens
 from refloop.connectors.salesforce.limits import Quota
 from refloop.connectors.salesforce.settings import SalesforceSettings
-from refloop.errors import CrmUnavailable
+from refloop.errors import AuthError, CrmUnavailable, TryLater
 from refloop.model import Usage
 
 HOSTS = (".my.salesforce.com", ".my.salesforce.mil")
@@ -33,6 +33,9 @@ MOST_PARTS = 5
 
 MOST_RECORDS = 25
 """Salesforce REST docs, "Composite": at most 25 sub-requests, which may all be records."""
+
+UNANSWERED = 0
+"""The status of a part that has no answer."""
 
 _REFUSALS = frozenset({400, 403, 404, 405})
 
@@ -208,7 +211,20 @@ class Client:
             if answer.status not in _REFUSALS:
                 raise errors.failure(answer.status, answer.body, "POST composite")
             self._composite = False
-        return [self.ask(part) for part in parts]
+        return self._apart(parts)
+
+    def _apart(self, parts: Sequence[Part]) -> Sequence[PartAnswer]:
+        """One call each. Trouble with the first is raised; later it leaves that part and the rest unanswered, so that
+        what the others did is not lost."""
+        answers: list[PartAnswer] = []
+        for part in parts:
+            try:
+                answers.append(self.ask(part))
+            except (AuthError, CrmUnavailable, TryLater):
+                if not answers:
+                    raise
+                return [*answers, *(PartAnswer(UNANSWERED, None) for _ in parts[len(answers) :])]
+        return answers
 
     def write(self, parts: Sequence[Part], *, apart: bool = False) -> Sequence[PartAnswer]:
         """`together`, for parts that write. Raises FateUnknown when there is no telling what became of them."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
+from refloop import model
 from refloop.config import ConnectionSettings
 from refloop.connectors.base import Clock
 from refloop.connectors.links import link_receipts
@@ -14,13 +16,16 @@ from refloop.connectors.salesforce.client import Client
 from refloop.connectors.salesforce.links import ContactRoles
 from refloop.connectors.salesforce.look import Looker
 from refloop.connectors.salesforce.metadata import metadata_files
+from refloop.connectors.salesforce.organization import Organization
+from refloop.connectors.salesforce.past import Histories
 from refloop.connectors.salesforce.provision import Provisioner
 from refloop.connectors.salesforce.pull import Puller
 from refloop.connectors.salesforce.push import Pusher
+from refloop.connectors.salesforce.records import Reader
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.unprovision import Remover
 from refloop.connectors.salesforce.write import Writer
-from refloop.model import FieldChange, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage
+from refloop.model import FieldChange, FieldHistory, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage
 
 
 class Salesforce:
@@ -40,12 +45,17 @@ class Salesforce:
         self._client.transport.call_log.connection = connection
         account = Account(self._client)
         self._looker = Looker(connection, self._client, account)
-        self._puller = Puller(connection, settings, self._client, account)
+        self._organization = Organization(settings, self._client)
+        self._reader = Reader(connection, settings, ())
+        self._puller = Puller(self._reader, self._client, account, self._organization)
         self._pusher = Pusher(connection, settings, self._looker, Writer(self._client, settings.bulk_changes))
         self._roles = ContactRoles(self._client, connection)
         self._checker = Checker(connection, settings, self._client)
         self._provisioner = Provisioner(connection, self._client, account)
         self._remover = Remover(connection, self._client, account)
+
+    def account(self, known: model.Account | None) -> model.Account:
+        return self._organization.account(known)
 
     def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         return self._checker.findings(fields)
@@ -61,7 +71,15 @@ class Salesforce:
         return "\n".join(f"==> {path} <==\n{text}" for path, text in metadata_files(fields).items())
 
     def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
+        self._reader = replace(self._reader, fields=fields)
         return self._puller.pages(fields, span)
+
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        self._pusher.foresee(changes)
+
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        """A call for 1,250 records. Our own code field is that of the last pull."""
+        return Histories(self._client, self._reader).of(refs)
 
     def push(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         return self._pusher.receipts(changes)

@@ -11,14 +11,14 @@ from typing import Any
 
 from refloop.connectors.salesforce.fields import Layout
 from refloop.connectors.salesforce.ids import record_id
-from refloop.connectors.salesforce.names import OBJECTS, ROLE, api_name
+from refloop.connectors.salesforce.names import DESCRIBED, api_name
 from refloop.model import Cursor, format_time, parse_time
 
 VERSION = 2
 READABLE = frozenset({1, VERSION})
 """Version 1 knew neither jobs nor the org."""
 
-ALL_OBJECTS = (*OBJECTS.values(), ROLE)
+ALL_OBJECTS = DESCRIBED
 FROM_THE_START: Mapping[str, str] = dict.fromkeys(ALL_OBJECTS, "")
 
 FRESH = timedelta(days=1)
@@ -52,7 +52,7 @@ class Position:
     one started (None: at the beginning of time). `after` holds, for each object that is not finished, the last
     id that was read ("" for none yet), `jobs` the unfinished objects that come by Bulk jobs. `layout` spares the
     next pull a description of the org; `described` is when that was made. `organization` is the id of the org, ""
-    when it is not known.
+    when it is not known. `zone` is the zone in which the days of the records were read, "" when none had to be.
     """
 
     watermark: datetime
@@ -62,6 +62,7 @@ class Position:
     described: datetime
     organization: str = ""
     jobs: Mapping[str, Job] = field(default_factory=dict)
+    zone: str = ""
 
     @property
     def is_unfinished(self) -> bool:
@@ -76,6 +77,7 @@ class Position:
             "after": dict(self.after),
             "jobs": {name: astuple(job) for name, job in self.jobs.items()},
             "org": self.organization,
+            "zone": self.zone,
             "layout": {name: list(fields) for name, fields in self.layout.items()},
             "described": format_time(self.described),
         }
@@ -100,6 +102,7 @@ def parse_cursor(cursor: Cursor) -> Position:
             described=parse_time(body["described"]),
             organization=record_id(body["org"]) if body.get("org") else "",
             jobs={_object(name): _job(*parts) for name, parts in body.get("jobs", {}).items()},
+            zone=str(body.get("zone") or ""),
         )
     except (AttributeError, KeyError, TypeError, RecursionError):
         raise ValueError("not a cursor of a Salesforce connection") from None

@@ -21,7 +21,7 @@ class Treat(Enum):
     SCHEMA = auto()  # a field is not, or no longer, what it was
     PARK = auto()  # this record as it is: left until it changes
     GONE = auto()  # this record is not there to be written
-    BUG = auto()  # nothing that refloop should ever send
+    BUG = auto()  # nothing that refloop should ever send: this connection's trouble, and to be reported
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ _PROVISION = "Run `refloop provision`, or let the run user see the field (permis
 RIGHTS = "Give the run user API Enabled, and Read, Edit and View All on leads, contacts and opportunities."
 _VERSION = "Set `api_version` of the connection to one that `refloop check` lists."
 _CHECK = "`refloop check` says whether the run user sees the object, and whether `api_version` is right."
-_REPORT = "This is a bug in refloop: please report it."
+_REPORT = "Run again; when it stays so, it is a bug in refloop: please report it."
 LACKS = "`refloop check` says what the org lacks."
 
 _RENEW = Entry(Treat.RENEW, "Renew the credentials of the connection.")

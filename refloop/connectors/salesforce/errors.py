@@ -37,7 +37,6 @@ _CALLS: Mapping[Treat, type[RefloopError]] = MappingProxyType(
         Treat.GRANT: AuthError,
         Treat.CONFIG: ConfigError,
         Treat.SCHEMA: SchemaChanged,
-        Treat.BUG: RefloopError,
     }
 )
 _PASSING = frozenset({Treat.RETRY, Treat.WAIT})
@@ -71,7 +70,7 @@ def failure(status: int, body: object, what: str) -> RefloopError:
         return _CALLS[entry.treat](said, remedy=entry.remedy)
     if status in (401, 403):
         return AuthError(said, remedy=RIGHTS)
-    return Rejected(said, remedy=LACKS, status=status, code=code)
+    return Rejected(said, remedy=entry.remedy if entry else LACKS, status=status, code=code)
 
 
 def verdict(result: Saved) -> tuple[Verdict, str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, api_name, crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
+from refloop.connectors.salesforce.values import SCALE, places_needed
 from refloop.model import FieldSpec, FieldType, Kind
 
 Layout = Mapping[str, tuple[str, ...]]
@@ -20,17 +21,23 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         Kind.LEAD: (
             *_EVERY,
             "MasterRecordId",
+            "Name",
             "Email",
             "Company",
             "Status",
             "IsConverted",
+            "ConvertedDate",
+            "ConvertedAccountId",
             "ConvertedContactId",
             "ConvertedOpportunityId",
         ),
-        Kind.CONTACT: (*_EVERY, "MasterRecordId", "Email", "AccountId"),
+        Kind.CONTACT: (*_EVERY, "MasterRecordId", "Name", "Email", "AccountId"),
         Kind.DEAL: (
             *_EVERY,
             "Name",
+            "AccountId",
+            "RecordTypeId",
+            "Type",
             "StageName",
             "IsClosed",
             "IsWon",
@@ -41,9 +48,20 @@ STANDARD: Mapping[Kind, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-"""The facts every record has. Salesforce object reference: CurrencyIsoCode exists with multi-currency only."""
+"""The facts every record has. Salesforce object reference: CurrencyIsoCode exists with multi-currency only,
+RecordTypeId where the object has record types."""
 
 ROLE_FIELDS = ("Id", "SystemModstamp", "IsDeleted", "OpportunityId", "ContactId")
+"""The facts every contact role has."""
+
+ROLE_NAME = "Role"
+"""The picklist that says what a contact is to an opportunity; an administrator may have hidden it."""
+
+IS_PERSON = "IsPersonAccount"
+"""A field of contacts where the org has person accounts, and only there (Salesforce object reference, Contact)."""
+
+PERSON = "PersonContactId"
+"""Asked for of opportunities where the org has person accounts: the contact of an account that is a person."""
 
 _READS_AS: Mapping[FieldType, frozenset[str]] = MappingProxyType(
     {
@@ -56,17 +74,20 @@ _READS_AS: Mapping[FieldType, frozenset[str]] = MappingProxyType(
 )
 
 _TEXTS = frozenset({"string", "textarea", "picklist", "multipicklist", "combobox", "encryptedstring", "url", "email"})
-_CODE_TYPES = _TEXTS | {"phone", "id", "reference", "int", "double"}
+_NUMBER_TYPES = frozenset({"int", "long", "double", "percent", "currency"})
+_CODE_TYPES = _TEXTS | _NUMBER_TYPES | {"phone"}
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """One field as describe shows it. `length` is 0 for what has none."""
+    """One field as describe shows it. `length` is 0 for what has none; `scale` is the digits after the point that a
+    number keeps."""
 
     name: str
     type: str
     updateable: bool
     length: int
+    scale: int = SCALE
 
     def reads_as(self, field: FieldSpec) -> bool:
         """Whether what the field holds can be read as what ours holds."""
@@ -75,6 +96,10 @@ class Described:
     def is_long_enough(self, field: FieldSpec) -> bool:
         """Whether the longest text of ours fits."""
         return field.type is not FieldType.TEXT or self.length >= field.length
+
+    def keeps_cents(self, field: FieldSpec) -> bool:
+        """Whether it keeps as many digits after the point as an amount of ours has."""
+        return field.type is not FieldType.MONEY or self.scale >= places_needed(field)
 
     def holds_text(self) -> bool:
         """Whether people can leave a code in it."""
@@ -109,12 +134,13 @@ def parse_describe(name: str, body: object) -> ObjectSchema:
 def _parse_field(body: Any) -> Described:
     if not isinstance(body, dict) or not isinstance(body.get("name"), str):
         raise ValueError("not a description of a field")
-    length = body.get("length")
+    length, scale = body.get("length"), body.get("scale")
     return Described(
         name=api_name(body["name"]),
         type=str(body.get("type")),
         updateable=body.get("updateable") is True,
         length=length if isinstance(length, int) else 0,
+        scale=scale if isinstance(scale, int) else SCALE,
     )
 
 
@@ -126,25 +152,29 @@ def layout(schemas: Mapping[str, ObjectSchema], settings: SalesforceSettings, fi
     asked = {
         OBJECTS[kind]: tuple(dict.fromkeys(_visible(kind, schemas[OBJECTS[kind]], settings, fields))) for kind in Kind
     }
-    return MappingProxyType({**asked, ROLE: ROLE_FIELDS})
+    role = schemas[ROLE].find(ROLE_NAME)
+    if schemas[OBJECTS[Kind.CONTACT]].find(IS_PERSON) and "AccountId" in asked[OBJECTS[Kind.DEAL]]:
+        asked[OBJECTS[Kind.DEAL]] += (PERSON,)
+    return MappingProxyType({**asked, ROLE: (*ROLE_FIELDS, *([role.name] if role else []))})
 
 
 def _visible(
     kind: Kind, schema: ObjectSchema, settings: SalesforceSettings, fields: Sequence[FieldSpec]
 ) -> Iterator[str]:
     yield from (field.name for name in STANDARD[kind] if (field := schema.find(name)))
-    codes = map(schema.find, settings.fields_with_codes(kind))
-    yield from (field.name for field in codes if field and field.holds_text())
+    named = map(schema.find, (*settings.fields_with_codes(kind), *settings.fields_with_emails(kind)))
+    yield from (field.name for field in named if field and field.holds_text())
     for ours in fields:
         if kind in ours.kinds and (field := schema.find(crm_name(ours))) and field.reads_as(ours):
             yield field.name
 
 
 def is_missing_some(known: Layout, settings: SalesforceSettings, fields: Sequence[FieldSpec]) -> bool:
-    """Whether a code field or a field of ours is not in `known`: it may have been created since."""
+    """Whether a field of the settings or of ours is not in `known`: it may have been created since."""
     for kind in Kind:
         have = {name.casefold() for name in known[OBJECTS[kind]]}
         ours = (crm_name(field) for field in fields if kind in field.kinds)
-        if any(name.casefold() not in have for name in (*settings.fields_with_codes(kind), *ours)):
+        asked = (*settings.fields_with_codes(kind), *settings.fields_with_emails(kind), *ours)
+        if any(name.casefold() not in have for name in asked):
             return True
     return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from refloop.connectors.salesforce.account import Account
@@ -12,6 +12,7 @@ from refloop.connectors.salesforce.fields import ObjectSchema
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.connectors.salesforce.records import found
+from refloop.connectors.salesforce.values import SCALE
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Kind, Ref
 
@@ -48,7 +49,7 @@ class Looker:
     ) -> Mapping[tuple[Kind, str], Row]:
         """The rows of records that exist. Raises ConfigError when a field of ours is not as it has to be to read it
         or, if asked for, to write it: before the first write, not record by record."""
-        self._refuse_unfit(fields, to_write=to_write)
+        self.refuse_unfit(fields, to_write=to_write)
         chunks = [
             (kind, ids[kind][start : start + MOST_IDS]) for kind in ids for start in range(0, len(ids[kind]), MOST_IDS)
         ]
@@ -60,16 +61,22 @@ class Looker:
                 rows.update(_by_id(kind, some, body))
         return rows
 
+    def places(self, kind: Kind, field: FieldSpec) -> int:
+        """How many digits after the point the org's field for one of ours keeps."""
+        described = self._account.schemas()[OBJECTS[kind]].find(crm_name(field))
+        return SCALE if described is None else described.scale
+
     def began(self) -> datetime:
         """The server's clock when the last call of `rows` was sent, or a little before."""
         return self._client.clock_at_start()
 
-    def _refuse_unfit(self, fields: Mapping[Kind, Sequence[FieldSpec]], *, to_write: bool) -> None:
+    def refuse_unfit(self, fields: Mapping[Kind, Sequence[FieldSpec]], *, to_write: bool) -> None:
+        """Raises ConfigError, naming each place, when a field of ours is not as it has to be to read it or, if asked
+        for, to write it. Describes the org in one call, the first time."""
         faults = [
             fault
             for kind, some in fields.items()
-            for field in some
-            if (fault := _fault(self._account.schemas()[OBJECTS[kind]], field, to_write=to_write))
+            for fault in _faults(self._account.schemas()[OBJECTS[kind]], some, to_write=to_write)
         ]
         if faults:
             raise ConfigError(
@@ -102,12 +109,16 @@ def _by_id(kind: Kind, ids: Sequence[str], body: object) -> Mapping[tuple[Kind, 
     return {(kind, asked): row for asked, row in zip(ids, rows, strict=True) if row is not None}
 
 
-def _fault(schema: ObjectSchema, field: FieldSpec, *, to_write: bool) -> str | None:
-    fault = unfit(schema, field)
-    described = schema.find(crm_name(field))
-    if fault is None and to_write and described is not None and not described.updateable:
-        return f"{schema.name}.{described.name} may not be edited by the run user"
-    return fault
+def _faults(schema: ObjectSchema, fields: Sequence[FieldSpec], *, to_write: bool) -> Iterator[str]:
+    if fields and to_write and not schema.updateable:
+        yield f"{schema.name} may not be edited by the run user"
+        return
+    for field in fields:
+        described = schema.find(crm_name(field))
+        if fault := unfit(schema, field):
+            yield fault
+        elif to_write and described is not None and not described.updateable:
+            yield f"{schema.name}.{described.name} may not be edited by the run user"
 
 
 def unfit(schema: ObjectSchema, field: FieldSpec) -> str | None:

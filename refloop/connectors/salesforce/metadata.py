@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.values import SCALE
+from refloop.connectors.salesforce.values import DIGITS, places_needed
 from refloop.model import FieldSpec, FieldType
 
 MARK = "Managed by refloop."
@@ -16,6 +16,14 @@ MARK = "Managed by refloop."
 
 PERMISSION_SET = "Refloop_Sync"
 PERMISSION_SET_LABEL = "Refloop Sync"
+
+READER_SET = "Refloop_Read"
+READER_SET_LABEL = "Refloop Read"
+"""For people: lets them see our fields, and edit none."""
+
+LIST_VIEW = "Refloop_Referrals"
+LONGEST_HELP = 510
+"""Salesforce metadata docs, CustomField: inlineHelpText has up to 510 characters."""
 
 LONGEST_TEXT = 255
 """Salesforce metadata docs, CustomField: Text has up to 255 characters, LongTextArea 256 to 131,072."""
@@ -45,7 +53,8 @@ def metadata(field: FieldSpec) -> Mapping[str, Any]:
     """Our field as the Metadata of a Tooling CustomField. Never required, never unique: our fields bother nobody."""
     description = f"{MARK} {field.description}".rstrip()
     common = {"label": field.label, "description": description, "required": False}
-    return {**common, **_typed(field)}
+    help_ = {"inlineHelpText": field.description[:LONGEST_HELP]} if field.description else {}
+    return {**common, **help_, **_typed(field)}
 
 
 def _typed(field: FieldSpec) -> Mapping[str, Any]:
@@ -57,9 +66,9 @@ def _typed(field: FieldSpec) -> Mapping[str, Any]:
         case FieldType.CHOICE:
             return {"type": "Picklist", "valueSet": _value_set(field)}
         case FieldType.NUMBER:
-            return {"type": "Number", "precision": 18, "scale": field.places}
+            return {"type": "Number", "precision": DIGITS, "scale": field.places}
         case FieldType.MONEY:  # a Currency field would follow the record's own currency, not ours
-            return {"type": "Number", "precision": 18, "scale": SCALE}
+            return {"type": "Number", "precision": DIGITS, "scale": places_needed(field)}
         case FieldType.TIME:
             return {"type": "DateTime"}
 
@@ -71,7 +80,8 @@ def _value_set(field: FieldSpec) -> Mapping[str, Any]:
 
 
 def metadata_files(fields: Sequence[FieldSpec]) -> Mapping[str, str]:
-    """What `provision` would make, as files in source format (Salesforce DX docs, "Salesforce DX Project Structure").
+    """What `provision` would make, as files in source format (Salesforce DX docs, "Salesforce DX Project Structure");
+    and for people a permission set that lets them see it, a list view of each object, and a word on page layouts.
 
     Path -> text. The same fields give the same text: it can be reviewed, kept and compared.
     """
@@ -82,8 +92,16 @@ def metadata_files(fields: Sequence[FieldSpec]) -> Mapping[str, str]:
         )
         for one in own
     }
-    path = f"{FOLDER}/permissionsets/{PERMISSION_SET}.permissionset-meta.xml"
-    return {**files, path: _document("PermissionSet", _permission_set(own))}
+    sets = {PERMISSION_SET: _permission_set(own), READER_SET: _reader_set(own)}
+    files |= {
+        f"{FOLDER}/permissionsets/{name}.permissionset-meta.xml": _document("PermissionSet", body)
+        for name, body in sets.items()
+    }
+    files |= {
+        f"{FOLDER}/objects/{name}/listViews/{LIST_VIEW}.listView-meta.xml": _document("ListView", _list_view(name, own))
+        for name in dict.fromkeys(one.object for one in own)
+    }
+    return {**files, "page-layouts.txt": _LAYOUTS}
 
 
 def _in_xml(value: Any) -> Any:
@@ -108,6 +126,47 @@ def _permission_set(own: Sequence[OwnField]) -> Mapping[str, Any]:
         "label": PERMISSION_SET_LABEL,
         "objectPermissions": [read, *opened],
     }
+
+
+def _reader_set(own: Sequence[OwnField]) -> Mapping[str, Any]:
+    """No rights on objects: who does not see a lead sees nothing more of it."""
+    return {
+        "description": MARK,
+        "fieldPermissions": [
+            {"editable": False, "field": name, "readable": True} for name in sorted(one.name for one in own)
+        ],
+        "hasActivationRequired": False,
+        "label": READER_SET_LABEL,
+    }
+
+
+_NAME_COLUMN = {"Lead": "FULL_NAME", "Contact": "FULL_NAME", "Opportunity": "OPPORTUNITY.NAME"}
+_MOST_COLUMNS = 15
+"""Salesforce metadata docs, ListView: the columns of an object's name, and how many there may be."""
+
+
+def _list_view(name: str, own: Sequence[OwnField]) -> Mapping[str, Any]:
+    """The records that have anything in our first field, with our fields beside their names. Long texts cannot stand
+    in a list."""
+    fields = [one.field for one in own if one.object == name]
+    short = [field for field in fields if field.type is not FieldType.TEXT or field.length <= LONGEST_TEXT]
+    columns = [_NAME_COLUMN[name], *map(crm_name, short)]
+    filters = [{"field": crm_name(field), "operation": "notEqual"} for field in short[:1]]
+    return {
+        "fullName": LIST_VIEW,
+        "columns": columns[:_MOST_COLUMNS],
+        "filterScope": "Everything",
+        "filters": filters,
+        "label": "Referrals",
+    }
+
+
+_LAYOUTS = """\
+A page layout cannot be added to by a deployment, only replaced as a whole, so none is here. Put the fields where people
+look for them: Setup > Object Manager > Lead, Contact, Opportunity > Page Layouts; make them read-only there, but for
+the referral code if people shall type codes in it. Record pages with dynamic forms have a component for each field.
+Assign the permission set Refloop_Read to those who shall see the fields.
+"""
 
 
 def _document(root: str, body: Mapping[str, Any]) -> str:

@@ -12,8 +12,7 @@ from refloop.connectors.salesforce.errors import SchemaChanged
 from refloop.connectors.salesforce.fields import Layout, layout
 from refloop.connectors.salesforce.look import by_kind, usable_id
 from refloop.connectors.salesforce.names import OBJECTS, ROLE
-from refloop.connectors.salesforce.page import KINDS, page_of
-from refloop.connectors.salesforce.records import Reader
+from refloop.connectors.salesforce.page import KINDS, Pages
 from refloop.connectors.salesforce.soql import ids_query
 from refloop.model import Kind, Page, Ref, Relation
 
@@ -32,8 +31,9 @@ class NamedRecords:
     roles; more where Salesforce cuts an answer short. Raises as `Client` does.
     """
 
-    def __init__(self, reader: Reader, client: Client, account: Account) -> None:
-        self._reader = reader
+    def __init__(self, pages: Pages, client: Client, account: Account) -> None:
+        self._pages = pages
+        self._reader = pages.reader
         self._client = client
         self._account = account
 
@@ -52,7 +52,7 @@ class NamedRecords:
             yield from (self._page(name, wanted, rows[place]) for place, (name, wanted) in enumerate(some))
 
     def _page(self, name: str, ids: Sequence[str], rows: Mapping[str, Sequence[Row]]) -> Page:
-        page = page_of(self._reader, rows)
+        page = self._pages.page(rows)
         named = [Ref(self._reader.connection, KINDS[name], text) for text in ids]
         brought = {record.ref: record for record in page.records}
         if not brought.keys() <= set(named):

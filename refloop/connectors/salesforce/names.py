@@ -13,6 +13,9 @@ OBJECTS: Mapping[Kind, str] = MappingProxyType({Kind.LEAD: "Lead", Kind.CONTACT:
 ROLE = "OpportunityContactRole"
 """The edge between a deal and a contact; an edit of it does not touch the deal, so it is pulled by itself."""
 
+DESCRIBED = (*OBJECTS.values(), ROLE)
+"""The objects that are read, and described before."""
+
 MAX_API_NAME = 40
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|_(?!_))*")
 _API_NAME = re.compile(rf"(?:{_NAME.pattern}__)?{_NAME.pattern}(?<!_)(?:__c)?")

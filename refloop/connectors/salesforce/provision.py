@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.account import Account
 from refloop.connectors.salesforce.answers import first_error
 from refloop.connectors.salesforce.batch import COLLECTION
@@ -17,16 +16,24 @@ from refloop.connectors.salesforce.metadata import (
     MARK,
     PERMISSION_SET,
     PERMISSION_SET_LABEL,
+    READER_SET,
     OwnField,
     metadata,
     own_fields,
 )
-from refloop.connectors.salesforce.names import crm_name
-from refloop.connectors.salesforce.setup import Setup, only_id
+from refloop.connectors.salesforce.names import OBJECTS, crm_name
+from refloop.connectors.salesforce.setup import CUSTOMIZE, LICENCE, MANAGE, Setup, only_id, refusal
 from refloop.connectors.salesforce.soql import quoted_id, quoted_name
-from refloop.errors import AuthError, ConfigError
+from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Finding, Level
 
+_CORRECT = "Correct what Salesforce names, then run `refloop provision` again."
+_UNSEEN = f"the fields are seen by the run user alone ({PERMISSION_SET}), and stand on no page layout or list view"
+_SHOW = (
+    f"Deploy what `refloop provision --print-metadata` prints (the permission set {READER_SET} and list views), assign "
+    f"{READER_SET} to those who shall see the fields, and put them on the page layouts (Setup > Object Manager > Lead, "
+    "Contact, Opportunity > Page Layouts)."
+)
 _THERE_ALREADY = frozenset({"DUPLICATE_DEVELOPER_NAME", "DUPLICATE_VALUE"})
 
 
@@ -62,13 +69,11 @@ class Provisioner:
                 return self._setup.failed(wanted.name, fault, "Rename that field, or choose another prefix for ours.")
             return self._setup.done(wanted.name, "is there already")
         body = {"FullName": wanted.name, "Metadata": metadata(wanted.field)}
-        code, message = self._create("tooling/sobjects/CustomField", body)
+        code, message = self._create("tooling/sobjects/CustomField", body, CUSTOMIZE)
         if code in _THERE_ALREADY:
             return self._setup.done(wanted.name, "is there already, not visible to the run user so far")
         if code:
-            return self._setup.failed(
-                wanted.name, f"could not be created: {code} {message}".strip(), "See to the reason."
-            )
+            return self._setup.failed(wanted.name, f"could not be created: {code} {message}".strip(), _CORRECT)
         return self._setup.done(wanted.name, "created")
 
     def _permissions(self, usable: Sequence[OwnField], schemas: Mapping[str, ObjectSchema]) -> Iterator[Finding]:
@@ -82,9 +87,11 @@ class Provisioner:
         else:
             yield self._setup.done(f"permission set {PERMISSION_SET}", "is there already")
         parent = only_id("PermissionSet", known)
-        yield from self._objects(parent, [schema for schema in schemas.values() if not schema.updateable])
+        ours = (schemas[name] for name in OBJECTS.values())
+        yield from self._objects(parent, [schema for schema in ours if not schema.updateable])
         yield from self._visible(parent, usable)
         yield self._assigned(parent)
+        yield self._setup.told("people", _UNSEEN, _SHOW)
 
     def _objects(self, parent: str, closed: Sequence[ObjectSchema]) -> Iterator[Finding]:
         """Lets the run user edit the objects that he may not edit so far, and no others."""
@@ -121,13 +128,13 @@ class Provisioner:
             part = Part("grants", method, "composite/sobjects", body={"allOrNone": False, "records": records})
             answer = self._client.write([part])[0]
             if not answer.is_good:
-                raise errors.failure(answer.status, answer.body, "field permissions")
-            for (wanted, _), code in zip(some, _codes(answer.body, len(some)), strict=True):
+                code, message = refusal(answer, "field permissions", MANAGE)
+                raise ConfigError(f"Salesforce refused field permissions: {code} {message}".strip(), remedy=_CORRECT)
+            for (wanted, _), (code, message) in zip(some, _results(answer.body, len(some)), strict=True):
                 place = f"{wanted.name} in {PERMISSION_SET}"
                 if code:
-                    yield self._setup.failed(
-                        place, f"could not be made editable: {code}", f"Add it to {PERMISSION_SET}."
-                    )
+                    said = f"could not be made editable: {code} {message}".strip()
+                    yield self._setup.failed(place, said, _remedy(message, f"Add it to {PERMISSION_SET} in Setup."))
                 else:
                     yield self._setup.done(place, "may be edited now")
 
@@ -141,38 +148,42 @@ class Provisioner:
         place = f"permission set {PERMISSION_SET}"
         if self._setup.query("PermissionSetAssignment", "AssigneeId", where):
             return self._setup.done(place, "is assigned to the run user already")
-        self._must_create("PermissionSetAssignment", {"AssigneeId": user, "PermissionSetId": parent})
+        body = {"AssigneeId": user, "PermissionSetId": parent}
+        code, message = self._create("sobjects/PermissionSetAssignment", body, MANAGE)
+        if code and code not in _THERE_ALREADY:
+            said = f"could not be assigned to the run user: {code} {message}".strip()
+            return self._setup.failed(place, said, _remedy(message, "Assign it to the run user in Setup."))
         return self._setup.done(place, "assigned to the run user")
 
-    def _create(self, path: str, body: Mapping[str, Any]) -> tuple[str, str]:
-        """Creates one thing; gives the error code and message, "" twice when it worked. Raises AuthError."""
+    def _create(self, path: str, body: Mapping[str, Any], needs: str) -> tuple[str, str]:
+        """Creates one thing; gives the error code and the org's sentence, "" twice when it worked. Raises AuthError."""
         answer = self._client.write([Part("create", "POST", path, body=body)])[0]
         if answer.is_good and isinstance(answer.body, dict) and answer.body.get("success") is True:
             return "", ""
-        failure = errors.failure(answer.status, answer.body, f"POST {path}")
-        if isinstance(failure, AuthError):
-            raise failure
-        return first_error(answer.body.get("errors") if isinstance(answer.body, dict) else answer.body)
+        return refusal(answer, f"POST {path}", needs)
 
     def _must_create(self, name: str, body: Mapping[str, Any]) -> None:
-        code, _ = self._create(f"sobjects/{name}", body)
+        code, message = self._create(f"sobjects/{name}", body, MANAGE)
         if code and code not in _THERE_ALREADY:
-            raise ConfigError(
-                f"{self._connection}: Salesforce refused to create a {name}: {code}",
-                remedy="Run this as an administrator who may manage permission sets.",
-            )
+            said = f"Salesforce refused to create a {name}: {code} {message}".strip()
+            raise ConfigError(said, remedy=_remedy(message, MANAGE))
+
+
+def _remedy(message: str, otherwise: str) -> str:
+    """What to do about the org's sentence: a licence that does not allow a permission says so in these words."""
+    return LICENCE if "license doesn't allow" in message else otherwise
 
 
 def _field_permission(parent: str, wanted: OwnField) -> dict[str, Any]:
     return {"ParentId": parent, "SobjectType": wanted.object, "Field": wanted.name}
 
 
-def _codes(body: object, count: int) -> Sequence[str]:
-    """The error code of each record of a collection write, "" where it worked."""
+def _results(body: object, count: int) -> Sequence[tuple[str, str]]:
+    """Error code and sentence of each record of a collection write, "" twice where it worked."""
     if not isinstance(body, list) or len(body) != count:
         raise ForeignAnswer("field permissions", "it has not one result for each record")
     return [
-        "" if isinstance(one, dict) and one.get("success") is True else first_error(_errors(one))[0] for one in body
+        ("", "") if isinstance(one, dict) and one.get("success") is True else first_error(_errors(one)) for one in body
     ]
 
 

@@ -16,9 +16,9 @@ from refloop.connectors.salesforce.errors import SchemaChanged
 from refloop.connectors.salesforce.fields import Layout, is_missing_some, layout
 from refloop.connectors.salesforce.jobs import JobLost
 from refloop.connectors.salesforce.named import NamedRecords
-from refloop.connectors.salesforce.page import KINDS, page_of
+from refloop.connectors.salesforce.organization import Organization
+from refloop.connectors.salesforce.page import KINDS, Pages
 from refloop.connectors.salesforce.records import Reader
-from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.soql import Window, count_query, page_query
 from refloop.connectors.salesforce.values import moment
 from refloop.errors import LedgerError
@@ -75,11 +75,14 @@ class Puller:
     or, while a long transaction runs, its start; and the next window starts `look_back` earlier.
     """
 
-    def __init__(self, connection: str, settings: SalesforceSettings, client: Client, account: Account) -> None:
-        self._connection = connection
-        self._settings = settings
+    def __init__(self, reader: Reader, client: Client, account: Account, organization: Organization) -> None:
+        """`reader` is one for none of our fields."""
+        self._reader = reader
+        self._connection = reader.connection
+        self._settings = reader.settings
         self._client = client
         self._account = account
+        self._organization = organization
         self._jobs = QueryJobs(client)
 
     def pages(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
@@ -90,10 +93,17 @@ class Puller:
         elif isinstance(span, Everything):
             yield from self._run(fields, self._surveyed(fields, Window()))
         elif isinstance(span, Named):
-            reader = Reader(self._connection, self._settings, fields)
-            yield from NamedRecords(reader, self._client, self._account).pages(span.refs)
+            yield from NamedRecords(self._pages(fields), self._client, self._account).pages(span.refs)
         else:
-            yield from self._run(fields, self._resumed(fields, self._position(span)))
+            before = self._position(span)
+            # where days begin at another moment than before, what was read of them is wrong
+            is_moved = before.zone and self._organization.zone_name not in ("", before.zone)
+            yield from self._run(
+                fields, self._surveyed(fields, Window()) if is_moved else self._resumed(fields, before)
+            )
+
+    def _pages(self, fields: Sequence[FieldSpec]) -> Pages:
+        return Pages(replace(self._reader, fields=fields), self._organization)
 
     def _surveyed(self, fields: Sequence[FieldSpec], window: Window) -> _Progress:
         """Begins a pull of unknown size: one call tells the schema, how many rows there are and the watermark, and
@@ -152,13 +162,13 @@ class Puller:
 
     def _run(self, fields: Sequence[FieldSpec], progress: _Progress) -> Iterator[Page]:
         """By queries first, while the jobs are at work; then what the jobs found."""
-        reader = Reader(self._connection, self._settings, fields)
+        made = self._pages(fields)
         if progress.jobs:
             yield Page(cursor=self._cursor(progress))  # so that a pull that dies now finds its jobs again
         while progress.after or progress.jobs:
             steps = self._queried(fields, progress) if progress.after else self._fetched(progress)
             for progress, pages in steps:
-                yield replace(page_of(reader, pages), cursor=self._cursor(progress))
+                yield replace(made.page(pages), cursor=self._cursor(progress))
 
     def _cursor(self, progress: _Progress) -> Cursor:
         if progress.watermark is None:
@@ -171,6 +181,7 @@ class Puller:
             progress.described,
             self._client.organization,
             progress.jobs,
+            self._organization.zone_name,
         ).cursor()
 
     def _queried(self, fields: Sequence[FieldSpec], progress: _Progress) -> Iterator[_Taken]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from refloop.connectors.base import in_order
 from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.answers import Row, Saved
 from refloop.connectors.salesforce.batch import COLLECTION, Update, Written
@@ -66,9 +67,11 @@ class _Target:
 class _Attempt:
     """One round over some records: what was settled, what is to be sent, with the places it stands for.
 
-    `latest` is the last moment at which a record may have been saved that is to be written conditionally.
+    `latest` is the last moment at which a record may have been saved that is to be written conditionally; `places` the
+    digits after the point that a field keeps.
     """
 
+    places: Callable[[Kind, FieldSpec], int]
     latest: datetime | None = None
     receipts: dict[int, Receipt] = field(default_factory=dict)
     updates: list[Update] = field(default_factory=list)
@@ -100,16 +103,21 @@ class Pusher:
     def receipts(self, changes: Sequence[FieldChange]) -> Iterator[Receipt]:
         """One receipt a change, in their order. What was written is told before a failure is raised, and before the
         next call where writes are conditional."""
+        yield from in_order(changes, self._steps(changes))
+
+    def _steps(self, changes: Sequence[FieldChange]) -> Iterator[Mapping[int, Receipt]]:
         targets, settled = self._targets(changes)
-        told = 0
         conditional = self._is_conditional(len(targets))
         for some in _chunks(targets, FEW) if conditional else self._slices(targets):
             for failure in self._push(some, settled, conditional=conditional):
-                while told in settled:
-                    yield settled.pop(told)
-                    told += 1
+                yield dict(settled)
+                settled.clear()
                 if failure is not None:
                     raise failure
+
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        """Raises ConfigError where a field that `changes` are to be written to is not as it has to be."""
+        self._looker.refuse_unfit(_by_kind(changes), to_write=True)
 
     def _is_conditional(self, records: int) -> bool:
         """Whether a push of so many records is to be conditional; if so by `auto`, they are of the few."""
@@ -181,22 +189,23 @@ class Pusher:
             yield self._writer.write(updates, collection=COLLECTION if attempt == 0 else COLLECTION // SMALLER)
 
     def _decide(self, targets: Sequence[_Target], *, conditional: bool) -> _Attempt:
-        fields: dict[Kind, dict[str, FieldSpec]] = {}
-        for target in targets:
-            for change in target.changes.values():
-                fields.setdefault(target.ref.kind, {})[change.field.name] = change.field
-        rows = self._looker.rows(
-            by_kind(target.key for target in targets),
-            {kind: list(some.values()) for kind, some in fields.items()},
-            to_write=True,
-        )
-        round_ = _Attempt(self._looker.began() - JUST_SAVED if conditional else None)
+        fields = _by_kind(change for target in targets for change in target.changes.values())
+        rows = self._looker.rows(by_kind(target.key for target in targets), fields, to_write=True)
+        round_ = _Attempt(self._looker.places, self._looker.began() - JUST_SAVED if conditional else None)
         for target in targets:
             try:
                 _decide_one(target, rows.get(target.key), round_)
             except ValueError as error:
                 raise ForeignAnswer(f"for {OBJECTS[target.ref.kind]} {target.id}", str(error)) from None
         return round_
+
+
+def _by_kind(changes: Iterable[FieldChange]) -> Mapping[Kind, Sequence[FieldSpec]]:
+    """The fields that changes are written to, by kind, each once."""
+    fields: dict[Kind, dict[str, FieldSpec]] = {}
+    for change in changes:
+        fields.setdefault(change.ref.kind, {})[change.field.name] = change.field
+    return {kind: list(some.values()) for kind, some in fields.items()}
 
 
 def _chunks(targets: Sequence[_Target], size: int) -> Iterator[Sequence[_Target]]:
@@ -213,7 +222,8 @@ def _decide_one(target: _Target, row: Row | None, round_: _Attempt) -> None:
             round_.receipts[place] = receipt
             continue
         try:
-            values[crm_name(change.field)] = to_crm(change.field.type, change.after)
+            places = round_.places(target.ref.kind, change.field)
+            values[crm_name(change.field)] = to_crm(change.field.type, change.after, places)
         except (ValueError, ArithmeticError):
             reason = f"{change.field.name}: Salesforce does not keep such a number"
             round_.receipts[place] = Receipt(change, Verdict.REFUSED, reason=reason)

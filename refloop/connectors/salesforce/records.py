@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
+from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeVar
 
 from refloop.connectors.salesforce.answers import Row
+from refloop.connectors.salesforce.fields import PERSON, ROLE_NAME
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.names import crm_name
+from refloop.connectors.salesforce.rates import NO_RATES, Rates
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import amount, from_crm, moment, text_or_none
-from refloop.model import NO_CURRENCY, FieldSpec, Kind, Link, Outcome, Owner, Record, Ref, Relation
+from refloop.connectors.salesforce.values import day as day_of
+from refloop.mapping.days import day_begins
+from refloop.model import (
+    NO_CURRENCY,
+    FieldSpec,
+    FieldType,
+    Kind,
+    Link,
+    Outcome,
+    OutOfBounds,
+    Owner,
+    Record,
+    Ref,
+    Relation,
+    canonical,
+)
 
 Value = TypeVar("Value")
 
@@ -26,13 +45,17 @@ class Reader:
     connection: str
     settings: SalesforceSettings
     fields: Sequence[FieldSpec]
+    zone: tzinfo | None = None
+    """Where the org's people read days; None while no row needed it."""
+    rates: Rates = NO_RATES
+    """What the org's currencies are worth, as far as rows needed it."""
 
     def record(self, kind: Kind, row: Row) -> Record:
-        """The record that a row shows. `closed_at` of a closed deal is its CloseDate: that is the day the business
-        counts it for, and Salesforce sets it to today when a deal is closed early; the day of the last stage
-        change moves with every correction, so it only stands in where CloseDate is hidden."""
+        """The record that a row shows."""
         outcome = _outcome(row) if kind is Kind.DEAL else None
         money = _get(row, "Amount", amount) if kind is Kind.DEAL else None
+        currency = self._currency(row) if money is not None else None
+        home = self._home(row, money, currency) if money is not None and currency else None
         return Record(
             ref=self._ref(kind, row),
             created_at=_need(row, "CreatedDate", moment),
@@ -44,22 +67,41 @@ class Reader:
             stage=_get(row, _STAGE[kind], text_or_none) if kind in _STAGE else None,
             outcome=outcome,
             amount=money,
-            currency=self._currency(row) if money is not None else None,
-            closed_at=_closed_at(row) if outcome in (Outcome.WON, Outcome.LOST) else None,
+            currency=currency,
+            closed_at=_closed_at(row, self.zone or UTC) if outcome in (Outcome.WON, Outcome.LOST) else None,
             deleted=_get(row, "IsDeleted", _flag) is True,
             owner=_owner(row),
+            emails=self._emails(kind, row),
+            name=_get(row, "Name", text_or_none) if kind is not Kind.DEAL else None,
+            account=_get(row, _ACCOUNT[kind], _id_or_none),
+            stage_at=self._stage_at(kind, row),
+            pipeline=_of_parent(row, "RecordType", "DeveloperName") if kind is Kind.DEAL else None,
+            deal_type=_get(row, "Type", text_or_none) if kind is Kind.DEAL else None,
+            home_amount=home,
+            home_currency=self.rates.home if home is not None else None,
         )
 
     def links(self, kind: Kind, row: Row) -> Iterator[Link]:
-        """The edges that a row itself shows: conversion of a lead, merge of a lead or contact."""
+        """The edges that a row itself shows: conversion of a lead, merge of a lead or contact, the person that a deal's
+        account is."""
         source = self._ref(kind, row)
         for field, relation, target in _LINKS[kind]:
             if other := _get(row, field, _id_or_none):
                 yield Link(source, relation, Ref(self.connection, target, other))
+        if kind is Kind.DEAL and "Account" in row:
+            yield self._person(source, row)
+
+    def _person(self, deal: Ref, row: Row) -> Link:
+        """A deal has one account: the deal's own id is the key of the edge, which is gone where that is no person (and
+        its end then means nothing)."""
+        person = _of_parent(row, "Account", PERSON)
+        target = Ref(self.connection, Kind.CONTACT, record_id(person) if person else deal.id)
+        return Link(deal, Relation.ASSOCIATED_WITH, target, key=deal.id, gone=person is None)
 
     def role(self, row: Row) -> Iterator[Link]:
         """The edge that an OpportunityContactRole is; none while it names no contact."""
         deal, contact = _need(row, "OpportunityId", record_id), _get(row, "ContactId", _id_or_none)
+        label = _get(row, ROLE_NAME, text_or_none)
         if contact:
             yield Link(
                 source=Ref(self.connection, Kind.DEAL, deal),
@@ -67,6 +109,7 @@ class Reader:
                 target=Ref(self.connection, Kind.CONTACT, contact),
                 key=_need(row, "Id", record_id),
                 gone=_get(row, "IsDeleted", _flag) is True,
+                labels=(label,) if label else (),
             )
 
     def _ref(self, kind: Kind, row: Row) -> Ref:
@@ -77,11 +120,29 @@ class Reader:
         texts = {name: _get(row, name, _as_text) for name in row if name.casefold() in names}
         return MappingProxyType({name: text for name, text in texts.items() if text})
 
+    def _emails(self, kind: Kind, row: Row) -> tuple[str, ...]:
+        names = {name.casefold() for name in self.settings.fields_with_emails(kind)}
+        return tuple(text for name in row if name.casefold() in names and (text := _get(row, name, text_or_none)))
+
+    def _stage_at(self, kind: Kind, row: Row) -> datetime | None:
+        """When a deal entered its stage; when a lead was converted, which is the last stage of a lead."""
+        if kind is Kind.DEAL:
+            return _get(row, "LastStageChangeDate", moment)
+        day = _get(row, "ConvertedDate", day_of) if kind is Kind.LEAD else None
+        return min(day_begins(self.zone or UTC, day), saved_at(row)) if day else None
+
     def _currency(self, row: Row) -> str:
         return _get(row, "CurrencyIsoCode", text_or_none) or self.settings.currency or NO_CURRENCY
 
+    def _home(self, row: Row, money: Decimal, currency: str) -> Decimal | None:
+        return self.rates.converted(money, currency, _get(row, "CloseDate", day_of))
+
 
 _STAGE: Mapping[Kind, str] = MappingProxyType({Kind.LEAD: "Status", Kind.DEAL: "StageName"})
+
+_ACCOUNT: Mapping[Kind, str] = MappingProxyType(
+    {Kind.LEAD: "ConvertedAccountId", Kind.CONTACT: "AccountId", Kind.DEAL: "AccountId"}
+)
 
 _LINKS: Mapping[Kind, Sequence[tuple[str, Relation, Kind]]] = MappingProxyType(
     {
@@ -121,13 +182,36 @@ def _outcome(row: Row) -> Outcome | None:
     return Outcome.LOST if closed else Outcome.OPEN
 
 
-def _closed_at(row: Row) -> datetime | None:
-    return _get(row, "CloseDate", moment) or _get(row, "LastStageChangeDate", moment)
+def has_day(row: Row) -> bool:
+    """Whether reading the row takes the zone in which its people read days."""
+    return (row.get("IsClosed") is True and row.get("CloseDate") is not None) or row.get("ConvertedDate") is not None
+
+
+def currency_of(row: Row) -> str | None:
+    """The currency that a deal's row names of its amount, if it names one: in an org with several."""
+    currency = row.get("CurrencyIsoCode")
+    return currency if isinstance(currency, str) and currency and row.get("Amount") is not None else None
+
+
+def _closed_at(row: Row, zone: tzinfo) -> datetime | None:
+    """When a closed deal was closed, never later than it was saved.
+
+    Its CloseDate is the day for which the business counts it, and Salesforce sets that to today where a deal is won
+    early; the day of the last stage change moves with every correction. But today is that of UTC (Salesforce knowledge
+    article 004517774): in the evening of the Americas it is tomorrow. And a deal that stands as closed in the books
+    for a day that is yet to come was closed when its stage last changed, or at its last save."""
+    day, changed = _get(row, "CloseDate", day_of), _get(row, "LastStageChangeDate", moment)
+    saved = saved_at(row)
+    if day is None:
+        return min(changed, saved) if changed else None
+    begins = day_begins(zone, day)
+    if changed and day <= changed.date():
+        return min(begins, changed)
+    return begins if begins <= saved else min(changed or saved, saved)
 
 
 def _owner(row: Row) -> Owner | None:
-    shown = row.get("Owner")
-    name = _get(shown, "Name", text_or_none) if isinstance(shown, dict) else None
+    name = _of_parent(row, "Owner", "Name")
     return _get(row, "OwnerId", lambda owner: _named_owner(owner, name or ""))
 
 
@@ -142,8 +226,13 @@ def _title(kind: Kind, row: Row) -> str | None:
         return _get(row, "Company", text_or_none)
     if kind is Kind.DEAL:
         return _get(row, "Name", text_or_none)
-    account = row.get("Account")
-    return _get(account, "Name", text_or_none) if isinstance(account, dict) else None
+    return _of_parent(row, "Account", "Name")
+
+
+def _of_parent(row: Row, parent: str, field: str) -> str | None:
+    """What a record that the row points at holds in a text field."""
+    shown = row.get(parent)
+    return _get(shown, field, text_or_none) if isinstance(shown, dict) else None
 
 
 def _get(row: Row, field: str, read: Callable[[object], Value]) -> Value | None:
@@ -152,6 +241,8 @@ def _get(row: Row, field: str, read: Callable[[object], Value]) -> Value | None:
         return None
     try:
         return read(value)
+    except OutOfBounds:
+        return None  # no reason to refuse a page: nothing can be decided from it
     except ValueError as error:
         raise ValueError(f"{field} is wrong: {_without_value(error)}") from None
 
@@ -179,7 +270,17 @@ def _id_or_none(value: object) -> str | None:
 
 
 def _as_text(value: object) -> str | None:
-    """Codes sit in text, picklist and number fields alike."""
+    """Codes sit in text, picklist and number fields alike. A whole number is its digits, whether a query (JSON) or a
+    Bulk job (CSV, where all is text) brought it: 12345, and not `12345.0` or `1.2345E4`."""
     if isinstance(value, dict | list | bool):
         raise ValueError("not a text")
-    return str(value) or None
+    if isinstance(value, Decimal) or _WHOLE_NUMBER.fullmatch(text := str(value)):
+        try:
+            return canonical(FieldType.NUMBER, value)
+        except OutOfBounds:
+            return str(value)
+    return text or None
+
+
+_WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.0{1,2}|-?[1-9]\.[0-9]{1,17}E[0-9]{1,2}")
+"""As Java writes doubles, and so Salesforce."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,11 +13,18 @@ from refloop.model import format_time
 PAGE = 2000
 """Salesforce REST docs: a query answers at most 2,000 rows a page."""
 
-_OWNER = {"OwnerId": ("OwnerId", "Owner.Name")}
-_RELATED = {
+_Columns = Mapping[str, tuple[str, ...]]
+"""A field of a layout -> the columns that it takes, where it takes others than itself."""
+
+_OWNER: _Columns = {"OwnerId": ("OwnerId", "Owner.Name")}
+_RELATED: Mapping[str, _Columns] = {
     "Lead": _OWNER,  # of a user or a queue: the name is what both have
     "Contact": {"AccountId": ("AccountId", "Account.Name"), **_OWNER},
-    "Opportunity": _OWNER,
+    "Opportunity": {
+        "RecordTypeId": ("RecordTypeId", "RecordType.DeveloperName"),
+        "PersonContactId": ("Account.PersonContactId",),
+        **_OWNER,
+    },
 }
 
 
@@ -58,6 +65,14 @@ def ids_query(name: str, fields: Sequence[str], named: tuple[str, Sequence[str]]
     """`page_query` of the rows whose `named` field holds one of its ids."""
     field, ids = named
     return _page_query(name, fields, f"{api_name(field)} IN ({', '.join(map(quoted_id, ids))})", after)
+
+
+def changes_query(name: str, named: tuple[str, Sequence[str]], fields: Sequence[str], after: str) -> str:
+    """`ids_query` of a history object, for the changes of some fields."""
+    of, ids = named
+    names = ", ".join(map(quoted_name, fields))
+    condition = f"{api_name(of)} IN ({', '.join(map(quoted_id, ids))}) AND Field IN ({names})"
+    return _page_query(name, ("Id", of, "Field", "OldValue", "NewValue", "CreatedDate"), condition, after)
 
 
 def _page_query(name: str, fields: Sequence[str], condition: str, after: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.account import Account
 from refloop.connectors.salesforce.answers import Row, first_error
 from refloop.connectors.salesforce.batch import COLLECTION
@@ -13,9 +12,8 @@ from refloop.connectors.salesforce.errors import SchemaChanged
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.metadata import MARK, PERMISSION_SET, OwnField, own_fields
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
-from refloop.connectors.salesforce.setup import Setup, only_id
+from refloop.connectors.salesforce.setup import CUSTOMIZE, MANAGE, Setup, only_id, refusal
 from refloop.connectors.salesforce.soql import filled_query, quoted_id, quoted_name
-from refloop.errors import AuthError
 from refloop.model import FieldSpec, Finding
 
 _GONE = frozenset({"NOT_FOUND", "ENTITY_IS_DELETED", "INVALID_CROSS_REFERENCE_KEY"})
@@ -124,13 +122,9 @@ class Remover:
     def _delete(self, path: str) -> tuple[str, str]:
         """Deletes one thing; gives the error code and message, "" twice when it is gone. Raises AuthError."""
         answer = self._client.write([Part("remove", "DELETE", path)])[0]
-        code, message = ("", "") if answer.is_good else first_error(answer.body)
-        if not code or code in _GONE:
+        if answer.is_good or first_error(answer.body)[0] in _GONE:
             return "", ""
-        failure = errors.failure(answer.status, answer.body, f"DELETE {path}")
-        if isinstance(failure, AuthError):
-            raise failure
-        return code, message
+        return refusal(answer, f"DELETE {path}", CUSTOMIZE if path.startswith("tooling/") else MANAGE)
 
 
 def _is_marked(row: Row) -> bool:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
-from refloop.model import FieldType, canonical, parse_time
+from refloop.model import FieldSpec, FieldType, canonical, parse_time
 
 SCALE = 2
-"""Digits after the point of our number fields in Salesforce, counts and money alike."""
+"""Digits after the point of our number fields in Salesforce, where their currency has no more than that."""
+
+DIGITS = 18
+"""Salesforce metadata docs, CustomField: the precision of a Number, digits after the point included."""
 
 JsonValue = str | int | float | None
+
+
+def places_needed(field: FieldSpec) -> int:
+    """How many digits after the point a number field of ours is to have in Salesforce."""
+    return field.places if field.type is FieldType.NUMBER else max(SCALE, field.places)
 
 
 def from_crm(kind: FieldType, value: object) -> str | None:
@@ -20,19 +28,22 @@ def from_crm(kind: FieldType, value: object) -> str | None:
     return canonical(kind, value)
 
 
-def to_crm(kind: FieldType, text: str | None) -> JsonValue:
+def to_crm(kind: FieldType, text: str | None, places: int = SCALE) -> JsonValue:
     """Canonical text as Salesforce takes it in JSON; None clears the field.
 
-    Raises ValueError for a number that would come back changed: with more digits after the point than our
-    fields have (Salesforce rounds), or more digits than JSON's doubles carry.
+    Raises ValueError for a number that would come back changed: with more digits before or after the point than the
+    field has, which keeps `places` of them behind it (Salesforce rounds), or more than JSON's doubles carry.
     """
     if text is None or kind not in (FieldType.NUMBER, FieldType.MONEY):
         return text
     number = Decimal(text)
+    _, _, exponent = number.as_tuple()
+    if number.adjusted() >= DIGITS - places or -int(exponent) > places:
+        raise ValueError("has more digits than Salesforce keeps")
     if number == number.to_integral_value() and abs(number) < 2**53:
         return int(number)
     double = float(number)
-    if Decimal(repr(double)) != number or number != round(number, SCALE):
+    if Decimal(repr(double)) != number:
         raise ValueError("has more digits than Salesforce keeps")
     return double
 
@@ -48,6 +59,13 @@ def moment(value: object) -> datetime:
     if not isinstance(value, str):
         raise ValueError("not a time")
     return parse_time(value)
+
+
+def day(value: object) -> date:
+    """A date: a day without a zone. Raises ValueError for anything else."""
+    if not isinstance(value, str) or len(value) != len("2026-01-01"):
+        raise ValueError("not a date")
+    return date.fromisoformat(value)
 
 
 def text_or_none(value: object) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from refloop.connectors.http.errors import FateUnknown
+from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.answers import Saved
 from refloop.connectors.salesforce.batch import (
     COLLECTION,
@@ -22,6 +23,9 @@ from refloop.connectors.salesforce.batch import (
 from refloop.connectors.salesforce.bulk_ingest import IngestJobs, fits
 from refloop.connectors.salesforce.client import MOST_PARTS, MOST_RECORDS, Client
 from refloop.errors import RefloopError
+
+_NOT_ALLOWED = (401, 403)
+"""Of a whole collection: no matter of one record, which the answer names. None of it was written."""
 
 
 class Writer:
@@ -92,7 +96,14 @@ class Writer:
         except RefloopError as error:
             written.failure = error
             return batches
-        return [half for batch, answer in zip(batches, answers, strict=True) for half in halves(batch, answer, written)]
+        halved: list[Sequence[Update]] = []
+        for batch, answer in zip(batches, answers, strict=True):
+            if answer.status in _NOT_ALLOWED:
+                written.settle(batch, [NOT_SENT] * len(batch))
+                written.failure = errors.failure(answer.status, answer.body, "PATCH composite/sobjects")
+            else:
+                halved += halves(batch, answer, written)
+        return halved
 
     def _send_each(self, batch: Sequence[Update]) -> Written:
         written = Written()

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from refloop.ledger.codes import code_from
+from refloop.ledger.forget import is_pseudonym
 from refloop.ledger.store import Ledger
 from refloop.model import Code, Referrer
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedCode:
-    """A code, and the referrer who hands it out."""
+    """A code, and the referrer who hands it out; without an address when that was forgotten."""
 
     code: Code
     referrer: Referrer
@@ -25,4 +26,8 @@ def issued_codes(ledger: Ledger) -> Iterator[IssuedCode]:
         "FROM codes c JOIN referrers r ON r.referrer = c.referrer ORDER BY c.code_key"
     )
     for row in rows:
-        yield IssuedCode(code_from(row), Referrer(row["referrer"], row["referrer_name"], row["referrer_email"]))
+        email = row["referrer_email"]
+        yield IssuedCode(
+            code_from(row),
+            Referrer(row["referrer"], row["referrer_name"], None if is_pseudonym(email) else email),
+        )

@@ -10,7 +10,7 @@ from refloop.ledger.reads.conflicts import count_conflicts
 from refloop.ledger.reads.receipts import Overwritten, count_refused, overwritten, unsettled
 from refloop.ledger.reads.review import count_open
 from refloop.ledger.store import Ledger
-from refloop.ledger.summaries import add_up
+from refloop.ledger.summaries import credited
 from refloop.mapping.stages import OPEN
 from refloop.model import Outcome, ReviewReason, Status
 
@@ -59,8 +59,8 @@ def summary(ledger: Ledger) -> Summary:
             ledger,
             "SELECT void AS status, count(*) AS n FROM referrals WHERE void IS NOT NULL GROUP BY 1",
         ),
-        won_amount=_credited(ledger, Outcome.WON),
-        open_amount=_credited(ledger, Outcome.OPEN),
+        won_amount=credited(ledger, Outcome.WON),
+        open_amount=credited(ledger, Outcome.OPEN),
         review=count_open(ledger),
         conflicts=count_conflicts(ledger),
         refused=count_refused(ledger),
@@ -71,16 +71,3 @@ def summary(ledger: Ledger) -> Summary:
 
 def _counts(ledger: Ledger, sql: str) -> dict[Status, int]:
     return dict(sorted((Status(row["status"]), row["n"]) for row in ledger.rows(sql)))
-
-
-def _credited(ledger: Ledger, outcome: Outcome) -> dict[str, Decimal]:
-    """The credited amount of deals with that outcome, by currency, in the order of its name."""
-    amounts = add_up(
-        ledger.rows(
-            "SELECT d.amount, d.currency, c.share FROM current_credits c "
-            "JOIN records d ON d.connection = c.connection AND d.kind = c.kind AND d.id = c.id "
-            "WHERE d.outcome = ? AND d.deleted = 0 AND d.amount IS NOT NULL",
-            (outcome.value,),
-        )
-    )
-    return dict(sorted(amounts.items()))

@@ -27,9 +27,9 @@ def faults_json(ledger: str, faults: Iterable[str]) -> Json:
     return {"ledger": ledger, "faults": list(faults)}
 
 
-def intake_json(counts: Mapping[str, int], bad_rows: Iterable[str]) -> Json:
-    """What became of the rows of an import."""
-    return {**counts, "bad_rows": list(bad_rows)}
+def intake_json(counts: Mapping[str, int], bad_rows: Iterable[str], left_out: Iterable[str]) -> Json:
+    """What became of the rows of an import, and which columns it did not know."""
+    return {**counts, "bad_rows": list(bad_rows), "columns_left_out": list(left_out)}
 
 
 def code_json(issued: IssuedCode) -> dict[str, str]:

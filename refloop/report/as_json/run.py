@@ -9,9 +9,9 @@ from refloop.ledger.reads.conflicts import FoundConflict
 from refloop.ledger.reads.journal import Run
 from refloop.ledger.reads.receipts import Overwritten
 from refloop.ledger.reads.summary import Summary
+from refloop.mapping.money import money_text
 from refloop.model import FieldChange, ReviewReason, format_time
 from refloop.report.as_json.values import Json, place, time_or_none
-from refloop.report.lines import money
 from refloop.sync.planfile import as_row
 from refloop.sync.run_report import Report
 
@@ -100,7 +100,7 @@ def review_json(counts: Mapping[ReviewReason, int]) -> Json:
 
 
 def _amounts(amounts: Mapping[str, Decimal]) -> Json:
-    return {currency: money(amount) for currency, amount in amounts.items()}
+    return {currency: money_text(amount, currency) for currency, amount in amounts.items()}
 
 
 def _overwritten(one: Overwritten) -> Json:

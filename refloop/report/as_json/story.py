@@ -13,7 +13,8 @@ from refloop.ledger.reads.explain import (
     StatusDecision,
 )
 from refloop.ledger.reads.receipts import PastChange
-from refloop.model import Link, Record, Ref, Referral, format_time
+from refloop.mapping.money import Won, money_text, share_of
+from refloop.model import NO_CURRENCY, Link, Record, Ref, Referral, format_time
 from refloop.report.as_json.lists import open_item_json
 from refloop.report.as_json.run import conflict_json
 from refloop.report.as_json.values import Json, decimal_or_none, exact, place
@@ -158,12 +159,14 @@ def _status(decision: StatusDecision) -> Json:
 
 
 def _deal(referral: Referral, deal: CreditedDeal) -> Json:
-    credit = deal.credit
+    credit, currency = deal.credit, deal.currency or NO_CURRENCY
+    won = None if deal.amount is None else share_of(Won(deal.amount, currency), credit.share)
     return {
         **place(credit.deal),
         "title": deal.title,
         "outcome": deal.outcome.value if deal.outcome else None,
         "amount": decimal_or_none(deal.amount),
+        "credited": money_text(won.amount, currency) if won else None,
         "currency": deal.currency,
         "closed_at": exact(deal.closed_at) if deal.closed_at else None,
         "referral": credit.referral,

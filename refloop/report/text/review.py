@@ -13,12 +13,20 @@ REMEDIES: Mapping[ReviewReason, str] = {
     ReviewReason.UNKNOWN: "a code that nobody issued: add it with `refloop codes add`, or correct it in the CRM",
     ReviewReason.AMBIGUOUS: "more than one code on the record: leave one, or type the right one into the referral "
     "code field",
-    ReviewReason.EXPIRED: "the code was no longer valid on the record's date",
-    ReviewReason.NOT_YET_VALID: "the code was not valid yet on the record's date",
+    ReviewReason.EXPIRED: "the code was, or may have been, no longer valid on the day on which it came",
+    ReviewReason.NOT_YET_VALID: "the code was, or may have been, not valid yet on the day on which it came",
     ReviewReason.NEAR: "one letter off a code that was issued: correct it in the CRM if that is what was meant",
     ReviewReason.CLOSED_BEFORE: "the deal had closed before the referral was made: no credit",
     ReviewReason.SELF_REFERRAL: "the buyer's address is another spelling of the referrer's: no credit, unless you type "
     "the code into the referral code field",
+    ReviewReason.MAY_BE_BEFORE: "the deal ended within the time in which the code came, and nobody knows which was "
+    "first: no credit; if the referral was first, submit it with its day (`refloop referrals add EMAIL CODE --on DAY`)",
+    ReviewReason.TWO_CODES: "another code came to the record after the first one, which counts: if the new one is "
+    "right, type it into the referral code field",
+    ReviewReason.WHO_WAS_FIRST: "the buyer came with the codes of two referrers, and nobody knows which was first: no "
+    "credit; type the right one into the referral code field",
+    ReviewReason.MASS_EDIT: "many records got this code within minutes and had none before: none of them counts; "
+    "submit those that are referrals (`refloop referrals import FILE`)",
     ReviewReason.UNKNOWN_STAGE: "the CRM does not say whether this stage is open, won or lost: the status stays as "
     "it is",
 }

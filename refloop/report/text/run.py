@@ -9,9 +9,10 @@ from rich.console import Console
 from refloop.errors import RefloopError
 from refloop.ledger.reads.receipts import Overwritten, PastChange
 from refloop.ledger.reads.summary import Summary
+from refloop.mapping.money import money_text
 from refloop.mapping.stages import label_of
 from refloop.model import Verdict
-from refloop.report.lines import MOST, money, say, table
+from refloop.report.lines import MOST, say, table
 from refloop.report.text.review import print_open_with_remedies
 
 _OUTCOMES = ("written", "overwrote", "present", "moved", "refused", "deferred", "unknown", "conflicts", "parked")
@@ -51,7 +52,7 @@ def print_summary(console: Console, summary: Summary) -> None:
         say(console, f"  not counted {count:>5,}   {label_of(status).lower()}", "dim")
     for word, amounts in (("won", summary.won_amount), ("open", summary.open_amount)):
         for currency, amount in amounts.items():
-            say(console, f"credited {word:<5} {money(amount):>14} {currency}")
+            say(console, f"credited {word:<5} {money_text(amount, currency):>14} {currency}")
     print_open_with_remedies(console, summary.review)
     for word, count, remedy in (
         ("conflicts", summary.conflicts, "a person wrote there: see `refloop plan`"),

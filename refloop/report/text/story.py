@@ -15,7 +15,8 @@ from refloop.ledger.reads.explain import (
 )
 from refloop.ledger.reads.receipts import PastChange
 from refloop.ledger.reads.review import OpenItem
-from refloop.model import Link, Record, format_time
+from refloop.mapping.money import money_text
+from refloop.model import NO_CURRENCY, Link, Record, format_time
 from refloop.report.lines import one_line, say, section
 from refloop.report.text.review import REMEDIES
 
@@ -118,8 +119,10 @@ def _status(decision: StatusDecision) -> str:
 
 def _deal(deal: CreditedDeal) -> str:
     credit = deal.credit
-    amount = "no amount" if deal.amount is None else deal.amount
+    amount = "no amount"
+    if deal.amount is not None:
+        currency = deal.currency or NO_CURRENCY
+        amount = f"{money_text(deal.amount, currency)} {currency}"
     return (
-        f"{credit.deal} {deal.title or ''}: {deal.outcome or 'unknown'}, "
-        f"{credit.role} share {credit.share} of {amount} {deal.currency or ''}"
+        f"{credit.deal} {deal.title or ''}: {deal.outcome or 'unknown'}, {credit.role} share {credit.share} of {amount}"
     )

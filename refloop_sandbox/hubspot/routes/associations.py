@@ -24,23 +24,21 @@ def of_record(call: Call) -> Answer:
     """The associations of one record; an id that was merged away has none."""
     if live(call.portal, call.kind, call.record_id()) is None:
         raise resource_not_found()
-    after = call.whole("after", 0)
-    limit = call.whole("limit", PAGE, PAGE)
-    return Answer(200, _page(call, call.record_id(), after, limit))
+    found, following = _page(call, call.record_id(), call.whole("after", 0), call.whole("limit", PAGE, PAGE))
+    paging = {} if following is None else {"paging": call.next_page(following)}
+    return Answer(200, {"results": found, **paging})
 
 
-def _page(call: Call, record_id: int, after: int, limit: int) -> dict[str, Any]:
-    """`results` and, where there is more, `paging`; `after` is the other record's id to start from."""
+def _page(call: Call, record_id: int, after: int, limit: int) -> tuple[list[dict[str, Any]], int | None]:
+    """A page of associations from the other record's id `after` on, and the id at which the next one begins."""
     labels = {label.id: label for label in call.portal.labels.between(call.kind, call.to_kind)}
     pairs = call.portal.store.associated(call.kind.number, record_id, call.to_kind.number, (after, 0))
     grouped = [
         (to_id, [labels[found[1]] for found in group]) for to_id, group in groupby(pairs, key=lambda one: one[0])
     ]
     show = _shown_v3 if call.version == "v3" else _shown_v4
-    body: dict[str, Any] = {"results": [one for to_id, found in grouped[:limit] for one in show(to_id, found)]}
-    if len(grouped) > limit:
-        body["paging"] = {"next": {"after": str(grouped[limit][0]), "link": ""}}
-    return body
+    shown = [one for to_id, found in grouped[:limit] for one in show(to_id, found)]
+    return shown, grouped[limit][0] if len(grouped) > limit else None
 
 
 def _shown_v3(to_id: int, labels: Sequence[Label]) -> list[dict[str, Any]]:
@@ -58,12 +56,14 @@ def read_batch(call: Call) -> Answer:
     for item in call.inputs(MAX_READ):
         wanted = str(item.get("id"))
         record_id = numeric_or_none(wanted)
-        page = None if record_id is None else _page(call, record_id, max(0, whole(item, "after", 0)), PAGE)
-        if page is None or not page["results"]:
+        after = max(0, whole(item, "after", 0))
+        found, following = ([], None) if record_id is None else _page(call, record_id, after, PAGE)
+        if not found:
             errors.append(_none_found(call, wanted))
             continue
-        paging = {"paging": page["paging"]} if "paging" in page else {}
-        results.append({"from": {"id": wanted}, "to": page["results"], **paging})
+        # HubSpot associations guide: the link of an input is its query alone
+        paging = {} if following is None else {"next": {"after": str(following), "link": f"?after={following}"}}
+        results.append({"from": {"id": wanted}, "to": found, **({"paging": paging} if paging else {})})
     return _answer(call, results, errors)
 
 

@@ -14,7 +14,7 @@ from refloop_sandbox.hubspot.call import Answer, Call, numeric_or_none
 from refloop_sandbox.hubspot.errors import Body, Conflict, Issue, Refusal, bad_request, error_body, invalid_values
 from refloop_sandbox.hubspot.json_body import mapping, texts
 from refloop_sandbox.hubspot.portal import APP
-from refloop_sandbox.hubspot.records import InvalidValues, archive, live, update
+from refloop_sandbox.hubspot.records import InvalidValues, archive, binned, live, update
 from refloop_sandbox.hubspot.render import View
 from refloop_sandbox.hubspot.routes.objects import (
     PAGE_WITH_HISTORY,
@@ -62,8 +62,7 @@ def _read(call: Call, wanted: str) -> Row | None:
         return None
     store, kind = call.portal.store, call.kind
     if call.flag("archived"):
-        row = store.get(kind.number, record_id)
-        return row if row is not None and row.archived is not None else None
+        return binned(call.portal, kind, record_id)
     if not call.portal.quirks.batch_read_follows_merges and store.survivor(kind.number, record_id) != record_id:
         return None
     return live(call.portal, kind, record_id)

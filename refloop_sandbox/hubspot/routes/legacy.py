@@ -33,7 +33,7 @@ def deals_paged(call: Call) -> Answer:
     """All deals, ascending by id: `hasMore`, and the `offset` to go on from."""
     call = replace(call, parts={"object": DEALS.name})
     limit = call.whole("limit", 100, _MAX_PAGE)
-    rows = call.portal.store.page(DEALS.number, call.whole("offset", 0), limit + 1, archived=False)
+    rows = call.portal.store.page(DEALS.number, call.whole("offset", 0), limit + 1)
     names = None if call.flag("includeAllProperties") else call.names("properties")
     view = View(call.portal, DEALS)
     deals = [_deal(call, view, row, names) for row in rows[:limit]]

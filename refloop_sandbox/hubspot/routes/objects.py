@@ -12,11 +12,14 @@ from refloop_sandbox.hubspot.json_body import mapping, objects, type_ids
 from refloop_sandbox.hubspot.merge import merge
 from refloop_sandbox.hubspot.portal import APP
 from refloop_sandbox.hubspot.records import (
+    BIN,
     Values,
     archive,
+    binned,
     check_required,
     check_unique,
     create,
+    erase,
     live,
     prepare,
     update,
@@ -35,12 +38,11 @@ def list_records(call: Call) -> Answer:
     """Ascending by id, strongly consistent; `paging.next.after` is the id of the next record."""
     view = _view(call)
     limit = call.whole("limit", 10, PAGE_WITH_HISTORY if view.history else PAGE)
-    rows = call.portal.store.page(call.kind.number, call.whole("after", 0), limit + 1, archived=call.flag("archived"))
+    since = call.portal.now() - BIN if call.flag("archived") else None
+    rows = call.portal.store.page(call.kind.number, call.whole("after", 0), limit + 1, archived_since=since)
     body: dict[str, Any] = {"results": [view.shown(row) for row in rows[:limit]]}
     if len(rows) > limit:
-        after = str(rows[limit].id)
-        link = f"https://api.hubapi.com/crm/v3/objects/{call.kind.name}?limit={limit}&after={after}"
-        body["paging"] = {"next": {"after": after, "link": link}}
+        body["paging"] = call.next_page(rows[limit].id)
     return Answer(200, body)
 
 
@@ -51,6 +53,7 @@ def _view(call: Call) -> View:
         call.names("properties"),
         call.names("propertiesWithHistory") or (),
         [object_type(name) for name in call.names("associations") or ()],
+        str(call.asked.replace(path="", query="")),
     )
 
 
@@ -64,8 +67,7 @@ def _addressed(call: Call, *, archived: bool = False) -> Row:
     if by and by != "hs_object_id":
         row = find_by(call, by, call.parts["id"], "read")
     elif archived:
-        row = call.portal.store.get(call.kind.number, call.record_id())
-        row = row if row is not None and row.archived is not None else None
+        row = binned(call.portal, call.kind, call.record_id())
     else:
         row = live(call.portal, call.kind, call.record_id())
     if row is None:
@@ -165,12 +167,12 @@ def merge_records(call: Call) -> Answer:
 
 
 def erase_contact(call: Call) -> Answer:
-    """GDPR deletion, by id or by e-mail: the record is gone for good."""
+    """GDPR deletion, by id or by e-mail: the record is gone for good, from the bin too. 204 whatever there was."""
     by, wanted = call.body.get("idProperty"), str(call.body.get("objectId", ""))
     row = find_by(call, str(by), wanted, "read") if by else live(call.portal, call.kind, numeric(wanted))
+    row = row or (None if by else binned(call.portal, call.kind, numeric(wanted)))
     if row is not None:
-        archive(call.portal, call.kind, row)
-        call.portal.store.delete(call.kind.number, row.id, call.portal.now())
+        erase(call.portal, call.kind, row)
     return Answer(204)
 
 

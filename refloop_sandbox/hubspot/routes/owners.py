@@ -18,7 +18,7 @@ def list_owners(call: Call) -> Answer:
     ]
     body: dict[str, Any] = {"results": [owner.shown() for owner in chosen[:limit]]}
     if len(chosen) > limit:
-        body["paging"] = {"next": {"after": str(chosen[limit].id), "link": ""}}
+        body["paging"] = call.next_page(chosen[limit].id)
     return Answer(200, body)
 
 

@@ -175,7 +175,7 @@ def account_details(call: Call) -> Answer:
         200,
         {
             "portalId": portal.portal_id,
-            "accountType": "STANDARD",
+            "accountType": portal.account_type,
             "timeZone": portal.time_zone,
             "companyCurrency": portal.currency,
             "additionalCurrencies": [],

@@ -235,6 +235,10 @@ def test_a_jwt_opens_the_door(local: LocalSalesforce, connect: Any, monkeypatch:
     assert list(connect(auth={**auth, "username": "integration@local.example"}).pull((), Everything()))
     with pytest.raises(AuthError, match="invalid_grant"):
         list(connect(auth={**auth, "username": "nobody@local.example"}).pull((), Everything()))
+    generic = {**auth, "username": "integration@local.example", "audience": "https://login.salesforce.com"}
+    with pytest.raises(AuthError, match="app_not_found") as failure:
+        list(connect(auth=generic).pull((), Everything()))
+    assert "audience" in failure.value.remedy
 
 
 def test_the_quota_ends_a_run_until_later(local: LocalSalesforce, crm: Salesforce) -> None:
@@ -440,6 +444,47 @@ def test_a_field_of_another_type_is_left_alone(local: LocalSalesforce, connect: 
     assert records(list(crm.pull((CODE,), Everything())))[ref.id].found == {}
     with pytest.raises(ConfigError, match="datetime"):
         list(crm.push([code(ref)]))
+
+
+def test_a_licence_that_refuses_the_permission_set_is_told_with_its_remedy(
+    local: LocalSalesforce, connect: Any
+) -> None:
+    local.license(permission_set_license=False)
+    (failed,) = errors(list(connect().provision(FIELDS)))
+    assert failed.place == "crm: permission set Refloop_Sync"
+    assert "The user license doesn't allow the permission" in failed.message
+    assert "Salesforce API Integration" in failed.remedy
+    local.license(permission_set_license=True)
+    assert not errors(list(connect().provision(FIELDS)))
+    assert list(connect().check(FIELDS)) == []
+
+
+def test_who_may_not_customize_is_told_so(local: LocalSalesforce, connect: Any) -> None:
+    local.withhold("Customize Application")
+    with pytest.raises(AuthError, match="INSUFFICIENT_ACCESS") as failure:
+        list(connect().provision(FIELDS))
+    assert "Customize Application" in failure.value.remedy
+    assert not failure.value.message.startswith("crm: ")
+
+
+def test_a_key_that_may_not_write_does_not_pass_a_check_and_sends_nothing(
+    local: LocalSalesforce, crm: Salesforce, connect: Any
+) -> None:
+    ref = lead(local)
+    local.limit_object("Lead", "read")
+    (found,) = [one for one in connect().check((CODE,)) if one.place == "crm: Lead"]
+    assert (found.level, found.message) == (Level.ERROR, "the run user may not edit this object")
+    fresh = connect()
+    for ask in (fresh.foresee, lambda changes: list(fresh.push(changes))):
+        with pytest.raises(ConfigError, match="Lead may not be edited by the run user"):
+            ask([code(ref)])
+    assert local.calls["PATCH /composite/sobjects"] == 0
+
+
+def test_an_object_that_is_hidden_is_found_by_a_check(local: LocalSalesforce, crm: Salesforce, connect: Any) -> None:
+    local.limit_object("Opportunity")
+    (found,) = connect().check((replace(CODE, kinds=(Kind.LEAD, Kind.DEAL)),))
+    assert (found.level, found.place) == (Level.ERROR, "crm: Opportunity")
 
 
 def test_a_check_names_each_thing_that_is_wrong(local: LocalSalesforce, crm: Salesforce, connect: Any) -> None:

@@ -63,7 +63,7 @@ def test_what_an_answer_asks_for(status: int, body: object, wanted: Disposition)
         (404, said("NOT_FOUND"), ConfigError),
         (500, said("UNSUPPORTED_API_VERSION"), ConfigError),
         (400, said("REQUEST_LIMIT_EXCEEDED"), TryLater),
-        (400, said("MALFORMED_QUERY"), RefloopError),
+        (400, said("MALFORMED_QUERY"), CrmUnavailable),
         (400, said("SOMETHING_NEW"), CrmUnavailable),
         (414, "<html>URI too long</html>", CrmUnavailable),
     ],

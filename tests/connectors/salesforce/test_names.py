@@ -189,6 +189,20 @@ def test_money_comes_back_as_it_went(amount: Decimal) -> None:
     assert from_crm(FieldType.MONEY, Decimal(repr(sent))) == text
 
 
+@pytest.mark.parametrize(("text", "places", "value"), [("10.005", 3, 10.005), ("10.5", 4, 10.5), ("10", 0, 10)])
+def test_a_field_takes_as_many_digits_as_it_has(text: str, places: int, value: object) -> None:
+    assert to_crm(FieldType.MONEY, text, places) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [("10.005", 2), ("10.5", 0), ("12345678901234567", 2), ("1" + "0" * 26, 2), ("1" + "0" * 300, 2), ("0.0001", 3)],
+)
+def test_a_number_that_the_field_has_no_room_for_is_not_sent(text: str, places: int) -> None:
+    with pytest.raises(ValueError, match="more digits"):
+        to_crm(FieldType.MONEY, text, places)
+
+
 @pytest.mark.parametrize("text", ["12345678901234567.89", "0.333"])
 def test_a_number_that_would_come_back_changed_is_not_sent(text: str) -> None:
     with pytest.raises(ValueError, match="more digits"):

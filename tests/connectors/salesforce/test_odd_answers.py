@@ -207,11 +207,9 @@ def test_an_answer_that_is_none_brings_no_page(
 def _described(org: Org) -> list[dict[str, Any]]:
     """What an org says to a pull that begins: its schema, its size, and nothing about long transactions."""
     objects = ("Lead", "Contact", "Opportunity")
-    described = [{"referenceId": name, "httpStatusCode": 200, "body": org.describe(name)} for name in objects]
-    counted = [
-        {"referenceId": f"{name}Count", "httpStatusCode": 200, "body": rows()}
-        for name in (*objects, "OpportunityContactRole")
-    ]
+    every = (*objects, "OpportunityContactRole")
+    described = [{"referenceId": name, "httpStatusCode": 200, "body": org.describe(name)} for name in every]
+    counted = [{"referenceId": f"{name}Count", "httpStatusCode": 200, "body": rows()} for name in every]
     refused = [{"referenceId": f"{name}Updated", "httpStatusCode": 404, "body": error("NOT_FOUND")} for name in objects]
     return [*described, *counted, *refused]
 
@@ -244,7 +242,7 @@ def test_an_org_that_refuses_composite_calls_is_asked_one_by_one(org: Org, crm: 
     assert len(page.records) == 1
     objects = ("Lead", "Contact", "Opportunity")
     assert org.asked == [
-        *(f"sobjects/{name}/describe" for name in objects),
+        *(f"sobjects/{name}/describe" for name in (*objects, "OpportunityContactRole")),
         *["queryAll"] * 4,
         *(f"sobjects/{name}/updated" for name in objects),
         *["queryAll"] * 4,
@@ -562,6 +560,7 @@ def test_a_key_that_is_none_is_not_repeated(org: Org, monkeypatch: pytest.Monkey
     [
         (400, {"error": "invalid_client", "error_description": "invalid client credentials"}, AuthError, "secret"),
         (400, {"error": "invalid_grant"}, AuthError, "run user"),
+        (400, {"error": "app_not_found"}, AuthError, "audience"),
         (404, None, ConfigError, "My Domain"),
         (200, granted(instance_url="https://evil.my.salesforce.com"), ConfigError, "another host"),
         (200, granted(instance_url=None), ConfigError, "another host"),

@@ -13,7 +13,6 @@ import pytest
 import responses
 
 from refloop.connectors.salesforce import Salesforce, SalesforceSettings
-from refloop.connectors.salesforce.auth import audience
 from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.metadata import metadata
 from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError
@@ -128,7 +127,7 @@ def test_a_field_that_cannot_be_made_editable_is_told(setup: Setup, crm: Salesfo
     ("path", "answer", "kind"),
     [
         ("tooling/sobjects/CustomField", no(403, "INSUFFICIENT_ACCESS"), AuthError),
-        ("sobjects/PermissionSetAssignment", no(400, "FIELD_INTEGRITY_EXCEPTION"), ConfigError),
+        ("composite/sobjects", no(400, "JSON_PARSER_ERROR"), ConfigError),
         ("sobjects/PermissionSetAssignment", no(403, "INSUFFICIENT_ACCESS_OR_READONLY"), AuthError),
         ("composite/sobjects", no(403, "FUNCTIONALITY_NOT_ENABLED"), AuthError),
         ("composite/sobjects", (200, [{}, {}]), CrmUnavailable),
@@ -146,6 +145,29 @@ def test_what_ends_provisioning(
     assert failure.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("path", "right"),
+    [
+        ("tooling/sobjects/CustomField", "Customize Application"),
+        ("sobjects/PermissionSetAssignment", "Assign Permission Sets"),
+        ("composite/sobjects", "Manage Profiles and Permission Sets"),
+    ],
+)
+def test_who_may_not_is_told_which_right_is_missing(setup: Setup, crm: Salesforce, path: str, right: str) -> None:
+    setup.answers[path] = 403, [{"errorCode": "INSUFFICIENT_ACCESS", "message": "the org's own sentence"}]
+    with pytest.raises(AuthError, match="the org's own sentence") as failure:
+        list(crm.provision([CODE]))
+    assert right in failure.value.remedy
+    assert "--print-metadata" in failure.value.remedy
+
+
+def test_people_are_told_how_they_get_to_see_the_fields(setup: Setup, crm: Salesforce) -> None:
+    (*_, last) = crm.provision([CODE])
+    assert (last.level, last.place) == (Level.INFO, "crm: people")
+    assert "Page Layouts" in last.remedy
+    assert "Refloop_Read" in last.remedy
+
+
 def spec(kind: FieldType, **more: Any) -> FieldSpec:
     return FieldSpec("ref_x", "X", kind, (Kind.LEAD,), **more)
 
@@ -158,6 +180,7 @@ def spec(kind: FieldType, **more: Any) -> FieldSpec:
         (spec(FieldType.NUMBER), {"type": "Number", "precision": 18, "scale": 0}),
         (spec(FieldType.NUMBER, places=3), {"type": "Number", "precision": 18, "scale": 3}),
         (spec(FieldType.MONEY), {"type": "Number", "precision": 18, "scale": 2}),
+        (spec(FieldType.MONEY, places=3), {"type": "Number", "precision": 18, "scale": 3}),
         (spec(FieldType.TIME), {"type": "DateTime"}),
         (
             spec(FieldType.CHOICE, choices=(("won", "Won"),)),
@@ -178,13 +201,6 @@ def test_our_types_in_their_metadata(field: FieldSpec, made: Mapping[str, Any]) 
     assert metadata(field) == {"label": "X", "description": "Managed by refloop.", "required": False, **made}
 
 
-@pytest.mark.parametrize(
-    ("url", "whom"),
-    [
-        ("https://acme.my.salesforce.com", "https://login.salesforce.com"),
-        ("https://acme--uat.sandbox.my.salesforce.com", "https://test.salesforce.com"),
-        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-    ],
-)
-def test_whom_a_jwt_is_for(url: str, whom: str) -> None:
-    assert audience(url) == whom
+def test_fields_carry_help_text() -> None:
+    made = metadata(FieldSpec("ref_x", "X", FieldType.TIME, (Kind.LEAD,), "What it is. " * 50))
+    assert made["inlineHelpText"] == ("What it is. " * 50)[:510]

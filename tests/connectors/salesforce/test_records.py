@@ -94,16 +94,16 @@ def test_a_contact() -> None:
     ("fields", "outcome", "closed_at"),
     [
         ({"IsClosed": False, "IsWon": False, "CloseDate": "2026-12-31"}, Outcome.OPEN, None),
-        ({"IsClosed": True, "IsWon": True, "CloseDate": "2026-10-05"}, Outcome.WON, datetime(2026, 10, 5, tzinfo=UTC)),
+        ({"IsClosed": True, "IsWon": True, "CloseDate": "2026-09-05"}, Outcome.WON, datetime(2026, 9, 5, tzinfo=UTC)),
         (
-            {"IsClosed": True, "IsWon": False, "CloseDate": "2026-10-05"},
+            {"IsClosed": True, "IsWon": False, "CloseDate": "2026-09-05"},
             Outcome.LOST,
-            datetime(2026, 10, 5, tzinfo=UTC),
+            datetime(2026, 9, 5, tzinfo=UTC),
         ),
         (
-            {"IsClosed": True, "IsWon": True, "LastStageChangeDate": "2026-10-04T10:00:00.000+0000"},
+            {"IsClosed": True, "IsWon": True, "LastStageChangeDate": "2026-09-04T10:00:00.000+0000"},
             Outcome.WON,
-            datetime(2026, 10, 4, 10, tzinfo=UTC),
+            datetime(2026, 9, 4, 10, tzinfo=UTC),
         ),
         ({"StageName": "?"}, None, None),
     ],
@@ -127,6 +127,46 @@ def test_money_has_its_currency(
 ) -> None:
     record = read(Kind.DEAL, row(DEAL, **fields), **config)
     assert (record.amount, record.currency) == (amount, currency)
+
+
+@pytest.mark.parametrize(
+    ("json", "csv", "text"),
+    [
+        (Decimal("12345.0"), "12345.0", "12345"),
+        (12345, "12345", "12345"),
+        (Decimal("1.2345678E7"), "1.2345678E7", "12345678"),
+        (Decimal("1.234567890123456E15"), "1.234567890123456E15", "1234567890123456"),
+        (Decimal("12345.5"), "12345.5", "12345.5"),
+        (Decimal("0.0"), "0.0", "0"),
+        (Decimal("-5.00"), "-5.00", "-5"),
+        ("0012.0", "0012.0", "0012.0"),
+        ("12.000", "12.000", "12.000"),
+        ("7E10", "7E10", "7E10"),
+        (Decimal("1E+999999999"), None, "1E+999999999"),
+    ],
+)
+def test_a_code_in_a_number_field_is_its_digits_whichever_way_it_was_brought(
+    json: object, csv: str | None, text: str
+) -> None:
+    for value in (json, csv):
+        if value is not None:
+            record = read(Kind.LEAD, row(LEAD, Score__c=value), code_fields={"lead": ["Score__c"]})
+            assert record.texts == {"Score__c": text}
+
+
+@pytest.mark.parametrize("amount", [Decimal("1E+999999999"), Decimal("1E-999999999"), Decimal("1E+309")])
+def test_a_value_that_no_crm_can_hold_is_none_and_refuses_no_page(amount: Decimal) -> None:
+    record = read(Kind.DEAL, row(DEAL, IsWon=True, IsClosed=True, Amount=amount, CloseDate="0001-01-01T00:00:00+14:00"))
+    assert (record.amount, record.outcome, record.closed_at) == (None, Outcome.WON, None)
+
+
+@pytest.mark.parametrize("kind", ["percent", "currency", "double", "int", "long"])
+def test_a_code_may_stand_in_any_kind_of_number(kind: str) -> None:
+    field = {"name": "Score__c", "type": kind}
+    schema = parse_describe("Lead", {"name": "Lead", "fields": [field]})
+    found = schema.find("Score__c")
+    assert found is not None
+    assert found.holds_text()
 
 
 def test_code_fields_are_named_as_the_crm_names_them() -> None:
@@ -204,6 +244,7 @@ def test_only_what_the_run_user_sees_is_asked_for() -> None:
             "Contact", described("Contact", "Id", "AccountId", {"name": "Ref_Sent__c", "type": "string"})
         ),
         "Opportunity": parse_describe("Opportunity", described("Opportunity", {"name": "Flag__c", "type": "boolean"})),
+        ROLE: parse_describe(ROLE, described(ROLE, "Id", "Hidden__c")),
     }
     config = settings(code_fields={"lead": ["Description"], "deal": ["Flag__c"]})
     assert layout(schemas, config, FIELDS) == {
@@ -248,6 +289,7 @@ POSITION = Position(DAY, DAY - timedelta(minutes=15), {"Lead": LEAD, ROLE: ""}, 
         Position(DAY, None, FROM_THE_START, WHOLE, DAY),
         Position(DAY, None, {}, WHOLE, DAY),
         Position(DAY, None, {}, WHOLE, DAY, ORG, {"Lead": Job(JOB), ROLE: Job(JOB, "MTAw=", 50, 70, True)}),
+        Position(DAY, None, {}, WHOLE, DAY, ORG, zone="Asia/Tokyo"),
     ],
 )
 def test_a_cursor_comes_back_as_it_went(position: Position) -> None:

@@ -13,6 +13,7 @@ from refloop.connectors.salesforce.settings import AccessToken, ClientCredential
 from refloop.model import Kind
 
 TOKEN = {"method": "access_token", "token": "env:SF_TOKEN"}
+JWT = {"method": "jwt", "client_id": "3MVG", "username": "a@b.c", "private_key": "file:/etc/sf.pem"}
 URL = "https://acme.my.salesforce.com"
 
 
@@ -33,7 +34,7 @@ def test_the_least_that_has_to_be_said() -> None:
     [
         (TOKEN, AccessToken),
         ({"method": "client_credentials", "client_id": "3MVG", "client_secret": "env:SF_SECRET"}, ClientCredentials),
-        ({"method": "jwt", "client_id": "3MVG", "username": "a@b.c", "private_key": "file:/etc/sf.pem"}, Jwt),
+        (JWT, Jwt),
     ],
 )
 def test_ways_to_log_in(auth: dict[str, str], kind: type) -> None:
@@ -69,6 +70,7 @@ def test_addresses(url: str, kept: str) -> None:
         ("https://acme.my.salesforce.com?x=1", "address alone"),
         ("acme", "address alone"),
         ("https://127.0.0.1.evil.example", "My Domain"),
+        ("https://acme.my.sfcrmproducts.cn", "Salesforce in China"),
     ],
 )
 def test_an_address_that_would_give_the_token_away(url: str, words: str) -> None:
@@ -86,6 +88,12 @@ def test_an_address_that_would_give_the_token_away(url: str, words: str) -> None
         ({"currency": "euro"}, "ISO 4217"),
         ({"look_back": -1}, "greater than or equal to 0"),
         ({"code_fields": {"lead": ["Description FROM User"]}}, "not a Salesforce field name"),
+        ({"code_fields": {"lead": ["Campaign.Name"]}}, "not read yet"),
+        ({"code_fields": {"deal": ["Account.Partner_Code__c"]}}, "not read yet"),
+        ({"code_fields": {"deal": ["CampaignId"]}}, "the id of a record"),
+        ({"code_fields": {"lead": ["Id"]}}, "the id of a record"),
+        ({"auth": {**JWT, "audience": "login.salesforce.com"}}, "https://login.salesforce.com"),
+        ({"auth": {**JWT, "audience": "https://login.salesforce.com/services"}}, "an address alone"),
         ({"code_fields": {"account": ["Description"]}}, "lead"),
         ({"conditional_writes": "sometimes"}, "'auto', 'always' or 'never'"),
         ({"campaign": "x"}, "not permitted"),
@@ -97,6 +105,11 @@ def test_a_refusal_says_what_to_write(change: dict[str, Any], words: str) -> Non
     with pytest.raises(ValidationError, match=words) as refusal:
         settings(**change)
     assert "00D!secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["Description", "Referral_Id__c", "ns__Paid__c", "Grid", "RAPID"])
+def test_a_field_that_may_hold_a_code(name: str) -> None:
+    assert settings(code_fields={"lead": [name]}).fields_with_codes(Kind.LEAD) == (name,)
 
 
 def test_a_secret_stays_a_reference() -> None:

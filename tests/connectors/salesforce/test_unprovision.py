@@ -163,11 +163,18 @@ def test_the_files_say_what_provisioning_makes() -> None:
         *(f"{folder}/objects/{name}/fields/Ref_Code__c.field-meta.xml" for name in ("Lead", "Contact", "Opportunity")),
         f"{folder}/objects/Lead/fields/Ref_Status__c.field-meta.xml",
         f"{folder}/permissionsets/Refloop_Sync.permissionset-meta.xml",
+        f"{folder}/permissionsets/Refloop_Read.permissionset-meta.xml",
+        *(
+            f"{folder}/objects/{name}/listViews/Refloop_Referrals.listView-meta.xml"
+            for name in ("Lead", "Contact", "Opportunity")
+        ),
+        "page-layouts.txt",
     ]
     assert parsed(files[f"{folder}/objects/Lead/fields/Ref_Code__c.field-meta.xml"]) == {
         "fullName": "Ref_Code__c",
         "description": "Managed by refloop. The code.",
         "externalId": "false",
+        "inlineHelpText": "The code.",
         "label": "Referral Code",
         "length": "64",
         "required": "false",
@@ -186,7 +193,8 @@ def test_the_files_say_what_provisioning_makes() -> None:
 
 
 def test_the_permission_set_opens_our_fields_and_their_objects() -> None:
-    (*_, text) = metadata_files((replace(CODE, kinds=(Kind.CONTACT,)), NOTE)).values()
+    files = metadata_files((replace(CODE, kinds=(Kind.CONTACT,)), NOTE))
+    text = files["force-app/main/default/permissionsets/Refloop_Sync.permissionset-meta.xml"]
     root = ET.fromstring(text)  # noqa: S314 - our own text
     assert [node.findtext(f"{NAMESPACE}field") for node in root.iter(f"{NAMESPACE}fieldPermissions")] == [
         "Contact.Ref_Code__c",
@@ -202,10 +210,31 @@ def test_the_permission_set_opens_our_fields_and_their_objects() -> None:
     }
 
 
+def test_people_get_to_see_the_fields_and_may_edit_none() -> None:
+    files = metadata_files(FIELDS)
+    root = ET.fromstring(files["force-app/main/default/permissionsets/Refloop_Read.permissionset-meta.xml"])  # noqa: S314 - our own text
+    rights = [
+        (node.findtext(f"{NAMESPACE}readable"), node.findtext(f"{NAMESPACE}editable"))
+        for node in root.iter(f"{NAMESPACE}fieldPermissions")
+    ]
+    assert rights == [("true", "false")] * 4
+    assert not list(root.iter(f"{NAMESPACE}objectPermissions"))
+    assert "Page Layouts" in files["page-layouts.txt"]
+
+
+def test_a_list_view_shows_what_fits_into_one() -> None:
+    files = metadata_files((replace(CODE, kinds=(Kind.DEAL,)), NOTE))
+    text = files["force-app/main/default/objects/Opportunity/listViews/Refloop_Referrals.listView-meta.xml"]
+    root = ET.fromstring(text)  # noqa: S314 - our own text
+    assert [node.text for node in root.iter(f"{NAMESPACE}columns")] == ["OPPORTUNITY.NAME", "Ref_Code__c"]
+    assert [node.findtext(f"{NAMESPACE}field") for node in root.iter(f"{NAMESPACE}filters")] == ["Ref_Code__c"]
+    assert root.findtext(f"{NAMESPACE}filterScope") == "Everything"
+
+
 def test_the_files_as_one_text_that_does_not_change(connect: Any) -> None:
     crm = connect()
     text = crm.metadata(FIELDS)
     assert text == crm.metadata(FIELDS)
-    assert text.count("==> force-app/") == 5
+    assert text.count("==> force-app/") == 9
     assert text.startswith("==> force-app/main/default/objects/Lead/fields/Ref_Code__c.field-meta.xml <==\n<?xml")
     assert crm.calls() == {}

@@ -74,6 +74,13 @@ def test_a_signed_assertion(crm: LocalSalesforce, url: str, key: rsa.RSAPrivateK
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )  # fmt: skip
     crm.register_key("local-client", public)
+    assert _works(
+        url, _token(url, {"grant_type": _JWT_BEARER, "assertion": _assertion(key, aud=url)}).json()["access_token"]
+    )
+    for audience in ("https://login.salesforce.com", "https://test.salesforce.com"):
+        answer = _token(url, {"grant_type": _JWT_BEARER, "assertion": _assertion(key, aud=audience)})
+        assert (answer.status_code, answer.json()["error"]) == (400, "app_not_found")
+    crm.register_key("local-client", public, connected_app=True)
     for audience in ("https://login.salesforce.com", "https://test.salesforce.com", url):
         body = _token(url, {"grant_type": _JWT_BEARER, "assertion": _assertion(key, aud=audience)}).json()
         assert _works(url, body["access_token"]) == 200
