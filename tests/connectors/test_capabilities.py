@@ -99,6 +99,7 @@ def test_each_no_has_its_reason() -> None:
                 "Metadata: in memory",
                 "Accounts: in memory",
                 "Histories: in memory",
+                "Words: in memory",
                 "Currency: in memory",
             ],
         ),

@@ -24,8 +24,21 @@ from refloop.connectors.salesforce.push import Pusher
 from refloop.connectors.salesforce.records import Reader
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.unprovision import Remover
+from refloop.connectors.salesforce.words import words_in_use
 from refloop.connectors.salesforce.write import Writer
-from refloop.model import FieldChange, FieldHistory, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage
+from refloop.model import (
+    FieldChange,
+    FieldHistory,
+    FieldSpec,
+    Finding,
+    LinkChange,
+    Page,
+    Receipt,
+    Ref,
+    Span,
+    Usage,
+    Word,
+)
 
 
 class Salesforce:
@@ -76,6 +89,10 @@ class Salesforce:
 
     def foresee(self, changes: Sequence[FieldChange]) -> None:
         self._pusher.foresee(changes)
+
+    def words(self) -> Iterator[Word]:
+        """One call."""
+        return words_in_use(self._client)
 
     def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
         """A call for 1,250 records. Our own code field is that of the last pull."""

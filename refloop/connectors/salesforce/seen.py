@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from refloop.connectors.salesforce.answers import RowPage, first_error, row_page
@@ -14,15 +15,18 @@ _HIDDEN = frozenset(
 """Salesforce says the same of what there is not and of what the run user may not see."""
 
 
+_NO_ROWS: Mapping[str, Any] = MappingProxyType({"totalSize": 0, "done": True, "records": []})
+
+
 def seen(client: Client, parts: Sequence[Part]) -> Sequence[Any]:
-    """The bodies of at most five reads, in as few calls as may be; None for what is not there to be seen. Raises as
-    `Client` does for any other failure."""
+    """The bodies of at most five queries, in as few calls as may be; a page without rows for what is not there to be
+    seen. Raises as `Client` does for any other failure."""
     bodies = []
     for part, answer in zip(parts, client.together(parts), strict=True):
         if answer.is_good:
             bodies.append(answer.body)
         else:
-            bodies.append(None if first_error(answer.body)[0] in _HIDDEN else client.call(part))
+            bodies.append(dict(_NO_ROWS) if first_error(answer.body)[0] in _HIDDEN else client.call(part))
     return bodies
 
 
@@ -37,9 +41,7 @@ def checked_page(client: Client, part: Part, body: Any, after: str) -> RowPage:
 
 
 def rows_of(name: str, body: Any, after: str = "") -> RowPage:
-    """A page of an object's rows, all behind the id `after`; an empty one where there was nothing to be seen."""
-    if body is None:
-        return RowPage((), None)
+    """A page of an object's rows, all behind the id `after`."""
     try:
         return row_page(name, body, after)
     except ValueError as error:

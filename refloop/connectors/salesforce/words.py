@@ -2,60 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from types import MappingProxyType
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from refloop.connectors.salesforce.client import Client, Part
+from refloop.model import Word, WordKind
 
-
-class About(StrEnum):
-    """What words are about, as people call it there."""
-
-    RECORD_TYPE = "record type of opportunities"
-    TYPE = "type of opportunities"
-    ROLE = "role of contacts on opportunities"
-    LEAD_STATUS = "status of leads"
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word in use, and of how many records; "" is none at all."""
-
-    about: About
-    text: str
-    count: int
-
-
-_ASKED: Mapping[About, tuple[str, str]] = MappingProxyType(
-    {
-        About.RECORD_TYPE: ("RecordType.Name", "Opportunity"),
-        About.TYPE: ("Type", "Opportunity"),
-        About.ROLE: ("Role", "OpportunityContactRole"),
-        About.LEAD_STATUS: ("Status", "Lead"),
-    }
+_ASKED = (
+    (WordKind.PIPELINE, "Opportunity", "RecordType.Name"),
+    (WordKind.DEAL_TYPE, "Opportunity", "Type"),
+    (WordKind.ROLE, "OpportunityContactRole", "Role"),
+    (WordKind.STAGE, "Lead", "Status"),
 )
+
+SHIPPED = frozenset(
+    {"Open - Not Contacted", "Working - Contacted", "Closed - Converted", "Closed - Not Converted", "New", "Contacted",
+     "Nurturing", "Qualified", "Unqualified", "Converted"}
+)  # fmt: skip
+"""Lead statuses that new orgs have."""
 
 
 def words_in_use(client: Client) -> Iterator[Word]:
-    """The words, for each matter in the order of their text; one call. Of what the org does not have, does not show or
-    cannot count in time there are none. Raises as `Client` does."""
+    """The words that records hold, of each matter in the order of their text; one call. Of what the org does not have,
+    does not show or cannot count in time there are none. Raises as `Client` does."""
     parts = [
-        Part(about.name.lower(), "GET", "query", {"q": f"SELECT {field}, COUNT(Id) n FROM {name} GROUP BY {field}"})  # noqa: S608 - constants
-        for about, (field, name) in _ASKED.items()
+        Part(kind.name.lower(), "GET", "query", {"q": f"SELECT {field}, COUNT(Id) n FROM {name} GROUP BY {field}"})  # noqa: S608 - constants
+        for kind, name, field in _ASKED
     ]
-    for (about, (field, _)), answer in zip(_ASKED.items(), client.together(parts), strict=True):
+    for (kind, name, field), answer in zip(_ASKED, client.together(parts), strict=True):
         rows = answer.body.get("records") if answer.is_good and isinstance(answer.body, dict) else None
-        counted = [word for row in rows or () if (word := _word(about, row, field.rpartition(".")[2]))]
-        yield from sorted(counted, key=lambda word: word.text)
+        for text in _texts(rows if isinstance(rows, list) else (), field.rpartition(".")[2]):
+            if kind is not WordKind.STAGE or text not in SHIPPED:
+                yield Word(kind, text, f"{name}.{field}")
 
 
-def _word(about: About, row: Any, column: str) -> Word | None:
-    if not isinstance(row, dict):
-        return None
-    text, count = row.get(column), row.get("n")
-    if not isinstance(count, int) or not (text is None or isinstance(text, str)):
-        return None
-    return Word(about, text or "", count)
+def _texts(rows: Sequence[Any], column: str) -> Sequence[str]:
+    texts = (row.get(column) for row in rows if isinstance(row, dict))
+    return sorted(text for text in texts if isinstance(text, str) and text)
