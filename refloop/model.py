@@ -197,12 +197,13 @@ class WordKind(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Word:
     """A word that an account has for something, as people read it, and the property or place where it is one; `also` is
-    by which other name the CRM knows it."""
+    by which other name the CRM knows it, `count` on how many records it stands, where that was counted."""
 
     kind: WordKind
     word: str
     place: str
     also: str = ""
+    count: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

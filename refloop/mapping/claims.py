@@ -161,8 +161,9 @@ def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Refe
     evidence = sorted((item for item in buyer.evidence if item.code == code.key), key=_by_certainty)
     known = sorted((item for item in buyer.known if item.code == code.key), key=lambda k: (k.claimed_at, k.id))
     claims = [_submitted(item, code, buyer.zone) for item in known if item.submitted]
-    seen = [item for item in known if not item.submitted]
     before, gone = "the same buyer came with the same code before", "the code was taken off the record"
+    # the one that goes on stays the same: what counts as its day may come after that of those that became one with it
+    seen = sorted((item for item in known if not item.submitted), key=lambda k: k.void_reason == before)
     if code.key in buyer.mass_edited:
         gone = "the code was put on many records at once"
     if evidence:

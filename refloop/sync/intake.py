@@ -132,7 +132,7 @@ def enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
 
 def _enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
     code = _completed(ledger, row.code, row.unsaid)
-    referrer = _known_referrer(ledger, row.referrer)
+    referrer, before = _known_referrer(ledger, row.referrer), referrer_of(ledger, row.referrer.id)
     half = row.advocate and code_of(ledger, row.advocate.key)
     if half and half.referrer != code.referrer:
         raise _taken(half.code, half.referrer, half.program)
@@ -140,6 +140,8 @@ def _enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
         kept = keep_code(ledger, code, referrer, now)
     except CodeTaken as taken:
         raise _taken(row.code.code, taken.referrer, taken.program) from None
+    if before and referrer_of(ledger, row.referrer.id) != before:
+        _judge_waiting(ledger, row.referrer.id, now)
     if row.advocate and (half is None or half.program == code.program):
         of_half = keep_code(ledger, _completed(ledger, row.advocate, row.unsaid), referrer, now)
         return kept if kept is not Kept.UNCHANGED or of_half is Kept.UNCHANGED else Kept.CHANGED

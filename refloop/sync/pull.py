@@ -49,7 +49,9 @@ class Puller:
         context = self._context
         for page in answers_of(name, lambda: connector.pull(context.policy.fields, span)):
             known = without_forgotten(tidy(page), context.forgotten)
-            self.counts += keep_page(self._ledger, context.run, name, known, context.clock())
+            self.counts += keep_page(
+                self._ledger, context.run, name, known, context.clock(), by_name=isinstance(span, Named)
+            )
             self._erase(connector, known)
             self.records_seen += sum(not record.deleted for record in known.records)
             self._latest = max([self._latest, *(record.modified_at for record in known.records)])

@@ -45,6 +45,8 @@ def declared(connector: type[Connector], capability: str) -> bool:
     """Whether a class declares a capability; the one of its settings, by a field of them."""
     if capability == "Currency":
         return "currency" in connector.settings.model_fields
+    if capability == "Erases":  # a protocol of a value, of which Python cannot say who declares it
+        return hasattr(connector, "gone_is_erased")
     return issubclass(connector, CAPABILITIES[capability])
 
 
@@ -88,6 +90,7 @@ def test_each_no_has_its_reason() -> None:
                 "Accounts: in memory",
                 "Histories: in memory",
                 "Words: in memory",
+                "Erases: in memory",
                 "Currency: in memory",
             ],
         ),

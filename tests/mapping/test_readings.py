@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from refloop.mapping.policy import Policy, StatusRules
+from refloop.mapping.deals import DealWords
+from refloop.mapping.policy import DealRules, Policy, StatusRules
 from refloop.mapping.readings import readings
 from refloop.mapping.stages import status_words
-from refloop.model import Finding, Level, Status, Word, WordKind
+from refloop.model import Counting, Finding, Level, Side, Status, Word, WordKind
 
 POLICY = Policy(status=StatusRules(status_words({"Trial": Status.QUALIFIED, "98": Status.ON_HOLD})))
 STAGES = "contacts.lifecyclestage"
@@ -21,8 +22,23 @@ def test_each_place_is_told_with_how_its_words_are_read() -> None:
         stage("Sleeping", "98"),
     ]
     assert list(readings("hub", words, POLICY)) == [
-        Finding(Level.INFO, "hub: deals.pipeline", "`Sales` (default); `Renewals`"),
+        Finding(Level.INFO, "hub: deals.pipeline", "`Sales` (default): new business; `Renewals`: a renewal"),
         Finding(Level.INFO, f"hub: {STAGES}", "`Trial` (97): Qualified; `Sleeping` (98): On hold"),
+    ]
+
+
+def test_the_words_of_a_company_win_and_counts_are_told() -> None:
+    deals = DealRules(
+        roles={"sf": {"reseller": Side.REFERRER}}, words={"sf": DealWords(types={"upsell": Counting.IGNORE})}
+    )
+    words = [
+        Word(WordKind.DEAL_TYPE, "Upsell", "Opportunity.Type", count=1200),
+        Word(WordKind.ROLE, "Reseller", "OpportunityContactRole.Role", count=3),
+        Word(WordKind.ROLE, "Referred by", "OpportunityContactRole.Role", count=1),
+    ]
+    assert [found.message for found in readings("sf", words, Policy(deals=deals))] == [
+        "`Upsell` (on 1,200): does not count",
+        "`Reseller` (on 3): the referrer; `Referred by` (on 1): the referrer",
     ]
 
 

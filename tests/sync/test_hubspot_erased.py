@@ -20,6 +20,7 @@ from tests.new_ledger import new_ledger
 from tests.sync.loop import Loop
 
 HOURS = timedelta(hours=2)
+A_DAY = timedelta(days=1, hours=1)
 
 
 @pytest.fixture
@@ -68,6 +69,26 @@ def test_an_erased_buyer_of_a_deal_is_noticed_by_the_link_that_went(loop: Loop, 
     assert record is not None
     assert record.deleted
     assert loop.fields(deal)["status"] == "won"
+
+
+def test_restored_records_are_there_again_within_a_day(loop: Loop, crm: HubSpotWorld) -> None:
+    """Though restoring moves no modified date, and no list tells of it."""
+    buyer = crm.create(Kind.CONTACT, Draft(email="bo@buyer.io", code="ANNA-7K2Q"))
+    deal = crm.create(Kind.DEAL, Draft(title="Big", amount=Decimal(1000)))
+    crm.associate(deal, buyer)
+    loop.sync()
+
+    def deleted() -> list[bool]:
+        crm.pass_time(A_DAY)
+        loop.sync()
+        found = [record_of(loop.ledger, ref) for ref in (buyer, deal)]
+        return [record.deleted for record in found if record is not None]
+
+    for ref, objects in ((buyer, "contacts"), (deal, "deals")):
+        crm.delete(ref)
+        assert sorted(deleted()) == [False, True]
+        crm.crm.restore(objects, ref.id)
+        assert deleted() == [False, False]
 
 
 def test_a_key_of_another_portal_reads_and_writes_nothing(loop: Loop, crm: HubSpotWorld, front: Front) -> None:

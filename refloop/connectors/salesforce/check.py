@@ -30,7 +30,7 @@ class Checker:
         self._client = client
 
     def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
-        """One finding for each thing that is wrong, with its remedy; none when all is well."""
+        """One finding for each thing that is wrong, with its remedy."""
         version = self._version()
         if version is not None:
             yield version

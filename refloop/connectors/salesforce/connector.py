@@ -87,12 +87,11 @@ class Salesforce:
         self._reader = replace(self._reader, fields=fields)
         return self._puller.pages(fields, span)
 
+    def words(self) -> Iterator[Word]:
+        return words_in_use(self._client)
+
     def foresee(self, changes: Sequence[FieldChange]) -> None:
         self._pusher.foresee(changes)
-
-    def words(self) -> Iterator[Word]:
-        """One call."""
-        return words_in_use(self._client)
 
     def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
         """A call for 1,250 records. Our own code field is that of the last pull."""

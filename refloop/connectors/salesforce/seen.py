@@ -30,14 +30,15 @@ def seen(client: Client, parts: Sequence[Part]) -> Sequence[Any]:
     return bodies
 
 
-def checked_page(client: Client, part: Part, body: Any, after: str) -> RowPage:
-    """A page of rows, by the answer to a query of `part.name`; one that is not whole is asked for once more, alone,
-    before it ends the pull: it may have been cut on its way."""
-    name = part.name.rstrip("0123456789")
+def checked_pages(client: Client, parts: Sequence[Part], bodies: Sequence[Any], after: Sequence[str]) -> list[RowPage]:
+    """Pages of rows, each behind its id, by the answers to queries of `part.name` (and a number) that came together.
+    Where one is not whole, none is believed, and all are asked for once more before it ends the pull: the answer may
+    have been cut on its way."""
+    names = [part.name.rstrip("0123456789") for part in parts]
     try:
-        return row_page(name, body, after)
+        return [row_page(*one) for one in zip(names, bodies, after, strict=True)]
     except ValueError:
-        return rows_of(name, client.call(part), after)
+        return [rows_of(*one) for one in zip(names, client.each(parts), after, strict=True)]
 
 
 def rows_of(name: str, body: Any, after: str = "") -> RowPage:
