@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -35,9 +37,11 @@ def test_a_run_that_is_open_was_killed_unless_somebody_is_at_work(ledger: Ledger
     assert closed == killed
 
 
-def tick(ledger: Ledger, at: datetime, code: int = 0, command: str = "sync", **counts: int) -> int:
+def tick(
+    ledger: Ledger, at: datetime, code: int = 0, command: str = "sync", news: Mapping[str, int] = MappingProxyType({})
+) -> int:
     run = start_run(ledger, command, "0.1", at)
-    end_run(ledger, run, code, {"sales": {"calls": 3, "pulled": 2, "unchanged": 2, **counts}}, (), at)
+    end_run(ledger, run, code, {"sales": {"calls": 3, "pulled": 2, "unchanged": 2, **news}}, (), at)
     return run
 
 
@@ -49,8 +53,8 @@ def test_old_runs_without_news_are_counted_by_day_and_nothing_else_is_taken(ledg
     quiet = [tick(ledger, DAY + timedelta(minutes=5 * at)) for at in range(300)]
     failed = tick(ledger, DAY + timedelta(days=2), 69)
     kept = [
-        tick(ledger, DAY + timedelta(days=2), **news)
-        for news in ({"new": 1}, {"changed": 1}, {"match": 1}, {"written": 1}, {"refused": 1}, {"what comes later": 1})
+        tick(ledger, DAY + timedelta(days=2), news={word: 1})
+        for word in ("new", "changed", "match", "written", "refused", "what comes later")
     ]
     kept += [tick(ledger, DAY + timedelta(days=2), command=command) for command in ("plan", "codes import", "undo")]
     kept.append(start_run(ledger, "sync", "0.1", DAY + timedelta(days=2)))  # and was killed
