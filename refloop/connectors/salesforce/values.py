@@ -66,8 +66,8 @@ def moment(value: object) -> datetime:
 
 
 def day(value: object) -> date:
-    """A date: a day without a zone; of a date-time, that in UTC. Raises ValueError for anything else; OutOfBounds, which
-    is one, for what is outside of the calendar."""
+    """A date: a day without a zone; of a date-time, that in UTC. Raises ValueError for anything else; OutOfBounds,
+    which is one, for what is outside of the calendar."""
     if not isinstance(value, str):
         raise ValueError("not a date")
     if _FAR.match(value):
