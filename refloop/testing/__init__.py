@@ -15,6 +15,7 @@ pytest.register_assert_rewrite(
     "refloop.testing.contract_setup",
     "refloop.testing.contract_pull",
     "refloop.testing.contract_push",
+    "refloop.testing.contract_more",
     "refloop.testing.seen",
 )
 

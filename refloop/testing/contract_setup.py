@@ -38,7 +38,7 @@ def errors(findings: Iterator[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.level is Level.ERROR]
 
 
-def _letters(text: str) -> str:
+def letters(text: str) -> str:
     return re.sub(r"[^a-z]", "", text.lower())
 
 
@@ -50,10 +50,10 @@ class SetupContract(ContractBase):
         gone = ours[1]
         world.drop_field(world.kinds[0], gone)
         found = errors(world.connector().check(ours))
-        assert any(_letters(gone.name) in _letters(f"{finding.place} {finding.message}") for finding in found)
+        assert any(letters(gone.name) in letters(f"{finding.place} {finding.message}") for finding in found)
         assert all(finding.remedy for finding in found)
         other = ours[0].name
-        assert not any(_letters(other) in _letters(f"{finding.place} {finding.message}") for finding in found)
+        assert not any(letters(other) in letters(f"{finding.place} {finding.message}") for finding in found)
 
     def test_check_writes_nothing(self, world: World, fields: tuple[FieldSpec, ...]) -> None:
         connector = world.connector()
@@ -104,9 +104,9 @@ class SetupContract(ContractBase):
         said = list(connector.unprovision(ours))
         assert errors(iter(said)) == []
         assert not any(world.has_field(kind, field) for field in ours for kind in field.kinds)
-        told = [_letters(f"{finding.place} {finding.message}") for finding in said]
+        told = [letters(f"{finding.place} {finding.message}") for finding in said]
         for field in ours:
-            assert sum(_letters(field.name) in one for one in told) >= len(field.kinds)
+            assert sum(letters(field.name) in one for one in told) >= len(field.kinds)
         assert world.facts(ref) == before, "what is a person's own stays"
         assert len(errors(world.connector().check(ours))) >= len(ours)
 

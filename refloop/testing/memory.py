@@ -25,6 +25,7 @@ class MemoryCrm(MemoryApi, World):
     """
 
     look_back = timedelta(minutes=5)
+    roles = True
     secrets = (TOKEN,)
 
     def __init__(

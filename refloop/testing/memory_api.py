@@ -30,6 +30,7 @@ class Row:
     own: dict[str, str] = field(default_factory=dict)
     history: dict[str, list[str | None]] = field(default_factory=dict)
     texts: list[tuple[datetime, Mapping[str, str]]] = field(default_factory=list)
+    """What held a code or may have, our own code fields too, since when."""
     writes: list[frozenset[str]] = field(default_factory=list)
     poisoned: bool = False
 
@@ -113,7 +114,8 @@ class MemoryApi:
         }
 
     def api_texts(self, token: str, refs: Sequence[Ref]) -> Mapping[Ref, Sequence[tuple[datetime, Mapping[str, str]]]]:
-        """What the fields that may carry a code held, from when on, oldest first; of records that are not gone."""
+        """What the fields that may carry a code, and our own code fields, held, from when on, oldest first; of records
+        that are not gone."""
         self._admit(token, "texts")
         rows = {ref: self._rows[ref] for ref in refs if ref in self._rows}
         return {ref: tuple(row.texts) for ref, row in rows.items() if not row.record.deleted}
@@ -177,7 +179,8 @@ class MemoryApi:
     def _update(self, ref: Ref, **changes: object) -> None:
         row = self._rows[ref]
         row.record = replace(row.record, **{**changes, "modified_at": self.now})  # type: ignore[arg-type] # by name
-        row.texts.append((self.now, row.record.texts))
+        codes = {name: value for name, value in row.own.items() if name.endswith("_code")}
+        row.texts.append((self.now, {**row.record.texts, **codes}))
 
     def _link(self, source: Ref, relation: Relation, target: Ref, labels: tuple[str, ...] = ()) -> None:
         self._links[source, relation, target] = Link(source, relation, target, labels=labels)

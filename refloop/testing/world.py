@@ -46,6 +46,8 @@ class World(ABC):
     merges: tuple[Kind, ...] = (Kind.LEAD, Kind.CONTACT)
     owners: bool = True
     """Whether somebody looks after a record in this CRM, and the CRM says who."""
+    roles: bool = False
+    """Whether the CRM has words for what people are to a deal (`stand`)."""
     overwrites_unseen: bool = False
     """Whether the connector goes over what a person writes between look and write, and nobody hears of it. Its
     documentation must say so."""
@@ -109,6 +111,14 @@ class World(ABC):
     @abstractmethod
     def dissociate(self, deal: Ref, person: Ref) -> None:
         """Undoes `associate`."""
+
+    def stand(self, deal: Ref, person: Ref, *words: str) -> None:
+        """Makes a person a part of a deal, with words for what they are to it. Asked only of a CRM with `roles`."""
+        raise NotImplementedError
+
+    def remember(self) -> None:  # noqa: B027 - most CRMs keep it without being told
+        """From now on the CRM keeps what the fields that may carry a code, and `ref_code`, held before. For a connector
+        that declares `Histories`, where an administrator has to switch that on; our fields are there."""
 
     # what the CRM holds
 

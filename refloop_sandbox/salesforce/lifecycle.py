@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from refloop_sandbox.salesforce import history
 from refloop_sandbox.salesforce.errors import RecordError
 from refloop_sandbox.salesforce.records import Actor, Records, Row
 from refloop_sandbox.salesforce.schema import SObject
@@ -191,7 +192,8 @@ def merge(records: Records, sobject: SObject, survivor: str, loser: str, actor: 
 
 
 def _pointing(records: Records, sobject: SObject, record_id: str) -> Iterator[tuple[SObject, str, Row]]:
-    for child in records.schema:
+    pasts = {name for name, _ in history.OBJECTS.values()}  # each stays with the record that it tells of
+    for child in [child for child in records.schema if child.name not in pasts]:
         for item in child.references():
             if sobject.name in item.targets and item.name != "MasterRecordId" and not item.calculated:
                 for row in records.store.where(child, {item.name: record_id}):

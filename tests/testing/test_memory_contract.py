@@ -10,9 +10,26 @@ from datetime import datetime
 
 import pytest
 
-from refloop.errors import CrmUnavailable, LedgerError
-from refloop.model import Everything, FieldChange, FieldSpec, Finding, Page, Receipt, Ref, Since, Span, Verdict
+from refloop.errors import ConfigError, CrmUnavailable, LedgerError
+from refloop.model import (
+    Account,
+    Everything,
+    FieldChange,
+    FieldHistory,
+    FieldSpec,
+    Finding,
+    Page,
+    Receipt,
+    Ref,
+    Since,
+    Span,
+    Verdict,
+    Version,
+    Word,
+    WordKind,
+)
 from refloop.testing import ConnectorContract, MemoryConnector, MemoryCrm, RecallingConnector, World
+from refloop.testing.memory import RememberingConnector
 from refloop.testing.memory_api import Held
 
 pytest_plugins = ("pytester",)
@@ -28,6 +45,30 @@ class TestMemoryWithoutConditions(ConnectorContract):
     @pytest.fixture
     def world(self) -> World:
         return MemoryCrm(connector_class=RecallingConnector)
+
+
+class TellingConnector(RememberingConnector):
+    """Declares what the CRM in memory has no need of."""
+
+    def account(self, known: Account | None) -> Account:  # noqa: ARG002 - it is told anew
+        self._crm.api_time(self._token.value)
+        return Account("memory", "Europe/Berlin", "EUR")
+
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        there = set(self._crm.api_fields(self._token.value))
+        for change in changes:
+            if (change.ref.kind, change.field.name) not in there:
+                raise ConfigError(f"{change.ref.kind}: no field {change.field.name}", remedy="Run `refloop provision`.")
+
+    def words(self) -> Iterator[Word]:
+        labels = {label for link in self._crm._links.values() for label in link.labels}
+        yield from (Word(WordKind.ROLE, label, "links", count=1) for label in sorted(labels))
+
+
+class TestMemoryThatTells(ConnectorContract):
+    @pytest.fixture
+    def world(self) -> World:
+        return MemoryCrm(connector_class=TellingConnector)
 
 
 class DropsTheLastPage(MemoryConnector):
@@ -168,6 +209,76 @@ class CreatesWhileItChecks(MemoryConnector):
         yield from findings
 
 
+class IsAnotherAccountEachTime(TellingConnector):
+    def account(self, known: Account | None) -> Account:
+        return replace(super().account(known), id=f"{id(self)}")
+
+
+class AsksForTheAccountTwice(TellingConnector):
+    def account(self, known: Account | None) -> Account:
+        super().account(known)
+        return super().account(known)
+
+
+class TellsTheNewestFirst(TellingConnector):
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        for history in super().histories(refs):
+            yield replace(history, versions=history.versions[::-1])
+
+
+class ForgetsOurOwnCode(TellingConnector):
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        return (history for history in super().histories(refs) if history.field != "ref_code")
+
+
+class TellsThePastOfOneRecord(TellingConnector):
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        return super().histories(refs[:1])
+
+
+class TellsOfTheGone(TellingConnector):
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        yield from super().histories(refs)
+        for ref in refs:
+            if (row := self._crm._rows.get(ref)) and row.record.deleted:
+                yield FieldHistory(ref, "code", tuple(Version(at, texts.get("code")) for at, texts in row.texts))
+
+
+class CallsAHistoryWholeThatIsCut(TellingConnector):
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        for history in super().histories(refs):
+            yield replace(history, versions=history.versions[1:])
+
+
+class ForeseesNothing(TellingConnector):
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        """Finds all well."""
+
+
+class ForeseesTooMuch(TellingConnector):
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        names = {name for _, name in self._crm.api_fields(self._token.value)}
+        if any((change.ref.kind, name) not in self._crm._schema for change in changes for name in names):
+            raise ConfigError("a field is missing", remedy="Run `refloop provision`.")
+
+
+class TriesInsteadOfForeseeing(TellingConnector):
+    def foresee(self, changes: Sequence[FieldChange]) -> None:
+        super().foresee(changes)
+        list(self.push(changes))
+
+
+class SaysEachWordTwice(TellingConnector):
+    def words(self) -> Iterator[Word]:
+        words = list(super().words())
+        yield from (*words, *words)
+
+
+class KnowsNoWords(TellingConnector):
+    def words(self) -> Iterator[Word]:
+        yield from ()
+
+
 FAULTS: list[tuple[type[MemoryConnector], str]] = [
     (DropsTheLastPage, "test_everything_brings_every_record_of_every_kind"),
     (MissesTies, "test_no_record_is_missed_at_one_moment"),
@@ -192,6 +303,18 @@ FAULTS: list[tuple[type[MemoryConnector], str]] = [
     (ReadsWhatIsGone, "test_read_leaves_out_what_is_gone"),
     (ShowsItsToken, "test_no_repr_shows_a_secret"),
     (CreatesWhileItChecks, "test_check_writes_nothing"),
+    (IsAnotherAccountEachTime, "test_an_account_stays_the_one_that_it_is"),
+    (AsksForTheAccountTwice, "test_an_account_stays_the_one_that_it_is"),
+    (TellsTheNewestFirst, "test_what_fields_held_is_told_oldest_first"),
+    (ForgetsOurOwnCode, "test_what_fields_held_is_told_oldest_first"),
+    (TellsThePastOfOneRecord, "test_of_many_records_each_past_is_told"),
+    (TellsOfTheGone, "test_what_is_gone_has_no_past"),
+    (CallsAHistoryWholeThatIsCut, "test_a_whole_history_begins_with_the_record"),
+    (ForeseesNothing, "test_what_cannot_be_written_is_foreseen"),
+    (ForeseesTooMuch, "test_what_cannot_be_written_is_foreseen"),
+    (TriesInsteadOfForeseeing, "test_what_cannot_be_written_is_foreseen"),
+    (SaysEachWordTwice, "test_words_are_said_as_people_read_them"),
+    (KnowsNoWords, "test_words_are_said_as_people_read_them"),
 ]
 
 

@@ -68,10 +68,12 @@ def ids_query(name: str, fields: Sequence[str], named: tuple[str, Sequence[str]]
 
 
 def changes_query(name: str, named: tuple[str, Sequence[str]], fields: Sequence[str], after: str) -> str:
-    """`ids_query` of a history object, for the changes of some fields."""
+    """`ids_query` of a history object, for the changes of some fields of records that are not deleted: in a query of
+    all rows, which old changes need, those of the others come along."""
     of, ids = named
     names = ", ".join(map(quoted_name, fields))
-    condition = f"{api_name(of)} IN ({', '.join(map(quoted_id, ids))}) AND Field IN ({names})"
+    there = f"{api_name(of.removesuffix('Id'))}.IsDeleted = false"
+    condition = f"{api_name(of)} IN ({', '.join(map(quoted_id, ids))}) AND {there} AND Field IN ({names})"
     return _page_query(name, ("Id", of, "Field", "OldValue", "NewValue", "CreatedDate"), condition, after)
 
 

@@ -64,6 +64,7 @@ class HubSpotWorld(World):
     sweep = timedelta(hours=24)
     converts = False
     merges = (Kind.CONTACT, Kind.DEAL)
+    roles = True
     secrets = (TOKEN,)
 
     def __init__(self, front: Front, url: str, quirks: Quirks, connection: str = "hub") -> None:
@@ -143,6 +144,10 @@ class HubSpotWorld(World):
 
     def dissociate(self, deal: Ref, person: Ref) -> None:
         self.crm.disassociate("deals", deal.id, "contacts", person.id)
+
+    def stand(self, deal: Ref, person: Ref, *words: str) -> None:
+        for word in words:
+            self.crm.associate("deals", deal.id, "contacts", person.id, self.crm.add_label("deals", "contacts", word))
 
     def stored(self, ref: Ref, field: FieldSpec) -> str | None:
         return canonical(field.type, self._held(ref).get(field.name))

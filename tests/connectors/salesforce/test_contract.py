@@ -22,6 +22,18 @@ class TestSalesforce(ConnectorContract):
         world.close()
 
 
+class TestSalesforceWithAFieldForCodes(ConnectorContract):
+    """Of a short text Salesforce keeps what it held; of a Description, that it changed."""
+
+    @pytest.fixture
+    def world(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+        monkeypatch.setenv("SF_SECRET", SECRET)
+        monkeypatch.setenv("SF_WRONG", "wrong")
+        world = SalesforceWorld(code_field="Heard_Of_Us__c")
+        yield world
+        world.close()
+
+
 @pytest.mark.slow
 class TestSalesforceConditionally(ConnectorContract):
     @pytest.fixture

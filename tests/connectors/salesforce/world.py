@@ -26,14 +26,18 @@ class SalesforceWorld(World):
     """A local org whose query pages hold five rows. Who waits for it moves its clock instead.
 
     `changes` are settings of the connection. `by_jobs`: all that can go by Bulk jobs does, without conditions.
+    `code_field` is the one that people type codes into; another one than Description is a custom field of short text.
     """
 
     page_size = 5
     batch_size = 200
     look_back = timedelta(minutes=16)  # 15, and the minute that `latestDateCovered` is cut to
+    roles = True
     secrets = (SECRET,)
 
-    def __init__(self, connection: str = "crm", *, by_jobs: bool = False, **changes: object) -> None:
+    def __init__(
+        self, connection: str = "crm", *, by_jobs: bool = False, code_field: str = "Description", **changes: object
+    ) -> None:
         self.connection = connection
         bulk = {"bulk_rows": 0, "bulk_changes": 0, "conditional_writes": "never"} if by_jobs else {}
         self._changes = {**bulk, **changes}
@@ -42,6 +46,10 @@ class SalesforceWorld(World):
         self.local = LocalSalesforce(clock=lambda: self.now, client_secret=SECRET, page_size=self.page_size)
         self._server = Server(self.local.app)
         self.url = self._server.url
+        self._code_field = code_field
+        if code_field != "Description":
+            for name in OBJECTS.values():
+                self.local.add_field(name, code_field, {"type": "Text", "label": "Heard of us", "length": 255})
         self._writes: list[tuple[str, frozenset[str]]] = []
         self._watch()
 
@@ -67,12 +75,16 @@ class SalesforceWorld(World):
             "connector": "salesforce",
             "url": self.url,
             "auth": {"method": "client_credentials", "client_id": "local-client", "client_secret": secret},
-            "code_fields": {"deal": ["Description"]},
+            "code_fields": {kind.value: [self._code_field] for kind in self._kinds_with_codes()},
             **self._changes,
         }
         crm = Salesforce(self.connection, SalesforceSettings.model_validate(document), clock=lambda: self.now)
         crm._client.transport._sleep = lambda _: self.pass_time(LONG_ENOUGH)
         return crm
+
+    def _kinds_with_codes(self) -> Sequence[Kind]:
+        """Those of which the connection has to say so: leads and contacts carry codes in their Description anyway."""
+        return (Kind.DEAL,) if self._code_field == "Description" else self.kinds
 
     def connector(self) -> Salesforce:
         return self._connect("env:SF_SECRET")
@@ -84,7 +96,7 @@ class SalesforceWorld(World):
         self.now += by
 
     def create(self, kind: Kind, draft: Draft) -> Ref:
-        fields: dict[str, object] = {"Description": draft.code}
+        fields: dict[str, object] = {self._code_field: draft.code}
         if kind is Kind.DEAL:
             fields |= {"Name": draft.title or "Deal", "StageName": "Prospecting", "CloseDate": "2026-12-31"}
             fields["Amount"] = None if draft.amount is None else float(draft.amount)
@@ -103,7 +115,7 @@ class SalesforceWorld(World):
         self.local.update(OBJECTS[ref.kind], ref.id, fields)
 
     def edit(self, ref: Ref, code: str) -> None:
-        self._update(ref, Description=code)
+        self._update(ref, **{self._code_field: code})
 
     def write(self, ref: Ref, field: FieldSpec, value: str | None) -> None:
         number = field.type in (FieldType.NUMBER, FieldType.MONEY)
@@ -140,6 +152,15 @@ class SalesforceWorld(World):
         for role in self.local.rows("OpportunityContactRole"):
             if (role["OpportunityId"], role["ContactId"], role["IsDeleted"]) == (deal.id, person.id, False):
                 self.local.delete("OpportunityContactRole", str(role["Id"]))
+
+    def stand(self, deal: Ref, person: Ref, *words: str) -> None:
+        for word in words:
+            role = {"OpportunityId": deal.id, "ContactId": person.id, "Role": word}
+            self.local.create("OpportunityContactRole", role)
+
+    def remember(self) -> None:
+        for name in OBJECTS.values():
+            self.local.track_history(name, self._code_field, "Ref_Code__c")
 
     def _row(self, ref: Ref) -> dict[str, object]:
         row = self.local.get(OBJECTS[ref.kind], ref.id)
