@@ -14,8 +14,6 @@ from refloop.connectors.hubspot.layout import Layout, Stage, Stages
 from refloop.connectors.hubspot.records import (
     MOST_MERGED,
     Reader,
-    Stage,
-    Stages,
     canonical_value,
     long_salesforce_id,
     merged_ids,
