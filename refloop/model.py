@@ -185,6 +185,27 @@ class Account:
     currency: str | None = None
 
 
+class WordKind(StrEnum):
+    """What a word of an account is for."""
+
+    STAGE = "stage"  # where a person stands
+    PIPELINE = "pipeline"  # or record type
+    DEAL_TYPE = "deal type"
+    ROLE = "role"  # what a person is to a deal
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word that an account has for something, as people read it, and the property or place where it is one; `also` is
+    by which other name the CRM knows it, `count` on how many records it stands, where that was counted."""
+
+    kind: WordKind
+    word: str
+    place: str
+    also: str = ""
+    count: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stage that a person's record is in by one more of its fields: the CRM's word, and since when, where it is
@@ -251,6 +272,11 @@ class Record:
     home_amount: Decimal | None = None
     home_currency: str | None = None
     known: Known = field(default=Known(), compare=False)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """All e-mails of a person, the first one first."""
+        return (self.email, *self.emails) if self.email else self.emails
 
 
 @dataclass(frozen=True, slots=True)
@@ -440,7 +466,8 @@ class Receipt:
     """The fate of one change. `found` is what the CRM held (MOVED, PRESENT); `reason` the CRM's own words.
 
     `overwrote` says that somebody had written there between the look and the write, and was not seen in time:
-    `found` is what they wrote, None where they had emptied the field.
+    `found` is what they wrote, None where they had emptied the field. `gone`: it was REFUSED because the CRM does not
+    show the record any more.
     """
 
     change: Change
@@ -448,6 +475,7 @@ class Receipt:
     found: str | None = None
     reason: str = ""
     overwrote: bool = False
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -661,6 +689,7 @@ class ReviewReason(StrEnum):
     TWO_CODES = "two-codes"  # the record had another code before, or beside: the first one counts
     WHO_WAS_FIRST = "who-was-first"  # two codes of two referrers, and nobody knows which came first
     MASS_EDIT = "mass-edit"  # many records got one code within minutes, and had none before
+    SELF_REFERRAL = "self-referral"  # the buyer's address is another spelling of the referrer's
     UNKNOWN_STAGE = "unknown-stage"  # the CRM does not say whether the deal is open, won or lost
     NO_BUYER = "no-buyer"  # nobody stands on the won deal as its buyer, and of its company somebody was referred
     ONLY_A_ROLE = "only-a-role"  # somebody stands on the deal as its referrer, and no code says so

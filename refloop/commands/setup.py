@@ -11,12 +11,16 @@ import typer
 
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.config import write_template
-from refloop.connectors.base import Metadata, answers_of
-from refloop.errors import Exit
+from refloop.connectors.base import Metadata, Words, answers_of
+from refloop.errors import Exit, OtherAccount
+from refloop.ledger.reads.referrers import referrers_without_contact
+from refloop.mapping.readings import readings
 from refloop.model import Finding, Level
 from refloop.report.as_json.lists import finding_json
 from refloop.report.as_json.values import Json
+from refloop.report.health import referrer_findings
 from refloop.report.lines import print_findings, say
+from refloop.sync.account import refuse_other_account
 from refloop.sync.run import CONNECTION_TROUBLE
 from refloop.sync.run_report import severity
 from refloop.sync.session import Session
@@ -36,10 +40,18 @@ def init(
 def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:
     """Look for what would keep refloop from working: one finding a line, with what to do. Writes nothing."""
     with opened(context) as work:
+        found = referrer_findings(referrers_without_contact(work.ledger))
         finish(
-            _each_connection(work, only, lambda crm: crm.check(work.policy.fields), as_json),
+            _each_connection(work, only, lambda name, crm: _checked(work, name, crm), as_json, beside=found),
             "nothing to complain of",
         )
+
+
+def _checked(work: Session, name: str, crm: Any) -> Iterable[Finding]:
+    """What is wrong, and how the account's own words are read."""
+    yield from crm.check(work.policy.fields)
+    if isinstance(crm, Words):
+        yield from readings(name, crm.words(), work.policy)
 
 
 def provision(
@@ -63,13 +75,13 @@ def provision(
             finish(_print_metadata(work, only), "")
         elif remove:
             if dry_run or not yes:
-                preview = _each_connection(work, only, lambda crm: _unprovision(work, crm, preview=True), as_json)
+                preview = _each_connection(work, only, lambda _, crm: _unprovision(work, crm, preview=True), as_json)
             if dry_run or not (yes or agreed("Remove this for good?")):
                 finish(preview if dry_run else None, "nothing was removed")
                 return
-            finish(_each_connection(work, only, lambda crm: _unprovision(work, crm), as_json), "done")
+            finish(_each_connection(work, only, lambda _, crm: _unprovision(work, crm), as_json), "done")
         else:
-            finish(_each_connection(work, only, lambda crm: crm.provision(work.policy.fields), as_json), "done")
+            finish(_each_connection(work, only, lambda _, crm: crm.provision(work.policy.fields), as_json), "done")
 
 
 def _unprovision(work: Session, crm: Any, *, preview: bool = False) -> Iterable[Finding]:
@@ -91,8 +103,14 @@ def _print_metadata(work: Session, only: str | None) -> Exit:
 
 
 def _each_connection(
-    work: Session, only: str | None, ask: Callable[[Any], Iterable[Finding]], as_json: bool
+    work: Session,
+    only: str | None,
+    ask: Callable[[str, Any], Iterable[Finding]],
+    as_json: bool,
+    *,
+    beside: Iterable[Finding] = (),
 ) -> Exit | None:
+    """Prints what each connection finds, and `beside` what was found in none of them."""
     troubles: list[Exit] = []
     rows: list[Json] = []
     for name, connect in work.connections(only).items():
@@ -100,10 +118,11 @@ def _each_connection(
         try:
             connector = connect()
             try:
-                found = list(answers_of(name, lambda: iter(ask(connector))))  # noqa: B023 - called at once
+                refuse_other_account(work.context(), name, connector)
+                found = list(answers_of(name, lambda: iter(ask(name, connector))))  # noqa: B023 - called at once
             finally:
                 connector.close()
-        except CONNECTION_TROUBLE as error:
+        except (*CONNECTION_TROUBLE, OtherAccount) as error:
             troubles.append(error.exit)
             found.append(Finding(Level.ERROR, name, error.message, error.remedy))
         found = [replace(one, message=one.message.removeprefix(f"{name}: ")) for one in found]
@@ -113,6 +132,10 @@ def _each_connection(
             print_findings(out, found)
         if any(finding.level is not Level.INFO for finding in found):
             troubles.append(Exit.ATTENTION)
+    if as_json:
+        rows += [finding_json("", finding) for finding in beside]
+    else:
+        print_findings(out, beside)
     worst = max(troubles, key=severity, default=None)
     if as_json:
         print_json(rows)

@@ -32,6 +32,7 @@ from refloop.model import (
     Span,
     Usage,
     Verdict,
+    Word,
 )
 
 Clock = Callable[[], datetime]
@@ -176,6 +177,16 @@ class Accounts(Protocol):
 
 
 @runtime_checkable
+class Words(Protocol):
+    """A connector that can list its account's own words."""
+
+    def words(self) -> Iterator[Word]:
+        """The pipelines, types of deals and roles of people on deals that the account has, and those of its words for
+        where a person stands that its CRM does not ship with. What the user may not see is left out."""
+        ...
+
+
+@runtime_checkable
 class Histories(Protocol):
     """A connector to a CRM that keeps what fields held before."""
 
@@ -186,6 +197,14 @@ class Histories(Protocol):
         A field of which nothing is kept is left out, and so is a record that is gone or of another connection.
         """
         ...
+
+
+@runtime_checkable
+class Erases(Protocol):
+    """A connector to a CRM that shows its user every person, the deleted ones too: of whom it shows nothing any more
+    was erased there. Not one whose permissions hide records without a word."""
+
+    gone_is_erased: ClassVar[bool]
 
 
 @runtime_checkable

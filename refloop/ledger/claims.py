@@ -27,6 +27,16 @@ def submitted_for(ledger: Ledger, email: str) -> tuple[list[Referral], list[Refe
     return waiting, holding
 
 
+def waiting_of(ledger: Ledger, referrer: str) -> list[Referral]:
+    """The submitted referrals of a referrer that wait until somebody of their address is seen."""
+    rows = ledger.rows(
+        "SELECT f.* FROM referrals f WHERE f.referrer = ? AND f.source = 'claim' AND NOT EXISTS ("
+        "SELECT 1 FROM members m WHERE m.referral = f.referral) ORDER BY f.referral",
+        (referrer,),
+    )
+    return [referral_from(row) for row in rows]
+
+
 def keep_submitted(ledger: Ledger, by: Provenance, claim: Referral, judged: Iterable[Referral], note: str = "") -> Kept:
     """Adds a submitted referral, and keeps how those stand that wait beside it; the same one twice is one. Queues the
     buyer's records, if the ledger has any."""

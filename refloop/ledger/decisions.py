@@ -95,7 +95,7 @@ def referral_from(row: Row) -> Referral:
 
 
 def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Referral]]:
-    """The referrals that began on, hold, or were claimed for the e-mail of each of the records."""
+    """The referrals that began on, hold, or were claimed for an e-mail of each of the records."""
     ledger.select(refs)
     return _by_record(
         ledger.rows("""
@@ -108,7 +108,11 @@ def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Refe
         UNION
         SELECT s.connection, s.kind, s.id, f.* FROM selection s
           ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
-          ORDERED JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'""")
+          ORDERED JOIN referrals f ON f.email = r.email WHERE r.kind <> 'deal'
+        UNION
+        SELECT s.connection, s.kind, s.id, f.* FROM selection s
+          ORDERED JOIN addresses a ON a.connection = s.connection AND a.kind = s.kind AND a.id = s.id
+          ORDERED JOIN referrals f ON f.email = a.email""")
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from refloop.ledger.backups import all_backups_of, arriving_at, leftovers_of, set_aside
 from refloop.ledger.queue import Topic, enqueue_selected
 from refloop.ledger.records import put_record, record_from, records_of
-from refloop.ledger.store import Ledger
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Kind, Record, Ref, format_time
 
 _KEY = "forget_key"
@@ -81,36 +81,70 @@ def erase(ledger: Ledger, emails: Collection[str], refs: Collection[Ref], keep: 
     Returns how many of what were erased. What was erased is gone from the file only after `scrub`.
     """
     with ledger.writing():
-        ledger.execute("INSERT INTO meta (key, value) VALUES (?, '1')", (_ERASING,))
         forgotten = Forgotten(ledger)
         forgotten.add([*emails, *map(str, refs)], now)
-        counts = Counter(records=_strip_records(ledger, forgotten, refs, emails if keep else ()))
-        ledger.select(refs)
-        mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM selection)"
-        counts["matches"] = ledger.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}")
-        ledger.execute(f"UPDATE arrivals SET evidence = '' WHERE evidence <> '' AND {mine}")
-        counts["questions"] = ledger.execute(f"DELETE FROM questions WHERE {mine}")
-        ledger.execute(f"DELETE FROM review_items WHERE {mine}")
-        for email in emails:
-            stand_in = forgotten.pseudonym(email) if keep else None
-            counts["referrals"] += ledger.execute(
-                "UPDATE referrals SET email = ?, note = '' WHERE email = ?", (stand_in, email)
-            )
-            ledger.execute("UPDATE claims SET email = ? WHERE email = ?", (stand_in, email))
-            counts["referrers"] += _erase_referrers(ledger, email, stand_in)
-            counts["other values"] += _sweep(ledger, email, forgotten.pseudonym(email))
-            _hash_again(ledger, forgotten.pseudonym(email))
-        ledger.execute("DELETE FROM meta WHERE key = ?", (_ERASING,))
-        ledger.moved()
+        return _erase(ledger, forgotten, emails, refs, keep)
+
+
+def erase_gone(ledger: Ledger, forgotten: Forgotten, refs: Collection[Ref], now: datetime) -> Counter[str]:
+    """Erases persons' records that their CRM erased, as `erase` does. An address that another record carries as well
+    stays: there, it was not erased. None of them is refused when somebody brings it again: a CRM erases for other
+    reasons than a person's wish, and a new referral must not be lost without a word."""
+    with ledger.writing():
+        carried = {email for record in records_of(ledger, refs) for email in record.addresses}
+        emails = {email for email in carried if not is_pseudonym(email) and _only_on(ledger, email, refs)}
+        forgotten.add(map(str, refs), now)
+        return _erase(ledger, forgotten, emails, refs, keep=True, kept=carried - emails)
+
+
+def _only_on(ledger: Ledger, email: str, refs: Collection[Ref]) -> bool:
+    rows = ledger.rows(
+        "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' "
+        "UNION ALL SELECT connection, kind, id FROM addresses WHERE email = ?",
+        (email, email),
+    )
+    return {ref_of(row) for row in rows} <= set(refs)
+
+
+def _erase(
+    ledger: Ledger,
+    forgotten: Forgotten,
+    emails: Collection[str],
+    refs: Collection[Ref],
+    keep: bool,
+    *,
+    kept: Collection[str] = (),
+) -> Counter[str]:
+    ledger.execute("INSERT INTO meta (key, value) VALUES (?, '1')", (_ERASING,))
+    counts = Counter(records=_strip_records(ledger, forgotten, refs, emails if keep else (), kept))
+    ledger.select(refs)
+    mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM selection)"
+    counts["matches"] = ledger.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}")
+    ledger.execute(f"UPDATE arrivals SET evidence = '' WHERE evidence <> '' AND {mine}")
+    counts["questions"] = ledger.execute(f"DELETE FROM questions WHERE {mine}")
+    ledger.execute(f"DELETE FROM review_items WHERE {mine}")
+    for email in emails:
+        stand_in = forgotten.pseudonym(email) if keep else None
+        counts["referrals"] += ledger.execute(
+            "UPDATE referrals SET email = ?, note = '' WHERE email = ?", (stand_in, email)
+        )
+        ledger.execute("UPDATE claims SET email = ? WHERE email = ?", (stand_in, email))
+        counts["referrers"] += _erase_referrers(ledger, email, stand_in)
+        counts["other values"] += _sweep(ledger, email, forgotten.pseudonym(email))
+        _hash_again(ledger, forgotten.pseudonym(email))
+    ledger.execute("DELETE FROM meta WHERE key = ?", (_ERASING,))
+    ledger.moved()
     return counts
 
 
-def _strip_records(ledger: Ledger, forgotten: Forgotten, refs: Iterable[Ref], own: Collection[str]) -> int:
+def _strip_records(
+    ledger: Ledger, forgotten: Forgotten, refs: Iterable[Ref], own: Collection[str], kept: Collection[str]
+) -> int:
     done = 0
     for record in records_of(ledger, refs):
         email = record.email
         stand_in = forgotten.pseudonym(email) if email in own and email else None
-        put_record(ledger, bare(record, email if is_pseudonym(email) else stand_in))
+        put_record(ledger, bare(record, email if is_pseudonym(email) or email in kept else stand_in))
         done += 1
     ledger.select(refs)
     ledger.execute("DELETE FROM addresses WHERE (connection, kind, id) IN (SELECT connection, kind, id FROM selection)")

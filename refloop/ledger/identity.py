@@ -231,9 +231,11 @@ def buyers(ledger: Ledger, seeds: Iterable[Ref], is_shared: Callable[[str], bool
 
 def _same_email(ledger: Ledger, is_shared: Callable[[str], bool], most: int) -> list[Pair]:
     emails = ledger.rows(
-        "SELECT DISTINCT r.email FROM selection s ORDERED JOIN records r "
+        "SELECT r.email FROM selection s ORDERED JOIN records r "
         "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id "
-        "WHERE r.email IS NOT NULL AND r.kind <> 'deal'"
+        "WHERE r.email IS NOT NULL AND r.kind <> 'deal' "
+        "UNION SELECT a.email FROM selection s ORDERED JOIN addresses a "
+        "ON a.connection = s.connection AND a.kind = s.kind AND a.id = s.id"
     )
     pairs: list[Pair] = []
     for email in [row["email"] for row in emails if not is_shared(row["email"])]:
@@ -244,9 +246,11 @@ def _same_email(ledger: Ledger, is_shared: Callable[[str], bool], most: int) -> 
 
 
 def holders_of(ledger: Ledger, email: str, limit: int = sys.maxsize) -> list[Ref]:
-    """The persons' records that carry an e-mail key."""
+    """The persons' records that carry an e-mail key, as their first address or as a further one."""
     rows = ledger.rows(
-        "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' LIMIT ?", (email, limit)
+        "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' "
+        "UNION ALL SELECT connection, kind, id FROM addresses WHERE email = ? LIMIT ?",
+        (email, email, limit),
     )
     return [ref_of(row) for row in rows]
 
@@ -254,9 +258,11 @@ def holders_of(ledger: Ledger, email: str, limit: int = sys.maxsize) -> list[Ref
 def first_holder(ledger: Ledger, email: str) -> Ref | None:
     """The person's record that carried an e-mail key first: who is meant where several share it."""
     row = ledger.one(
-        "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' "
+        "SELECT connection, kind, id, deleted, created_at FROM records WHERE email = ? AND kind <> 'deal' "
+        "UNION ALL SELECT r.connection, r.kind, r.id, r.deleted, r.created_at FROM addresses a ORDERED JOIN records r "
+        "ON r.connection = a.connection AND r.kind = a.kind AND r.id = a.id WHERE a.email = ? "
         "ORDER BY deleted, created_at, connection, kind, id LIMIT 1",
-        (email,),
+        (email, email),
     )
     return ref_of(row) if row else None
 
@@ -304,15 +310,19 @@ _OURS_TO_FILL = """
      OR EXISTS (SELECT 1 FROM receipts t WHERE t.connection = s.connection AND t.kind = s.kind AND t.id = s.id)
      OR EXISTS (SELECT 1 FROM conflicts t WHERE t.connection = s.connection AND t.kind = s.kind AND t.id = s.id)
      OR EXISTS (SELECT 1 FROM records r ORDERED JOIN referrers f ON f.email = r.email
-                WHERE r.connection = s.connection AND r.kind = s.kind AND r.id = s.id AND r.kind = 'contact')"""
+                WHERE r.connection = s.connection AND r.kind = s.kind AND r.id = s.id AND r.kind = 'contact')
+     OR EXISTS (SELECT 1 FROM addresses a ORDERED JOIN referrers f ON f.email = a.email
+                WHERE a.connection = s.connection AND a.kind = s.kind AND a.id = s.id AND a.kind = 'contact')"""
 
 
 # each e-mail is asked for once: a placeholder may stand on a great many records
 _MAILS = """
     WITH mails AS MATERIALIZED (
-        SELECT DISTINCT r.email FROM selection s
+        SELECT r.email FROM selection s
         ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
-        WHERE r.email IS NOT NULL AND r.kind <> 'deal')"""
+        WHERE r.email IS NOT NULL AND r.kind <> 'deal'
+        UNION SELECT a.email FROM selection s
+        ORDERED JOIN addresses a ON a.connection = s.connection AND a.kind = s.kind AND a.id = s.id)"""
 
 _CONCERNED_BY_EMAIL = f"""{_MAILS},
     told AS MATERIALIZED (
@@ -320,17 +330,29 @@ _CONCERNED_BY_EMAIL = f"""{_MAILS},
         WHERE EXISTS (SELECT 1 FROM referrals f WHERE f.email = e.email)
            OR EXISTS (SELECT 1 FROM records o ORDERED JOIN members m
                         ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
-                      WHERE o.email = e.email AND o.kind <> 'deal'))
+                      WHERE o.email = e.email AND o.kind <> 'deal')
+           OR EXISTS (SELECT 1 FROM addresses o ORDERED JOIN members m
+                        ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
+                      WHERE o.email = e.email))
     SELECT s.connection, s.kind, s.id FROM selection s
     ORDERED JOIN records r ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id
-    WHERE r.kind <> 'deal' AND r.email IN (SELECT email FROM told)"""
+    WHERE r.kind <> 'deal' AND r.email IN (SELECT email FROM told)
+    UNION SELECT s.connection, s.kind, s.id FROM selection s
+    ORDERED JOIN addresses a ON a.connection = s.connection AND a.kind = s.kind AND a.id = s.id
+    WHERE a.email IN (SELECT email FROM told)"""
 
-_HELD_BY_CROWDED_EMAIL = f"""{_MAILS}
-    SELECT m.referral, o.connection, o.kind, o.id FROM mails e
+_HELD_BY_CROWDED_EMAIL = f"""{_MAILS},
+    crowded AS MATERIALIZED (
+        SELECT e.email FROM mails e WHERE ? = (
+            SELECT count(*) FROM (
+                SELECT 1 FROM records p WHERE p.email = e.email AND p.kind <> 'deal'
+                UNION ALL SELECT 1 FROM addresses p WHERE p.email = e.email LIMIT ?) AS crowd))
+    SELECT m.referral, o.connection, o.kind, o.id FROM crowded e
     ORDERED JOIN records o ON o.email = e.email AND o.kind <> 'deal'
     ORDERED JOIN members m ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id
-    WHERE ? = (
-        SELECT count(*) FROM (SELECT 1 FROM records p WHERE p.email = e.email AND p.kind <> 'deal' LIMIT ?) AS crowd)"""
+    UNION SELECT m.referral, o.connection, o.kind, o.id FROM crowded e
+    ORDERED JOIN addresses o ON o.email = e.email
+    ORDERED JOIN members m ON m.connection = o.connection AND m.kind = o.kind AND m.id = o.id"""
 
 
 def concerned(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:

@@ -75,21 +75,27 @@ _ADD_LINK = f"""
     WHERE links.labels <> excluded.labels OR links.missed <> ''"""
 
 
-def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: datetime) -> Counter[str]:
+def keep_page(
+    ledger: Ledger, run: int, connection: str, page: Page, now: datetime, *, by_name: bool = False
+) -> Counter[str]:
     """Keeps a page, its links and its cursor in one transaction, and queues what changed.
 
     Of a record, no more is kept than `refloop.ledger.bounds` says. One whose content is as known (its modification time
     does not count) is not a change; an older
     copy than the one known is rejected. What a CRM shows no more of a record that was deleted stays as last seen, and a
     link that it shows no more to a person is only missed until it is known whether the person was deleted
-    (`refloop.ledger.missed`). Returns how many were "pulled", of them "new", "changed", "unchanged", "rejected".
+    (`refloop.ledger.missed`). A record that was deleted and is shown as it was then may come from a late index: it is
+    asked for by name, and believed to be there again where a page `by_name` says so. So is one to whom a link leads
+    anew, because no CRM links to what is deleted.
+
+    Returns how many were "pulled", of them "new", "changed", "unchanged", "rejected".
     """
     counts = Counter(pulled=len(page.records))
     with ledger.writing():
         count_brought(ledger, connection, sum(not record.deleted for record in page.records))
         records = _latest(map(bounded, page.records))
         counts["rejected"] += len(page.records) - len(records)
-        fresh = _changed(ledger, records, counts)
+        fresh = _changed(ledger, records, counts, by_name=by_name)
         ledger.execute_many(_UPSERT, [(*_columns(record), run) for record in fresh])
         _keep_addresses(ledger, fresh)
         touched = {record.ref for record in fresh} | _keep_links(ledger, run, page) | _keep_gone(ledger, run, page)
@@ -105,7 +111,7 @@ def keep_page(ledger: Ledger, run: int, connection: str, page: Page, now: dateti
     return counts
 
 
-def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]) -> list[Record]:
+def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str], *, by_name: bool) -> list[Record]:
     ledger.select(records)
     known = {
         ref_of(row): row
@@ -132,8 +138,10 @@ def _changed(ledger: Ledger, records: Mapping[Ref, Record], counts: Counter[str]
             counts["changed"] += before["hash"] != hash_of(record)
             counts["unchanged"] += before["hash"] == hash_of(record)
             fresh.append(replace(record, known=_known_from(record, before, as_it_was)))
-        elif _is_older(record, before):
+        elif _is_older(record, before, by_name=by_name):
             counts["rejected"] += 1
+            if not _is_older(record, before, by_name=True):
+                enqueue(ledger, Topic.ASK, [ref])
         elif before["hash"] == hash_of(record):
             counts["unchanged"] += 1
             touched += [record] if stamp(record.modified_at) > before["modified_at"] else []
@@ -236,10 +244,11 @@ def _latest(records: Iterable[Record]) -> dict[Ref, Record]:
     return latest
 
 
-def _is_older(record: Record, known: Row) -> bool:
-    """Whether a copy is one from before what is known. What was deleted comes back only as a later version."""
+def _is_older(record: Record, known: Row, *, by_name: bool) -> bool:
+    """Whether a copy is one from before what is known. What was deleted comes back only as a later version, or where it
+    was asked for by name."""
     shown = stamp(record.modified_at)
-    revives = bool(known["deleted"]) and not record.deleted
+    revives = bool(known["deleted"]) and not record.deleted and not by_name
     before = str(known["modified_at"])
     return shown <= before if revives else shown < before
 
@@ -291,7 +300,14 @@ def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
             touched |= {link.source, link.target}
             if link.relation is Relation.MERGED_INTO:
                 _bury(ledger, run, link.source)
+            elif is_to_person(edge) and _is_deleted(ledger, link.target):
+                enqueue(ledger, Topic.ASK, [link.target])
     return touched
+
+
+def _is_deleted(ledger: Ledger, ref: Ref) -> bool:
+    record = record_of(ledger, ref)
+    return record is not None and record.deleted
 
 
 def _drop(ledger: Ledger, edges: Sequence[tuple[str, ...]]) -> set[Ref]:

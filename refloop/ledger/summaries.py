@@ -15,8 +15,11 @@ from refloop.mapping.fields import ReferralView, Winnings
 from refloop.mapping.money import Won, add_up, share_of
 from refloop.model import NO_CURRENCY, Outcome, Ref, Role, Status, StatusChange, parse_time
 
-REFERRERS_CONTACTS = """SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
-    WHERE r.kind = 'contact'"""
+REFERRERS_CONTACTS = """SELECT x.connection, x.kind, x.id FROM (
+    SELECT r.connection, r.kind, r.id FROM referrers f JOIN records r ON r.email = f.email
+    UNION ALL
+    SELECT a.connection, a.kind, a.id FROM referrers f JOIN addresses a ON a.email = f.email) AS x
+    WHERE x.kind = 'contact'"""
 """The contacts of all referrers, by their e-mail."""
 
 _HELD = """
@@ -141,15 +144,17 @@ def own_currency(ledger: Ledger, connection: str) -> str | None:
 def usual_currency(ledger: Ledger, connection: str) -> str | None:
     """The currency that most of a connection's deals are in; where it has none with an amount, most deals of the
     ledger."""
-    return _most_used(ledger, "connection = ? AND", connection) or _most_used(ledger, "")
-
-
-def _most_used(ledger: Ledger, where: str, *parameters: str) -> str | None:
-    row = ledger.one(
+    own = ledger.one(
         "SELECT coalesce(currency, ?) AS currency FROM records "
-        f"WHERE {where} kind = 'deal' AND deleted = 0 AND amount IS NOT NULL "
+        "WHERE connection = ? AND kind = 'deal' AND deleted = 0 AND amount IS NOT NULL "
         "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
-        (NO_CURRENCY, *parameters),
+        (NO_CURRENCY, connection),
+    )
+    row = own or ledger.one(
+        "SELECT coalesce(currency, ?) AS currency FROM records "
+        "WHERE kind = 'deal' AND deleted = 0 AND amount IS NOT NULL "
+        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        (NO_CURRENCY,),
     )
     return row["currency"] if row else None
 
@@ -175,5 +180,5 @@ def plan_where_currency_changed(ledger: Ledger, currencies: Mapping[str, str | N
                 (_COUNTS_IN + name, currency),
             )
             if name in known:
-                enqueue_selected(ledger, Topic.PLAN, f"{REFERRERS_CONTACTS} AND r.connection = ?", (name,))
+                enqueue_selected(ledger, Topic.PLAN, f"{REFERRERS_CONTACTS} AND x.connection = ?", (name,))
         ledger.moved()

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from refloop.mapping.days import day_begins, day_in
 from refloop.mapping.fields import why_sentence
-from refloop.model import Arrival, Code, Ref, Referral, Rule, Status
+from refloop.mapping.people import email_alias_key
+from refloop.model import Arrival, Code, Ref, Referral, ReviewItem, ReviewReason, Rule, Status
 
 _REFERRAL_ID = re.compile(r"rf_[0-9a-f]{16}")
 
@@ -21,11 +22,12 @@ CodeOf = Callable[[str], Code | None]
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """A record of the buyer's that carries a code, and when that came to it. `given_id` is the referral id that stands
-    on it, if any."""
+    on it, if any; `typed` says that a person put the code into our own field."""
 
     ref: Ref
     arrival: Arrival
     given_id: str | None = None
+    typed: bool = False
 
     @property
     def code(self) -> str:
@@ -75,7 +77,8 @@ def resolve_claims(
         code = code_of(key)
         if code is not None:
             referrals += _referrals_by(code, buyer, {*taken, *(referral.id for referral in referrals)})
-    return apply_program_rules(referrals, buyer.emails, code_of, referrer_emails)
+    vouched = {item.code for item in buyer.evidence if item.typed}
+    return apply_program_rules(referrals, buyer.emails, code_of, referrer_emails, vouched)
 
 
 def submitted(email: str, code: Code, on: date, zone: tzinfo = UTC) -> Referral:
@@ -87,21 +90,34 @@ def submitted(email: str, code: Code, on: date, zone: tzinfo = UTC) -> Referral:
     return _submitted(replace(claim, since=starts, by=ends), code, zone)
 
 
+SAME_PERSON = "the buyer's address is another spelling of the referrer's"
+"""Why a referral is held until a person has looked at it."""
+
+
 def apply_program_rules(
-    referrals: Iterable[Referral], emails: Collection[str], code_of: CodeOf, referrer_emails: Mapping[str, str]
+    referrals: Iterable[Referral],
+    emails: Collection[str],
+    code_of: CodeOf,
+    referrer_emails: Mapping[str, str],
+    vouched: Collection[str] = (),
 ) -> list[Referral]:
     """The referrals of one buyer, who has these e-mail keys, as they count: nobody refers themselves, and of each
     program the earliest claim wins. Those that are void already stay so, and beat nobody. Earliest first.
 
-    A winner that another referrer's code may have come before has it as its `rival`.
+    A winner that another referrer's code may have come before has it as its `rival`. Where one of the addresses is only
+    another spelling of the referrer's (`email_alias_key`), the referral is held, unless a person typed its code: those
+    codes are `vouched` for.
     """
     winners: dict[str, Referral] = {}
     rivals: dict[str, str] = {}
+    aliases = {email_alias_key(email) for email in emails}
     judged = []
     for referral in sorted(referrals, key=lambda r: (r.claimed_at, r.code, r.id)):
-        verdict = referral
-        if referral.void is None and referrer_emails.get(referral.referrer) in emails:
+        verdict, address = referral, referrer_emails.get(referral.referrer)
+        if referral.void is None and address in emails:
             verdict = _void(referral, Status.DISQUALIFIED, "the buyer is the referrer")
+        elif referral.void is None and address and email_alias_key(address) in aliases and referral.code not in vouched:
+            verdict = _void(referral, Status.ON_HOLD, SAME_PERSON)
         elif referral.void is None and referral.program in winners:
             winner = winners[referral.program]
             code = code_of(winner.code)
@@ -118,6 +134,25 @@ def _certainly_first(winner: Referral, other: Referral) -> bool:
     return winner.latest <= other.earliest and not other.latest <= winner.earliest
 
 
+CLAIM_REASONS = frozenset({ReviewReason.SELF_REFERRAL})
+"""Why `review_claims` asks for a person."""
+
+
+def review_claims(
+    referrals: Iterable[Referral], evidence: Sequence[Evidence], nodes: Collection[Ref]
+) -> list[ReviewItem]:
+    """What a person should look at before a buyer's referrals count: on the record that carries the code, or on the
+    buyer's first one."""
+    items = []
+    for referral in referrals:
+        if referral.void is Status.ON_HOLD:
+            carrying = [item for item in evidence if item.code == referral.code]
+            ref = min((item.ref for item in carrying), default=min(nodes))
+            field = next((item.arrival.match.field for item in carrying if item.ref == ref), "email")
+            items.append(ReviewItem(ref, ReviewReason.SELF_REFERRAL, field, referral.code, (referral.id,)))
+    return items
+
+
 def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Referral]:
     """The referral by this code; and those that turned out to be the same one, as duplicates.
 
@@ -126,8 +161,9 @@ def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Refe
     evidence = sorted((item for item in buyer.evidence if item.code == code.key), key=_by_certainty)
     known = sorted((item for item in buyer.known if item.code == code.key), key=lambda k: (k.claimed_at, k.id))
     claims = [_submitted(item, code, buyer.zone) for item in known if item.submitted]
-    seen = [item for item in known if not item.submitted]
     before, gone = "the same buyer came with the same code before", "the code was taken off the record"
+    # the one that goes on stays the same: what counts as its day may come after that of those that became one with it
+    seen = sorted((item for item in known if not item.submitted), key=lambda k: k.void_reason == before)
     if code.key in buyer.mass_edited:
         gone = "the code was put on many records at once"
     if evidence:

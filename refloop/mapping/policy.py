@@ -18,14 +18,14 @@ from typing import ClassVar
 from refloop.mapping.arrivals import MASS_EDIT
 from refloop.mapping.attribution import Model
 from refloop.mapping.codes import DEFAULT_URL_PARAMETERS, MATCHER_VERSION
-from refloop.mapping.deals import DealWords, counting_of, is_credited
+from refloop.mapping.deals import DealWords, counting_of, is_credited, word_counts_as
 from refloop.mapping.fields import Names, field_specs
 from refloop.mapping.identity import MOST_RECORDS_OF_ONE_PERSON
 from refloop.mapping.money import USUAL_PLACES, places_of
-from refloop.mapping.roles import RoleWords
+from refloop.mapping.roles import RoleWords, side_of
 from refloop.mapping.stages import STANDARD_STATUSES
 from refloop.mapping.trust import LEAST_SHOWN
-from refloop.model import ByAccount, Counting, FieldSpec, Record, Status
+from refloop.model import ByAccount, Counting, FieldSpec, Record, Side, Status
 
 
 class Part(StrEnum):
@@ -81,8 +81,9 @@ class MatchRules(Rules):
 class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
-    version: ClassVar[str] = "2"  # dated by when the code came, not by the record's birthday; who was deleted still
-    # stands on their deals
+    # dated by when the code came, not by the record's birthday; who was deleted still stands on their deals; all
+    # addresses; other spellings of the referrer's
+    version: ClassVar[str] = "2"
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 
@@ -103,6 +104,18 @@ class DealRules(Rules):
     def is_credited(self, deal: Record) -> bool:
         """Whether a deal gets any credit, and shows it."""
         return is_credited(self.counting(deal), self.words.get(deal.ref.connection, _NO_WORDS))
+
+    def role(self, connection: str, word: str) -> Side:
+        """What a word for people on the deals of a connection says."""
+        return side_of(word, self.roles.get(connection, {}))
+
+    def pipeline(self, connection: str, word: str) -> Counting:
+        """What the deals of a pipeline or record type of a connection count as, by that alone."""
+        return word_counts_as(word, self.words.get(connection, _NO_WORDS).pipelines)
+
+    def deal_type(self, connection: str, word: str) -> Counting:
+        """What the deals of a type count as, by that alone."""
+        return word_counts_as(word, self.words.get(connection, _NO_WORDS).types)
 
     def without_buyer(self, connection: str) -> ByAccount:
         """What becomes of a deal of a connection on which no buyer stands."""

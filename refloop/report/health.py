@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -15,10 +15,11 @@ from refloop.ledger.reads.conflicts import FoundConflict, conflicts
 from refloop.ledger.reads.connections import Pulled, pulled_by_connection
 from refloop.ledger.reads.journal import Run, latest_runs, runs_at_the_crms
 from refloop.ledger.reads.receipts import Refusal, refused, unsettled
+from refloop.ledger.reads.referrers import referrers_without_contact
 from refloop.ledger.reads.summary import Summary, summary
 from refloop.ledger.reads.upkeep import Holder, newest_backup, worker
-from refloop.model import Ref, format_time
-from refloop.report.lines import ago
+from refloop.model import Finding, Level, Ref, Referrer, format_time
+from refloop.report.lines import MOST, ago
 from refloop.sync.plan import Planner
 
 DAY = timedelta(hours=24)
@@ -111,13 +112,15 @@ class LastSync:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """Everything that `refloop status` tells. `unsettled` is by connection."""
+    """Everything that `refloop status` tells. `unsettled` is by connection; `without_contact` are the referrers of
+    whom no CRM has a contact."""
 
     connections: tuple[ConnectionHealth, ...]
     summary: Summary
     conflicts: tuple[FoundConflict, ...]
     quarantine: tuple[Quarantined, ...]
     unsettled: Mapping[str, int]
+    without_contact: tuple[Referrer, ...]
     quota: tuple[Quota, ...]
     backup: NewestBackup | None
     working: Working | None
@@ -136,12 +139,30 @@ def health(ledger: Ledger, planner: Planner, configured: Collection[str], now: d
         conflicts=tuple(conflicts(ledger)),
         quarantine=tuple(quarantine(ledger, planner)),
         unsettled=unsettled(ledger),
+        without_contact=tuple(referrers_without_contact(ledger)),
         quota=tuple(past.quotas()),
         backup=_backup(ledger, now),
         working=working,
         last_run=next(iter(latest_runs(ledger, 1)), None),
         last_sync=past.last,
     )
+
+
+def referrer_findings(referrers: Sequence[Referrer]) -> list[Finding]:
+    """A finding for each referrer without a contact, `MOST` at most, and one for how many more there are."""
+    found = [
+        Finding(
+            Level.INFO,
+            f"referrer {referrer.id}",
+            "no CRM has a contact with this address" if referrer.email else "no e-mail address is known",
+            "Nobody's record tells how these referrals fare. Give the contact the referrer's address as a further one, "
+            "or import the code again with the right referrer_email.",
+        )
+        for referrer in referrers[:MOST]
+    ]
+    if len(referrers) > MOST:
+        found.append(Finding(Level.INFO, "referrers", f"and {len(referrers) - MOST:,} more without a contact"))
+    return found
 
 
 def alarms(found: Health, max_age: timedelta) -> list[str]:

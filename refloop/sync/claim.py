@@ -22,13 +22,14 @@ from refloop.ledger.decisions import (
 from refloop.ledger.identity import buyers, canonical_deals, deals_of, first_holder, persons_of
 from refloop.ledger.queue import Topic
 from refloop.ledger.records import records_of
+from refloop.ledger.reviews import keep_review_items
 from refloop.ledger.store import Ledger
 from refloop.mapping.arrivals import unseen_arrival
-from refloop.mapping.claims import Buyer, Evidence, referral_id, resolve_claims
+from refloop.mapping.claims import CLAIM_REASONS, Buyer, Evidence, referral_id, resolve_claims, review_claims
 from refloop.mapping.identity import first_person
 from refloop.mapping.people import is_shared_mailbox
 from refloop.mapping.policy import Part
-from refloop.model import Arrival, Kind, Match, Record, Ref, Referral, Referrer
+from refloop.model import Arrival, Kind, Match, Record, Ref, Referral, Referrer, ReviewItem
 from refloop.sync.context import RunContext
 from refloop.sync.stage import Caused, deals_among
 
@@ -40,6 +41,8 @@ def claim(context: RunContext, refs: Collection[Ref]) -> Caused:
     around = _Surroundings.of(context.ledger, groups)
     for nodes in groups:
         claimer.claim_of(nodes, around, caused)
+    nodes = frozenset().union(*groups)
+    keep_review_items(context.ledger, context.provenance(Part.CLAIM), nodes, caused.items, CLAIM_REASONS)
     return caused.work(context.ledger)
 
 
@@ -53,6 +56,7 @@ class _Claimer:
         self._rules = context.policy.claim
         self._roles = context.policy.deals.roles
         self._id_field = context.policy.names("id")
+        self._code_field = context.policy.names("code")
         self._referrer: Callable[[str], Referrer | None] = cache(lambda name: referrer_of(context.ledger, name))
 
     def groups(self, refs: Collection[Ref]) -> list[frozenset[Ref]]:
@@ -103,7 +107,7 @@ class _Claimer:
                 evidence=[item for item in evidence if not self._is_mass_edit(item.arrival)],
                 mass_edited={item.code for item in evidence if self._is_mass_edit(item.arrival)},
                 known=list(ours.values()),
-                emails={record.email for record in records if record.email},
+                emails={email for record in records for email in record.addresses},
                 zone=self._zone(records, ours.values()),
             ),
             self._context.book.get,
@@ -115,6 +119,7 @@ class _Claimer:
             keep_referral(self._ledger, self._by, referral)
             keep_members(self._ledger, self._by, referral.id, nodes)
             around.members[referral.id] = nodes
+        concerned.items += review_claims(referrals, evidence, nodes)
         concerned.referrals.update(referral.id for referral in referrals)
         concerned.members |= members
         # a buyer that was one and is two: the other half decides anew for itself
@@ -149,7 +154,8 @@ class _Claimer:
 
     def _evidence(self, record: Record, match: Match, around: _Surroundings) -> Evidence:
         arrival = around.arrivals.get(record.ref, {}).get(match.code) or unseen_arrival(record, match)
-        return Evidence(record.ref, arrival, record.found.get(self._id_field))
+        typed = match.field == self._code_field
+        return Evidence(record.ref, arrival, record.found.get(self._id_field), typed)
 
     def _is_mass_edit(self, arrival: Arrival) -> bool:
         """Whether a code came with many others at once: that is one question, not a referral."""
@@ -203,12 +209,13 @@ class _Surroundings:
 
 @dataclass
 class _Concerned:
-    """What the decisions of a chunk concern: the records that are or were held, those whose buyer decides anew, and the
-    referrals."""
+    """What the decisions of a chunk concern: the records that are or were held, those whose buyer decides anew, the
+    referrals, and what a person should look at."""
 
     members: set[Ref] = field(default_factory=set)
     anew: set[Ref] = field(default_factory=set)
     referrals: set[str] = field(default_factory=set)
+    items: list[ReviewItem] = field(default_factory=list)
 
     def work(self, ledger: Ledger) -> Caused:
         caused = Caused()

@@ -67,11 +67,11 @@ class DesiredState:
         return {ref: told[speaker[ref]] for ref in refs if speaker[ref] in told}
 
     def _of_referrers(self, contacts: Sequence[Record]) -> dict[Ref, ReferrerView]:
-        emails = {record.email for record in contacts if record.email}
+        emails = {email for record in contacts for email in record.addresses}
         referrers = summaries.referrers_by_email(self._ledger, emails)
         views = {}
         for record in contacts:
-            names = referrers.get(record.email or "", [])
+            names = sorted({name for email in record.addresses for name in referrers.get(email, ())})
             view = self._referrer_view(names, record.ref.connection)
             if view is not None:
                 views[record.ref] = view

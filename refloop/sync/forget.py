@@ -57,7 +57,7 @@ def person_of(context: RunContext, name: str) -> Person:
 
 def _buyer(ledger: Ledger, most: int, seeds: Collection[Ref], named: frozenset[str]) -> Person:
     refs = frozenset(seeds).union(*buyers(ledger, seeds, is_shared_mailbox, most))
-    found = {record.email for record in records_of(ledger, refs) if record.email and email_key(record.email)}
+    found = {email for record in records_of(ledger, refs) for email in record.addresses if email_key(email)}
     return Person(named.union(email for email in found if not is_shared_mailbox(email)), refs)
 
 
@@ -99,11 +99,10 @@ def without_forgotten(page: Page, forgotten: Forgotten) -> Page:
 
 
 def _without(record: Record, forgotten: Forgotten) -> Record:
-    gone = bool(record.email and forgotten.emails([record.email]))
-    others = forgotten.emails(record.emails)
-    if record.ref.kind is not Kind.DEAL and (gone or forgotten.refs([record.ref])):
-        keep = gone and record.email and not is_shared_mailbox(record.email)
-        record = bare(record, forgotten.pseudonym(record.email) if keep and record.email else None)
+    others = forgotten.emails(record.addresses)
+    own = [email for email in record.addresses if email in others and not is_shared_mailbox(email)]
+    if record.ref.kind is not Kind.DEAL and (own or record.email in others or forgotten.refs([record.ref])):
+        record = bare(record, forgotten.pseudonym(own[0]) if own else None)
     return replace(
         record,
         emails=tuple(email for email in record.emails if email not in others),

@@ -11,10 +11,12 @@ from functools import partial
 from pathlib import Path
 
 from refloop.errors import DataError
-from refloop.ledger.claims import keep_submitted, submitted_for
+from refloop.ledger.claims import keep_submitted, submitted_for, waiting_of
 from refloop.ledger.codes import CodeTaken, Kept, code_of, keep_code, referrer_of, reread_if_codes_changed
-from refloop.ledger.decisions import keep_status
+from refloop.ledger.decisions import keep_referral, keep_status
 from refloop.ledger.forget import Forgotten
+from refloop.ledger.history import Provenance
+from refloop.ledger.queue import Topic, enqueue_ids
 from refloop.ledger.store import Ledger
 from refloop.mapping.claims import apply_program_rules, submitted
 from refloop.mapping.codes import code_key, outside_validity
@@ -121,8 +123,16 @@ def enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
 
     An advocate may be in several promotions: their own half stays in the one that it came with first.
     """
+    before = referrer_of(ledger, row.referrer.id)
+    kept = _enrol(ledger, row, now)
+    if before and referrer_of(ledger, row.referrer.id) != before:
+        _judge_waiting(ledger, row.referrer.id, now)
+    return kept
+
+
+def _enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
     code = _completed(ledger, row.code, row.unsaid)
-    referrer = _known_referrer(ledger, row.referrer)
+    referrer, before = _known_referrer(ledger, row.referrer), referrer_of(ledger, row.referrer.id)
     half = row.advocate and code_of(ledger, row.advocate.key)
     if half and half.referrer != code.referrer:
         raise _taken(half.code, half.referrer, half.program)
@@ -130,6 +140,8 @@ def enrol(ledger: Ledger, row: Enrolment, now: datetime) -> Kept:
         kept = keep_code(ledger, code, referrer, now)
     except CodeTaken as taken:
         raise _taken(row.code.code, taken.referrer, taken.program) from None
+    if before and referrer_of(ledger, row.referrer.id) != before:
+        _judge_waiting(ledger, row.referrer.id, now)
     if row.advocate and (half is None or half.program == code.program):
         of_half = keep_code(ledger, _completed(ledger, row.advocate, row.unsaid), referrer, now)
         return kept if kept is not Kept.UNCHANGED or of_half is Kept.UNCHANGED else Kept.CHANGED
@@ -153,6 +165,15 @@ def _completed(ledger: Ledger, code: Code, unsaid: frozenset[str]) -> Code:
     if code.valid_from and code.valid_to and code.valid_to < code.valid_from:
         raise BadRow(f"valid_to {code.valid_to} is before valid_from {code.valid_from}")
     return code
+
+
+def _judge_waiting(ledger: Ledger, referrer: str, now: datetime) -> None:
+    """Judges anew the submitted referrals of a referrer whose address is another than before, and that wait for their
+    buyer: no record of theirs brings them up."""
+    by = Provenance(0, "", now)
+    for waiting in waiting_of(ledger, referrer):
+        changed = {item.id for item in _judged(ledger, waiting) if keep_referral(ledger, by, item)}
+        enqueue_ids(ledger, Topic.STATUS, changed)
 
 
 def _known_referrer(ledger: Ledger, referrer: Referrer) -> Referrer:
@@ -203,6 +224,7 @@ def _judged(ledger: Ledger, claim: Referral) -> list[Referral]:
     them as they are: about those their buyer decides."""
     email = claim.email or ""
     waiting, holding = submitted_for(ledger, email)
+    claim = replace(claim, void=None, void_reason="")
     beside = [replace(item, void=None, void_reason="") for item in waiting if item.id != claim.id]
     known = [item for item in holding if item.id != claim.id]
     referrers = map(partial(referrer_of, ledger), {item.referrer for item in (claim, *beside)})

@@ -7,14 +7,15 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Protocol
 
-from refloop.connectors.base import Connector, answers_of
+from refloop.connectors.base import Connector, Erases, answers_of
+from refloop.ledger.forget import erase_gone
 from refloop.ledger.missed import asked, came_back, settle, to_ask
 from refloop.ledger.policies import span_to_pull
 from refloop.ledger.rebuild import arrived, expect, known_between, refuse
-from refloop.ledger.records import keep_page, keep_seen_up_to
+from refloop.ledger.records import keep_page, keep_seen_up_to, merged_among, records_of
 from refloop.mapping.people import email_key
 from refloop.mapping.trust import is_shrunk
-from refloop.model import Between, Everything, Named, Page, Record, Span
+from refloop.model import Between, Everything, Kind, Named, Page, Record, Span
 from refloop.sync.context import RunContext
 from refloop.sync.forget import without_forgotten
 
@@ -48,7 +49,10 @@ class Puller:
         context = self._context
         for page in answers_of(name, lambda: connector.pull(context.policy.fields, span)):
             known = without_forgotten(tidy(page), context.forgotten)
-            self.counts += keep_page(self._ledger, context.run, name, known, context.clock())
+            self.counts += keep_page(
+                self._ledger, context.run, name, known, context.clock(), by_name=isinstance(span, Named)
+            )
+            self._erase(connector, known)
             self.records_seen += sum(not record.deleted for record in known.records)
             self._latest = max([self._latest, *(record.modified_at for record in known.records)])
             context.kept("pull", name, len(page.records))
@@ -74,6 +78,18 @@ class Puller:
         elif is_shrunk(self.records_seen, known, least_shown):
             refuse(self.records_seen, known)
         self._ask(name, connector)
+
+    def _erase(self, connector: Connector, page: Page) -> None:
+        """Erases who was erased in the CRM. What was merged into another record is gone for that reason, and stays."""
+        if not page.gone or not isinstance(connector, Erases) or not connector.gone_is_erased:
+            return
+        context = self._context
+        persons = {ref for ref in page.gone if ref.kind is not Kind.DEAL}
+        persons -= merged_among(self._ledger, persons) | context.forgotten.refs(persons)
+        known = {record.ref for record in records_of(self._ledger, persons)}
+        if known:
+            self.counts["erased"] += len(known)
+            erase_gone(self._ledger, context.forgotten, known, context.clock())
 
     def _ask(self, name: str, connector: Connector) -> None:
         """Asks for what is missed, by name, so that a deletion is not taken for something that a person took back."""

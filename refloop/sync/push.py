@@ -26,7 +26,8 @@ _AGAIN = frozenset({Verdict.MOVED, Verdict.DEFERRED, Verdict.UNKNOWN, Verdict.RE
 
 class Pusher:
     """Brings connections to what the ledger says, for one run. `counts` holds up to the last batch that was kept, also
-    after something was raised (see `refloop.ledger.runs.imbalances`)."""
+    after something was raised (see `refloop.ledger.runs.imbalances`). Records that turn out to be gone are asked for by
+    name with the next pull: no CRM lists everyone who was erased."""
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
@@ -45,6 +46,7 @@ class Pusher:
                 kept = keep_receipts(self._ledger, self._context.run, receipts, self._context.clock())
                 forget_intent(self._ledger, changes)
                 enqueue(self._ledger, Topic.PLAN, refs)
+                enqueue(self._ledger, Topic.ASK, _gone(receipts))
             self._count_settled(len(changes), len(receipts), kept)
         return self.counts
 
@@ -123,6 +125,9 @@ class Pusher:
 
     def _keep(self, name: str, receipts: Sequence[Receipt]) -> None:
         kept = keep_receipts(self._ledger, self._context.run, receipts, self._context.clock())
+        if gone := _gone(receipts):
+            with self._ledger.writing():
+                enqueue(self._ledger, Topic.ASK, gone)
         self.counts["unknown"] -= len(receipts)
         self.counts += kept
         self._context.kept("push", name, len(receipts))
@@ -140,6 +145,11 @@ def _foresee(name: str, connector: Connector, changes: Sequence[Change]) -> None
         answer_of(name, lambda: connector.foresee(fields))
 
 
+def _gone(receipts: Iterable[Receipt]) -> set[Ref]:
+    """The records that their CRM does not show any more."""
+    return {receipt.change.ref for receipt in receipts if receipt.gone}
+
+
 def _recalled(connector: Connector, settled: Sequence[tuple[FieldChange, Receipt]]) -> list[Receipt]:
     """The receipts, those of changes that arrived with what they overwrote, where the connector can tell."""
     arrived = [change for change, receipt in settled if receipt.verdict is Verdict.WRITTEN]
@@ -152,7 +162,7 @@ def _recalled(connector: Connector, settled: Sequence[tuple[FieldChange, Receipt
 def _settled(change: FieldChange, held: Mapping[str, str] | None) -> Receipt | None:
     """What reading back says about a change that was perhaps sent; None when it was not."""
     if held is None:
-        return Receipt(change, Verdict.REFUSED, None, "the record is gone")
+        return Receipt(change, Verdict.REFUSED, None, "the record is gone", gone=True)
     found = held.get(change.field.name)
     if found == change.after:
         return Receipt(change, Verdict.WRITTEN, found, "confirmed by reading back")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
-from refloop_sandbox.hubspot.render import COUNTED
+from refloop_sandbox.hubspot.render import COUNTED, PRIMARY_COMPANY
 from refloop_sandbox.hubspot.schema import COMPANIES, CONTACTS, ObjectType, Property, Schema, object_type
 from refloop_sandbox.hubspot.spelling import iso, parse_millis
 
@@ -59,12 +59,13 @@ def _fast(kind: ObjectType, name: str) -> str | None:
 
 
 def _computed(kind: ObjectType, name: str) -> Column | None:
-    if name == "associatedcompanyid":
+    primary = PRIMARY_COMPANY.get((kind.name, name))
+    if primary is not None:
         sql = (
             "(SELECT to_id FROM associations a WHERE a.object = i.object AND a.id = i.id "
-            "AND a.to_object = ? AND a.type = 1)"
+            "AND a.to_object = ? AND a.type = ?)"
         )
-        return Column(Clause(sql, (COMPANIES.number,)), _integer)
+        return Column(Clause(sql, (COMPANIES.number, primary)), _integer)
     counted = COUNTED.get((kind.name, name))
     if counted is None:
         return None

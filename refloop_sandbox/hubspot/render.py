@@ -24,6 +24,12 @@ COUNTED = {
 }
 """Properties that count the associations of a record, by (object, property)."""
 
+PRIMARY_COMPANY = {
+    (CONTACTS.name, "associatedcompanyid"): 1,
+    (DEALS.name, "hs_primary_associated_company"): 5,
+}
+"""Properties that name the primary company of a record, by (object, property): the type of that association."""
+
 VERSIONS, OTHER_VERSIONS = {CONTACTS.name: 45}, 20
 """How many of a property's latest values HubSpot keeps, by object."""
 
@@ -93,9 +99,10 @@ class View:
 
     def _counted(self, row: Row, name: str) -> str | None:
         store = self.portal.store
-        if name == "associatedcompanyid":
+        primary = PRIMARY_COMPANY.get((self.kind.name, name))
+        if primary is not None:
             pairs = store.associated(row.object, row.id, COMPANIES.number)
-            return next((str(to_id) for to_id, type_id in pairs if type_id == 1), None)
+            return next((str(to_id) for to_id, type_id in pairs if type_id == primary), None)
         counted = COUNTED.get((self.kind.name, name))
         if counted is None:
             return None

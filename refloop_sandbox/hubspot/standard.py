@@ -128,6 +128,7 @@ hs_closed_won_date | datetime | date | dealinformation | rc | Closed Won Date
 hs_deal_stage_probability | number | number | dealinformation | rc | Deal Probability
 hs_analytics_source | enumeration | select | analyticsinformation | r | Original Traffic Source
 num_associated_contacts | number | number | dealinformation | rc | Number of Associated Contacts
+hs_primary_associated_company | number | number | dealinformation | rc | Primary Associated Company
 """
 
 _LEADS = """

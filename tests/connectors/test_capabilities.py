@@ -42,9 +42,11 @@ def cells(line: str) -> list[str]:
 
 
 def declared(connector: type[Connector], capability: str) -> bool:
-    """Whether a class declares a capability; the one of its settings, by a field of them."""
+    """Whether a class declares a capability: `Currency` by a field of its settings, `Erases` by saying so."""
     if capability == "Currency":
         return "currency" in connector.settings.model_fields
+    if capability == "Erases":
+        return bool(getattr(connector, "gone_is_erased", False))
     return issubclass(connector, CAPABILITIES[capability])
 
 
@@ -80,7 +82,18 @@ def test_each_no_has_its_reason() -> None:
     ("other", "found"),
     [
         (RecallingConnector, ["Recalls: in memory"]),
-        (HubSpot, ["Recalls: in memory", "Foresees: in memory", "Currency: in memory"]),
+        (
+            HubSpot,
+            [
+                "Recalls: in memory",
+                "Foresees: in memory",
+                "Accounts: in memory",
+                "Histories: in memory",
+                "Words: in memory",
+                "Erases: in memory",
+                "Currency: in memory",
+            ],
+        ),
         (
             Salesforce,
             [
@@ -89,6 +102,7 @@ def test_each_no_has_its_reason() -> None:
                 "Metadata: in memory",
                 "Accounts: in memory",
                 "Histories: in memory",
+                "Words: in memory",
                 "Currency: in memory",
             ],
         ),

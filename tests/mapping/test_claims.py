@@ -228,3 +228,11 @@ def test_every_known_referral_of_an_issued_code_gets_a_verdict() -> None:
     active = [item.program for item in found if item.void is None]
     assert sorted(active) == ["other", "p"]
     assert Status.DUPLICATE in {item.void for item in found}
+
+
+def test_of_two_that_became_one_the_same_goes_on_whatever_its_day_comes_to() -> None:
+    """Else a rebuilt ledger would name the other one: the day of the one that goes on moves with its evidence."""
+    once = held([seen("anna", 1)], [known("rf_a", "anna", 1), known("rf_b", "anna", 2)])
+    later = held([seen("anna", 5)], once)
+    again = held([seen("anna", 5)], later)
+    assert verdicts(later) == verdicts(again) == {"rf_a": ("anna", None), "rf_b": ("anna", "duplicate")}

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from refloop.mapping.deals import DealWords, counting_of, is_credited, word_counts_as
+from refloop.mapping.policy import DealRules
 from refloop.mapping.roles import by_key
-from refloop.model import Counting, Kind, Record, Ref
+from refloop.model import Counting, Kind, Record, Ref, Side
 
 DAY = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -61,3 +62,11 @@ def test_the_stricter_of_pipeline_and_type_counts(
 def test_only_renewals_hang_on_whether_they_are_credited(apart: bool) -> None:
     words = DealWords(renewals_credited=apart)
     assert [is_credited(counting, words) for counting in Counting] == [True, apart, False]
+
+
+def test_each_connection_reads_its_own_words() -> None:
+    words = DealWords(pipelines=by_key({"Onboarding": Counting.IGNORE}), types=by_key({"Upsell": Counting.RENEWAL}))
+    rules = DealRules(roles={"crm": by_key({"Advisor": Side.NOBODY})}, words={"crm": words})
+    assert [rules.pipeline(name, "Onboarding") for name in ("crm", "other")] == [Counting.IGNORE, Counting.NEW]
+    assert [rules.deal_type(name, "UPSELL") for name in ("crm", "other")] == [Counting.RENEWAL, Counting.NEW]
+    assert [rules.role(name, "advisor") for name in ("crm", "other")] == [Side.NOBODY, Side.BUYER]

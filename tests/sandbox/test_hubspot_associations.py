@@ -117,6 +117,17 @@ def test_one_company_is_primary(hubspot: LocalHubSpot, api: Api, people: list[st
     ]
 
 
+def test_the_primary_company_of_a_deal_is_a_property_of_it(hubspot: LocalHubSpot, api: Api, deal: str) -> None:
+    first, second = hubspot.load("companies", [{"name": "A"}, {"name": "B"}])
+    assert "hs_primary_associated_company" not in (hubspot.get("deals", deal) or {})
+    for company in (first, second):
+        hubspot.associate("deals", deal, "companies", company)
+    assert (hubspot.get("deals", deal) or {})["hs_primary_associated_company"] == first
+    only = {"propertyName": "hs_primary_associated_company", "operator": "EQ", "value": first}
+    found = api.ask("POST", "/crm/v3/objects/deals/search", {"filterGroups": [{"filters": [only]}]}).json()
+    assert [one["id"] for one in found["results"]] == [deal]
+
+
 def test_associating_moves_no_modified_date(
     hubspot: LocalHubSpot, api: Api, clock: Clock, deal: str, people: list[str]
 ) -> None:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import requests
 
 from refloop.ledger.rebuild import rebuild
-from refloop.model import Kind, Ref, Relation
+from refloop.mapping.policy import StatusRules
+from refloop.mapping.stages import status_words
+from refloop.model import Kind, Ref, Relation, Status
 from refloop.testing import Draft, MemoryCrm, World
 from refloop_sandbox.hubspot import Quirks
 from refloop_sandbox.server import Server
 from tests.connectors.hubspot.world import TOKEN, Front, HubSpotWorld
 from tests.connectors.salesforce.world import SECRET, SalesforceWorld
 from tests.new_ledger import new_ledger
+from tests.patience import PATIENCE
 from tests.sync.loop import BY, Loop
 
 A_DAY = timedelta(days=1, hours=1)
@@ -212,3 +217,60 @@ def test_nothing_is_decided_about_a_missed_link_before_the_crm_was_asked(memory:
     later(loop)
     assert loop.fields(deal)["status"] == "won"
     assert standing(loop) == [("won", "a deal was won")]
+
+
+@pytest.fixture
+def hub(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Loop, HubSpotWorld, Front]]:
+    monkeypatch.setenv("HUBSPOT_TOKEN", TOKEN)
+    front = Front()
+    with Server(front) as server:
+        ledger = new_ledger(folder / "refloop.db")
+        crm = HubSpotWorld(front, server.url, Quirks(), "crm")
+        made = Loop(ledger, {"crm": crm})
+        made.provision()
+        made.code("ANNA-7K2Q", "anna", "anna@partners.io")
+        yield made, crm, front
+        ledger.close()
+
+
+def erase_in_hubspot(crm: HubSpotWorld, ref: Ref) -> None:
+    answer = requests.post(
+        f"{crm._url}/crm/v3/objects/contacts/gdpr-delete",
+        json={"objectId": ref.id},
+        headers={"Authorization": f"Bearer {TOKEN}"},
+        timeout=PATIENCE,
+    )
+    assert answer.status_code == 204
+
+
+def test_who_was_erased_in_hubspot_is_erased_in_the_ledger_and_what_was_decided_stays(
+    hub: tuple[Loop, HubSpotWorld, Front],
+) -> None:
+    loop, crm, _ = hub
+    anna, buyer, deal = won_deal(loop, crm)
+    before = loop.fields(anna), loop.fields(deal)
+    erase_in_hubspot(crm, buyer)
+    crm.edit(deal, "a word")  # so that the deal's links are read, on which the contact is missed
+    later(loop)
+    assert (loop.fields(anna), loop.fields(deal)) == before
+    dump = "\n".join(loop.ledger.engine.connection.iterdump())  # type: ignore[attr-defined]  # SQLite's
+    assert "bo@buyer.io" not in dump
+    later(loop)
+    assert (loop.fields(anna), loop.fields(deal)) == before
+    assert standing(loop) == [("won", "a deal was won")]
+
+
+def test_a_write_that_is_refused_leads_to_asking_whether_the_record_is_there(
+    hub: tuple[Loop, HubSpotWorld, Front],
+) -> None:
+    loop, crm, _ = hub
+    buyer = crm.create(Kind.CONTACT, Draft(email="bo@buyer.io", code="ANNA-7K2Q"))
+    crm.crm.update("contacts", buyer.id, {"hs_lead_status": "OPEN"})
+    later(loop)
+    erase_in_hubspot(crm, buyer)
+    loop.policy = replace(loop.policy, status=StatusRules(status_words({"open": Status.QUALIFIED})))
+    assert loop.sync().counts["crm"]["refused"] > 0
+    report = loop.sync()
+    assert (report.counts["crm"]["refused"], report.counts["crm"]["erased"]) == (0, 1)
+    assert standing(loop) == [("withdrawn", "the buyer's record was deleted in the CRM")]
+    assert loop.ledger.one("SELECT 1 FROM records WHERE email = 'bo@buyer.io'") is None

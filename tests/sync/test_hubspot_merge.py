@@ -121,3 +121,45 @@ def test_a_merge_of_merged_records_is_followed_too(loop: Loop, crm: HubSpotWorld
     loop.sync()
     assert held(loop, survivor, "id") == [referral]
     assert loop.planned() == {}
+
+
+def merged_deals(loop: Loop, crm: HubSpotWorld) -> tuple[Ref, Ref, Ref]:
+    """A referrer's contact, a buyer, and the deal that is left of two, one of which was won and credited."""
+    anna = crm.create(Kind.CONTACT, Draft(email="anna@partners.io"))
+    buyer = crm.create(Kind.CONTACT, Draft(email="bo@buyer.io", code="ANNA-7K2Q"))
+    deals = [crm.create(Kind.DEAL, Draft(title=f"Deal {n}", amount=Decimal(1000))) for n in range(2)]
+    crm.associate(deals[0], buyer)
+    crm.pass_time(HOURS)
+    loop.sync()
+    crm.win(deals[0])
+    crm.pass_time(HOURS)
+    loop.sync()
+    assert held(loop, anna, "won") == ["1"]
+    return anna, buyer, crm.merge(deals[0], deals[1])
+
+
+def test_a_deal_that_was_merged_away_credits_nobody_whom_the_survivor_does_not_know(
+    loop: Loop, crm: HubSpotWorld
+) -> None:
+    anna, buyer, survivor = merged_deals(loop, crm)
+    crm.pass_time(A_DAY)
+    loop.sync()
+    on_it = held(loop, survivor, "code")
+    assert on_it == ["ANNA-7K2Q"]
+    crm.dissociate(survivor, buyer)
+    crm.edit(survivor, "nothing of ours")  # the links of a closed deal are read when it changes
+    crm.pass_time(A_DAY)
+    loop.sync()
+    assert held(loop, survivor, "code") == [None]
+    assert held(loop, anna, "won") == ["0"]
+
+
+def test_a_credited_deal_whose_survivor_was_archived_before_it_was_seen_is_won_no_more(
+    loop: Loop, crm: HubSpotWorld
+) -> None:
+    anna, _, survivor = merged_deals(loop, crm)
+    crm.delete(survivor)
+    crm.pass_time(A_DAY)
+    loop.sync()
+    assert held(loop, anna, "won") == ["0"]
+    assert [row["status"] for row in loop.ledger.rows("SELECT status FROM current_statuses")] == ["reversed"]

@@ -79,6 +79,11 @@ class Verdict:
         return self._left if self.items else Decimal(0)
 
     @property
+    def unsure(self) -> Decimal:
+        """The part of `asked` that could be known."""
+        return Decimal(0) if self.deal.proof is Proof.ASKED or self.blind else self.asked
+
+    @property
     def missed(self) -> Decimal:
         """In silence."""
         return Decimal(0) if self.items or self.blind else self._left
@@ -100,7 +105,7 @@ class Judgement:
     told: Mapping[str, Decimal] = field(default_factory=dict)
 
     def total(self, what: str) -> Decimal:
-        """The sum of `right`, `wrong`, `asked`, `missed`, `gone`, `false` or `owed`."""
+        """The sum of `right`, `wrong`, `asked`, `unsure`, `missed`, `gone`, `false` or `owed`."""
         return sum((getattr(verdict, what) for verdict in self.verdicts.values()), Decimal(0))
 
     def share(self, what: str) -> Decimal:

@@ -28,7 +28,7 @@ def lines(judged: Sequence[Judgement], examples: int = 3) -> Iterator[str]:
     known = shown / most.total("owed")
     yield f"{len(most.verdicts)} deals, {len(owed)} of them owed; {known:.1%} can be known by who looks often"
     for one in judged:
-        for part in ("wrong", "false", "missed"):
+        for part in ("wrong", "false", "missed", "unsure"):
             yield from _causes(one, part, examples)
     asked = ", ".join(f"{kind} {count}" for kind, count in most.needless.most_common())
     yield f"{most.pace} syncs, left for review without need: {asked or 'nothing'}"

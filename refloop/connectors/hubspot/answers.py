@@ -44,15 +44,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A page of a list call. `after` is the token of the next page, the id of its first record."""
+    """A page of a list call. `after` is the token of the next page: as a rule the id of its first record."""
 
     rows: tuple[Row, ...]
-    after: int | None
+    after: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A page of a search. `total` counts what matched, this page's rows included."""
+    """A page of a search. `total` counts what matched, this page's rows included: by the index, which may be off for a
+    while."""
 
     rows: tuple[Row, ...]
     total: int
@@ -87,11 +88,16 @@ class Updated:
     errors: tuple[BatchError, ...]
 
 
+Labels = tuple[str, ...]
+"""The words for what the target of an association is to its source, sorted; none where it is the plain one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Edges:
-    """Answer of an associations batch read: the targets of each source, and where to go on for long ones."""
+    """Answer of an associations batch read: the targets of each source with their labels, and where to go on for long
+    ones."""
 
-    targets: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    targets: Mapping[str, Mapping[str, Labels]] = field(default_factory=dict)
     more: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -110,20 +116,14 @@ def faultless(answer: Any, what: str) -> Any:
 
 
 def read_listing(answer: Any, what: str, *, limit: int) -> Listing:
-    rows = _rows(answer, what, limit)
-    token = _token(answer, what)
-    if token is None:
-        return Listing(rows, None)
-    if not is_record_id(token):
-        raise nonsense(what, "the token of the next page is not a record id")
-    return Listing(rows, int(token))
+    return Listing(_rows(answer, what, limit), _token(answer, what))
 
 
 def read_found(answer: Any, what: str, *, limit: int) -> Found:
     rows = _rows(faultless(answer, what), what, limit)
     total = answer.get("total")
-    if type(total) is not int or total < len(rows):
-        raise nonsense(what, "`total` does not fit the results")
+    if type(total) is not int or total < 0:
+        raise nonsense(what, "`total` is not a count")
     return Found(rows, total)
 
 
@@ -172,13 +172,13 @@ _CODE_IN_MESSAGE = re.compile(r'"error":"([A-Z_]{1,60})"')
 
 def read_edges(answer: Any, what: str, asked: frozenset[str]) -> Edges:
     """Targets of each id of `asked`; one without links is absent, or named in `errors`: it has none."""
-    targets: dict[str, frozenset[str]] = dict.fromkeys(asked, frozenset())
+    targets: dict[str, dict[str, Labels]] = {source: {} for source in asked}
     more: dict[str, str] = {}
     for entry in _list(_whole(answer, what).get("results"), what, "results"):
         source = record_id(_object(_object(entry, what, "results").get("from"), what, "from").get("id"), what)
         if source not in asked:
             raise nonsense(what, "it speaks of a record that was not asked for")
-        targets[source] |= _target_ids(entry.get("to"), what, "toObjectId")
+        add_targets(targets[source], _targets(entry.get("to"), what))
         token = _token(entry, what)
         if token is not None:
             more[source] = token
@@ -186,6 +186,22 @@ def read_edges(answer: Any, what: str, asked: frozenset[str]) -> Edges:
         if error.category != "OBJECT_NOT_FOUND":
             raise nonsense(what, f"it is not whole ({error.category or 'error without category'})")
     return Edges(targets, more)
+
+
+def add_targets(known: dict[str, Labels], more: Mapping[str, Labels]) -> None:
+    """Puts targets among those of the same source; one that is there already keeps its labels too."""
+    for target, labels in more.items():
+        known[target] = tuple(sorted({*known.get(target, ()), *labels}))
+
+
+def _targets(entries: Any, what: str) -> dict[str, Labels]:
+    found: dict[str, Labels] = {}
+    for entry in _list(entries, what, "to"):
+        one = _object(entry, what, "to")
+        labels = (_mapping(kind).get("label") for kind in _sequence(one.get("associationTypes")))
+        told = tuple(label for label in labels if isinstance(label, str) and label)
+        add_targets(found, {record_id(one.get("toObjectId"), what): told})
+    return found
 
 
 def record_id(value: Any, what: str) -> str:

@@ -24,7 +24,7 @@ Receipts = dict[int, Receipt]
 
 def all_alike(changes: Iterable[Numbered], verdict: Verdict, reason: str = "") -> Receipts:
     """One receipt for each change, all with this verdict and reason."""
-    return {number: Receipt(change, verdict, reason=reason) for number, change in changes}
+    return {number: Receipt(change, verdict, reason=reason, gone=reason == GONE) for number, change in changes}
 
 
 def everything(batch: Batch) -> list[Numbered]:

@@ -39,6 +39,7 @@ class Checker:
         yield from self._rotation()
         for kind in OBJECTS:
             yield from self._refused(partial(self._client.listing, kind, {"properties": "hs_object_id"}))
+            yield from self._refused(partial(self._client.refuse_unwritable, kind))
             yield from self._properties(kind, fields)
         yield from self._refused(self._client.pipelines)
         if not isinstance(self._settings.auth, OAuth):  # HubSpot counts the day's calls of keys only

@@ -18,7 +18,7 @@ import refloop
 from refloop.connectors.http.limiter import Limiter, Timer
 from refloop.connectors.http.transport import Answer, FateUnknown, Transport
 from refloop.connectors.hubspot import answers
-from refloop.connectors.hubspot.answers import BatchError, BatchRead, Edges, Found, Listing, Updated
+from refloop.connectors.hubspot.answers import BatchError, BatchRead, Edges, Found, Labels, Listing, Updated
 from refloop.connectors.hubspot.auth import authenticator
 from refloop.connectors.hubspot.errors import disposition, failure
 from refloop.connectors.hubspot.id_ranges import IndexCount
@@ -72,9 +72,9 @@ class Client:
             )
         return self.transport.server_time
 
-    def listing(self, kind: Kind, query: Mapping[str, str], *, after: int | None = None) -> Listing:
-        """A page of all records of a kind, by ascending id; `after` is the first id of the page."""
-        params = {"limit": str(PAGE), **query} | ({"after": str(after)} if after else {})
+    def listing(self, kind: Kind, query: Mapping[str, str], *, after: str | None = None) -> Listing:
+        """A page of all records of a kind, by ascending id; `after` is its token, or its first id."""
+        params = {"limit": str(PAGE), **query} | ({"after": after} if after else {})
         what = f"the list of {OBJECTS[kind]}"
         answer = self._get(self._objects(kind), what, params)
         return answers.read_listing(answer, what, limit=PAGE)
@@ -107,14 +107,15 @@ class Client:
         *,
         history: bool = False,
         archived: bool = False,
+        beside: Sequence[str] = (),
     ) -> BatchRead:
         """At most BATCH ids; with the `history` of the properties, at most BATCH_WITH_HISTORY. `archived`: of the
-        records in the recycle bin, and of no others.
+        records in the recycle bin, and of no others. `beside` are properties without their history.
 
         One that is gone is missing; one that was merged may come back as its survivor.
         """
         what = f"the batch read of {OBJECTS[kind]}"
-        body = {"inputs": [{"id": one} for one in ids], "properties": list(properties)}
+        body = {"inputs": [{"id": one} for one in ids], "properties": [*properties, *beside]}
         body |= {"propertiesWithHistory": list(properties)} if history else {}
         params = {"archived": "true"} if archived else None
         answer = self._post(self._objects(kind, "batch/read"), what, body, params)
@@ -143,20 +144,34 @@ class Client:
         except CrmUnavailable as error:
             raise FateUnknown(error.message, remedy="Run again: it reads back.") from None
 
-    def contacts_of(self, deals: Sequence[str]) -> Mapping[str, frozenset[str]]:
-        """The ids of all contacts of each deal. At most EDGES deals; long lists are read to their end."""
+    def refuse_unwritable(self, kind: Kind) -> None:
+        """Raises where the token may not write records of a kind. A batch of nothing tells: HubSpot asks for the scope
+        before it looks at the inputs."""
+        answer = self._call("POST", self._objects(kind, "batch/update"), body={"inputs": []})
+        if answer.status in (401, 403):
+            raise failure(answer.status, answer.body, f"writing {OBJECTS[kind]}", self._connection)
+
+    def contacts_of(self, deals: Sequence[str]) -> Mapping[str, Mapping[str, Labels]]:
+        """The ids of all contacts of each deal, with their labels. At most EDGES deals; long lists are read to their
+        end."""
         what = "the associations of deals"
         path = f"/crm/associations/{self._version}/deals/contacts/batch/read"
-        targets: dict[str, frozenset[str]] = {}
+        targets: dict[str, dict[str, Labels]] = {}
         inputs = [{"id": deal} for deal in deals]
         seen: set[tuple[str, str]] = set()
         while inputs:
             asked = frozenset(one["id"] for one in inputs)
             edges = answers.read_edges(self._post(path, what, {"inputs": inputs}), what, asked)
             for deal, contacts in edges.targets.items():
-                targets[deal] = targets.get(deal, frozenset()) | contacts
+                answers.add_targets(targets.setdefault(deal, {}), contacts)
             inputs = _following(edges, seen, what)
         return targets
+
+    def labels(self) -> frozenset[str]:
+        """The labels that a contact of a deal may have."""
+        what = "the association labels of deals"
+        found = answers.results(self._get(f"/crm/associations/{self._version}/deals/contacts/labels", what), what)
+        return frozenset(label for one in found if isinstance(label := one.get("label"), str) and label)
 
     def write_links(self, pairs: Sequence[tuple[str, str]], *, linked: bool) -> BatchError | None:
         """Associates deals with contacts, or ends that. At most BATCH pairs. A BatchError: it was sent back.

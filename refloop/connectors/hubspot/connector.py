@@ -5,28 +5,44 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar
 
+from refloop import model
 from refloop.config import ConnectionSettings
 from refloop.connectors.base import Clock
 from refloop.connectors.http.limiter import Limiter, Timer
 from refloop.connectors.hubspot import look, push
-from refloop.connectors.hubspot.account import Account, OwnerNames
+from refloop.connectors.hubspot.account import Account, Details, OwnerNames, Standing
 from refloop.connectors.hubspot.check import Checker
 from refloop.connectors.hubspot.client import Client, open_transport
 from refloop.connectors.hubspot.fields import Schema
 from refloop.connectors.hubspot.links import Associations
+from refloop.connectors.hubspot.past import Histories
 from refloop.connectors.hubspot.provision import provision
 from refloop.connectors.hubspot.pull import Puller
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.connectors.hubspot.unprovision import unprovision
+from refloop.connectors.hubspot.words import words
 from refloop.connectors.links import link_receipts
-from refloop.model import FieldChange, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage
+from refloop.model import (
+    FieldChange,
+    FieldHistory,
+    FieldSpec,
+    Finding,
+    LinkChange,
+    Page,
+    Receipt,
+    Ref,
+    Span,
+    Usage,
+    Word,
+)
 
 
 class HubSpot:
     """One HubSpot account: contacts and deals. HubSpot's people call contacts leads; there is no kind for them."""
 
     settings: ClassVar[type[ConnectionSettings]] = HubSpotSettings
+    gone_is_erased: ClassVar[bool] = True  # by gdpr-delete, or 90 days after it was archived
 
     def __init__(
         self,
@@ -40,7 +56,12 @@ class HubSpot:
         self._settings = settings
         self._client = Client(connection, settings.api_version, open_transport(settings, timer))
         self._schema = Schema(self._client, connection)
-        self._owners = OwnerNames(self._client)
+        self._details = Details(self._client, settings)
+        self._standing = Standing(OwnerNames(self._client), self._details, self._schema)
+
+    def account(self, known: model.Account | None) -> model.Account:  # noqa: ARG002 - a call is the only confirmation
+        """One call: nothing else that HubSpot answers names the account."""
+        return self._details.asked()
 
     def check(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
         """A bad token, missing scopes, missing or unfit properties, unknown code fields, a used-up day."""
@@ -60,9 +81,19 @@ class HubSpot:
         A tick with nothing new is two calls. Once a day, `Since` also reads the contacts of all open deals anew,
         because a change of links leaves no trace on a deal, and the archived records.
         """
-        account = Account(self._client, self._settings.currency, self._owners)
-        reader = Reader(self._connection, self._settings, fields, account)
-        return Puller(self._client, reader).pages(span)
+        return Puller(self._client, self._reader(fields)).pages(span)
+
+    def _reader(self, fields: Sequence[FieldSpec]) -> Reader:
+        account = Account(self._client, self._settings, self._standing)
+        return Reader(self._connection, self._settings, fields, account)
+
+    def words(self) -> Iterator[Word]:
+        """Three calls: the pipelines, the labels, and the properties where they are not known yet."""
+        return words(self._client, self._schema)
+
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        """A call for fifty records; one for the properties of each kind, once a run."""
+        yield from Histories(self._client, self._reader(()), self._schema).of(refs)
 
     def foresee(self, changes: Sequence[FieldChange]) -> None:
         """One call for each kind, the first time."""

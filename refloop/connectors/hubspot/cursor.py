@@ -8,10 +8,13 @@ from enum import StrEnum
 from typing import Any
 
 from refloop.connectors.hubspot.id_ranges import IdRange, without
+from refloop.connectors.hubspot.layout import Layout, read_layout
 from refloop.errors import LedgerError
 from refloop.model import Cursor, Kind
 
-_FORMAT = 2
+_FORMAT = 3
+_BEFORE_LAYOUTS = 2
+_LONGEST_DOUBT = 86_400_000
 
 
 class Phase(StrEnum):
@@ -37,7 +40,8 @@ class Progress:
     `mark` is the watermark: everything modified before it was read. `swept` is when open links and archived
     records were last read whole. While a pull is under way, `until` is the watermark that it will leave
     behind, `todo` its phases from the present one on, and `last` the last record id of that one. Of the phase over
-    everything, `left` is what is still to read.
+    everything, `left` is what is still to read. `layout` is what the account's properties looked like at the last full
+    pull or sweep, None before it. `doubtful`: of something that the index counts, nothing was shown.
     """
 
     mark: int = 0
@@ -46,6 +50,8 @@ class Progress:
     todo: tuple[Phase, ...] = ()
     last: int = 0
     left: tuple[IdRange, ...] = ()
+    layout: Layout | None = None
+    doubtful: bool = False
 
     @property
     def under_way(self) -> bool:
@@ -61,29 +67,41 @@ class Progress:
         return gone_on if gone_on.left else gone_on.next_phase()
 
     def next_phase(self) -> Progress:
-        """The progress after the present phase: at the start of the next one or, after the last, the new watermark."""
+        """The progress after the present phase: at the start of the next one or, after the last, the new watermark.
+
+        Where something was doubtful the watermark stays, so that the next pull reads it all again; a day at most.
+        """
         done, *rest = self.todo
         if rest:
             return replace(self, todo=tuple(rest), last=0, left=())
         swept = self.until if done in (*SWEEP, *FULL) else self.swept
-        return Progress(mark=self.until, swept=swept)
+        stays = self.doubtful and self.until - self.mark < _LONGEST_DOUBT
+        return Progress(mark=self.mark if stays else self.until, swept=swept, layout=self.layout)
 
     def cursor(self) -> Cursor:
         left = [[one.kind, one.start, one.end] for one in self.left]
-        return Cursor(json.dumps([_FORMAT, self.mark, self.swept, self.until, list(self.todo), self.last, left]))
+        layout = self.layout.text() if self.layout else None
+        told = [_FORMAT, self.mark, self.swept, self.until, list(self.todo), self.last, left, layout, self.doubtful]
+        return Cursor(json.dumps(told))
 
 
 def read_cursor(cursor: Cursor) -> Progress:
-    """Reads what `Progress.cursor` wrote. Raises LedgerError for anything else."""
+    """Reads what `Progress.cursor` wrote, in this version or the one before. Raises LedgerError for anything else."""
     try:
-        form, mark, swept, until, todo, last, left = json.loads(cursor.text)
+        form, mark, swept, until, todo, last, left, *told = json.loads(cursor.text)
         numbers = (_natural(mark), _natural(swept), _natural(until))
         phases = tuple(Phase(phase) for phase in todo)
-        progress = Progress(*numbers, phases, _natural(last), tuple(_id_range(*one) for one in left))
-    except (ValueError, TypeError) as error:
+        layout, doubtful = told if form == _FORMAT else (None, False)
+        ranges = tuple(_id_range(*one) for one in left)
+        progress = Progress(*numbers, phases, _natural(last), ranges, read_layout(layout), doubtful is True)
+    except (ValueError, TypeError, AttributeError) as error:
         raise _foreign() from error
     is_full = progress.todo[:1] == FULL
-    if form != _FORMAT or (progress.under_way and not progress.until) or is_full != bool(progress.left):
+    if (
+        form not in (_FORMAT, _BEFORE_LAYOUTS)
+        or (progress.under_way and not progress.until)
+        or is_full != bool(progress.left)
+    ):
         raise _foreign()
     return progress
 

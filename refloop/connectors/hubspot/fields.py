@@ -50,6 +50,11 @@ class Property:
     def values(self) -> frozenset[str]:
         return frozenset(str(option.get("value")) for option in self.options)
 
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """What people read, by the value that is kept."""
+        return {str(option.get("value")): str(option.get("label") or option.get("value")) for option in self.options}
+
 
 def read_property(entry: Mapping[str, Any], what: str) -> Property:
     """Raises CrmUnavailable when it has no name or type."""
@@ -177,6 +182,14 @@ class Schema:
         if found:
             named = "; ".join(f"{where}: {wrong}" for where, wrong, _ in found)
             raise ConfigError(f"{named}; nothing was written", remedy=" ".join(dict.fromkeys(one for *_, one in found)))
+
+    def properties(self, kind: Kind) -> Mapping[str, Property]:
+        """By name; none where the token may not see them."""
+        return self._defined(kind) or {}
+
+    def forget(self) -> None:
+        """They are asked for again where they are needed."""
+        self._known.clear()
 
     def _defined(self, kind: Kind) -> Mapping[str, Property] | None:
         """None where the token may not see them: then each write tells."""

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from refloop.connectors.http.threads import ThreadPool
-from refloop.connectors.hubspot.answers import Row
+from refloop.connectors.hubspot.answers import Labels, Row
 from refloop.connectors.hubspot.client import PAGE, Client
 from refloop.connectors.hubspot.id_ranges import IdRange, IndexCount, Reading
-from refloop.connectors.hubspot.page import Links
-from refloop.connectors.hubspot.paging import list_page
+from refloop.connectors.hubspot.names import OBJECTS
+from refloop.connectors.hubspot.page import Links, completed, linked_contacts, query_of
+from refloop.connectors.hubspot.paging import Unsure, list_page, search_page
+from refloop.connectors.hubspot.records import Reader
 from refloop.errors import RefloopError
 from refloop.model import Kind
 
@@ -46,11 +48,19 @@ class _Fetched:
 
 
 class FullPull:
-    """One full pull, or the rest of one. `queries` are the list call's parameters, by kind."""
+    """One full pull, or the rest of one.
 
-    def __init__(self, client: Client, queries: Mapping[Kind, Mapping[str, str]]) -> None:
+    A kind whose list is not in the order of ids, or whose tokens are none, is read by a search from there on: by ids in
+    their order as well, though an index that runs late may show a record only to the next pull.
+    """
+
+    def __init__(self, client: Client, reader: Reader) -> None:
         self._client = client
-        self._queries = queries
+        self._reader = reader
+        self._queries = {kind: {"properties": ",".join(reader.properties(kind))} for kind in OBJECTS}
+        self._queries[Kind.DEAL]["associations"] = "contacts"  # asked on the side of the deals alone: there are fewer
+        self._labelled = reader.account.has_labels()
+        self._searched: set[Kind] = set()
         self._waiting: deque[Reading] = deque()
         self._under_way: dict[Future[Any], Reading | Kind] = {}  # the call of a reading, or the count of a kind
         self._counts: dict[Kind, IndexCount | None] = {}
@@ -136,10 +146,23 @@ class FullPull:
             self._waiting.append(reading)
 
     def _fetch(self, kind: Kind, at: int) -> _Fetched:
-        """One page, with the contacts of its deals: those that the list names, or a batch read where it was cut."""
+        if kind not in self._searched:
+            try:
+                return self._listed(kind, at)
+            except Unsure:
+                self._searched.add(kind)
+        query = query_of(self._reader, kind, {})
+        page = search_page(self._client, query, at - 1)
+        rows = tuple(sorted(completed(self._client, self._reader, query, page.rows), key=lambda row: int(row.id)))
+        return _Fetched(rows, None if page.done else page.last + 1, linked_contacts(self._client, kind, rows))
+
+    def _listed(self, kind: Kind, at: int) -> _Fetched:
+        """One page, with the contacts of its deals: those that the list names, or a batch read where it was cut or
+        cannot tell their labels."""
         page, following = list_page(self._client, kind, self._queries[kind], at)
         if kind is not Kind.DEAL:
             return _Fetched(page.rows, following, {})
-        linked = {row.id: row.linked for row in page.rows if row.linked is not None}
-        cut = [row.id for row in page.rows if row.linked is None]
-        return _Fetched(page.rows, following, {**linked, **(self._client.contacts_of(cut) if cut else {})})
+        told = [row for row in page.rows if row.linked is not None and not (self._labelled and row.linked)]
+        linked: dict[str, Mapping[str, Labels]] = {row.id: dict.fromkeys(row.linked or (), ()) for row in told}
+        others = [row.id for row in page.rows if row.id not in linked]
+        return _Fetched(page.rows, following, {**linked, **(self._client.contacts_of(others) if others else {})})

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 
 from refloop.connectors.hubspot import search
 from refloop.connectors.hubspot.answers import Found, Row
-from refloop.connectors.hubspot.client import BATCH, EDGES, Client, chunks
+from refloop.connectors.hubspot.client import EDGES, Client
 from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Phase, Progress, read_cursor
 from refloop.connectors.hubspot.full import FullPull
 from refloop.connectors.hubspot.id_ranges import ALL, IdRange
 from refloop.connectors.hubspot.named import NamedRecords
 from refloop.connectors.hubspot.names import OBJECTS
-from refloop.connectors.hubspot.page import archived_page, linked_contacts, page_of
+from refloop.connectors.hubspot.page import archived_page, completed, linked_contacts, page_of, query_of
 from refloop.connectors.hubspot.paging import ResultPage, list_pages, search_pages
 from refloop.connectors.hubspot.records import Reader
-from refloop.connectors.hubspot.search import Filter, Query, milliseconds
+from refloop.connectors.hubspot.search import Query, milliseconds
 from refloop.errors import LedgerError
 from refloop.model import Between, Cursor, Everything, Kind, Named, Page, Since, Span
 
@@ -36,6 +36,7 @@ class _Step:
     def after(self, progress: Progress) -> Progress:
         if isinstance(self.place, IdRange):
             return progress.covered(self.place)
+        progress = replace(progress, doubtful=progress.doubtful or self.place.doubtful)
         return progress.next_phase() if self.place.done else progress.at(self.place.last)
 
 
@@ -46,6 +47,7 @@ class Puller:
         self._client = client
         self._reader = reader
         self._look_back = reader.settings.look_back * _MINUTE
+        self._link_days = reader.settings.link_days * _DAY
 
     def pages(self, span: Span) -> Iterator[Page]:
         match span:
@@ -60,16 +62,19 @@ class Puller:
 
     def _everything(self) -> Iterator[Page]:
         self._reader.account.stages()  # any first answer tells the server's time; this one is needed anyway
-        yield from self._run(Progress(until=self._now(), todo=FULL, left=ALL))
+        self._reader.account.assume(None)
+        layout = self._reader.account.layout()
+        yield from self._run(Progress(until=self._now(), todo=FULL, left=ALL, layout=layout))
 
     def _since(self, cursor: Cursor) -> Iterator[Page]:
         """What an interrupted pull left undone, then what is new."""
         progress = read_cursor(cursor)
+        self._reader.account.assume(progress.layout)
         if progress.under_way:
             progress = yield from self._run(progress)
         start = progress.mark - self._look_back
         # The first search is open-ended: its own answer tells the server's time, at no extra call.
-        opening = self._query(Kind.CONTACT, search.modified(Kind.CONTACT, start, None))
+        opening = query_of(self._reader, Kind.CONTACT, search.modified(Kind.CONTACT, start, None))
         first = self._client.search(opening.kind, opening.body(0))
         now = self._now()
         if now + _HOUR < progress.mark:
@@ -77,13 +82,17 @@ class Puller:
                 "the last pull of a HubSpot connection is, by HubSpot's clock, in the future",
                 remedy="Pull that connection anew from the start: what changed in between may be missing.",
             )
-        todo = TICK + SWEEP if now - progress.swept >= _DAY else TICK
-        yield from self._run(replace(progress, until=now, todo=todo, last=0), first)
+        todo: tuple[Phase, ...] = TICK
+        if now - progress.swept >= _DAY:
+            todo = TICK + SWEEP
+            self._reader.account.assume(None)
+        layout = self._reader.account.layout()
+        yield from self._run(replace(progress, until=now, todo=todo, last=0, layout=layout), first)
 
     def _between(self, start: datetime, end: datetime) -> Iterator[Page]:
         low, high = milliseconds(start), milliseconds(end - timedelta.resolution)  # the end is outside
         for kind in OBJECTS:
-            query = self._query(kind, search.modified(kind, low, high), search.created(low, high))
+            query = query_of(self._reader, kind, search.modified(kind, low, high), search.created(low, high))
             for step in self._matching(query, 0):
                 yield step.page
 
@@ -106,16 +115,14 @@ class Puller:
             case Phase.DEALS:
                 return self._changed(Kind.DEAL, progress, first)
             case Phase.OPEN_LINKS:
-                return self._open_links(last)
+                return self._linked_deals(last, progress.until - self._link_days)
             case Phase.GONE_CONTACTS:
                 return self._gone(Kind.CONTACT, last)
             case Phase.GONE_DEALS:
                 return self._gone(Kind.DEAL, last)
 
     def _all(self, left: Sequence[IdRange]) -> Iterator[_Step]:
-        queries = {kind: {"properties": ",".join(self._reader.properties(kind))} for kind in OBJECTS}
-        queries[Kind.DEAL]["associations"] = "contacts"  # asked on the side of the deals alone: there are fewer
-        for page in FullPull(self._client, queries).pages(left):
+        for page in FullPull(self._client, self._reader).pages(left):
             yield _Step(page.id_range, page_of(self._reader, page.id_range.kind, page.rows, page.linked))
 
     def _gone(self, kind: Kind, last: int) -> Iterator[_Step]:
@@ -127,35 +134,25 @@ class Puller:
     def _changed(self, kind: Kind, progress: Progress, first: Found | None) -> Iterator[_Step]:
         # The Date header cuts to whole seconds: what was modified within that second is there already.
         window = search.modified(kind, progress.mark - self._look_back, progress.until + 999)
-        return self._matching(self._query(kind, window), progress.last, first)
+        return self._matching(query_of(self._reader, kind, window), progress.last, first)
 
     def _matching(self, query: Query, last: int, first: Found | None = None) -> Iterator[_Step]:
         for found in search_pages(self._client, query, last, first):
-            rows = self._completed(query, found.rows)
+            rows = completed(self._client, self._reader, query, found.rows)
             yield _Step(found, page_of(self._reader, query.kind, rows, linked_contacts(self._client, query.kind, rows)))
 
-    def _open_links(self, last: int) -> Iterator[_Step]:
-        """The contacts of every open deal: a change of links alone does not touch a deal's modified date."""
-        deals: list[str] = []
-        query = Query(Kind.DEAL, search.not_closed(), ("hs_object_id",))
+    def _linked_deals(self, last: int, since: int) -> Iterator[_Step]:
+        """Every deal that is open, or was saved `since` then, with its contacts: who is put on a deal, taken off it or
+        given another label, and its company, leave no trace on its modified date."""
+        rows: list[Row] = []
+        query = query_of(self._reader, Kind.DEAL, *search.not_closed(), search.modified(Kind.DEAL, since, None))
         for found in search_pages(self._client, query, last):
-            deals.extend(row.id for row in found.rows)
-            if found.done or len(deals) + search.LIMIT > EDGES:
-                linked = self._client.contacts_of(deals) if deals else {}
-                yield _Step(found, page_of(self._reader, Kind.DEAL, (), linked))
-                deals = []
-
-    def _query(self, kind: Kind, *alternatives: Filter) -> Query:
-        """Without properties where a search body has no room for all: `_completed` brings them."""
-        wanted = self._reader.properties(kind)
-        return Query(kind, alternatives, wanted if search.fits(wanted) else ())
-
-    def _completed(self, query: Query, rows: Sequence[Row]) -> Sequence[Row]:
-        if query.properties:
-            return rows
-        wanted = self._reader.properties(query.kind)
-        ids = [row.id for row in rows]
-        return [row for chunk in chunks(ids, BATCH) for row in self._client.batch_read(query.kind, chunk, wanted).rows]
+            rows.extend(completed(self._client, self._reader, query, found.rows))
+            if found.done or len(rows) + search.LIMIT > EDGES:
+                yield _Step(
+                    found, page_of(self._reader, Kind.DEAL, rows, linked_contacts(self._client, Kind.DEAL, rows))
+                )
+                rows = []
 
     def _now(self) -> int:
         return milliseconds(self._client.server_time())

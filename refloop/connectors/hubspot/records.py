@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from refloop.connectors.hubspot.answers import Row
+from refloop.connectors.hubspot.layout import SHIPPED, Layout, Stages
 from refloop.connectors.hubspot.names import is_record_id
 from refloop.connectors.hubspot.settings import HubSpotSettings
 from refloop.model import (
@@ -26,11 +27,16 @@ from refloop.model import (
     canonical,
     parse_time,
 )
+from refloop.model import Stage as PersonStage
 
 _FACTS: Mapping[Kind, tuple[str, ...]] = {
     Kind.CONTACT: (
         "email",
+        "hs_additional_emails",
+        "firstname",
+        "lastname",
         "company",
+        "associatedcompanyid",
         "hubspot_owner_id",
         "lifecyclestage",
         "hs_lead_status",
@@ -40,11 +46,14 @@ _FACTS: Mapping[Kind, tuple[str, ...]] = {
     ),
     Kind.DEAL: (
         "dealname",
+        "hs_primary_associated_company",
         "hubspot_owner_id",
         "pipeline",
         "dealstage",
+        "dealtype",
         "amount",
         "deal_currency_code",
+        "amount_in_home_currency",
         "closedate",
         "hs_closed_won_date",
         "hs_is_closed",
@@ -68,21 +77,11 @@ _LONGEST_PROPERTY = 65_536
 """Characters (HubSpot docs, properties)."""
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
+LABEL = " (label)"
+"""Ends the name under which is told what people read in a field with codes that is a list to choose from."""
 _EPOCH_MS = re.compile(r"-?[0-9]{6,}")
 _SALESFORCE_ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
 _CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """A stage of a deal pipeline. `outcome` is None when the account does not say whether it closes a deal."""
-
-    label: str
-    outcome: Outcome | None
-
-
-Stages = Mapping[tuple[str, str], Stage]
-"""By the ids of pipeline and stage."""
 
 
 class AccountFacts(Protocol):
@@ -94,8 +93,28 @@ class AccountFacts(Protocol):
         """For amounts whose deal names none; None when the account has no currency of three letters."""
         ...
 
+    def home_currency(self) -> str | None:
+        """The account's own, in which it gives `amount_in_home_currency`."""
+        ...
+
     def owner_name(self, owner: str) -> str:
         """The name of the user who has that owner id; "" where it is not to be known."""
+        ...
+
+    def label(self, kind: Kind, name: str, value: str) -> str | None:
+        """What people read where a property holds a value; None where it has no such option."""
+        ...
+
+    def has_labels(self) -> bool:
+        """Whether a contact of a deal may have labels; so too where the account does not say."""
+        ...
+
+    def layout(self) -> Layout:
+        """Which properties are read beside the usual ones."""
+        ...
+
+    def assume(self, layout: Layout | None) -> None:
+        """Takes over what an earlier pull found, so that it need not be asked for; None: it is asked for anew."""
         ...
 
 
@@ -112,7 +131,8 @@ class Reader:
         """All that a read must ask for."""
         mirrors = MIRRORS[kind] if self.settings.mirror_of else ()
         ours = (field.name for field in self.fields_of(kind))
-        return tuple(dict.fromkeys((*_FACTS[kind], *mirrors, *self.code_fields(kind), *ours)))
+        entered = self.account.layout().entered.get(kind, {}).values()
+        return tuple(dict.fromkeys((*_FACTS[kind], *mirrors, *entered, *self.code_fields(kind), *ours)))
 
     def fields_of(self, kind: Kind) -> Iterator[FieldSpec]:
         return (field for field in self.fields if kind in field.kinds)
@@ -121,23 +141,20 @@ class Reader:
         return self.settings.code_fields.deal if kind is Kind.DEAL else self.settings.code_fields.contact
 
     def record(self, kind: Kind, row: Row) -> Record:
-        facts = self._deal(row) if kind is Kind.DEAL else _person(row)
-        return Record(
-            ref=Ref(self.connection, kind, row.id),
-            created_at=row.created,
-            modified_at=row.updated,
-            email=facts.email,
-            title=facts.title,
-            texts={name: text for name in self.code_fields(kind) if (text := row.properties.get(name))},
-            found=found_values(row, self.fields_of(kind)),
-            stage=facts.stage,
-            outcome=facts.outcome,
-            amount=facts.amount,
-            currency=facts.currency,
-            closed_at=facts.closed_at,
-            deleted=row.archived,
-            owner=self._owner(row),
-        )
+        return self._deal(row) if kind is Kind.DEAL else self._person(row)
+
+    def texts(self, kind: Kind, held: Mapping[str, str | None]) -> dict[str, str]:
+        """The fields that may carry a code, as they are; of a list to choose from also what people read of it."""
+        texts = {name: text for name in self.code_fields(kind) if (text := held.get(name))}
+        choices = self.account.layout().choices.get(kind, ()) if texts else ()
+        labels = {name + LABEL: self._labels(kind, name, texts[name]) for name in choices if name in texts}
+        return texts | {name: label for name, label in labels.items() if label}
+
+    def _labels(self, kind: Kind, name: str, value: str) -> str:
+        """The labels of one or several chosen values (`a;b`), but for those that say the same."""
+        chosen = [one for one in value.split(";") if one]
+        labels = [(one, self.account.label(kind, name, one)) for one in chosen]
+        return "; ".join(label for one, label in labels if label and label.casefold() != one.casefold())
 
     def links(self, kind: Kind, row: Row) -> Iterator[Link]:
         """What the record itself says about others: what was merged into it (of more than `MOST_MERGED` the newest, by
@@ -156,35 +173,79 @@ class Reader:
         owner = row.properties.get("hubspot_owner_id")
         return Owner(owner, self.account.owner_name(owner)) if owner else None
 
-    def _deal(self, row: Row) -> _Facts:
+    def _person(self, row: Row) -> Record:
+        said = row.properties.get
+        stages = [*self._stages_of(row, "hs_lead_status"), *self._stages_of(row, "lifecyclestage")]
+        first = stages[0] if stages else None
+        return Record(
+            ref=Ref(self.connection, Kind.CONTACT, row.id),
+            created_at=row.created,
+            modified_at=row.updated,
+            email=said("email") or None,
+            emails=tuple(filter(None, (said("hs_additional_emails") or "").split(";"))),
+            name=" ".join(filter(None, (said("firstname"), said("lastname")))) or None,
+            title=said("company") or None,
+            account=said("associatedcompanyid") or None,
+            stage=first.word if first else None,
+            stage_at=first.at if first else None,
+            further_stages=tuple(stages[1:]),
+            texts=self.texts(Kind.CONTACT, row.properties),
+            found=found_values(row, self.fields_of(Kind.CONTACT)),
+            deleted=row.archived,
+            owner=self._owner(row),
+        )
+
+    def _stages_of(self, row: Row, name: str) -> Iterator[PersonStage]:
+        """Where a person stands by one property: HubSpot's own word; of a stage of the account's own making what people
+        read, and then its id, by which the company may know it too."""
+        value = row.properties.get(name)
+        if not value:
+            return
+        at = self._entered(Kind.CONTACT, row, value) if name == "lifecyclestage" else None
+        label = None if value in SHIPPED else self.account.label(Kind.CONTACT, name, value)
+        yield PersonStage(label or value, at)
+        if label and label.casefold() != value.casefold():
+            yield PersonStage(value, at)
+
+    def _entered(self, kind: Kind, row: Row, stage: str) -> datetime | None:
+        name = self.account.layout().entered.get(kind, {}).get(stage)
+        return _moment(row.properties.get(name)) if name else None
+
+    def _deal(self, row: Row) -> Record:
         said = row.properties.get
         key = (said("pipeline") or "", said("dealstage") or "")
         stage = self.account.stages().get(key) if key[1] else None
         outcome = stage.outcome if stage and stage.outcome else _outcome_by_flags(row)
+        ended = outcome in (Outcome.WON, Outcome.LOST)
+        entered = self._entered(Kind.DEAL, row, key[1]) if ended else None
+        kind = said("dealtype")
         amount = _amount(said("amount"))
-        return _Facts(
+        home = _amount(said("amount_in_home_currency")) if said("deal_currency_code") else None
+        return Record(
+            ref=Ref(self.connection, Kind.DEAL, row.id),
+            created_at=row.created,
+            modified_at=row.updated,
             title=said("dealname") or None,
+            account=said("hs_primary_associated_company") or None,
             stage=stage.label if stage else key[1] or None,
+            stage_at=entered,
             outcome=outcome,
             amount=amount,
             currency=None if amount is None else self._currency(row),
-            closed_at=_closed_at(row, outcome),
+            closed_at=_closed_at(row, outcome, entered) if ended else None,
+            pipeline=(stage.pipeline if stage else "") or key[0] or None,
+            deal_type=(self.account.label(Kind.DEAL, "dealtype", kind) or kind) if kind else None,
+            home_amount=home,
+            home_currency=None if home is None else self.account.home_currency(),
+            texts=self.texts(Kind.DEAL, row.properties),
+            found=found_values(row, self.fields_of(Kind.DEAL)),
+            deleted=row.archived,
+            owner=self._owner(row),
         )
 
     def _currency(self, row: Row) -> str:
         code = (row.properties.get("deal_currency_code") or "").upper()
         return code if _CURRENCY.fullmatch(code) else self.account.currency() or NO_CURRENCY
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    title: str | None
-    stage: str | None
-    email: str | None = None
-    outcome: Outcome | None = None
-    amount: Decimal | None = None
-    currency: str | None = None
-    closed_at: datetime | None = None
 
 
 def found_values(row: Row, fields: Iterable[FieldSpec]) -> dict[str, str]:
@@ -229,15 +290,6 @@ def long_salesforce_id(text: str) -> str | None:
     return text[:15] + checksum if text[15:] in ("", checksum) else None
 
 
-def _person(row: Row) -> _Facts:
-    said = row.properties.get
-    return _Facts(
-        title=said("company") or None,
-        stage=said("hs_lead_status") or said("lifecyclestage") or None,
-        email=said("email") or None,
-    )
-
-
 def _outcome_by_flags(row: Row) -> Outcome | None:
     """By HubSpot's own verdict on the deal, where the stage is unknown (deleted, or of another pipeline)."""
     closed = row.properties.get("hs_is_closed")
@@ -246,20 +298,23 @@ def _outcome_by_flags(row: Row) -> Outcome | None:
     return {"true": Outcome.LOST, "false": Outcome.OPEN}.get(closed or "")
 
 
-def _closed_at(row: Row, outcome: Outcome | None) -> datetime | None:
-    """`closedate` is prefilled and editable: for a won deal HubSpot's own date comes first."""
-    names = {Outcome.WON: ("hs_closed_won_date", "closedate"), Outcome.LOST: ("closedate",)}
-    for name in names.get(outcome, ()) if outcome else ():
-        moment = _moment(row.properties.get(name))
-        if moment is not None:
-            return moment
-    return None
+def _closed_at(row: Row, outcome: Outcome | None, entered: datetime | None) -> datetime | None:
+    """When a won or lost deal ended; never after its last save.
+
+    `closedate` is an instant, prefilled and editable: for a won deal HubSpot's own date comes first. One that is yet to
+    come is when somebody expected the deal to close: then it ended when it entered its stage, or at its last save.
+    """
+    names = ("hs_closed_won_date", "closedate") if outcome is Outcome.WON else ("closedate",)
+    said = [moment for moment in (*(_moment(row.properties.get(name)) for name in names), entered) if moment]
+    if not said:
+        return None
+    return next((moment for moment in said if moment <= row.updated), row.updated)
 
 
 def _moment(text: str | None) -> datetime | None:
     try:
         return parse_time(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 

@@ -43,7 +43,8 @@ def not_closed() -> tuple[Filter, Filter]:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Records of one kind that pass any of `alternatives`, and which of their properties to bring."""
+    """Records of one kind that pass any of `alternatives` (all of them pass the empty one), and which of their
+    properties to bring."""
 
     kind: Kind
     alternatives: tuple[Filter, ...]
@@ -53,7 +54,7 @@ class Query:
         """Those of ids above `last`, in ascending order of id."""
         above = {"propertyName": "hs_object_id", "operator": "GT", "value": str(last)}
         return {
-            "filterGroups": [{"filters": [dict(one), above]} for one in self.alternatives],
+            "filterGroups": [{"filters": [*([dict(one)] if one else []), above]} for one in self.alternatives],
             "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
             "properties": list(self.properties),
             "limit": LIMIT,
@@ -82,7 +83,7 @@ def _one(only: Filter) -> dict[str, Any]:
 def fits(properties: tuple[str, ...]) -> bool:
     """Whether HubSpot takes a search for these properties, with the longest filters that we ever send."""
     end = 10**14 - 1
-    longest = Query(Kind.DEAL, (modified(Kind.DEAL, end, end), created(end, end)), properties)
+    longest = Query(Kind.DEAL, (*not_closed(), modified(Kind.DEAL, end, end)), properties)
     return len(json.dumps(longest.body(10**19))) <= _MOST_CHARACTERS
 
 

@@ -64,8 +64,9 @@ class HubSpotSettings(ConnectionSettings):
     `api_version` is the dated version of HubSpot's API. `currency` is for amounts whose deal names none; left
     out, it is the account's own. `mirror_of` names the Salesforce connection that HubSpot's own Salesforce
     integration keeps in step with this account. `look_back` (minutes) is how far each pull reaches behind
-    the last one, because HubSpot's search index runs late. `quota_share` is how much of the day's API calls that are
-    left when a run starts may be refloop's: all apps of the account share them.
+    the last one, because HubSpot's search index runs late. `link_days`: for so many days after a closed deal was last
+    saved, what changes about its contacts is still seen, within a day. `quota_share` is how much of the day's API calls
+    that are left when a run starts may be refloop's: all apps of the account share them.
     """
 
     url: str = DEFAULT_URL
@@ -75,6 +76,7 @@ class HubSpotSettings(ConnectionSettings):
     code_fields: CodeFields = CodeFields()
     mirror_of: str | None = Field(default=None, min_length=1)
     look_back: int = Field(default=60, ge=5, le=7 * 24 * 60)
+    link_days: int = Field(default=90, ge=0, le=3650)
     quota_share: float = Field(default=0.8, gt=0, le=1)
 
     def other_connections(self) -> Mapping[str, str]:

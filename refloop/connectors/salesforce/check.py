@@ -12,7 +12,6 @@ from refloop.connectors.salesforce.look import unfit
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import places_needed
-from refloop.connectors.salesforce.words import Word, words_in_use
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Finding, Kind, Level
 
@@ -31,8 +30,7 @@ class Checker:
         self._client = client
 
     def findings(self, fields: Sequence[FieldSpec]) -> Iterator[Finding]:
-        """One finding for each thing that is wrong, with its remedy; and the words in use that say what deals, roles
-        and leads are."""
+        """One finding for each thing that is wrong, with its remedy."""
         version = self._version()
         if version is not None:
             yield version
@@ -47,13 +45,7 @@ class Checker:
         for kind, name in OBJECTS.items():
             if schema := schemas[name]:
                 yield from self._fields(kind, schema, fields)
-        yield from (self._word(word) for word in words_in_use(self._client))
         yield from self._usage()
-
-    def _word(self, word: Word) -> Finding:
-        """What is in use there, for a person to see whether it is read rightly."""
-        name = word.text or "(none)"
-        return Finding(Level.INFO, self._place(f"{word.about} {name}"), f"on {word.count}")
 
     def _version(self) -> Finding | None:
         listed = self._client.versions()

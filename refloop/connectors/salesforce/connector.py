@@ -24,8 +24,21 @@ from refloop.connectors.salesforce.push import Pusher
 from refloop.connectors.salesforce.records import Reader
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.unprovision import Remover
+from refloop.connectors.salesforce.words import words_in_use
 from refloop.connectors.salesforce.write import Writer
-from refloop.model import FieldChange, FieldHistory, FieldSpec, Finding, LinkChange, Page, Receipt, Ref, Span, Usage
+from refloop.model import (
+    FieldChange,
+    FieldHistory,
+    FieldSpec,
+    Finding,
+    LinkChange,
+    Page,
+    Receipt,
+    Ref,
+    Span,
+    Usage,
+    Word,
+)
 
 
 class Salesforce:
@@ -73,6 +86,9 @@ class Salesforce:
     def pull(self, fields: Sequence[FieldSpec], span: Span) -> Iterator[Page]:
         self._reader = replace(self._reader, fields=fields)
         return self._puller.pages(fields, span)
+
+    def words(self) -> Iterator[Word]:
+        return words_in_use(self._client)
 
     def foresee(self, changes: Sequence[FieldChange]) -> None:
         self._pusher.foresee(changes)

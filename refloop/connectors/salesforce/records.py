@@ -52,6 +52,8 @@ class Reader:
 
     def record(self, kind: Kind, row: Row) -> Record:
         """The record that a row shows."""
+        saved = saved_at(row)
+        entered = self._stage_at(kind, row, saved)
         outcome = _outcome(row) if kind is Kind.DEAL else None
         money = _get(row, "Amount", amount) if kind is Kind.DEAL else None
         currency = self._currency(row) if money is not None else None
@@ -59,7 +61,7 @@ class Reader:
         return Record(
             ref=self._ref(kind, row),
             created_at=_need(row, "CreatedDate", moment),
-            modified_at=_need(row, "SystemModstamp", moment),
+            modified_at=saved,
             email=_get(row, "Email", text_or_none),
             title=_title(kind, row),
             texts=self._texts(kind, row),
@@ -68,13 +70,13 @@ class Reader:
             outcome=outcome,
             amount=money,
             currency=currency,
-            closed_at=_closed_at(row, self.zone or UTC) if outcome in (Outcome.WON, Outcome.LOST) else None,
+            closed_at=self._closed_at(row, entered, saved) if outcome in (Outcome.WON, Outcome.LOST) else None,
             deleted=_get(row, "IsDeleted", _flag) is True,
             owner=_owner(row),
             emails=self._emails(kind, row),
             name=_get(row, "Name", text_or_none) if kind is not Kind.DEAL else None,
             account=_get(row, _ACCOUNT[kind], _id_or_none),
-            stage_at=self._stage_at(kind, row),
+            stage_at=entered,
             pipeline=_of_parent(row, "RecordType", "Name") if kind is Kind.DEAL else None,
             deal_type=_get(row, "Type", text_or_none) if kind is Kind.DEAL else None,
             home_amount=home,
@@ -131,18 +133,33 @@ class Reader:
             return ()
         return tuple(text for name in row if name.casefold() in names and (text := _get(row, name, text_or_none)))
 
-    def _stage_at(self, kind: Kind, row: Row) -> datetime | None:
+    def _stage_at(self, kind: Kind, row: Row, saved: datetime) -> datetime | None:
         """When a deal entered its stage; when a lead was converted, which is the last stage of a lead."""
         if kind is Kind.DEAL:
             return _get(row, "LastStageChangeDate", moment)
         day = _get(row, "ConvertedDate", day_of) if kind is Kind.LEAD else None
-        return min(day_begins(self.zone or UTC, day), saved_at(row)) if day else None
+        return min(day_begins(self.zone or UTC, day), saved) if day else None
+
+    def _closed_at(self, row: Row, changed: datetime | None, saved: datetime) -> datetime | None:
+        """When a closed deal, whose stage last changed then, was closed: never later than it was saved.
+
+        Its CloseDate is the day for which the business counts it, and Salesforce sets that to today where a deal is won
+        early; the day of the last stage change moves with every correction. But today is that of UTC (Salesforce
+        knowledge article 004517774): in the evening of the Americas it is tomorrow. And a deal that stands as closed in
+        the books for a day that is yet to come was closed when its stage last changed, or at its last save."""
+        day = _get(row, "CloseDate", day_of)
+        if day is None:
+            return min(changed, saved) if changed else None
+        begins = day_begins(self.zone or UTC, day)
+        if changed and day <= changed.date():
+            return min(begins, changed)
+        return begins if begins <= saved else min(changed or saved, saved)
 
     def _currency(self, row: Row) -> str:
         return _get(row, "CurrencyIsoCode", text_or_none) or self.settings.currency or NO_CURRENCY
 
     def _home(self, row: Row, money: Decimal, currency: str) -> Decimal | None:
-        return self.rates.converted(money, currency, _get(row, "CloseDate", day_of))
+        return self.rates.converted(money, currency, _get(row, "CloseDate", day_of)) if self.rates.home else None
 
 
 _STAGE: Mapping[Kind, str] = MappingProxyType({Kind.LEAD: "Status", Kind.DEAL: "StageName"})
@@ -198,23 +215,6 @@ def currency_of(row: Row) -> str | None:
     """The currency that a deal's row names of its amount, if it names one: in an org with several."""
     currency = row.get("CurrencyIsoCode")
     return currency if isinstance(currency, str) and currency and row.get("Amount") is not None else None
-
-
-def _closed_at(row: Row, zone: tzinfo) -> datetime | None:
-    """When a closed deal was closed, never later than it was saved.
-
-    Its CloseDate is the day for which the business counts it, and Salesforce sets that to today where a deal is won
-    early; the day of the last stage change moves with every correction. But today is that of UTC (Salesforce knowledge
-    article 004517774): in the evening of the Americas it is tomorrow. And a deal that stands as closed in the books
-    for a day that is yet to come was closed when its stage last changed, or at its last save."""
-    day, changed = _get(row, "CloseDate", day_of), _get(row, "LastStageChangeDate", moment)
-    saved = saved_at(row)
-    if day is None:
-        return min(changed, saved) if changed else None
-    begins = day_begins(zone, day)
-    if changed and day <= changed.date():
-        return min(begins, changed)
-    return begins if begins <= saved else min(changed or saved, saved)
 
 
 def _owner(row: Row) -> Owner | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from decimal import Decimal
 
-from refloop.model import FieldSpec, FieldType, canonical, parse_time
+from refloop.model import FieldSpec, FieldType, OutOfBounds, canonical, parse_time
 
 SCALE = 2
 """Digits after the point of our number fields in Salesforce, where their currency has no more than that."""
 
 DIGITS = 18
 """Salesforce metadata docs, CustomField: the precision of a Number, digits after the point included."""
+
+_FAR = re.compile(r"-|\d{5}")
+"""How a year begins that is none of 1 to 9999."""
 
 JsonValue = str | int | float | None
 
@@ -62,10 +66,13 @@ def moment(value: object) -> datetime:
 
 
 def day(value: object) -> date:
-    """A date: a day without a zone. Raises ValueError for anything else."""
-    if not isinstance(value, str) or len(value) != len("2026-01-01"):
+    """A date: a day without a zone; of a date-time, that in UTC. Raises ValueError for anything else; OutOfBounds,
+    which is one, for what is outside of the calendar."""
+    if not isinstance(value, str):
         raise ValueError("not a date")
-    return date.fromisoformat(value)
+    if _FAR.match(value):
+        raise OutOfBounds("a day outside of the calendar")
+    return date.fromisoformat(value) if len(value) == len("2026-01-01") else parse_time(value).date()
 
 
 def text_or_none(value: object) -> str | None:

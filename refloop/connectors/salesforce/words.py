@@ -2,60 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from types import MappingProxyType
+from collections.abc import Iterator
 from typing import Any
 
 from refloop.connectors.salesforce.client import Client, Part
+from refloop.model import Word, WordKind
 
-
-class About(StrEnum):
-    """What words are about, as people call it there."""
-
-    RECORD_TYPE = "record type of opportunities"
-    TYPE = "type of opportunities"
-    ROLE = "role of contacts on opportunities"
-    LEAD_STATUS = "status of leads"
-
-
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word in use, and of how many records; "" is none at all."""
-
-    about: About
-    text: str
-    count: int
-
-
-_ASKED: Mapping[About, tuple[str, str]] = MappingProxyType(
-    {
-        About.RECORD_TYPE: ("RecordType.Name", "Opportunity"),
-        About.TYPE: ("Type", "Opportunity"),
-        About.ROLE: ("Role", "OpportunityContactRole"),
-        About.LEAD_STATUS: ("Status", "Lead"),
-    }
+_ASKED = (
+    (WordKind.PIPELINE, "Opportunity.RecordType", "RecordType.Name", "Opportunity"),
+    (WordKind.DEAL_TYPE, "Opportunity.Type", "Type", "Opportunity"),
+    (WordKind.ROLE, "OpportunityContactRole.Role", "Role", "OpportunityContactRole"),
+    (WordKind.STAGE, "Lead.Status", "Status", "Lead"),
 )
 
 
 def words_in_use(client: Client) -> Iterator[Word]:
-    """The words, for each matter in the order of their text; one call. Of what the org does not have, does not show or
-    cannot count in time there are none. Raises as `Client` does."""
+    """The words, those of a place in their order, each with how many records have it; one call. Of what the org does
+    not have, does not show or cannot count in time there are none. Raises as `Client` does."""
     parts = [
-        Part(about.name.lower(), "GET", "query", {"q": f"SELECT {field}, COUNT(Id) n FROM {name} GROUP BY {field}"})  # noqa: S608 - constants
-        for about, (field, name) in _ASKED.items()
+        Part(kind.name.lower(), "GET", "query", {"q": f"SELECT {field}, COUNT(Id) n FROM {name} GROUP BY {field}"})  # noqa: S608 - constants
+        for kind, _, field, name in _ASKED
     ]
-    for (about, (field, _)), answer in zip(_ASKED.items(), client.together(parts), strict=True):
+    for (kind, place, field, _), answer in zip(_ASKED, client.together(parts), strict=True):
         rows = answer.body.get("records") if answer.is_good and isinstance(answer.body, dict) else None
-        counted = [word for row in rows or () if (word := _word(about, row, field.rpartition(".")[2]))]
-        yield from sorted(counted, key=lambda word: word.text)
+        counted = sorted(filter(None, (_word(row, field.rpartition(".")[2]) for row in rows or ())))
+        yield from (Word(kind, text, place, count=count) for text, count in counted)
 
 
-def _word(about: About, row: Any, column: str) -> Word | None:
+def _word(row: Any, column: str) -> tuple[str, int] | None:
     if not isinstance(row, dict):
         return None
     text, count = row.get(column), row.get("n")
-    if not isinstance(count, int) or not (text is None or isinstance(text, str)):
-        return None
-    return Word(about, text or "", count)
+    return (text, count) if isinstance(count, int) and isinstance(text, str) and text else None

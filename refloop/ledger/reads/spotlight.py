@@ -13,7 +13,9 @@ _SPOTLIGHT = """
     FROM referrals f
     JOIN current_statuses s ON s.referral = f.referral AND s.status = 'won'
     JOIN referrers w ON w.referrer = f.referrer
-    JOIN records r ON r.email = w.email AND r.kind = 'contact' AND r.deleted = 0
+    JOIN (SELECT email, connection, kind, id FROM records WHERE email IS NOT NULL
+          UNION ALL SELECT email, connection, kind, id FROM addresses) a ON a.email = w.email AND a.kind = 'contact'
+    JOIN records r ON r.connection = a.connection AND r.kind = a.kind AND r.id = a.id AND r.deleted = 0
     JOIN members m ON m.referral = f.referral AND m.kind <> 'deal'
     JOIN receipts t ON t.connection = m.connection AND t.kind = m.kind AND t.id = m.id AND t.verdict = 'written'
     JOIN current_credits c ON c.referral = f.referral

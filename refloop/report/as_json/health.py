@@ -18,6 +18,9 @@ def health_json(health: Health, alarms: Iterable[str]) -> Json:
         "conflicts": [conflict_json(found) for found in health.conflicts],
         "quarantine": [_quarantined(change) for change in health.quarantine],
         "unsettled": health.unsettled,
+        "without_contact": [
+            {"referrer": one.id, "name": one.name, "email": one.email} for one in health.without_contact
+        ],
         "quota": [_quota(quota) for quota in health.quota],
         "backup": _backup(health.backup) if health.backup else None,
         "working": _working(health.working) if health.working else None,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 
-from refloop.model import format_time
+from refloop.model import Referrer, format_time
 from refloop.report.health import ConnectionHealth, Health, Quarantined
 from refloop.report.lines import MOST, ago, say, table
 from refloop.report.text.run import print_summary
@@ -31,6 +33,15 @@ def print_health(console: Console, health: Health) -> None:
     table(console, _QUARANTINE, [_quarantined_cells(change) for change in waiting[:MOST]])
     if len(waiting) > MOST:
         say(console, f"and {len(waiting) - MOST:,} more: see `refloop status --json`")
+    _print_without_contact(console, health.without_contact)
+
+
+def _print_without_contact(console: Console, referrers: Sequence[Referrer]) -> None:
+    """Whose own record can tell nothing: there is none."""
+    if referrers:
+        names = ", ".join(referrer.id for referrer in referrers[:MOST])
+        more = f" and {len(referrers) - MOST:,} more (`refloop status --json`)" if len(referrers) > MOST else ""
+        say(console, f"referrers without a contact in any CRM: {names}{more}", "yellow")
 
 
 def _connection_cells(found: ConnectionHealth) -> tuple[object, ...]:

@@ -25,6 +25,8 @@ REMEDIES: Mapping[ReviewReason, str] = {
     "credit; type the right one into the referral code field",
     ReviewReason.MASS_EDIT: "many records got this code within minutes and had none before: none of them counts; "
     "submit those that are referrals (`refloop referrals import FILE`)",
+    ReviewReason.SELF_REFERRAL: "the buyer's address is another spelling of the referrer's: no credit, unless you type "
+    "the code into the referral code field",
     ReviewReason.UNKNOWN_STAGE: "the CRM does not say whether this stage is open, won or lost: the status stays as "
     "it is",
     ReviewReason.NO_BUYER: "nobody stands on the won deal as its buyer, and of its company somebody was referred: put "

@@ -141,3 +141,7 @@ def calls(crm: LocalHubSpot) -> Counter[str]:
 LIST_CONTACTS, LIST_DEALS = "GET /crm/objects/contacts", "GET /crm/objects/deals"
 FIND_CONTACTS, FIND_DEALS = "POST /crm/objects/contacts/search", "POST /crm/objects/deals/search"
 STAGES, EDGES = "GET /crm/pipelines/deals", "POST /crm/associations/deals/contacts/batch/read"
+CONTACT_PROPERTIES, DEAL_PROPERTIES = "GET /crm/properties/contacts", "GET /crm/properties/deals"
+LABELS = "GET /crm/associations/deals/contacts/labels"
+BEFORE = {STAGES: 1, CONTACT_PROPERTIES: 1, DEAL_PROPERTIES: 1, LABELS: 1}
+"""What is asked once before everything is read."""

@@ -25,6 +25,13 @@ def row(record: int, **more: Any) -> dict[str, Any]:
     return {"id": str(record), "properties": {}, "createdAt": SOME, "updatedAt": SOME} | more
 
 
+def knows_little(mock: responses.RequestsMock) -> None:
+    """What is asked for once before everything is read: an account without pipelines, properties and labels."""
+    paths = ("pipelines/2026-03/deals", "properties/2026-03/contacts", "properties/2026-03/deals")
+    for path in (*paths, "associations/2026-03/deals/contacts/labels"):
+        answers(mock, "GET", f"{URL}/crm/{path}", {"results": []})
+
+
 def answers(mock: responses.RequestsMock, method: str, path: str, *bodies: Any, **more: Any) -> None:
     for body in bodies:
         mock.add(method, path, json=body, headers={"Date": DATE}, **more)

@@ -24,7 +24,7 @@ def test_a_row_is_read() -> None:
     assert one.created == datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
     assert one.properties == {"amount": "1.50", "x": None}
     assert one.linked == frozenset()
-    assert listing.after == 13
+    assert listing.after == "13"
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,6 @@ def test_a_row_is_read() -> None:
         {"results": [row(associations={"contacts": {"results": [{"id": "x"}]}})]},
         {"results": [], "paging": {"next": {}}},
         {"results": [], "paging": {"next": {"after": ""}}},
-        {"results": [], "paging": {"next": {"after": "abc"}}},
         {"results": [], "paging": {"next": "https://evil.example"}},
     ],
 )
@@ -64,7 +63,7 @@ def test_an_answer_that_cannot_be_one_is_refused(answer: Any) -> None:
         answers.read_listing(answer, WHAT, limit=1)
 
 
-@pytest.mark.parametrize("total", [None, "1", 0, 1.0, True])
+@pytest.mark.parametrize("total", [None, "1", -1, 1.0, True])
 def test_a_search_has_to_count_its_results(total: Any) -> None:
     with pytest.raises(CrmUnavailable, match="total"):
         answers.read_found({"results": [row()], "total": total}, WHAT, limit=200)
@@ -100,8 +99,21 @@ def test_edges_take_numbers_and_texts_and_know_who_has_none() -> None:
         ],
     }
     edges = answers.read_edges(answer, WHAT, frozenset({"1", "2", "3", "4"}))
-    assert edges.targets == {"1": {"11", "12"}, "2": {"21"}, "3": frozenset(), "4": frozenset()}
+    assert edges.targets == {"1": {"11": (), "12": ()}, "2": {"21": ()}, "3": {}, "4": {}}
     assert edges.more == {"2": "t"}
+
+
+def test_edges_say_what_a_target_is_to_its_source() -> None:
+    plain, champion = {"category": "HUBSPOT_DEFINED", "typeId": 3, "label": None}, {"typeId": 37, "label": "Champion"}
+    referrer = {"typeId": 39, "label": "Referred by"}
+    to = [
+        {"toObjectId": 11, "associationTypes": [referrer, plain, champion, {"label": 7}, "odd"]},
+        {"toObjectId": 12, "associationTypes": [plain]},
+        {"toObjectId": 12, "associationTypes": [champion]},
+        {"toObjectId": 13, "associationTypes": None},
+    ]
+    edges = answers.read_edges({"results": [{"from": {"id": "1"}, "to": to}]}, WHAT, frozenset({"1"}))
+    assert edges.targets == {"1": {"11": ("Champion", "Referred by"), "12": ("Champion",), "13": ()}}
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,43 @@ from hypothesis import strategies as st
 
 from refloop.connectors.hubspot.cursor import FULL, SWEEP, TICK, Phase, Progress, read_cursor
 from refloop.connectors.hubspot.id_ranges import ALL, IdRange
+from refloop.connectors.hubspot.layout import Layout
 from refloop.errors import LedgerError
 from refloop.model import Cursor, Kind
 
+DAY = 86_400_000
 times = st.integers(min_value=0, max_value=10**14)
 ids = st.integers(1, 10**18)
 ranges = st.builds(IdRange, st.sampled_from(Kind), ids, st.none() | ids)
 
 
-@given(times, times, st.integers(1, 10**14), st.lists(st.sampled_from(TICK + SWEEP)), st.integers(0, 10**18))
-def test_a_cursor_reads_back_as_it_was(mark: int, swept: int, until: int, todo: list[Phase], last: int) -> None:
-    progress = Progress(mark, swept, until, tuple(todo), last)
+names = st.text(max_size=20)
+layouts = st.builds(
+    Layout,
+    st.dictionaries(st.sampled_from(Kind), st.dictionaries(names, st.text(min_size=1, max_size=20))),
+    st.dictionaries(st.sampled_from(Kind), st.lists(names).map(tuple)),
+)
+
+
+@given(
+    st.builds(
+        Progress,
+        mark=times,
+        swept=times,
+        until=st.integers(1, 10**14),
+        todo=st.lists(st.sampled_from(TICK + SWEEP)).map(tuple),
+        last=st.integers(0, 10**18),
+        layout=st.none() | layouts,
+        doubtful=st.booleans(),
+    )
+)
+def test_a_cursor_reads_back_as_it_was(progress: Progress) -> None:
     assert read_cursor(progress.cursor()) == progress
+
+
+def test_a_cursor_of_the_version_before_is_read() -> None:
+    before = read_cursor(Cursor('[2, 900, 50, 950, ["deals"], 42, []]'))
+    assert before == Progress(mark=900, swept=50, until=950, todo=(Phase.DEALS,), last=42)
 
 
 @given(st.integers(1, 10**14), st.lists(ranges, min_size=1))
@@ -36,6 +61,13 @@ def test_the_cursor_of_a_full_pull_reads_back_as_it_was(until: int, left: list[I
         "nonsense",
         "[1, 1, 1, 1, [], 0]",
         "[3, 1, 1, 1, [], 0, []]",
+        "[4, 1, 1, 1, [], 0, [], null, false]",
+        "[3, 1, 1, 1, [], 0, [], {}, false]",
+        "[3, 1, 1, 1, [], 0, [], [{}], false]",
+        '[3, 1, 1, 1, [], 0, [], [{"contact": {"lead": 1}}, {}], false]',
+        '[3, 1, 1, 1, [], 0, [], [{"contact": ["lead"]}, {}], false]',
+        '[3, 1, 1, 1, [], 0, [], [{}, {"firm": []}], false]',
+        '[3, 1, 1, 1, [], 0, [], [{}, {"deal": [1]}], false]',
         "[2, -1, 1, 1, [], 0, []]",
         "[2, 1.5, 1, 1, [], 0, []]",
         "[2, true, 1, 1, [], 0, []]",
@@ -69,6 +101,12 @@ def test_a_full_pull_is_done_when_all_of_it_was_covered() -> None:
     progress = progress.covered(IdRange(Kind.DEAL, 1)).covered(IdRange(Kind.CONTACT, 1, 50))
     assert progress.left == (IdRange(Kind.CONTACT, 50),)
     assert progress.covered(IdRange(Kind.CONTACT, 50)) == Progress(mark=900, swept=900)
+
+
+@pytest.mark.parametrize(("until", "mark"), [(900, 100), (100 + DAY - 1, 100), (100 + DAY, 100 + DAY)])
+def test_the_watermark_waits_for_what_is_doubtful_a_day_at_most(until: int, mark: int) -> None:
+    progress = Progress(mark=100, swept=50, until=until, todo=(Phase.DEALS,), doubtful=True)
+    assert progress.next_phase() == Progress(mark=mark, swept=50)
 
 
 @pytest.mark.parametrize("todo", [FULL, TICK + SWEEP])

@@ -162,8 +162,22 @@ def test_a_check_finds_each_fault_once(account: Account) -> None:
 
 
 def test_a_check_writes_nothing(account: Account) -> None:
+    person = account.crm.create("contacts", {"email": "ann@example.com"})
+    before = account.crm.get("contacts", person)
     assert len([finding for finding in check(account) if "does not exist" in finding.message]) == 7
-    assert not any(call.startswith(("PATCH", "POST", "DELETE")) for call in account.crm.calls)
+    writing = {call for call in account.crm.calls if call.startswith(("PATCH", "POST", "PUT", "DELETE"))}
+    assert writing == {f"POST /crm/objects/{kind}/batch/update" for kind in ("contacts", "deals")}, "of nothing"
+    assert account.crm.get("contacts", person) == before
+
+
+@pytest.mark.parametrize("kind", ["contacts", "deals"])
+def test_a_key_that_may_not_write_does_not_pass_the_check(accounts: Callable[..., Account], kind: str) -> None:
+    account = accounts(provisioned=False, denied_scopes=[f"crm.objects.{kind}.write"])
+    provisioned(account)
+    (finding,) = check(account)
+    assert finding.level is Level.ERROR
+    assert f"does not allow writing {kind}: scope missing: crm.objects.{kind}.write" in finding.message
+    assert "service key" in finding.remedy
 
 
 @pytest.mark.parametrize("scope", ["crm.objects.contacts.read", "crm.objects.deals.read"])

@@ -13,18 +13,25 @@ from refloop.model import (
     Everything,
     Kind,
     Link,
+    Named,
     Outcome,
+    Page,
     Ref,
     Relation,
     Since,
+    Stage,
 )
 from refloop_sandbox.hubspot import Allowance
 from tests.connectors.hubspot.account import (
+    BEFORE,
+    CONTACT_PROPERTIES,
     DAY,
+    DEAL_PROPERTIES,
     EDGES,
     FIELDS,
     FIND_CONTACTS,
     FIND_DEALS,
+    LABELS,
     LIST_CONTACTS,
     LIST_DEALS,
     MINUTE,
@@ -47,8 +54,8 @@ def test_everything_costs_a_call_a_hundred_records(account: Account) -> None:
     assert links(pages) == set(pairs)
     whole = {pair for page in pages for pair in page.whole}
     assert whole == {(Ref("hub", Kind.DEAL, deal), Relation.ASSOCIATED_WITH) for deal in deals}
-    assert calls(account.crm) == {STAGES: 1, LIST_CONTACTS: 3, LIST_DEALS: 2}
-    assert sum(hubspot.calls().values()) == 6
+    assert calls(account.crm) == {**BEFORE, LIST_CONTACTS: 3, LIST_DEALS: 2}
+    assert sum(hubspot.calls().values()) == 4 + 5
 
 
 def test_a_tick_with_nothing_new_is_two_calls(account: Account) -> None:
@@ -131,26 +138,49 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(account: Account) -> None:
 
 def test_links_alone_are_seen_within_a_day(account: Account) -> None:
     people, deals = account.contacts(2), account.deals(2)
-    (won,) = account.deals(1, stage="closedwon")
+    (old,) = account.deals(1, stage="closedwon", at=START - 91 * DAY)
+    deals += account.deals(1, stage="closedwon", at=START - 88 * DAY)
     deals += account.crm.load("deals", [{"createdate": START - DAY, "dealname": "without a stage"}])
     account.crm.associate("deals", deals[0], "contacts", people[0])
     account.pull(account.hubspot(), Everything())
     account.clock.now += 2 * 60 * MINUTE
     account.crm.associate("deals", deals[0], "contacts", people[1])
     account.crm.disassociate("deals", deals[0], "contacts", people[0])
+    account.crm.associate("deals", deals[2], "contacts", people[1])
+    account.crm.associate("deals", old, "contacts", people[1])
     assert links(account.pull(account.hubspot())) == set()
     account.clock.now += DAY
     calls(account.crm)
     pages = account.pull(account.hubspot())
-    assert links(pages) == {(deals[0], people[1])}
+    assert links(pages) == {(deals[0], people[1]), (deals[2], people[1])}
     whole = {source.id for page in pages for source, _ in page.whole}
     assert whole == set(deals)
-    assert won not in whole
-    assert records(pages) == {}
-    assert calls(account.crm) == {FIND_CONTACTS: 1, FIND_DEALS: 2, EDGES: 1, LIST_CONTACTS: 1, LIST_DEALS: 1}
+    assert records(pages).keys() == {f"deal:{deal}" for deal in deals}
+    properties = {STAGES: 1, CONTACT_PROPERTIES: 1, DEAL_PROPERTIES: 1}  # once a day
+    swept = {FIND_DEALS: 2, EDGES: 1, LIST_CONTACTS: 1, LIST_DEALS: 1}
+    assert calls(account.crm) == {FIND_CONTACTS: 1, **swept, **properties}
     account.clock.now += 5 * MINUTE
     account.pull(account.hubspot())
     assert calls(account.crm) == {FIND_CONTACTS: 1, FIND_DEALS: 1}
+
+
+@pytest.mark.parametrize(("days", "seen"), [(0, False), (30, False), (60, True)])
+def test_how_long_the_people_on_a_closed_deal_are_looked_at_is_set(account: Account, days: int, seen: bool) -> None:
+    (person,), (deal,) = account.contacts(1), account.deals(1, stage="closedlost", at=START - 40 * DAY)
+    account.pull(account.hubspot(link_days=days), Everything())
+    account.crm.associate("deals", deal, "contacts", person)
+    account.clock.now += 2 * DAY
+    assert links(account.pull(account.hubspot(link_days=days))) == ({(deal, person)} if seen else set())
+
+
+def test_a_company_that_a_deal_is_given_later_is_seen_within_a_day(account: Account) -> None:
+    (deal,), company = account.deals(1), account.crm.create("companies", {"name": "Acme"})
+    pages = account.pull(account.hubspot(), Everything())
+    assert records(pages)[f"deal:{deal}"].account is None
+    account.clock.now += 2 * DAY
+    account.crm.associate("deals", deal, "companies", company)
+    assert records(account.pull(account.hubspot()))[f"deal:{deal}"].account == company
+    assert links(account.pull(account.hubspot(), Named((Ref("hub", Kind.DEAL, deal),)))) == set()
 
 
 def test_a_sweep_of_links_is_a_call_a_thousand_deals_and_goes_on_where_it_stopped(account: Account) -> None:
@@ -186,6 +216,34 @@ def test_archived_records_are_seen_within_a_day(account: Account) -> None:
     gone = {f"contact:{one}" for one in people[:120]} | {f"deal:{deals[1]}"}
     assert {name for name, record in found.items() if record.deleted} == gone
     assert calls(account.crm)[LIST_CONTACTS] == 2
+
+
+def test_a_restored_record_is_read_as_it_is(account: Account) -> None:
+    """Whether or not restoring moves the modified date: here it does not."""
+    (person,), (deal,) = account.contacts(1), account.deals(1)
+    account.pull(account.hubspot(), Everything())
+    account.crm.archive("contacts", person)
+    account.crm.archive("deals", deal)
+    account.clock.now += 2 * DAY
+    assert {record.deleted for record in records(account.pull(account.hubspot())).values()} == {True}
+    account.crm.restore("contacts", person)
+    account.crm.restore("deals", deal)
+    account.clock.now += 2 * DAY
+    found = records(account.pull(account.hubspot()))
+    assert found.keys() == {f"deal:{deal}"}, "an open deal is looked at daily"
+    assert not found[f"deal:{deal}"].deleted
+    named = records(account.pull(account.hubspot(), Named((Ref("hub", Kind.CONTACT, person),))))
+    assert not named[f"contact:{person}"].deleted
+
+
+def test_an_erased_contact_is_gone_by_name(account: Account) -> None:
+    (person,) = account.contacts(1)
+    account.pull(account.hubspot(), Everything())
+    account.crm.erase("contacts", person)
+    account.clock.now += 2 * DAY
+    assert records(account.pull(account.hubspot())) == {}, "no list tells of it"
+    ref = Ref("hub", Kind.CONTACT, person)
+    assert [page.gone for page in account.pull(account.hubspot(), Named((ref,)))] == [(ref,)]
 
 
 def test_merged_records_point_at_their_survivor(account: Account) -> None:
@@ -227,13 +285,70 @@ def test_a_deal_of_many_people_has_them_all(account: Account) -> None:
     assert links(account.pull(account.hubspot())) == {(deal, person) for person in people}
 
 
-def test_labels_make_no_second_link(account: Account) -> None:
-    (person,), (deal,) = account.contacts(1), account.deals(1)
-    label = account.crm.add_label("deals", "contacts", "Champion")
-    account.crm.associate("deals", deal, "contacts", person)
-    account.crm.associate("deals", deal, "contacts", person, label)
-    pages = account.pull(account.hubspot(), Everything())
-    assert [len(page.links) for page in pages if page.links] == [1]
+PARTNER = {
+    "name": "partner",
+    "type": "enumeration",
+    "options": [{"value": "p17", "label": "Ann Gram (ANN-2026)"}, {"value": "Direct", "label": "Direct"}],
+}
+
+
+def test_every_reading_tells_who_on_a_deal_is_what_by_one_link(account: Account) -> None:
+    people, deals = account.contacts(2), account.deals(250)
+    champion = account.crm.add_label("deals", "contacts", "Champion")
+    referrer = account.crm.add_label("deals", "contacts", "Referred by", "Referred")
+    for label in (champion, referrer):
+        account.crm.associate("deals", deals[0], "contacts", people[0], label)
+    account.crm.associate("deals", deals[0], "contacts", people[1])
+    told = {people[0]: ("Champion", "Referred by"), people[1]: ()}
+
+    def labels(pages: list[Page]) -> dict[str, tuple[str, ...]]:
+        found = {link for page in pages for link in page.links}
+        assert len(found) == 2
+        return {link.target.id: link.labels for link in found}
+
+    assert labels(account.pull(account.hubspot(), Everything())) == told
+    made = calls(account.crm)
+    assert made[LABELS] == 1
+    assert made[EDGES] == 1, "where nobody stands on a deal there is nothing to ask"
+    account.crm.update("deals", deals[0], {"amount": "12"})
+    assert labels(account.pull(account.hubspot())) == told
+    assert labels(account.pull(account.hubspot(), Named((Ref("hub", Kind.DEAL, deals[0]),)))) == told
+    account.pull(account.hubspot(), Everything())
+    account.clock.now += 2 * DAY
+    account.crm.disassociate("deals", deals[0], "contacts", people[0], champion)
+    told[people[0]] = ("Referred by",)
+    assert labels(account.pull(account.hubspot())) == told
+
+
+def test_every_reading_tells_the_same_of_a_record(account: Account) -> None:
+    crm = account.crm
+    trial = crm.add_lifecycle_stage("Trial", after="lead")
+    crm.define_property("contacts", PARTNER)
+    company = crm.create("companies", {"name": "Acme"})
+    renewals = crm.add_pipeline("Renewals", [{"label": "Renewed", "metadata": {"probability": "1.0"}}])
+    stage = crm.add_stage(renewals, "Renewed early", probability="1.0")
+    who = {"email": "ann@acme.example", "firstname": "Ann", "lastname": "Gram", "lifecyclestage": trial}
+    person = crm.create("contacts", {**who, "hs_lead_status": "OPEN", "partner": "p17"})
+    crm.add_email(person, "ann@home.example")
+    crm.associate("contacts", person, "companies", company)
+    money = {"amount": "900", "deal_currency_code": "EUR", "hs_exchange_rate": "1.1"}
+    kind = {"pipeline": renewals, "dealstage": stage, "dealtype": "existingbusiness"}
+    deal = crm.create("deals", {"dealname": "Acme", "closedate": START + 400 * DAY, **money, **kind})
+    crm.associate("deals", deal, "companies", company)
+    refs = (Ref("hub", Kind.CONTACT, person), Ref("hub", Kind.DEAL, deal))
+    options = {"currency": None, "code_fields": {"contact": ["partner"]}}
+    whole = records(account.pull(account.hubspot(**options), Everything()))
+    contact, won = whole[f"contact:{person}"], whole[f"deal:{deal}"]
+    assert (contact.email, contact.emails, contact.name) == ("ann@acme.example", ("ann@home.example",), "Ann Gram")
+    assert (contact.stage, contact.account) == ("OPEN", company)
+    assert contact.further_stages == (Stage("Trial", START), Stage(trial, START))
+    assert contact.texts == {"partner": "p17", "partner (label)": "Ann Gram (ANN-2026)"}
+    assert (won.pipeline, won.deal_type, won.account) == ("Renewals", "Existingbusiness", company)
+    assert (won.home_amount, won.home_currency) == (Decimal(990), "USD")
+    assert (won.outcome, won.closed_at, won.stage_at) == (Outcome.WON, START, START)
+    window = Between(START - DAY, START + DAY)
+    for span in (None, Named(refs), window):
+        assert records(account.pull(account.hubspot(**options), span)) == whole
 
 
 def test_a_window_brings_what_was_created_or_modified_in_it(account: Account) -> None:

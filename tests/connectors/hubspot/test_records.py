@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -10,16 +10,16 @@ import pytest
 from refloop.connectors.hubspot import HubSpotSettings
 from refloop.connectors.hubspot.account import read_stages
 from refloop.connectors.hubspot.answers import Row
+from refloop.connectors.hubspot.layout import Layout, Stage, Stages
 from refloop.connectors.hubspot.records import (
     MOST_MERGED,
     Reader,
-    Stage,
-    Stages,
     canonical_value,
     long_salesforce_id,
     merged_ids,
 )
 from refloop.model import FieldSpec, FieldType, Kind, Link, Outcome, Owner, Ref, Relation
+from refloop.model import Stage as PersonStage
 
 BOTH = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 CODE = FieldSpec("ref_code", "Code", FieldType.TEXT, BOTH)
@@ -27,10 +27,23 @@ AT = FieldSpec("ref_status_at", "At", FieldType.TIME, BOTH)
 SHARE = FieldSpec("ref_share", "Share", FieldType.NUMBER, (Kind.DEAL,))
 FIELDS = (CODE, AT, SHARE)
 STAGES = {
-    ("default", "open"): Stage("Appointment", Outcome.OPEN),
-    ("default", "won"): Stage("Closed won", Outcome.WON),
-    ("default", "lost"): Stage("Closed lost", Outcome.LOST),
-    ("default", "odd"): Stage("Odd", None),
+    ("default", "open"): Stage("Appointment", Outcome.OPEN, "Sales"),
+    ("default", "won"): Stage("Closed won", Outcome.WON, "Sales"),
+    ("default", "lost"): Stage("Closed lost", Outcome.LOST, "Sales"),
+    ("default", "odd"): Stage("Odd", None, "Sales"),
+}
+ENTERED = {
+    Kind.CONTACT: {"customer": "hs_v2_date_entered_customer", "98765": "hs_v2_date_entered_98765"},
+    Kind.DEAL: {"won": "hs_v2_date_entered_won", "lost": "hs_v2_date_entered_lost"},
+}
+LABELS = {
+    ("lifecyclestage", "98765"): "Trial",
+    ("hs_lead_status", "BOOKED_2"): "Meeting booked",
+    ("hs_lead_status", "Nurture"): "nurture",
+    ("dealtype", "existingbusiness"): "Renewal",
+    ("partner", "p17"): "Ann Gram (ANN-2026)",
+    ("partner", "p18"): "BOB-2026",
+    ("partner", "Direct"): "Direct",
 }
 
 
@@ -51,8 +64,23 @@ class Facts:
     def currency(self) -> str | None:
         return self.own_currency
 
+    def home_currency(self) -> str | None:
+        return "USD"
+
     def owner_name(self, owner: str) -> str:
         return {"41": "Ann Owner"}.get(owner, "")
+
+    def label(self, kind: Kind, name: str, value: str) -> str | None:  # noqa: ARG002 - as the protocol has it
+        return LABELS.get((name, value))
+
+    def has_labels(self) -> bool:
+        raise AssertionError("a reader reads")
+
+    def layout(self) -> Layout:
+        return Layout(ENTERED, {Kind.CONTACT: ("partner",)})
+
+    def assume(self, layout: Layout | None) -> None:  # noqa: ARG002 - as the protocol has it
+        raise AssertionError("a reader reads")
 
 
 class Silent:
@@ -61,7 +89,7 @@ class Silent:
     def _asked(self, *_question: object) -> Any:
         raise AssertionError("asked")
 
-    stages = currency = owner_name = _asked
+    stages = currency = home_currency = owner_name = label = has_labels = layout = assume = _asked
 
 
 def reader(currency: str | None = "EUR", **more: Any) -> Reader:
@@ -106,6 +134,8 @@ def test_a_contact_without_anything() -> None:
 
 WON_AT, CLOSE_AT = "2026-03-01T00:00:00Z", "2026-04-01T00:00:00.000Z"
 MARCH, APRIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC)
+MAY, SAVED = datetime(2026, 5, 1, tzinfo=UTC), datetime(2026, 6, 1, tzinfo=UTC)
+TO_COME = "2027-12-31T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -122,6 +152,25 @@ MARCH, APRIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC
         ),
         ({"dealstage": "won"}, "Closed won", Outcome.WON, None),
         ({"dealstage": "won", "closedate": "soon"}, "Closed won", Outcome.WON, None),
+        ({"dealstage": "won", "closedate": "0001-01-01T00:00:00+14:00"}, "Closed won", Outcome.WON, None),
+        ({"dealstage": "won", "hs_v2_date_entered_won": "2026-05-01T00:00:00Z"}, "Closed won", Outcome.WON, MAY),
+        ({"dealstage": "won", "closedate": TO_COME, "hs_closed_won_date": WON_AT}, "Closed won", Outcome.WON, MARCH),
+        (
+            {"dealstage": "won", "closedate": TO_COME, "hs_v2_date_entered_won": "2026-05-01T00:00:00Z"},
+            "Closed won",
+            Outcome.WON,
+            MAY,
+        ),
+        ({"dealstage": "won", "closedate": TO_COME, "hs_closed_won_date": TO_COME}, "Closed won", Outcome.WON, SAVED),
+        ({"dealstage": "won", "hs_closed_won_date": TO_COME, "closedate": CLOSE_AT}, "Closed won", Outcome.WON, APRIL),
+        (
+            {"dealstage": "lost", "closedate": TO_COME, "hs_v2_date_entered_lost": "2026-05-01T00:00:00Z"},
+            "Closed lost",
+            Outcome.LOST,
+            MAY,
+        ),
+        ({"dealstage": "lost", "closedate": TO_COME}, "Closed lost", Outcome.LOST, SAVED),
+        ({"dealstage": "open", "closedate": TO_COME}, "Appointment", Outcome.OPEN, None),
         ({"dealstage": "42"}, "42", None, None),
         ({"dealstage": "42", "hs_is_closed": "false"}, "42", Outcome.OPEN, None),
         ({"dealstage": "42", "hs_is_closed": "true", "hs_is_closed_won": "false"}, "42", Outcome.LOST, None),
@@ -133,8 +182,111 @@ MARCH, APRIL = datetime(2026, 3, 1, tzinfo=UTC), datetime(2026, 4, 1, tzinfo=UTC
 def test_how_a_deal_stands(
     properties: dict[str, str | None], stage: str | None, outcome: Outcome | None, closed_at: datetime | None
 ) -> None:
-    record = reader().record(Kind.DEAL, row(pipeline="default", **properties))
+    said = replace(row(pipeline="default", **properties), updated=SAVED)
+    record = reader().record(Kind.DEAL, said)
     assert (record.stage, record.outcome, record.closed_at) == (stage, outcome, closed_at)
+
+
+def test_a_deal_says_where_it_goes_through_what_it_is_and_whose() -> None:
+    record = reader().record(
+        Kind.DEAL,
+        row(
+            pipeline="default",
+            dealstage="won",
+            dealtype="existingbusiness",
+            hs_primary_associated_company="501",
+            hs_v2_date_entered_won=WON_AT,
+        ),
+    )
+    assert (record.pipeline, record.deal_type, record.account) == ("Sales", "Renewal", "501")
+    assert record.stage_at == MARCH
+
+
+@pytest.mark.parametrize(
+    ("properties", "pipeline", "deal_type"),
+    [({}, None, None), ({"pipeline": "77", "dealstage": "x", "dealtype": "odd"}, "77", "odd")],
+)
+def test_what_the_account_does_not_know_stays_as_it_is(
+    properties: dict[str, str], pipeline: str | None, deal_type: str | None
+) -> None:
+    record = reader().record(Kind.DEAL, row(**properties))
+    assert (record.pipeline, record.deal_type, record.account) == (pipeline, deal_type, None)
+
+
+@pytest.mark.parametrize(
+    ("properties", "home"),
+    [
+        ({"amount": "900", "deal_currency_code": "EUR", "amount_in_home_currency": "980.1"}, (Decimal("980.1"), "USD")),
+        ({"amount": "900", "deal_currency_code": "EUR", "amount_in_home_currency": ""}, (None, None)),
+        ({"amount": "900", "amount_in_home_currency": "900"}, (None, None)),
+        ({"amount": "900", "deal_currency_code": "EUR", "amount_in_home_currency": "much"}, (None, None)),
+    ],
+)
+def test_amounts_of_another_currency_come_in_the_accounts_own_too(
+    properties: dict[str, str], home: tuple[Decimal | None, str | None]
+) -> None:
+    record = reader().record(Kind.DEAL, row(**properties))
+    assert (record.home_amount, record.home_currency) == home
+
+
+@pytest.mark.parametrize(
+    ("properties", "stage", "further"),
+    [
+        ({}, None, ()),
+        ({"lifecyclestage": "customer", "hs_v2_date_entered_customer": WON_AT}, PersonStage("customer", MARCH), ()),
+        (
+            {"hs_lead_status": "OPEN", "lifecyclestage": "customer", "hs_v2_date_entered_customer": WON_AT},
+            PersonStage("OPEN"),
+            (PersonStage("customer", MARCH),),
+        ),
+        (
+            {"hs_lead_status": "BOOKED_2", "lifecyclestage": "98765", "hs_v2_date_entered_98765": WON_AT},
+            PersonStage("Meeting booked"),
+            (PersonStage("BOOKED_2"), PersonStage("Trial", MARCH), PersonStage("98765", MARCH)),
+        ),
+        ({"hs_lead_status": "Nurture"}, PersonStage("nurture"), ()),
+        ({"hs_lead_status": "of yesterday"}, PersonStage("of yesterday"), ()),
+        ({"lifecyclestage": "customer", "hs_v2_date_entered_customer": "soon"}, PersonStage("customer"), ()),
+    ],
+)
+def test_where_a_person_stands_by_every_field_that_says_so(
+    properties: dict[str, str], stage: PersonStage | None, further: tuple[PersonStage, ...]
+) -> None:
+    record = reader().record(Kind.CONTACT, row(**properties))
+    assert (record.stage, record.stage_at) == ((stage.word, stage.at) if stage else (None, None))
+    assert record.further_stages == further
+
+
+def test_who_a_person_is() -> None:
+    record = reader().record(
+        Kind.CONTACT,
+        row(
+            email="ann@example.com",
+            hs_additional_emails="ann@home.example;;a.gram@old.example",
+            firstname="Ann",
+            lastname="Gram",
+            associatedcompanyid="501",
+        ),
+    )
+    assert record.emails == ("ann@home.example", "a.gram@old.example")
+    assert (record.name, record.account) == ("Ann Gram", "501")
+    assert reader().record(Kind.CONTACT, row(lastname="Gram")).name == "Gram"
+    assert reader().record(Kind.CONTACT, row(firstname="")).name is None
+
+
+@pytest.mark.parametrize(
+    ("held", "texts"),
+    [
+        ("p17", {"partner": "p17", "partner (label)": "Ann Gram (ANN-2026)"}),
+        ("p18;p17;Direct", {"partner": "p18;p17;Direct", "partner (label)": "BOB-2026; Ann Gram (ANN-2026)"}),
+        ("Direct", {"partner": "Direct"}),
+        ("p99", {"partner": "p99"}),
+        ("", {}),
+    ],
+)
+def test_a_list_to_choose_from_is_read_as_people_see_it_too(held: str, texts: dict[str, str]) -> None:
+    chosen = reader(code_fields={"contact": ["partner"]})
+    assert chosen.record(Kind.CONTACT, row(partner=held)).texts == texts
 
 
 def test_a_stage_belongs_to_its_pipeline() -> None:
@@ -267,7 +419,7 @@ def test_reads_ask_for_what_they_use() -> None:
     contact, deal = plain.properties(Kind.CONTACT), plain.properties(Kind.DEAL)
     assert {"email", "heard_of_us", "ref_code", "hs_merged_object_ids"} <= set(contact)
     assert "ref_share" not in contact
-    assert {"ref_share", "dealstage", "pipeline"} <= set(deal)
+    assert {"ref_share", "dealstage", "pipeline", "hs_v2_date_entered_won"} <= set(deal)
     assert len(set(contact)) == len(contact)
     assert "salesforcecontactid" not in contact
     assert "salesforcecontactid" in reader(mirror_of="crm").properties(Kind.CONTACT)

@@ -78,6 +78,8 @@ def test_a_deal_was_closed_no_later_than_it_was_saved(
 def test_days_at_the_edge_of_the_calendar_are_days() -> None:
     assert closed(TOKYO, "0001-01-01") == utc(1, 1, 1)
     assert closed(PACIFIC, "9999-12-31", saved="2026-01-01T00:00:00Z") == utc(2026, 1, 1)
+    changed = "2026-01-01T00:00:00Z"
+    assert {closed(PACIFIC, day, changed=changed) for day in ("12026-01-01", "-0044-03-15")} == {utc(2026, 1, 1)}
 
 
 @pytest.fixture
