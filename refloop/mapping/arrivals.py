@@ -7,11 +7,11 @@ and CRMs that keep a history, make it narrower; it never moves outside of what w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from refloop.model import Arrival, FieldHistory, Match, Presence, Record, Ref, ReviewItem, ReviewReason
+from refloop.model import Arrival, FieldHistory, Match, Presence, Record, Ref, ReviewItem, ReviewReason, Version
 
 AT_BIRTH = timedelta(minutes=10)
 """What is saved within this time of a record's creation was there from the start: forms and imports save twice."""
@@ -70,15 +70,6 @@ ReadCodes = Callable[[str, str], Codes]
 """(field, text) -> the codes in it."""
 
 
-@dataclass
-class _Walk:
-    """What a history tells, from its first version on: when each code came, since the field was last without any."""
-
-    came: dict[str, tuple[Match, datetime]]
-    in_first: frozenset[str] = frozenset()
-    untold: datetime | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Past:
     """What the CRM keeps of the past of a record's fields. `typed` is the name of our own code field, where refloop's
@@ -94,36 +85,58 @@ def narrowed(record: Record, arrivals: Mapping[str, Arrival], past: Past) -> dic
     overwritten before anybody looked. Only those that are other than before."""
     found: dict[str, Arrival] = {}
     fields = {history.field for history in past.histories}
+    for code, came in _walked(arrivals, past).items():
+        old = arrivals.get(code)
+        is_exact = came.is_exact and (old is None or old.match.field in fields)
+        found[code] = _told(record, came.match, old, came.at, exact=is_exact)
     for history in past.histories:
-        walk = _walked(history, past.read)
-        for code, (match, at) in walk.came.items():
-            if code in found and found[code].at <= at:  # it came to another field before
-                continue
-            old = arrivals.get(code)
-            if history.field == past.typed and (old is None or old.match.field != past.typed):
-                continue
-            is_exact = (code not in walk.in_first or history.is_whole) and (old is None or old.match.field in fields)
-            found[code] = _told(record, match, old, at, exact=is_exact)
+        untold = [version.at for version in history.versions if not version.is_told]
         for code, arrival in arrivals.items():
-            if walk.untold and code not in walk.came and arrival.match.field == history.field:
-                found.setdefault(code, _not_after(arrival, walk.untold))
+            if untold and code not in found and arrival.match.field == history.field:
+                found[code] = _not_after(arrival, untold[-1])
     return {code: arrival for code, arrival in found.items() if arrivals.get(code) != arrival}
 
 
-def _walked(history: FieldHistory, read: ReadCodes) -> _Walk:
-    walk = _Walk({})
-    for number, version in enumerate(history.versions):
-        if not version.is_told:
-            walk.untold = version.at
-            continue
-        codes = read(history.field, version.text) if version.text else {}
-        if not codes:
-            walk.came = {}
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """When a code came, by the histories: since then it has stood in some field, or in one that never was empty since.
+    Not `is_exact`: it stands in the oldest version that is kept of its field."""
+
+    match: Match
+    at: datetime
+    is_exact: bool
+
+
+def _walked(arrivals: Mapping[str, Arrival], past: Past) -> dict[str, _Came]:
+    """The codes that stand, or were overwritten, at the end of all histories, which are walked side by side."""
+    came: dict[str, _Came] = {}
+    held: dict[str, set[str]] = {}  # by field, also what was overwritten there since it was last without any
+    for history, version, is_first in _in_order(past.histories):
+        read = past.read(history.field, version.text) if version.text else {}
+        codes = {code: match for code, match in read.items() if not _is_echo(history, arrivals.get(code), past.typed)}
         for code, match in codes.items():
-            walk.came.setdefault(code, (match, version.at))
-        if number == 0:
-            walk.in_first = frozenset(codes)
-    return walk
+            came.setdefault(code, _Came(match, version.at, history.is_whole or not is_first))
+        held[history.field] = {*codes, *(held.get(history.field, ()) if codes else ())}
+        standing = set[str]().union(*held.values())
+        came = {code: one for code, one in came.items() if code in standing}
+    return came
+
+
+def _in_order(histories: Iterable[FieldHistory]) -> list[tuple[FieldHistory, Version, bool]]:
+    """The versions whose text is told, in the order of their time, and whether each is the oldest of its field."""
+    all_of_them = [
+        (version.at, number, history.field, history, version)
+        for history in histories
+        for number, version in enumerate(history.versions)
+        if version.is_told
+    ]
+    ordered = sorted(all_of_them, key=lambda one: (one[0], one[2], one[1]))
+    return [(history, version, number == 0) for _, number, _, history, version in ordered]
+
+
+def _is_echo(history: FieldHistory, known: Arrival | None, typed: str) -> bool:
+    """Whether a code in our own field is not one that a person typed there, as far as one can tell."""
+    return history.field == typed and (known is None or known.match.field != typed)
 
 
 def _told(record: Record, match: Match, old: Arrival | None, at: datetime, *, exact: bool) -> Arrival:

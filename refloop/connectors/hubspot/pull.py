@@ -115,7 +115,8 @@ class Puller:
             case Phase.DEALS:
                 return self._changed(Kind.DEAL, progress, first)
             case Phase.OPEN_LINKS:
-                return self._linked_deals(last, progress.until - self._link_days)
+                # counted from the last sweep: what was linked since then is news, however long ago that was
+                return self._linked_deals(last, min(progress.swept or progress.until, progress.until) - self._link_days)
             case Phase.GONE_CONTACTS:
                 return self._gone(Kind.CONTACT, last)
             case Phase.GONE_DEALS:
