@@ -26,7 +26,7 @@ _SPOTLIGHT = """
              EXISTS (SELECT 1 FROM receipts p WHERE p.connection = r.connection AND p.kind = r.kind AND p.id = r.id
                      AND p.field LIKE '%won_amount' AND p.verdict = 'written') DESC,
              d.amount IS NOT NULL DESC, r.connection = d.connection DESC,
-             f.referral, 1, 2, 3, 4, 5, 6
+             1, 2, 3, 4, 5, 6, 7, 8, 9, f.referral
     LIMIT 1"""
 
 
