@@ -105,6 +105,6 @@ def _named(work: Session, ref: str) -> list[Ref]:
 
 
 def review(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List what refloop did not decide, and why: unknown, ambiguous or expired codes, and the like."""
+    """List what refloop did not decide, and why: codes in doubt, deals and buyers in doubt."""
     with opened(context) as work:
         print_listing(REVIEW, open_items(work.ledger), as_json)

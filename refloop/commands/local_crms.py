@@ -277,7 +277,7 @@ def _show(out: Console, work: Session, report: Report) -> None:
     if found is None:
         return
     for title, ref in (
-        ("The lead that came with a code", found.buyer),
+        (f"The {found.buyer.kind} that came with a code", found.buyer),
         ("The deal", found.deal),
         ("The referrer's own contact", found.referrer),
     ):

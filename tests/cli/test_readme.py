@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from refloop.model import ReviewReason
+from refloop.report.text.review import REMEDIES
 from refloop.sync.session import read_config
 from tests.cli.reference import commands, help_of
 
@@ -23,6 +25,17 @@ def shown(page: Path) -> Iterator[str]:
         yield from re.findall(r"^(refloop[^#\n]*)", block, flags=re.MULTILINE)
     spans = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     yield from (span for span in re.findall(r"`([^`\n]+)`", spans) if span.startswith("refloop "))
+
+
+@pytest.mark.parametrize("reason", REMEDIES)
+def test_commands_that_are_told_as_a_remedy_exist(reason: ReviewReason) -> None:
+    for line in re.findall(r"`refloop ([^`]+)`", REMEDIES[reason]):
+        words = line.split()
+        path = tuple(words[:2])
+        usage = help_of(path)
+        arguments = [f"{{{word.lower()}}}" for word in line.partition(" --")[0].split() if word.isupper()]
+        assert [word for word in words if word.startswith("--") and word not in usage] == [], line
+        assert " ".join(arguments) in usage, line
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -43,6 +43,24 @@ def test_exports_of_both_crms_go_through_the_whole_loop(office: Office, data: Pa
     assert "The loop is closed." in answer.out
 
 
+def test_the_demo_shows_the_record_that_came_with_the_code(office: Office, data: Path) -> None:
+    _put(
+        data,
+        codes__csv=CODES,
+        leads__csv="id,crm,email,company,created_at,code_text\n"
+        "1,salesforce,kim@vexholm.example,Vexholm AB,2026-03-01,\n",
+        contacts__csv="id,crm,email,company,created_at,code_text\n"
+        "2,hubspot,kim@vexholm.example,Vexholm AB,2026-03-02,code ANN-2026\n"
+        "3,hubspot,ann@rookhaven.example,Rookhaven Ltd,2026-01-01,\n",
+        deals__csv="id,crm,name,amount,outcome,created_at,closed_at,person_ids\n"
+        "4,hubspot,Team plan,980,won,2026-03-06,2026-03-20,2\n",
+    )
+    answer = office.run("demo", "--data", str(data))
+    assert (answer.code, answer.err) == (0, "")
+    assert "The contact that came with a code: Vexholm AB (hubspot:contact:" in answer.out
+    assert re.search(r"^ref_won_amount +\(empty\)  980$", answer.out, re.MULTILINE)
+
+
 def test_one_table_may_come_by_standard_input(office: Office) -> None:
     text = "sep=;\nRecord ID;Deal Name;Create Date;Colour\n1;Plan;03/04/2026;red\n2;Other;;red\n"
     for words, told in (

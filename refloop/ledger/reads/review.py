@@ -27,8 +27,9 @@ def count_open(ledger: Ledger) -> dict[ReviewReason, int]:
 
 
 def open_items(ledger: Ledger) -> Iterator[OpenItem]:
-    """All that is open, the newest first, streamed; `candidates` are codes as they were issued, or ids of referrals."""
-    for row in ledger.rows("SELECT * FROM questions ORDER BY run DESC, connection, kind, id, doubt"):
+    """All that is open, streamed: the newest run first, then by reason; `candidates` are codes as they were issued, or
+    ids of referrals."""
+    for row in ledger.rows("SELECT * FROM questions ORDER BY run DESC, doubt, connection, kind, id"):
         found = _open(row)
         candidates = tuple(_issued(ledger, key) for key in found.item.candidates)
         yield replace(found, item=replace(found.item, candidates=candidates))

@@ -20,13 +20,19 @@ _SPOTLIGHT = """
     JOIN receipts t ON t.connection = m.connection AND t.kind = m.kind AND t.id = m.id AND t.verdict = 'written'
     JOIN current_credits c ON c.referral = f.referral
     JOIN records d ON d.connection = c.connection AND d.kind = c.kind AND d.id = c.id AND d.outcome = 'won'
-    ORDER BY m.kind = 'lead' DESC, d.amount IS NOT NULL DESC, r.connection = d.connection DESC,
-             f.referral, 1, 2, 3, 4, 5, 6
+    JOIN current_matches e ON e.connection = m.connection AND e.kind = m.kind AND e.id = m.id
+         AND e.code_key = f.code_key
+    ORDER BY m.kind = 'lead' DESC,
+             EXISTS (SELECT 1 FROM receipts p WHERE p.connection = r.connection AND p.kind = r.kind AND p.id = r.id
+                     AND p.field LIKE '%won_amount' AND p.verdict = 'written') DESC,
+             d.amount IS NOT NULL DESC, r.connection = d.connection DESC,
+             1, 2, 3, 4, 5, 6, 7, 8, 9, f.referral
     LIMIT 1"""
 
 
 class Spotlight(NamedTuple):
-    """The records that tell of a referral that was won: the buyer's, the deal, the referrer's own contact."""
+    """The records that tell of a referral that was won: the buyer's that carries the code, the deal, the referrer's own
+    contact."""
 
     buyer: Ref
     deal: Ref

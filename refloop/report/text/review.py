@@ -13,12 +13,16 @@ REMEDIES: Mapping[ReviewReason, str] = {
     ReviewReason.UNKNOWN: "a code that nobody issued: add it with `refloop codes add`, or correct it in the CRM",
     ReviewReason.AMBIGUOUS: "more than one code on the record: leave one, or type the right one into the referral "
     "code field",
-    ReviewReason.EXPIRED: "the code was, or may have been, no longer valid on the day on which it came",
-    ReviewReason.NOT_YET_VALID: "the code was, or may have been, not valid yet on the day on which it came",
+    ReviewReason.EXPIRED: "the code was, or may have been, no longer valid on the day on which it came: if it counts "
+    "all the same, give it a later end with `refloop codes add`",
+    ReviewReason.NOT_YET_VALID: "the code was, or may have been, not valid yet on the day on which it came: if it "
+    "counts all the same, give it an earlier start with `refloop codes add`",
     ReviewReason.NEAR: "one letter off a code that was issued: correct it in the CRM if that is what was meant",
-    ReviewReason.CLOSED_BEFORE: "the deal had closed before the referral was made: no credit",
+    ReviewReason.CLOSED_BEFORE: "the deal had closed before the referral was made: no credit; if the referral "
+    "was first, submit it with its day (`refloop referrals add CODE EMAIL --date DAY`)",
     ReviewReason.MAY_BE_BEFORE: "the deal ended within the time in which the code came, and nobody knows which was "
-    "first: no credit; if the referral was first, submit it with its day (`refloop referrals add EMAIL CODE --on DAY`)",
+    "first: no credit; if the referral was first, submit it with its day (`refloop referrals add CODE EMAIL --date "
+    "DAY`)",
     ReviewReason.TWO_CODES: "another code came to the record after the first one, which counts: if the new one is "
     "right, type it into the referral code field",
     ReviewReason.WHO_WAS_FIRST: "the buyer came with the codes of two referrers, and nobody knows which was first: no "
