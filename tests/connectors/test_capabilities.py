@@ -45,7 +45,10 @@ def declared(connector: type[Connector], capability: str) -> bool:
     """Whether a class declares a capability; the one of its settings, by a field of them."""
     if capability == "Currency":
         return "currency" in connector.settings.model_fields
-    return issubclass(connector, CAPABILITIES[capability])
+    protocol = CAPABILITIES[capability]  # whose members may be data, of which `issubclass` knows nothing
+    members = [name for name in {**vars(protocol), **protocol.__annotations__} if not name.startswith("_")]
+    assert members
+    return all(hasattr(connector, name) for name in members)
 
 
 def differences(connectors: Mapping[str, type[Connector]]) -> list[str]:

@@ -33,13 +33,15 @@ def checked_page(client: Client, part: Part, body: Any, after: str) -> RowPage:
     try:
         return row_page(name, body, after)
     except ValueError:
-        return rows_of(name, client.call(part), after)
+        return _whole(name, client.call(part), after)
 
 
 def rows_of(name: str, body: Any, after: str = "") -> RowPage:
     """A page of an object's rows, all behind the id `after`; an empty one where there was nothing to be seen."""
-    if body is None:
-        return RowPage((), None)
+    return RowPage((), None) if body is None else _whole(name, body, after)
+
+
+def _whole(name: str, body: Any, after: str) -> RowPage:
     try:
         return row_page(name, body, after)
     except ValueError as error:
