@@ -14,43 +14,56 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from refloop.connectors.hubspot.answers import Row as HubSpotRow
 from refloop.connectors.hubspot.answers import read_listing
+from refloop.connectors.hubspot.page import page_of
 from refloop.connectors.hubspot.records import Reader as HubSpotReader
 from refloop.connectors.hubspot.records import canonical_value
 from refloop.connectors.salesforce.records import Reader as SalesforceReader
 from refloop.connectors.salesforce.values import to_crm
 from refloop.errors import CrmUnavailable
 from refloop.ledger import Ledger
-from refloop.ledger.records import keep_page, record_of
+from refloop.ledger.bounds import LONGEST_TEXT, MOST_LABELS, MOST_OF_A_RECORD
+from refloop.ledger.records import keep_page, labels_from, record_of
 from refloop.mapping.codes import CodeBook, code_key
 from refloop.mapping.fields import Winnings, desired_for_referrer, field_specs, referrer_view
 from refloop.mapping.match import CarriedTexts, read_codes
 from refloop.mapping.money import Won, share_of
+from refloop.mapping.policy import Policy
 from refloop.model import (
     LARGEST_POWER,
     MOST_PLACES,
     Code,
     FieldType,
     Kind,
+    Link,
     OutOfBounds,
+    Owner,
     Page,
     Record,
+    Ref,
+    Relation,
+    Stage,
     Status,
     StatusChange,
     canonical,
     format_time,
     parse_time,
 )
+from refloop.sync.context import RunContext
+from refloop.sync.stages import Decider
 from tests.connectors.hubspot.test_records import Facts
 from tests.connectors.hubspot.test_records import settings as hubspot_settings
 from tests.connectors.salesforce.test_records import DEAL, row
 from tests.connectors.salesforce.test_records import settings as salesforce_settings
 from tests.new_ledger import new_ledger
 from tests.sync.loop import MEMORY_DISK
+from tests.work import calls_of
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LONGEST_NUMBER = LARGEST_POWER + MOST_PLACES + 3  # digits, sign, point
 FIELDS = field_specs("ref")
+HUBSPOT = HubSpotReader("hub", hubspot_settings(), FIELDS, Facts("EUR"))
 CODES = CodeBook(Code(text, code_key(text), "anna", "spring") for text in ("ANN-2026", "12345"))
 
 DIGITS = st.text("0123456789", min_size=1, max_size=40)
@@ -230,3 +243,48 @@ def test_an_answer_without_readable_stamps_is_refused_as_no_answer(stamps: dict[
     }
     with contextlib.suppress(CrmUnavailable):
         read_listing(answer, "deals", limit=1)
+
+
+ENDLESS = "a" * 10_000_000
+
+
+def test_what_is_kept_of_a_record_has_a_bound(ledger: Ledger) -> None:
+    person = Record(
+        Ref("crm", Kind.CONTACT, "1"), NOW, NOW, email="b@" + ENDLESS, title=ENDLESS, texts={"note": ENDLESS},
+        found={"ref_code": ENDLESS}, stage=ENDLESS, owner=Owner("7", ENDLESS), name=ENDLESS, account=ENDLESS,
+        emails=("a@" + ENDLESS, *(f"b{number}@buyer.io" for number in range(20_000))),
+        further_stages=tuple(Stage(f"s{number}") for number in range(20_000)),
+    )  # fmt: skip
+    stands = Link(Ref("crm", Kind.DEAL, "2"), Relation.ASSOCIATED_WITH, person.ref, labels=(ENDLESS,) * 1_000)
+    for _ in range(2):
+        counts = keep_page(ledger, 1, "crm", Page((person,), (stands,)), NOW)
+    assert counts["unchanged"] == 1, "what was cut is known again"
+    kept = record_of(ledger, person.ref)
+    assert kept
+    assert (kept.email, len(kept.emails), len(kept.further_stages)) == (None, MOST_OF_A_RECORD, MOST_OF_A_RECORD)
+    texts = (kept.title, kept.texts["note"], kept.found["ref_code"], kept.stage, kept.owner and kept.owner.name)
+    assert [len(text or "") for text in texts] == [LONGEST_TEXT] * 5
+    (row,) = ledger.rows("SELECT labels FROM links")
+    assert len(labels_from(row["labels"])) == MOST_LABELS
+    for table in ("records", "links", "queue"):
+        ledger.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+
+
+def work_of_a_merge(ledger: Ledger, losers: int) -> int:
+    """How many calls it takes to read, keep and decide a contact into which so many others were merged."""
+    rows = [HubSpotRow("7", NOW, NOW, {"hs_all_contact_vids": ";".join(str(10**9 + at) for at in range(losers))})]
+
+    def done() -> None:
+        keep_page(ledger, 1, "hub", page_of(HUBSPOT, Kind.CONTACT, rows, {}), NOW)
+        Decider(RunContext(ledger, 1, Policy(), lambda: NOW)).decide()
+
+    work = calls_of(done)
+    for table in ("records", "links"):
+        ledger.execute(f"DELETE FROM {table}")  # noqa: S608 - constants
+    return work
+
+
+def test_the_records_that_were_merged_into_one_are_work_in_proportion_and_bounded(ledger: Ledger) -> None:
+    work = {losers: work_of_a_merge(ledger, losers) for losers in (250, 1_000, 20_000, 200_000)}
+    assert work[1_000] < 4.5 * work[250]
+    assert work[200_000] < 1.1 * work[20_000] < 2 * work[1_000]

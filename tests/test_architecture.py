@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("refloop", "refloop_sandbox")
-NOT_OURS = {".git", ".venv", ".bench-peers", "build", "dist", "__pycache__"}
+NOT_OURS = {".git", ".venv", ".venv-audit", ".venv-floors", ".bench-peers", "build", "dist", "__pycache__"}
 
 MACHINE_PATH = re.compile(r"(?<![\w.~}-])/(?:work|home|root|Users)/|\b[A-Z]:\\Users\\")
 REGISTRY = re.compile(r"py(?:pi)\.org|python(?:hosted)\.org|npm(?:js)\.|artifact(?:ory)|(?:index)-url|trusted(?:-)host")

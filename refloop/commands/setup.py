@@ -12,7 +12,7 @@ import typer
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.config import write_template
 from refloop.connectors.base import Metadata, Words, answers_of
-from refloop.errors import Exit
+from refloop.errors import Exit, OtherAccount
 from refloop.ledger.reads.referrers import referrers_without_contact
 from refloop.mapping.readings import readings
 from refloop.model import Finding, Level
@@ -20,6 +20,7 @@ from refloop.report.as_json.lists import finding_json
 from refloop.report.as_json.values import Json
 from refloop.report.health import referrer_findings
 from refloop.report.lines import print_findings, say
+from refloop.sync.account import refuse_other_account
 from refloop.sync.run import CONNECTION_TROUBLE
 from refloop.sync.run_report import severity
 from refloop.sync.session import Session
@@ -117,10 +118,11 @@ def _each_connection(
         try:
             connector = connect()
             try:
+                refuse_other_account(work.context(), name, connector)
                 found = list(answers_of(name, lambda: iter(ask(name, connector))))  # noqa: B023 - called at once
             finally:
                 connector.close()
-        except CONNECTION_TROUBLE as error:
+        except (*CONNECTION_TROUBLE, OtherAccount) as error:
             troubles.append(error.exit)
             found.append(Finding(Level.ERROR, name, error.message, error.remedy))
         found = [replace(one, message=one.message.removeprefix(f"{name}: ")) for one in found]

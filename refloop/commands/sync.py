@@ -19,6 +19,7 @@ from refloop.ledger.reads.conflicts import FoundConflict, conflicts_to_come
 from refloop.ledger.reads.receipts import overwritten as overwritten_values
 from refloop.ledger.reads.review import count_open
 from refloop.ledger.reads.summary import summary
+from refloop.ledger.runs import roll_up
 from refloop.ledger.undo import undoing
 from refloop.model import Between, FieldChange
 from refloop.report.as_json.run import plan_json, report_json
@@ -97,6 +98,7 @@ def _run(work: Session, task: Task, only: str | None, page: Console | None) -> N
             report = work.runner(only=only, progress=progress).run(task)
         if not report.problems:
             back_up_daily(work.ledger, work.clock())
+        roll_up(work.ledger, work.clock())
     figures = summary(work.ledger)
     if page is None:
         print_json(report_json(report, figures))

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from refloop.ledger.bounds import bounded, labels_of
 from refloop.ledger.engine.base import Row
 from refloop.ledger.full_pull import count_brought
 from refloop.ledger.queue import Topic, enqueue, enqueue_selected
@@ -79,7 +80,8 @@ def keep_page(
 ) -> Counter[str]:
     """Keeps a page, its links and its cursor in one transaction, and queues what changed.
 
-    A record whose content is as known (its modification time does not count) is not a change; an older
+    Of a record, no more is kept than `refloop.ledger.bounds` says. One whose content is as known (its modification time
+    does not count) is not a change; an older
     copy than the one known is rejected. What a CRM shows no more of a record that was deleted stays as last seen, and a
     link that it shows no more to a person is only missed until it is known whether the person was deleted
     (`refloop.ledger.missed`). A record that was deleted and is shown as it was then may come from a late index: it is
@@ -91,7 +93,7 @@ def keep_page(
     counts = Counter(pulled=len(page.records))
     with ledger.writing():
         count_brought(ledger, connection, sum(not record.deleted for record in page.records))
-        records = _latest(page.records)
+        records = _latest(map(bounded, page.records))
         counts["rejected"] += len(page.records) - len(records)
         fresh = _changed(ledger, records, counts, by_name=by_name)
         ledger.execute_many(_UPSERT, [(*_columns(record), run) for record in fresh])
@@ -377,7 +379,7 @@ def _edge(link: Link) -> tuple[str, ...]:
 
 def _labels(link: Link) -> str:
     """As text; "" where there is none."""
-    return str(_storable(_ENCODER.encode(link.labels))) if link.labels else ""
+    return str(_storable(_ENCODER.encode(labels_of(link)))) if link.labels else ""
 
 
 def labels_from(text: str) -> tuple[str, ...]:

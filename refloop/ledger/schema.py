@@ -294,3 +294,18 @@ def deals_without_buyers(db: Engine) -> None:
     db.execute("CREATE INDEX records_by_name ON records (lower(name)) WHERE name IS NOT NULL")
     db.execute("CREATE INDEX questions_by_doubt ON questions (doubt)")
     db.execute("UPDATE records SET stage_seen = modified_at WHERE stage_seen IS NULL")
+
+
+@migrations()
+def quiet_runs(db: Engine) -> None:
+    """How many runs without news there were, by day: what is left of those that are taken out of the journal."""
+    db.execute(
+        """CREATE TABLE quiet_runs (
+        day TEXT NOT NULL,
+        command TEXT NOT NULL,
+        exit INTEGER NOT NULL,
+        runs INTEGER NOT NULL,
+        first_run INTEGER NOT NULL, last_run INTEGER NOT NULL,
+        PRIMARY KEY (day, command, exit)
+    ) STORED BY KEY"""
+    )

@@ -144,15 +144,17 @@ def own_currency(ledger: Ledger, connection: str) -> str | None:
 def usual_currency(ledger: Ledger, connection: str) -> str | None:
     """The currency that most of a connection's deals are in; where it has none with an amount, most deals of the
     ledger."""
-    return _most_used(ledger, "connection = ? AND", connection) or _most_used(ledger, "")
-
-
-def _most_used(ledger: Ledger, where: str, *parameters: str) -> str | None:
-    row = ledger.one(
+    own = ledger.one(
         "SELECT coalesce(currency, ?) AS currency FROM records "
-        f"WHERE {where} kind = 'deal' AND deleted = 0 AND amount IS NOT NULL "
+        "WHERE connection = ? AND kind = 'deal' AND deleted = 0 AND amount IS NOT NULL "
         "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
-        (NO_CURRENCY, *parameters),
+        (NO_CURRENCY, connection),
+    )
+    row = own or ledger.one(
+        "SELECT coalesce(currency, ?) AS currency FROM records "
+        "WHERE kind = 'deal' AND deleted = 0 AND amount IS NOT NULL "
+        "GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        (NO_CURRENCY,),
     )
     return row["currency"] if row else None
 

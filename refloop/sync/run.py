@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from refloop import __version__
-from refloop.connectors.base import Accounts, Clock, Conditional, Connector
+from refloop.connectors.base import Clock, Conditional, Connector
 from refloop.errors import (
     AuthError,
     ConfigError,
@@ -23,7 +23,6 @@ from refloop.errors import (
     StalePlan,
     TryLater,
 )
-from refloop.ledger.accounts import account_of, keep_account, said_since
 from refloop.ledger.other_ledger import other_ledger_on
 from refloop.ledger.other_ledger import take_over as claim
 from refloop.ledger.queue import Topic, enqueue, next_refs
@@ -33,7 +32,8 @@ from refloop.ledger.runs import end_run, start_run
 from refloop.ledger.store import Ledger
 from refloop.ledger.undo import keep_undone
 from refloop.mapping.policy import Policy
-from refloop.model import Account, FieldChange, Problem, Span
+from refloop.model import FieldChange, Problem, Span
+from refloop.sync.account import confirm_account
 from refloop.sync.context import Budget, Progress, RunContext, no_progress
 from refloop.sync.history import Historian
 from refloop.sync.plan import Planner
@@ -210,7 +210,7 @@ class _Run:
             for name, connect in self._connections.items():
                 try:
                     connectors[name] = connect()
-                    self._identify(name, connectors[name])
+                    confirm_account(self._context, name, connectors[name])
                 except (*CONNECTION_TROUBLE, OtherAccount) as error:
                     report.met(name, error)
             yield connectors
@@ -222,23 +222,6 @@ class _Run:
                 if isinstance(connector, Conditional) and (sent := connector.unconditional()):
                     report.add(name, {"unconditional": sent})
                 connector.close()
-
-    def _identify(self, name: str, connector: Connector) -> None:
-        """Makes sure that a connection leads to the account that it always led to."""
-        if not isinstance(connector, Accounts):
-            return
-        now = self._context.clock()
-        before = account_of(self._ledger, name)
-        known = said_since(self._ledger, name, now - timedelta(days=1))
-        said = connector.account(known)
-        if before and before.id and said.id and before.id != said.id:
-            raise OtherAccount(
-                f"the ledger's records are of the account {before.id}, and the connection leads to {said.id}; "
-                "nothing was read or written there",
-                remedy="Correct the connection's key or url; or use a ledger of its own for the other account.",
-            )
-        if said != known:
-            keep_account(self._ledger, self._context.run, name, _with_id(said, before), now)
 
     def _each(self, connectors: Mapping[str, Connector], step: Callable[[str, Connector], None]) -> None:
         """Takes a step with each connection that had no trouble yet."""
@@ -319,13 +302,6 @@ class _Run:
                 "nothing was written",
                 remedy="Look at it with `refloop plan`; if it is right, run `refloop sync --max-changes N` once.",
             )
-
-
-def _with_id(said: Account, before: Account | None) -> Account:
-    """What an account does not tell today stands as it told it before."""
-    if before is None:
-        return said
-    return Account(said.id or before.id, said.zone or before.zone, said.currency or before.currency)
 
 
 def _by_connection(changes: Sequence[FieldChange]) -> dict[str, list[FieldChange]]:

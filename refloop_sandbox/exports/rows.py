@@ -135,7 +135,16 @@ class DealFacts:
     outcome: Outcome | None
     times: Times
     closed: datetime | None
+    tells_save: bool
     hint: Outcome | None = None
+
+    def times_as(self, outcome: Outcome, now: datetime) -> Times:
+        """When it was made and last saved. A table that does not say the latter, says of a deal that ended at least
+        when that was, unless it is still to come."""
+        created, modified = self.times
+        if outcome is Outcome.OPEN or self.tells_save or not self.closed or self.closed > now:
+            return self.times
+        return Times(created, max(modified, self.closed))
 
 
 def deal_facts(entry: Entry) -> DealFacts:
@@ -149,6 +158,7 @@ def deal_facts(entry: Entry) -> DealFacts:
         every.of(_outcome, entry),
         every.of(times, entry),
         every.of(_time, entry, "closed_at"),
+        bool(said("modified_at")),
         _hint(entry),
     )
     every.told()
@@ -211,13 +221,14 @@ class SalesforceDeals:
         if deal.currency not in (None, self._currency):
             raise BadRow(f"currency differs from the org's, {self._currency}; a Salesforce org here has one")
         stage, outcome = self._stage(deal)
-        ended = deal.closed or deal.times.modified
+        known = deal.times_as(outcome, self.crm.now())
+        ended = deal.closed or known.modified
         return {
             "Name": deal.name[:120], "StageName": stage, "Amount": None if deal.amount is None else str(deal.amount),
             "CloseDate": ended.date().isoformat(), "AccountId": account,
             "Description": entry.cells.get("code_text"),
             "LastStageChangeDate": None if outcome is Outcome.OPEN else ended,
-            **_stamps(deal.times),
+            **_stamps(known),
         }  # fmt: skip
 
     def _stage(self, deal: DealFacts) -> tuple[str, Outcome]:
@@ -253,12 +264,13 @@ class HubSpotDeals:
     def row(self, entry: Entry) -> Row:
         deal = deal_facts(entry)
         stage, outcome = self._stage(deal)
-        ended = deal.closed or (None if outcome is Outcome.OPEN else deal.times.modified)
+        known = deal.times_as(outcome, self.crm.now())
+        ended = deal.closed or (None if outcome is Outcome.OPEN else known.modified)
         return {
             "dealname": deal.name, "amount": deal.amount, "deal_currency_code": deal.currency, "dealstage": stage,
             "pipeline": self._pipeline if stage.isdigit() else "default", "closedate": ended,
-            "description": entry.cells.get("code_text"), "createdate": deal.times.created,
-            "hs_lastmodifieddate": deal.times.modified,
+            "description": entry.cells.get("code_text"), "createdate": known.created,
+            "hs_lastmodifieddate": known.modified,
         }  # fmt: skip
 
     def _stage(self, deal: DealFacts) -> tuple[str, Outcome]:

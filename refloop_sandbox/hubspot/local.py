@@ -93,7 +93,11 @@ class LocalHubSpot(LocalCrm):
         limits.strict = strict
         self._services = Services(self._portal, Search(self._portal), limits, self._access)
         inner = application(self._services, self.calls)
-        self.app = Middleware(inner, self.traffic, self.faults, lambda: moment(self._portal.now()))
+        self.app = Middleware(inner, self.traffic, self.faults, self.now)
+
+    def now(self) -> datetime:
+        """The account's present."""
+        return moment(self._portal.now())
 
     # -- seeding
 

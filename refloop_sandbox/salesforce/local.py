@@ -80,7 +80,8 @@ class LocalSalesforce(OrgSetup, LocalCrm):
         if not assignment_rule:
             self._org.records.assign_to = None
         api = Api(self._org, self._tokens, self.traffic, self.calls)
-        self.app = Middleware(api, self.traffic, self.faults, self._org.now, compresses=True)
+        self.now = self._org.now
+        self.app = Middleware(api, self.traffic, self.faults, self.now, compresses=True)
 
     def close(self) -> None:
         """Frees the database. Safe to repeat."""

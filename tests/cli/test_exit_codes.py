@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,9 @@ from filelock import FileLock
 
 from refloop.errors import Exit
 from refloop.ledger import open_ledger
-from tests.cli.conftest import Office, fill
+from refloop.ledger.accounts import keep_account
+from refloop.model import Account
+from tests.cli.conftest import NOON, Office, fill
 from tests.cli.reference import commands, help_of, reference
 
 FIVE_MISTAKES = """\
@@ -283,3 +286,16 @@ def test_a_full_disk_under_the_output_is_no_bug(office: Office, refloop: list[st
     assert "cannot write the output" in done.stderr
     assert "bug" not in done.stderr
     assert "Exception ignored" not in done.stderr
+
+
+@pytest.mark.parametrize("words", [("check",), ("provision",), ("provision", "--remove", "--yes")])
+def test_another_account_is_not_provisioned(office: Office, words: tuple[str, ...]) -> None:
+    office.ready()
+    assert office.run("sync").code == Exit.OK
+    with closing(open_ledger(office.folder / "refloop.db")) as ledger:
+        keep_account(ledger, 0, "hs", Account("4711"), NOON)
+    office.hubspot.calls.clear()
+    answer = office.run(*words, "--only", "hs")
+    assert answer.code == Exit.DATA
+    assert "are of the account 4711" in answer.out
+    assert dict(office.hubspot.calls) == {"GET /account-info/details": 1}

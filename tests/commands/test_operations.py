@@ -81,6 +81,31 @@ def test_a_sync_that_is_told_to_stop_stops_and_the_next_completes_it(office: Off
     assert "nothing to write" in office.run("sync").out
 
 
+def test_a_sync_takes_old_runs_without_news_out_of_the_journal(office: Office) -> None:
+    """Also where it has trouble, which keeps it from its backup."""
+    office.ready()
+    fill(office.salesforce, office.hubspot)
+    for _ in range(4):
+        office.run("sync")
+    before = [run["run"] for run in json.loads(office.run("runs", "--json").out)]
+    ledger = open_ledger(Path("refloop.db"))
+    ledger.execute("UPDATE runs SET started_at = '2026-01-01T00:00:00Z'")
+    ledger.close()
+    office.monkeypatch.setenv("OFFICE_HS", "pat-na1-of-somebody-else")
+    assert office.run("sync").code == Exit.AUTH
+    kept = [run["run"] for run in json.loads(office.run("runs", "--json").out)]
+    quiet = set(before) - set(kept)
+    ledger = open_ledger(Path("refloop.db"))
+    assert sum(row["runs"] for row in ledger.rows("SELECT runs FROM quiet_runs")) == len(quiet) > 0
+    (wrote,) = ledger.rows("SELECT DISTINCT run FROM receipts")
+    ledger.close()
+    assert wrote["run"] in kept
+    office.monkeypatch.setenv("OFFICE_HS", "pat-na1-office")
+    assert office.run("undo", str(wrote["run"]), "--yes").code == Exit.OK
+    health = json.loads(office.run("status", "--json").out)
+    assert all(one["last_success"] for one in health["connections"])
+
+
 def test_the_ledger_is_verified_backed_up_put_back_and_rebuilt(office: Office) -> None:
     office.ready()
     fill(office.salesforce, office.hubspot)

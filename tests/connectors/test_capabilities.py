@@ -42,13 +42,12 @@ def cells(line: str) -> list[str]:
 
 
 def declared(connector: type[Connector], capability: str) -> bool:
-    """Whether a class declares a capability; the one of its settings, by a field of them."""
+    """Whether a class declares a capability: `Currency` by a field of its settings, `Erases` by saying so."""
     if capability == "Currency":
         return "currency" in connector.settings.model_fields
-    protocol = CAPABILITIES[capability]  # whose members may be data, of which `issubclass` knows nothing
-    members = [name for name in {**vars(protocol), **protocol.__annotations__} if not name.startswith("_")]
-    assert members
-    return all(hasattr(connector, name) for name in members)
+    if capability == "Erases":
+        return bool(getattr(connector, "gone_is_erased", False))
+    return issubclass(connector, CAPABILITIES[capability])
 
 
 def differences(connectors: Mapping[str, type[Connector]]) -> list[str]:

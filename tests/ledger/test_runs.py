@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.reads.journal import latest_runs, runs_at_the_crms
-from refloop.ledger.runs import INTERRUPTED, end_run, start_run
+from refloop.ledger.runs import INTERRUPTED, KEPT_FOR, end_run, roll_up, start_run
 from refloop.model import Problem
 from tests.ledger.samples import DAY, made_before
 
@@ -32,6 +35,49 @@ def test_a_run_that_is_open_was_killed_unless_somebody_is_at_work(ledger: Ledger
     start_run(ledger, "plan", "0.1", DAY)
     (closed,) = runs_at_the_crms(ledger, at_work=True)
     assert closed == killed
+
+
+def tick(
+    ledger: Ledger, at: datetime, code: int = 0, command: str = "sync", news: Mapping[str, int] = MappingProxyType({})
+) -> int:
+    run = start_run(ledger, command, "0.1", at)
+    end_run(ledger, run, code, {"sales": {"calls": 3, "pulled": 2, "unchanged": 2, **news}}, (), at)
+    return run
+
+
+def numbers(ledger: Ledger) -> list[int]:
+    return [run.number for run in reversed(latest_runs(ledger, 10_000))]
+
+
+def test_old_runs_without_news_are_counted_by_day_and_nothing_else_is_taken(ledger: Ledger) -> None:
+    quiet = [tick(ledger, DAY + timedelta(minutes=5 * at)) for at in range(300)]
+    failed = tick(ledger, DAY + timedelta(days=2), 69)
+    kept = [
+        tick(ledger, DAY + timedelta(days=2), news={word: 1})
+        for word in ("new", "changed", "match", "written", "refused", "what comes later")
+    ]
+    kept += [tick(ledger, DAY + timedelta(days=2), command=command) for command in ("plan", "codes import", "undo")]
+    kept.append(start_run(ledger, "sync", "0.1", DAY + timedelta(days=2)))  # and was killed
+    named = tick(ledger, DAY + timedelta(days=2))
+    ledger.execute("INSERT INTO cursors VALUES ('sales', '7', ?, '')", (named,))
+    young = [tick(ledger, DAY + KEPT_FOR + timedelta(days=1, minutes=1))]
+    now = DAY + 2 * timedelta(days=1) + KEPT_FOR + timedelta(minutes=1)
+    assert roll_up(ledger, DAY + KEPT_FOR) == 0, "nothing is old yet"
+    assert roll_up(ledger, now) == 301
+    assert numbers(ledger) == [*kept, named, *young]
+    days = [tuple(row) for row in ledger.rows("SELECT * FROM quiet_runs ORDER BY day, exit")]
+    assert sum(day[3] for day in days) == 301
+    assert days[-1][1:] == ("sync", 69, 1, failed, failed)
+    assert (days[0][4], days[-2][5]) == (quiet[0], quiet[-1])
+    assert roll_up(ledger, now) == 0
+
+
+def test_a_long_journal_is_rolled_up_in_bounded_steps_and_the_newest_run_stays(ledger: Ledger) -> None:
+    last = [tick(ledger, DAY) for _ in range(1_200)][-1]
+    later = DAY + timedelta(days=400)
+    assert [roll_up(ledger, later) for _ in range(4)] == [500, 500, 199, 0]
+    assert numbers(ledger) == [last]
+    assert tick(ledger, later) == last + 1, "no number is given twice"
 
 
 @pytest.fixture

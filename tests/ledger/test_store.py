@@ -6,7 +6,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,10 @@ from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.engine.base import StatementError
 from refloop.ledger.engine.errors import translated
+from refloop.ledger.engine.expected import made_by
+from refloop.ledger.engine.sqlite import SQLITE
+from refloop.ledger.schema import migrations
+from tests.ledger.samples import made_before
 
 
 @contextmanager
@@ -167,6 +171,47 @@ def test_a_damaged_ledger_is_refused_and_not_written_to(folder: Path) -> None:
         refused += _is_refused(path)
         assert path.read_bytes() == before
     assert refused >= (len(whole) // 4096 - 1) * 0.9
+
+
+def named_in(path: Path) -> dict[str, str]:
+    """Name -> kind of what SQLite has in a file, but for what it names and counts itself."""
+    with closing(sqlite3.connect(path)) as connection:
+        return dict(connection.execute("SELECT name, type FROM sqlite_schema WHERE name NOT GLOB '*sqlite_*'"))
+
+
+def test_what_the_steps_say_is_what_they_make(folder: Path) -> None:
+    open_ledger(folder / "refloop.db").close()
+    assert made_by(migrations.steps, migrations.steps, SQLITE) == named_in(folder / "refloop.db")
+
+
+def test_a_ledger_that_lacks_something_is_damaged_and_not_written_to(folder: Path) -> None:
+    path = folder / "refloop.db"
+    open_ledger(path).close()
+    whole, names = path.read_bytes(), {**named_in(path), "_sqlite_migrations": "table"}
+    assert set(names.values()) == {"table", "view", "index", "trigger"}
+    for name, kind in names.items():
+        path.write_bytes(whole)
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute(f"DROP {kind} {name}")
+        path.with_name("refloop.db.seal").unlink(missing_ok=True)
+        before = path.read_bytes()
+        with pytest.raises(
+            LedgerError, match="list of what" if name == "_sqlite_migrations" else f"{kind} {name}"
+        ) as refused:
+            open_ledger(path)
+        assert "ledger restore" in refused.value.remedy
+        assert path.read_bytes() == before
+
+
+def test_a_ledger_that_lacks_something_is_refused_before_it_is_migrated(folder: Path) -> None:
+    path = folder / "refloop.db"
+    with made_before("deals_without_buyers", path):
+        pass
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE questions")
+    path.with_name("refloop.db.seal").unlink(missing_ok=True)
+    with pytest.raises(LedgerError, match="the table questions is missing"):
+        open_ledger(path)
 
 
 def test_a_ledger_that_lost_its_end_is_refused(folder: Path) -> None:

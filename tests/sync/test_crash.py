@@ -262,10 +262,12 @@ def no_outbox(*arguments: object) -> None:
     """Sends without having written down what."""
 
 
-def cursor_first(ledger: Ledger, run: int, connection: str, page: Page, now: datetime) -> Counter[str]:
+def cursor_first(
+    ledger: Ledger, run: int, connection: str, page: Page, now: datetime, *, by_name: bool = False
+) -> Counter[str]:
     """Keeps the cursor in a transaction of its own, before the records."""
     records.keep_page(ledger, run, connection, Page(cursor=page.cursor), now)
-    return records.keep_page(ledger, run, connection, page, now)
+    return records.keep_page(ledger, run, connection, page, now, by_name=by_name)
 
 
 def dequeue_first(self: Stage[Any], context: RunContext) -> int:

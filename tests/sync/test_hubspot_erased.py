@@ -108,3 +108,16 @@ def test_a_key_of_another_portal_reads_and_writes_nothing(loop: Loop, crm: HubSp
     front.behind = crm.crm.app
     assert loop.sync().exit is Exit.OK
     assert loop.fields(buyer)["code"] == "ANNA-7K2Q"
+
+
+def test_a_rule_of_an_administrator_is_told_with_what_it_asks_for(loop: Loop, crm: HubSpotWorld) -> None:
+    """API versions from 2026-09 on enforce such rules on every write."""
+    locked = crm.create(Kind.CONTACT, Draft(email="bo@buyer.io", code="ANNA-7K2Q"))
+    open_one = crm.create(Kind.CONTACT, Draft(email="di@buyer.io", code="ANNA-7K2Q"))
+    crm.poison(locked)
+    report = loop.sync()
+    assert report.exit is Exit.ATTENTION
+    assert loop.fields(open_one)["code"] == "ANNA-7K2Q"
+    (row,) = loop.ledger.rows("SELECT DISTINCT reason FROM receipts WHERE verdict = 'refused'")
+    assert "required properties were not set" in row["reason"]
+    assert "key_of_the_lock" in row["reason"]

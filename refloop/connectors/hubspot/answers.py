@@ -152,7 +152,7 @@ def read_error(entry: Mapping[str, Any]) -> BatchError:
     names = {
         identifier_or_empty(text)
         for one in contexts
-        for key in ("propertyName", "name")
+        for key in ("propertyName", "name", "properties")
         for text in _texts(one.get(key))
     }
     codes = {identifier_or_empty(detail.get("code")) for detail in details}

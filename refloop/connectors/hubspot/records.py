@@ -70,6 +70,12 @@ MIRRORS: Mapping[Kind, Mapping[str, tuple[Relation, Kind]]] = {
 }
 """Properties that exist where HubSpot's own Salesforce integration is installed."""
 
+MOST_MERGED = 1_000
+"""So many of the records that were merged into one are kept: HubSpot itself ends at 250 (its docs, "Merge records"),
+and old accounts hold a few that went beyond."""
+_LONGEST_PROPERTY = 65_536
+"""Characters (HubSpot docs, properties)."""
+
 _CURRENCY = re.compile(r"[A-Z]{3}")
 LABEL = " (label)"
 """Ends the name under which is told what people read in a field with codes that is a list to choose from."""
@@ -151,9 +157,10 @@ class Reader:
         return "; ".join(label for one, label in labels if label and label.casefold() != one.casefold())
 
     def links(self, kind: Kind, row: Row) -> Iterator[Link]:
-        """What the record itself says about others: what was merged into it, and what it mirrors."""
+        """What the record itself says about others: what was merged into it (of more than `MOST_MERGED` the newest, by
+        their ids), and what it mirrors."""
         here = Ref(self.connection, kind, row.id)
-        for loser in sorted(merged_ids(row) - {row.id}, key=int):
+        for loser in sorted(merged_ids(row) - {row.id}, key=int)[-MOST_MERGED:]:
             yield Link(Ref(self.connection, kind, loser), Relation.MERGED_INTO, here)
         if self.settings.mirror_of is None:
             return
@@ -259,10 +266,17 @@ def canonical_value(field: FieldSpec, value: str | None) -> str | None:
 
 
 def merged_ids(row: Row) -> set[str]:
-    """The ids that were merged into this record ("id;id", and "id:ms;id:ms" on contacts)."""
+    """The ids that were merged into this record ("id;id", and "id:ms;id:ms" on contacts). No more is read of a property
+    than HubSpot can hold, so they are at most some tens of thousands."""
     names = ("hs_merged_object_ids", "hs_calculated_merged_vids", "hs_all_contact_vids")
-    parts = (part.partition(":")[0].strip() for name in names for part in (row.properties.get(name) or "").split(";"))
+    texts = (_whole_parts(row.properties.get(name) or "") for name in names)
+    parts = (part.partition(":")[0].strip() for text in texts for part in text.split(";"))
     return {part for part in parts if is_record_id(part)}
+
+
+def _whole_parts(text: str) -> str:
+    """As much of a list as a property can hold, without a part that is cut: half an id is another record's."""
+    return text if len(text) <= _LONGEST_PROPERTY else text[:_LONGEST_PROPERTY].rpartition(";")[0]
 
 
 def long_salesforce_id(text: str) -> str | None:

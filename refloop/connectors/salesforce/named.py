@@ -13,7 +13,7 @@ from refloop.connectors.salesforce.fields import Layout, layout
 from refloop.connectors.salesforce.look import by_kind, usable_id
 from refloop.connectors.salesforce.names import OBJECTS, ROLE
 from refloop.connectors.salesforce.page import KINDS, Pages
-from refloop.connectors.salesforce.seen import checked_page
+from refloop.connectors.salesforce.seen import checked_pages
 from refloop.connectors.salesforce.soql import ids_query
 from refloop.model import Kind, Page, Ref, Relation
 
@@ -85,10 +85,8 @@ class NamedRecords:
         after = {(place, name): "" for place, rows in enumerate(found) for name in rows}
         while after:
             parts = [_part(place, name, chunks[place][1], known, last) for (place, name), last in after.items()]
-            pages = {
-                key: checked_page(self._client, part, body, last)
-                for (key, last), part, body in zip(after.items(), parts, self._client.each(parts), strict=True)
-            }
+            brought = checked_pages(self._client, parts, self._client.each(parts), list(after.values()))
+            pages = dict(zip(after, brought, strict=True))
             for (place, name), page in pages.items():
                 found[place][name] += page.rows
             after = {key: page.last for key, page in pages.items() if page.last is not None}

@@ -21,7 +21,7 @@ from refloop.connectors.salesforce.names import ROLE
 from refloop.connectors.salesforce.organization import Organization
 from refloop.connectors.salesforce.page import KINDS, Pages
 from refloop.connectors.salesforce.records import Reader
-from refloop.connectors.salesforce.seen import checked_page
+from refloop.connectors.salesforce.seen import checked_pages
 from refloop.connectors.salesforce.soql import Window, count_query, page_query
 from refloop.connectors.salesforce.values import moment
 from refloop.errors import LedgerError
@@ -265,11 +265,12 @@ class Puller:
         log = self._deletions(progress.window) if progress.gone is None else ()
         bodies, beside = self._client.each_beside(parts, [*coverage, *log])
         covered, said = _split(beside, len(coverage))
-        pages = {
-            part.name: checked_page(self._client, part, body, progress.after[part.name])
-            for part, body in zip(parts, bodies, strict=True)
-        }
-        return _Step(pages, min([self._client.clock_at_start(), *_covered(covered)]), deleted(said))
+        pages = checked_pages(self._client, parts, bodies, list(progress.after.values()))
+        return _Step(
+            dict(zip(progress.after, pages, strict=True)),
+            min([self._client.clock_at_start(), *_covered(covered)]),
+            deleted(said),
+        )
 
     def _deletions(self, window: Window) -> Sequence[Part]:
         return deletion_parts(window, self._client.clock()) if window.start else ()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from refloop.connectors.salesforce.answers import RowPage, first_error, row_page
@@ -14,34 +15,34 @@ _HIDDEN = frozenset(
 """Salesforce says the same of what there is not and of what the run user may not see."""
 
 
+_NO_ROWS: Mapping[str, Any] = MappingProxyType({"totalSize": 0, "done": True, "records": []})
+
+
 def seen(client: Client, parts: Sequence[Part]) -> Sequence[Any]:
-    """The bodies of at most five reads, in as few calls as may be; None for what is not there to be seen. Raises as
-    `Client` does for any other failure."""
+    """The bodies of at most five queries, in as few calls as may be; a page without rows for what is not there to be
+    seen. Raises as `Client` does for any other failure."""
     bodies = []
     for part, answer in zip(parts, client.together(parts), strict=True):
         if answer.is_good:
             bodies.append(answer.body)
         else:
-            bodies.append(None if first_error(answer.body)[0] in _HIDDEN else client.call(part))
+            bodies.append(dict(_NO_ROWS) if first_error(answer.body)[0] in _HIDDEN else client.call(part))
     return bodies
 
 
-def checked_page(client: Client, part: Part, body: Any, after: str) -> RowPage:
-    """A page of rows, by the answer to a query of `part.name`; one that is not whole is asked for once more, alone,
-    before it ends the pull: it may have been cut on its way."""
-    name = part.name.rstrip("0123456789")
+def checked_pages(client: Client, parts: Sequence[Part], bodies: Sequence[Any], after: Sequence[str]) -> list[RowPage]:
+    """Pages of rows, each behind its id, by the answers to queries of `part.name` (and a number) that came together.
+    Where one is not whole, none is believed, and all are asked for once more before it ends the pull: the answer may
+    have been cut on its way."""
+    names = [part.name.rstrip("0123456789") for part in parts]
     try:
-        return row_page(name, body, after)
+        return [row_page(*one) for one in zip(names, bodies, after, strict=True)]
     except ValueError:
-        return _whole(name, client.call(part), after)
+        return [rows_of(*one) for one in zip(names, client.each(parts), after, strict=True)]
 
 
 def rows_of(name: str, body: Any, after: str = "") -> RowPage:
-    """A page of an object's rows, all behind the id `after`; an empty one where there was nothing to be seen."""
-    return RowPage((), None) if body is None else _whole(name, body, after)
-
-
-def _whole(name: str, body: Any, after: str) -> RowPage:
+    """A page of an object's rows, all behind the id `after`."""
     try:
         return row_page(name, body, after)
     except ValueError as error:

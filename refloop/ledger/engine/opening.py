@@ -10,6 +10,7 @@ from refloop.errors import ConfigError, DiskError, LedgerError
 from refloop.ledger.engine.base import Engine, Migrations
 from refloop.ledger.engine.checksum import is_altered, remove_checksum
 from refloop.ledger.engine.errors import damaged, translated
+from refloop.ledger.engine.expected import made_by
 from refloop.ledger.engine.files import journal_of, make_private, refuse_unsafe
 from refloop.ledger.engine.filesystem import refuse_network
 from refloop.ledger.engine.sqlite import APPLICATION_ID, SqliteEngine
@@ -40,9 +41,9 @@ def open_database(path: Path, migrations: Migrations) -> Engine:
     """Opens the database at a path, creating the file (0600, in a folder 0700) where there is none. Its schema is
     still to be brought up to date.
 
-    Raises LedgerError for a file that is no ledger, is damaged or has seen migrations that are not among these;
-    DiskError when it cannot be reached or others may read it; ConfigError when it lies on a network or SQLite is too
-    old.
+    Raises LedgerError for a file that is no ledger, is damaged, lacks something that the migrations made which it has
+    seen, or has seen some that are not among these; DiskError when it cannot be reached or others may read it;
+    ConfigError when it lies on a network or SQLite is too old.
     """
     _refuse_old_library()
     refuse_network(path)
@@ -122,6 +123,22 @@ def _refuse_foreign(engine: SqliteEngine, migrations: Migrations) -> None:
         )
     if next((row[0] for row in engine.rows("PRAGMA quick_check(1)")), None) != "ok":
         raise damaged(path, "pages of it make no sense")
+    _refuse_incomplete(engine, migrations)
+
+
+def _refuse_incomplete(engine: SqliteEngine, migrations: Migrations) -> None:
+    """The list of steps is made with the first of them: a ledger without it lost it."""
+    applied = engine.applied()
+    if not applied:
+        raise damaged(engine.path, "the list of what its schema has seen is missing from it")
+    there = set(engine.names())
+    missing = [
+        f"the {kind} {name}"
+        for name, kind in made_by(migrations.steps, applied, engine.dialect).items()
+        if name not in there
+    ]
+    if missing:
+        raise damaged(engine.path, f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing from it")
 
 
 def _number(engine: SqliteEngine, pragma: str) -> int:

@@ -81,6 +81,10 @@ class SqliteEngine:
         """The migrations that this file has seen."""
         return [migration.name for migration in _kept_migrations(self).applied(self._database)]
 
+    def names(self) -> list[str]:
+        """Of the tables, views, indexes and triggers in this file."""
+        return [row[0] for row in self.rows("SELECT name FROM sqlite_schema")]
+
     def pending(self, migrations: Migrations) -> bool:
         """Whether there are migrations that this file has not seen."""
         return not set(migrations.steps).issubset(self.applied())

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from refloop.ledger.arrivals import arrivals_of
 from refloop.ledger.decisions import members_of, referral_from, status_from
 from refloop.ledger.engine.base import Row
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.reads.conflicts import FoundConflict, conflicts_on
 from refloop.ledger.reads.receipts import PastChange, changes_of
 from refloop.ledger.reads.review import OpenItem, open_items_of
-from refloop.ledger.records import record_from
+from refloop.ledger.records import labels_from, record_from
 from refloop.ledger.store import Ledger, ref_of
 from refloop.model import (
+    Arrival,
     Credit,
     Kind,
     Link,
@@ -91,7 +93,7 @@ class ReferralStory:
 @dataclass(frozen=True, slots=True)
 class RecordStory:
     """A record as it was last seen, with its hash and the run that last found it changed; and all that was decided
-    about it. `forgotten`: it is that of a person who was forgotten."""
+    about it. `forgotten`: it is that of a person who was forgotten. `arrivals`: when each code came to it."""
 
     record: Record
     hash: str
@@ -99,6 +101,7 @@ class RecordStory:
     forgotten: bool
     links: tuple[Link, ...]
     matches: tuple[MatchDecision, ...]
+    arrivals: tuple[Arrival, ...]
     review: tuple[OpenItem, ...]
     referrals: tuple[ReferralStory, ...]
     credits: tuple[CreditDecision, ...]
@@ -118,6 +121,7 @@ def record_story(ledger: Ledger, ref: Ref) -> RecordStory | None:
         forgotten=bool(Forgotten(ledger).refs([ref])),
         links=_links(ledger, ref),
         matches=_matches(ledger, ref),
+        arrivals=tuple(arrivals_of(ledger, [ref]).get(ref, {}).values()),
         review=open_items_of(ledger, ref),
         referrals=_referrals(ledger, ref),
         credits=_credits(ledger, ref),
@@ -172,6 +176,7 @@ def _links(ledger: Ledger, ref: Ref) -> tuple[Link, ...]:
             Relation(row["relation"]),
             Ref(row["target_connection"], Kind(row["target_kind"]), row["target_id"]),
             row["key"],
+            labels=labels_from(row["labels"]),
         )
         for row in rows
     )

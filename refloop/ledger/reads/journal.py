@@ -9,11 +9,10 @@ from datetime import datetime
 from itertools import islice
 
 from refloop.ledger.engine.base import Row
-from refloop.ledger.runs import INTERRUPTED, imbalances, problems_from
+from refloop.ledger.runs import INTERRUPTED, SYNCING, imbalances, problems_from
 from refloop.ledger.store import Ledger
 from refloop.model import Problem, parse_time
 
-SYNCING = ("sync", "backfill")
 _AT_THE_CRM = (*SYNCING, "apply", "undo")
 """Not `plan`: a person runs it, perhaps without the secrets that cron has, and sees how it ends."""
 _MOST = 10_000

@@ -14,7 +14,7 @@ from refloop.ledger.reads.explain import (
 )
 from refloop.ledger.reads.receipts import PastChange
 from refloop.mapping.money import Won, money_text, share_of
-from refloop.model import NO_CURRENCY, Link, Record, Ref, Referral, format_time
+from refloop.model import NO_CURRENCY, Arrival, Link, Record, Ref, Referral, format_time
 from refloop.report.as_json.lists import open_item_json
 from refloop.report.as_json.run import conflict_json
 from refloop.report.as_json.values import Json, decimal_or_none, exact, place
@@ -28,6 +28,7 @@ def record_story_json(story: RecordStory) -> Json:
         "forgotten": story.forgotten,
         "links": [_link(link) for link in story.links],
         "matches": [_match(ref, decision) for decision in story.matches],
+        "arrivals": [_arrival(arrival) for arrival in story.arrivals],
         "questions": [
             # as text, unlike in `review`: so it was from the beginning
             {**open_item_json(found), "candidates": json.dumps(found.item.candidates)}
@@ -74,6 +75,18 @@ def _link(link: Link) -> Json:
         "relation": link.relation.value,
         **{f"target_{name}": value for name, value in place(link.target).items()},
         "key": link.key,
+        "labels": list(link.labels),
+    }
+
+
+def _arrival(arrival: Arrival) -> Json:
+    return {
+        "code_key": arrival.code,
+        "field": arrival.match.field,
+        "since": exact(arrival.since),
+        "latest": exact(arrival.by),
+        "came_at": exact(arrival.at),
+        "presence": arrival.presence.value,
     }
 
 

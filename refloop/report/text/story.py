@@ -16,7 +16,7 @@ from refloop.ledger.reads.explain import (
 from refloop.ledger.reads.receipts import PastChange
 from refloop.ledger.reads.review import OpenItem
 from refloop.mapping.money import money_text
-from refloop.model import NO_CURRENCY, Link, Record, format_time
+from refloop.model import NO_CURRENCY, Arrival, Link, Presence, Record, format_time
 from refloop.report.lines import one_line, say, section
 from refloop.report.text.review import REMEDIES
 
@@ -35,6 +35,7 @@ def print_record_story(console: Console, story: RecordStory) -> None:
     section(console, "read", [f"{name}: {text}" for name, text in {**record.texts, **record.found}.items()])
     section(console, "links", [_link(link) for link in story.links])
     section(console, "codes", [_match(decision) for decision in story.matches])
+    section(console, "came", [_arrival(arrival) for arrival in story.arrivals])
     section(console, "questions", [_open_item(found) for found in story.review])
     for referral in story.referrals:
         print_referral_story(console, referral)
@@ -69,7 +70,8 @@ def _facts(record: Record) -> dict[str, object]:
 
 
 def _link(link: Link) -> str:
-    return f"{link.source} {link.relation} {link.target}"
+    words = f" ({', '.join(link.labels)})" if link.labels else ""
+    return f"{link.source} {link.relation} {link.target}{words}"
 
 
 def _match(decision: MatchDecision) -> str:
@@ -80,6 +82,15 @@ def _match(decision: MatchDecision) -> str:
         f"run {decision.run}: {match.code} by rule {match.rule} ({match.confidence} %), "
         f"{match.evidence!r} in {match.field}"
     )
+
+
+def _arrival(arrival: Arrival) -> str:
+    if arrival.since == arrival.by:
+        came = f"at {format_time(arrival.by)}"
+    else:
+        came = f"between {format_time(arrival.since)} and {format_time(arrival.by)}"
+    state = {Presence.OVERWRITTEN: ", overwritten since", Presence.GONE: ", taken off since"}.get(arrival.presence, "")
+    return f"{arrival.code} {came}, in {arrival.match.field}{state}"
 
 
 def _open_item(found: OpenItem) -> str:

@@ -11,7 +11,13 @@ from refloop.connectors.hubspot import HubSpotSettings
 from refloop.connectors.hubspot.account import read_stages
 from refloop.connectors.hubspot.answers import Row
 from refloop.connectors.hubspot.layout import Layout, Stage, Stages
-from refloop.connectors.hubspot.records import Reader, canonical_value, long_salesforce_id, merged_ids
+from refloop.connectors.hubspot.records import (
+    MOST_MERGED,
+    Reader,
+    canonical_value,
+    long_salesforce_id,
+    merged_ids,
+)
 from refloop.model import FieldSpec, FieldType, Kind, Link, Outcome, Owner, Ref, Relation
 from refloop.model import Stage as PersonStage
 
@@ -352,6 +358,18 @@ def test_found_values_are_canonical_and_never_lost(field: FieldSpec, held: str |
 )
 def test_merged_ids(properties: dict[str, str | None], ids: set[str]) -> None:
     assert merged_ids(row(**properties)) == ids
+
+
+def test_half_an_id_at_the_end_of_an_endless_list_is_nobodys() -> None:
+    ids = [str(10**9 + number) for number in range(200_000)]
+    read = merged_ids(row(hs_all_contact_vids=";".join(ids)))
+    assert read == set(ids[: 65_536 // 11])
+
+
+def test_of_more_losers_than_a_record_can_have_the_newest_are_kept() -> None:
+    ids = [str(number) for number in range(10, 10 + 2 * MOST_MERGED)]
+    links = list(reader().links(Kind.CONTACT, row(hs_merged_object_ids=";".join(ids))))
+    assert [link.source.id for link in links] == ids[-MOST_MERGED:]
 
 
 def test_losers_point_at_the_survivor() -> None:
