@@ -161,7 +161,7 @@ def hubspot_at_the_limit(scale: float) -> Iterator[Row]:
         # a window's calls may all come at once, the next ones ten seconds later
         seconds = 10 * ((process.stats().received - 1) // 100)
         what = f"full pull at 150 ms a call, 100 calls per 10 s: {contacts:,} contacts, {deals:,} deals"
-        note = f"{used.seconds / seconds:.2f} times the windows alone"
+        note = f"{used.seconds / seconds:.2f} times the windows alone" if seconds else "all in one window"
         yield row("hubspot", what, process, used, (seconds, "seconds, by the windows"), note)
 
 

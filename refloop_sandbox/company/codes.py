@@ -81,13 +81,14 @@ class Writing:
     issued: Issued | None = None
     doubt: Doubt | None = None
 
-    def verdict(self, on: date) -> str | Doubt | None:
-        """What a record of that day with this text must come to: the code, a doubt, or nothing."""
+    def verdict(self, first: date, last: date) -> str | Doubt | None:
+        """What a record must come to, to which this text came on one of these days: the code, if it is good on all of
+        them; a doubt; or nothing."""
         if self.issued is None or self.doubt is not None:
             return self.doubt
-        if self.issued.early(on):
+        if self.issued.early(first):
             return Doubt.NOT_YET_VALID
-        return Doubt.EXPIRED if self.issued.expired(on) else self.issued.code
+        return Doubt.EXPIRED if self.issued.expired(last) else self.issued.code
 
 
 class Codes:

@@ -172,9 +172,7 @@ class CompanyInHubSpot:
             "hs_lead_status": rng.choice((None, "NEW", "OPEN", "IN_PROGRESS", "CONNECTED")),
             "hs_analytics_first_url": member.writing.text if member.writing else None,
             "hs_analytics_source": rng.choice(_SOURCES), "createdate": stamp(member.created),
-            "lastmodifieddate": stamp(
-                self.setting.saved(member, self.setting.between(member.created, self.setting.now))
-            ),
+            "lastmodifieddate": stamp(self.setting.between(member.created, self.setting.now)),
             "hubspot_owner_id": member.owner.id if member.owner else None,
         }  # fmt: skip
 

@@ -95,7 +95,7 @@ class CompanyInSalesforce:
         """Salesforce copies the lead's Description to the contact."""
         setting, member = self.setting, lead.member
         at = min(setting.after(member.created, 1, 60), setting.between(member.created, setting.now))
-        at = setting.saved(member, at)
+        member.saved = at
         lead.contact = Member(member.person, at, member.email, member.writing)
         lead.status = "Closed - Converted"
         if setting.rng.random() < 0.75:
@@ -196,7 +196,8 @@ class CompanyInSalesforce:
         return row
 
     def _common(self, member: Member, modified: datetime | None) -> Row:
-        touched = stamp(self.setting.saved(member, modified or self.setting.between(member.created, self.setting.now)))
+        member.saved = modified or self.setting.between(member.created, self.setting.now)
+        touched = stamp(member.saved)
         return {
             "Description": member.writing.text if member.writing else None, "CreatedDate": stamp(member.created),
             "LastModifiedDate": touched, "SystemModstamp": touched,

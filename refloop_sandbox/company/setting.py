@@ -50,7 +50,8 @@ class Expected:
 class Member:
     """A person as one CRM knows them. `email` as it was typed there; `alone`: must stay out of the other CRM.
 
-    `others` are second addresses, in a CRM that keeps them.
+    `others` are second addresses, in a CRM that keeps them. `saved`, in a CRM that keeps no history, is when the record
+    was saved last: the code came on some day until then.
     """
 
     person: Person
@@ -61,11 +62,17 @@ class Member:
     ref: Ref | None = None
     owner: Owner | None = None
     others: tuple[str, ...] = ()
+    saved: datetime | None = None
+
+    @property
+    def verdict(self) -> str | Doubt | None:
+        """What the record must come to: the code, a doubt, or nothing."""
+        return self.writing.verdict(self.created.date(), (self.saved or self.created).date()) if self.writing else None
 
     @property
     def code(self) -> str | None:
-        """The code that the record carries, if it is good on its day."""
-        verdict = self.writing.verdict(self.created.date()) if self.writing else None
+        """The code that the record carries, if it is good on each day on which it may have come."""
+        verdict = self.verdict
         return verdict if isinstance(verdict, str) and not isinstance(verdict, Doubt) else None
 
     @property
@@ -140,17 +147,6 @@ class Setting:
         """`low` to `high` days later, which may be in the future."""
         return moment + timedelta(seconds=self.rng.randrange(low * 86_400, high * 86_400))
 
-    def saved(self, member: Member, moment: datetime) -> datetime:
-        """When a member's record was last saved, if not for their code at `moment`.
-
-        A code that was good when it came is good on every day on which it may have come: a record with one that has an
-        end was not saved after that. Else nobody could say from the record whether the code came in time.
-        """
-        issued = member.writing.issued if member.writing and member.code else None
-        if issued is None or issued.valid_to is None:
-            return moment
-        return max(member.created, min(moment, midnight(issued.valid_to) + timedelta(hours=23)))
-
     def description(self, person: Person, on: datetime) -> Writing | None:
         if self.rng.random() < _CARRYING:
             return self.writers.description(person, on.date())
@@ -169,7 +165,7 @@ class Setting:
             self.expected.owners[ref] = member.owner
         if member.writing is None:
             return
-        verdict = member.writing.verdict(member.created.date())
+        verdict = member.verdict
         self.expected.manners[ref] = member.writing.manner
         if isinstance(verdict, Doubt):
             self.expected.questions[ref] = verdict
@@ -184,8 +180,8 @@ class Setting:
         """Writes down what the loaded deal is an example of. `known` are all who come with it, under any record."""
         if deal.owner is not None:
             self.expected.owners[ref] = deal.owner
-        self.expected.late += [(ref, member.name) for member in deal.late]
-        if deal.rival:
+        self.expected.late += [(ref, member.name) for member in deal.late if member.code]
+        if deal.rival and len({member.referrer for member in deal.people if member.code}) > 1:
             self.expected.rivals.append(ref)
         if deal.renewal:
             self.expected.renewals.append(ref)

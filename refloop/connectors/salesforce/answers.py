@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refloop.connectors.http.crm_message import identifier_or_empty, without_quotes
-from refloop.connectors.salesforce.ids import record_id
+from refloop.connectors.salesforce.ids import id_of, record_id
 from refloop.connectors.salesforce.soql import PAGE
 
 Row = Mapping[str, Any]
@@ -28,7 +28,7 @@ def row_page(name: str, body: object, after: str) -> RowPage:
     rows make it stop before the limit), the key set goes on behind the last row; the locator is not needed.
     """
     rows, done = _rows(name, body)
-    ids = [record_id(row.get("Id")) for row in rows]
+    ids = [id_of(name, row.get("Id")) for row in rows]
     if any(earlier >= later for earlier, later in zip([after, *ids], ids, strict=False)):
         raise ValueError("its rows are not in ascending order of id")
     if len(rows) > PAGE + 1:

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from string import ascii_letters, digits
+from types import MappingProxyType
 
 _ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _BITS = {ord(letter): "01"[letter.isupper()] for letter in ascii_letters + digits}
+
+_PREFIXES: Mapping[str, str] = MappingProxyType(
+    {"Lead": "00Q", "Contact": "003", "Opportunity": "006", "OpportunityContactRole": "00K"}
+)
+"""With what the ids of an object begin, in every org (Salesforce help, "Standard Field Record ID Prefix Decoder")."""
+
+
+def id_of(name: str, text: object) -> str:
+    """`record_id`, of a row of that object. Raises ValueError also for an id that is one of another object."""
+    whole = record_id(text)
+    if not whole.startswith(_PREFIXES.get(name, "")):
+        raise ValueError(f"not the id of a record of {name}")
+    return whole
 
 
 def record_id(text: object) -> str:

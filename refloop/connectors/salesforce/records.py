@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import MappingProxyType
 from typing import TypeVar
 
 from refloop.connectors.salesforce.answers import Row
 from refloop.connectors.salesforce.fields import PERSON, ROLE_NAME
-from refloop.connectors.salesforce.ids import record_id
-from refloop.connectors.salesforce.names import crm_name
+from refloop.connectors.salesforce.ids import id_of, record_id
+from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.connectors.salesforce.rates import NO_RATES, Rates
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import amount, from_crm, moment, text_or_none
@@ -120,7 +120,7 @@ class Reader:
         return Link(deal, Relation.ASSOCIATED_WITH, contact, key=role, gone=True)
 
     def _ref(self, kind: Kind, row: Row) -> Ref:
-        return Ref(self.connection, kind, _need(row, "Id", record_id))
+        return Ref(self.connection, kind, _need(row, "Id", partial(id_of, OBJECTS[kind])))
 
     def _texts(self, kind: Kind, row: Row) -> Mapping[str, str]:
         names = {name.casefold() for name in self.settings.fields_with_codes(kind)}

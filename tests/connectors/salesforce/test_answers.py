@@ -40,7 +40,7 @@ def test_a_full_page_is_followed_by_another_when_it_says_so() -> None:
     assert row_page("Lead", answer(ids[:2000], **{**MORE, "totalSize": 2001}), "").last == ids[1999]
     assert row_page("Lead", answer(ids), "").last == ids[2000]
     with pytest.raises(ValueError, match="more rows"):
-        row_page("Lead", answer([*ids, record_id("00Z000000000000")]), "")
+        row_page("Lead", answer([*ids, record_id("00Q000000009999")]), "")
 
 
 BROKEN: dict[str, object] = {
@@ -63,6 +63,7 @@ BROKEN: dict[str, object] = {
     "a row without id": answer([IDS[1]], records=[{"attributes": {"type": "Lead"}}]),
     "a row of another object": answer([IDS[1]], records=[row(IDS[1], "Case")]),
     "a row that is none": answer([IDS[1]], records=["x"]),
+    "an id of another object": answer([IDS[1]], records=[row(record_id("00T000000000009"))]),
     "an id that is none": answer([IDS[1]], records=[row("../Account/0011")]),
 }
 
