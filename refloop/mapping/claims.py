@@ -180,10 +180,12 @@ def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Refe
     return rest
 
 
-def _by_certainty(item: Evidence) -> tuple[datetime, float, Ref]:
-    """The record first to which the code came for certain. What a conversion or a merge carried to an older record came
-    to it at the same moment, and is told of that record's whole life: the one that knows more closely speaks."""
-    return item.arrival.by, -item.arrival.since.timestamp(), item.ref
+def _by_certainty(item: Evidence) -> tuple[datetime, bool, float, Ref]:
+    """The record first to which the code came for certain. What a conversion carries comes to the new record at the
+    last moment at which it may have come to the lead: the lead speaks. What it carries to an older record is told of
+    that record's whole life: of those that may have had it longer, the one that knows more closely speaks."""
+    arrival = item.arrival
+    return arrival.by, arrival.since == arrival.by, -arrival.since.timestamp(), item.ref
 
 
 def _submitted(claim: Referral, code: Code, zone: tzinfo = UTC) -> Referral:

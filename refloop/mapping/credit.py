@@ -7,7 +7,7 @@ from datetime import tzinfo
 
 from refloop.mapping.attribution import Model, Touch, shares
 from refloop.mapping.days import day_in
-from refloop.model import Credit, Record, Referral, ReviewItem, ReviewReason, Role
+from refloop.model import Credit, Outcome, Record, Referral, ReviewItem, ReviewReason, Role
 
 
 def closed_before(deal: Record, referral: Referral, zone: tzinfo) -> bool:
@@ -63,6 +63,8 @@ def review_deal(deal: Record, referrals: Sequence[Referral], zone: tzinfo) -> li
 
 
 def _review(deal: Record, referral: Referral, zone: tzinfo) -> Iterator[ReviewItem]:
+    if deal.outcome is Outcome.LOST:  # no money hangs on it
+        return
     ended = day_in(zone, deal.closed_at).isoformat() if deal.closed_at else ""
     if closed_before(deal, referral, zone):
         yield ReviewItem(deal.ref, ReviewReason.CLOSED_BEFORE, "closed_at", ended, (referral.id,))

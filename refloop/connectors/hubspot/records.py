@@ -301,14 +301,15 @@ def _outcome_by_flags(row: Row) -> Outcome | None:
 def _closed_at(row: Row, outcome: Outcome | None, entered: datetime | None) -> datetime | None:
     """When a won or lost deal ended; never after its last save.
 
-    `closedate` is an instant, prefilled and editable: for a won deal HubSpot's own date comes first. One that is yet to
-    come is when somebody expected the deal to close: then it ended when it entered its stage, or at its last save.
+    `closedate` is an instant, prefilled and editable: for a won deal HubSpot's own date comes first. One that was yet
+    to come is when somebody expected the deal to close: then it ended when it entered its stage, whatever was saved since,
+    our own writes among it; where that is not kept, at its last save.
     """
     names = ("hs_closed_won_date", "closedate") if outcome is Outcome.WON else ("closedate",)
-    said = [moment for moment in (*(_moment(row.properties.get(name)) for name in names), entered) if moment]
-    if not said:
-        return None
-    return next((moment for moment in said if moment <= row.updated), row.updated)
+    said = [moment for name in names if (moment := _moment(row.properties.get(name)))]
+    if entered is not None:
+        return min([*said[:1], entered, row.updated])
+    return next((moment for moment in said if moment <= row.updated), row.updated) if said else None
 
 
 def _moment(text: str | None) -> datetime | None:

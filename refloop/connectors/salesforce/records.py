@@ -146,14 +146,12 @@ class Reader:
         Its CloseDate is the day for which the business counts it, and Salesforce sets that to today where a deal is won
         early; the day of the last stage change moves with every correction. But today is that of UTC (Salesforce
         knowledge article 004517774): in the evening of the Americas it is tomorrow. And a deal that stands as closed in
-        the books for a day that is yet to come was closed when its stage last changed, or at its last save."""
+        the books for a day that was yet to come was closed when its stage last changed, whatever was saved since."""
         day = _get(row, "CloseDate", day_of)
         if day is None:
             return min(changed, saved) if changed else None
         begins = day_begins(self.zone or UTC, day)
-        if changed and day <= changed.date():
-            return min(begins, changed)
-        return begins if begins <= saved else min(changed or saved, saved)
+        return min(begins, changed or saved, saved)
 
     def _currency(self, row: Row) -> str:
         return _get(row, "CurrencyIsoCode", text_or_none) or self.settings.currency or NO_CURRENCY
