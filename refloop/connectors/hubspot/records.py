@@ -302,8 +302,8 @@ def _closed_at(row: Row, outcome: Outcome | None, entered: datetime | None) -> d
     """When a won or lost deal ended; never after its last save.
 
     `closedate` is an instant, prefilled and editable: for a won deal HubSpot's own date comes first. One that was yet
-    to come is when somebody expected the deal to close: then it ended when it entered its stage, whatever was saved since,
-    our own writes among it; where that is not kept, at its last save.
+    to come is when somebody expected the deal to close: then it ended when it entered its stage, whatever was saved
+    since, our own writes among it; where that is not kept, at its last save.
     """
     names = ("hs_closed_won_date", "closedate") if outcome is Outcome.WON else ("closedate",)
     said = [moment for name in names if (moment := _moment(row.properties.get(name)))]

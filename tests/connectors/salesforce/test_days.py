@@ -63,8 +63,8 @@ def test_a_close_date_is_the_start_of_that_day_where_its_people_are(zone: str, c
         (PACIFIC, "2026-04-01", "2026-04-01T01:30:00Z", "2026-08-01T01:30:00Z", utc(2026, 4, 1, 1, 30)),
         # a correction of the stage a month later does not move the day
         (PACIFIC, "2026-03-31", "2026-04-28T12:00:00Z", "2026-04-28T12:00:00Z", utc(2026, 3, 31, 7)),
-        # the books say a later day, which has come since
-        (PACIFIC, "2026-06-30", "2026-06-10T12:00:00Z", "2026-07-02T12:00:00Z", utc(2026, 6, 30, 7)),
+        # the books say a later day: that it has come since does not move the day, for whoever looked before said this
+        (PACIFIC, "2026-06-30", "2026-06-10T12:00:00Z", "2026-07-02T12:00:00Z", utc(2026, 6, 10, 12)),
         # who may not see CloseDate
         (PACIFIC, None, "2026-06-10T12:00:00Z", "2026-07-02T12:00:00Z", utc(2026, 6, 10, 12)),
     ],
