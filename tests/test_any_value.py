@@ -24,7 +24,8 @@ from refloop.connectors.salesforce.values import to_crm
 from refloop.errors import CrmUnavailable
 from refloop.ledger import Ledger
 from refloop.ledger.bounds import LONGEST_TEXT, MOST_LABELS, MOST_OF_A_RECORD
-from refloop.ledger.records import keep_page, labels_from, record_of
+from refloop.ledger.record_rows import labels_from
+from refloop.ledger.records import keep_page, record_of
 from refloop.mapping.codes import CodeBook, code_key
 from refloop.mapping.fields import Winnings, desired_for_referrer, field_specs, referrer_view
 from refloop.mapping.match import CarriedTexts, read_codes

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from refloop.ledger.engine.base import Row
 from refloop.ledger.history import Provenance
-from refloop.ledger.records import stamp
+from refloop.ledger.record_rows import stamp
 from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.arrivals import MASS_EDIT_WITHIN
 from refloop.model import Arrival, Match, Presence, Ref, Rule, parse_time

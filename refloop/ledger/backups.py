@@ -14,7 +14,7 @@ from refloop import log
 from refloop.atomic_file import sync_folder
 from refloop.errors import DataError, DiskError, LedgerError
 from refloop.ledger.engine.files import give_second_name, make_private, play_journal_back, remove
-from refloop.ledger.records import stored_hash_of
+from refloop.ledger.record_rows import stored_hash_of
 from refloop.ledger.store import Ledger, open_ledger
 
 KEPT = 7

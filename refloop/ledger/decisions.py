@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from refloop.ledger.engine.base import Row
 from refloop.ledger.history import Provenance, add_claim, add_memberships
-from refloop.ledger.records import stamp
+from refloop.ledger.record_rows import stamp
 from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.codes import MATCHER_VERSION
 from refloop.model import (

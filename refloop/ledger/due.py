@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from refloop.ledger.queue import Topic
-from refloop.ledger.records import stamp
+from refloop.ledger.record_rows import stamp
 from refloop.ledger.store import Ledger
 from refloop.model import Ref
 

@@ -18,7 +18,8 @@ from pathlib import Path
 
 from refloop.ledger.backups import all_backups_of, arriving_at, leftovers_of, set_aside
 from refloop.ledger.queue import Topic, enqueue_selected
-from refloop.ledger.records import put_record, record_from, records_of
+from refloop.ledger.record_rows import record_from
+from refloop.ledger.records import put_record, records_of
 from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Kind, Record, Ref, format_time
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from refloop.ledger.records import stamp
+from refloop.ledger.record_rows import stamp
 from refloop.ledger.store import Ledger
 from refloop.model import Ref, ReviewItem
 

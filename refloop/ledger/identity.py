@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from refloop.ledger.records import labels_from
+from refloop.ledger.record_rows import labels_from
 from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.identity import is_placeholder
 from refloop.mapping.roles import RoleWords, Stand, is_buyer

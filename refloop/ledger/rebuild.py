@@ -12,7 +12,7 @@ from refloop.ledger.history import Provenance
 from refloop.ledger.missed import await_all
 from refloop.ledger.policies import forget_rules
 from refloop.ledger.queue import Topic
-from refloop.ledger.records import stamp
+from refloop.ledger.record_rows import stamp
 from refloop.ledger.reviews import close_all
 from refloop.ledger.store import Ledger
 from refloop.mapping.trust import is_shrunk

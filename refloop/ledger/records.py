@@ -2,68 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any
 
-from refloop.ledger.bounds import bounded, labels_of
+from refloop.ledger.bounds import bounded
 from refloop.ledger.engine.base import Row
 from refloop.ledger.full_pull import count_brought
 from refloop.ledger.queue import Topic, enqueue, enqueue_selected
+from refloop.ledger.record_rows import (
+    UPSERT,
+    columns_of,
+    hash_of,
+    json_text,
+    labels_text,
+    record_from,
+    stamp,
+    storable,
+    time_or_none,
+)
 from refloop.ledger.store import Ledger, ref_of
 from refloop.model import (
     Cursor,
     Kind,
     Known,
     Link,
-    Outcome,
-    Owner,
     Page,
     Record,
     Ref,
     Relation,
-    Stage,
     format_time,
     parse_time,
 )
 
-_UPSERT = """
-    INSERT INTO records (connection, kind, id, created_at, modified_at, email, title, texts, found, stage, outcome,
-                         amount, currency, closed_at, deleted, owner_id, owner_name, account, name, further,
-                         texts_after, found_after, stage_seen, hash, changed_run)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (connection, kind, id) DO UPDATE SET
-        created_at = excluded.created_at, modified_at = excluded.modified_at, email = excluded.email,
-        title = excluded.title, texts = excluded.texts, found = excluded.found, stage = excluded.stage,
-        outcome = excluded.outcome, amount = excluded.amount, currency = excluded.currency,
-        closed_at = excluded.closed_at, deleted = excluded.deleted, owner_id = excluded.owner_id,
-        owner_name = excluded.owner_name, account = excluded.account, name = excluded.name, further = excluded.further,
-        texts_after = excluded.texts_after, found_after = excluded.found_after, stage_seen = excluded.stage_seen,
-        hash = excluded.hash, changed_run = excluded.changed_run"""
-
-_CONTENT_COLUMNS = (
-    "created_at",
-    "email",
-    "title",
-    "texts",
-    "found",
-    "stage",
-    "outcome",
-    "amount",
-    "currency",
-    "closed_at",
-    "deleted",
-)
-"""What `_fields` gives, in its order."""
-
-_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False)
-_SURROGATE = re.compile("[\ud800-\udfff]")
 MISSED, KEPT, AWAITED = "missed", "kept", "awaited"
 """What a link is that its CRM showed and shows no more: not asked about yet; kept, because who it leads to was deleted;
 not shown since everything was to be read again. It stands as long as it is one of these."""
@@ -80,13 +54,12 @@ def keep_page(
 ) -> Counter[str]:
     """Keeps a page, its links and its cursor in one transaction, and queues what changed.
 
-    Of a record, no more is kept than `refloop.ledger.bounds` says. One whose content is as known (its modification time
-    does not count) is not a change; an older
-    copy than the one known is rejected. What a CRM shows no more of a record that was deleted stays as last seen, and a
-    link that it shows no more to a person is only missed until it is known whether the person was deleted
-    (`refloop.ledger.missed`). A record that was deleted and is shown as it was then may come from a late index: it is
-    asked for by name, and believed to be there again where a page `by_name` says so. So is one to whom a link leads
-    anew, because no CRM links to what is deleted.
+    Of a record, no more is kept than `refloop.ledger.bounds` says. One whose content is as known (its modification
+    time does not count) is not a change; an older copy than the one known is rejected. What a CRM shows no more of
+    a record that was deleted stays as last seen, and a link that it shows no more to a person is only missed until
+    it is known whether the person was deleted (`refloop.ledger.missed`). A record that was deleted and is shown as
+    it was then may come from a late index: it is asked for by name, and believed to be there again where a page
+    `by_name` says so. So is one to whom a link leads anew, because no CRM links to what is deleted.
 
     Returns how many were "pulled", of them "new", "changed", "unchanged", "rejected".
     """
@@ -96,7 +69,7 @@ def keep_page(
         records = _latest(map(bounded, page.records))
         counts["rejected"] += len(page.records) - len(records)
         fresh = _changed(ledger, records, counts, by_name=by_name)
-        ledger.execute_many(_UPSERT, [(*_columns(record), run) for record in fresh])
+        ledger.execute_many(UPSERT, [(*columns_of(record), run) for record in fresh])
         _keep_addresses(ledger, fresh)
         touched = {record.ref for record in fresh} | _keep_links(ledger, run, page) | _keep_gone(ledger, run, page)
         enqueue(ledger, Topic.MATCH, touched)
@@ -219,9 +192,11 @@ def _known_from(record: Record, before: Row, as_it_was: datetime | None) -> Know
     if as_it_was is not None:
         saved = min(max(saved, as_it_was), max(saved, record.modified_at))
     return Known(
-        texts_after=saved if _json(record.texts) != before["texts"] else _time(before["texts_after"]),
-        found_after=saved if _json(record.found) != before["found"] else _time(before["found_after"]),
-        stage_seen=record.modified_at if _stages(record) != _stages_before(before) else _time(before["stage_seen"]),
+        texts_after=saved if json_text(record.texts) != before["texts"] else time_or_none(before["texts_after"]),
+        found_after=saved if json_text(record.found) != before["found"] else time_or_none(before["found_after"]),
+        stage_seen=record.modified_at
+        if _stages(record) != _stages_before(before)
+        else time_or_none(before["stage_seen"]),
     )
 
 
@@ -271,7 +246,7 @@ def _keep_addresses(ledger: Ledger, records: Iterable[Record]) -> None:
     ledger.execute_many(
         "INSERT INTO addresses (email, connection, kind, id) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [
-            (_storable(email), *name)
+            (storable(email), *name)
             for record, name in zip(records, names, strict=True)
             for email in record.emails
             if email != record.email
@@ -296,7 +271,7 @@ def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
     for edge, link in wanted.items():
         if link.key:
             touched |= _drop_by_key(ledger, link, but=edge)
-        if ledger.execute(_ADD_LINK, (*edge, _labels(link))):
+        if ledger.execute(_ADD_LINK, (*edge, labels_text(link))):
             touched |= {link.source, link.target}
             if link.relation is Relation.MERGED_INTO:
                 _bury(ledger, run, link.source)
@@ -359,7 +334,7 @@ def _bury(ledger: Ledger, run: int, ref: Ref) -> bool:
     if record is None or record.deleted:
         return False
     _await_no_more(ledger, [ref])
-    ledger.execute(_UPSERT, (*_columns(replace(record, deleted=True)), run))
+    ledger.execute(UPSERT, (*columns_of(replace(record, deleted=True)), run))
     return True
 
 
@@ -377,157 +352,9 @@ def _edge(link: Link) -> tuple[str, ...]:
     )
 
 
-def _labels(link: Link) -> str:
-    """As text; "" where there is none."""
-    return str(_storable(_ENCODER.encode(labels_of(link)))) if link.labels else ""
-
-
-def labels_from(text: str) -> tuple[str, ...]:
-    """The labels of a link, as they stand in `links`."""
-    return tuple(json.loads(text)) if text else ()
-
-
 def ends_of(edge: Sequence[str]) -> tuple[Ref, Ref]:
     """The source and the target of an edge, whose columns are LINK_COLUMNS."""
     return Ref(edge[0], Kind(edge[1]), edge[2]), Ref(edge[4], Kind(edge[5]), edge[6])
-
-
-def stamp(moment: datetime) -> str:
-    """Sorts as text in the order of time, to the microsecond."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
-
-
-def _content(record: Record) -> tuple[object, ...]:
-    return tuple(map(_storable, _fields(record)))
-
-
-def _storable(value: object) -> object:
-    """Half a surrogate pair is no text, and SQLite takes none: it is kept as the replacement character."""
-    if not isinstance(value, str):
-        return value
-    return value if value.isascii() else _SURROGATE.sub("\ufffd", value)
-
-
-def _fields(record: Record) -> tuple[object, ...]:
-    return (
-        stamp(record.created_at),
-        record.email,
-        record.title,
-        _json(record.texts),
-        _json(record.found),
-        record.stage,
-        record.outcome.value if record.outcome else None,
-        str(record.amount) if record.amount is not None else None,
-        record.currency,
-        stamp(record.closed_at) if record.closed_at else None,
-        int(record.deleted),
-    )
-
-
-def _owner(record: Record) -> tuple[object, ...]:
-    """What is kept of the owner; nothing where there is none, so that such a record has the hash that it always had."""
-    return tuple(map(_storable, (record.owner.id, record.owner.name))) if record.owner else ()
-
-
-def _further(record: Record) -> tuple[object, ...]:
-    """What is kept in the columns `account`, `name` and `further`; nothing where the CRM says nothing of it, so that
-    such a record has the hash that it always had."""
-    facts = {name: value for name, value in _facts_of(record).items() if value}
-    told = (record.account, record.name, _ENCODER.encode(facts) if facts else None)
-    return tuple(map(_storable, told)) if any(told) else ()
-
-
-def _facts_of(record: Record) -> dict[str, object]:
-    return {
-        "emails": record.emails,
-        "stage_at": stamp(record.stage_at) if record.stage_at else None,
-        "stages": [(stage.word, stamp(stage.at) if stage.at else None) for stage in record.further_stages],
-        "pipeline": record.pipeline,
-        "deal_type": record.deal_type,
-        "home_amount": str(record.home_amount) if record.home_amount is not None else None,
-        "home_currency": record.home_currency,
-    }
-
-
-def _known(record: Record) -> tuple[str | None, ...]:
-    known = record.known
-    return tuple(stamp(at) if at else None for at in (known.texts_after, known.found_after, known.stage_seen))
-
-
-def _json(values: Mapping[str, str]) -> str:
-    return _ENCODER.encode(dict(values)) if values else "{}"
-
-
-def _values(text: str) -> dict[str, str]:
-    values: dict[str, str] = json.loads(text) if text != "{}" else {}
-    return values
-
-
-def hash_of(record: Record) -> str:
-    """What a row of `records` keeps beside its content, which shows whether either was altered."""
-    return _digest((*_content(record), *_owner(record), *_further(record)))
-
-
-def _digest(content: tuple[object, ...]) -> str:
-    return hashlib.blake2b(repr(content).encode(), digest_size=16).hexdigest()
-
-
-def _columns(record: Record) -> tuple[object, ...]:
-    content, owner, further = _content(record), _owner(record), _further(record)
-    ref, (created, *rest) = record.ref, content
-    name, hashed = (ref.connection, ref.kind.value, ref.id), _digest((*content, *owner, *further))
-    beside = (*(owner or (None, None)), *(further or (None, None, None)), *_known(record))
-    return (*name, created, stamp(record.modified_at), *rest, *beside, hashed)
-
-
-def stored_hash_of(row: Row) -> str:
-    """`hash_of` the record that a row of `records` holds, without reading it: the content is kept as it is hashed."""
-    owner = () if row["owner_id"] is None else (row["owner_id"], row["owner_name"])
-    further = (row["account"], row["name"], row["further"])
-    return _digest((*(row[name] for name in _CONTENT_COLUMNS), *owner, *(further if any(further) else ())))
-
-
-def home_amount_of(row: Row) -> tuple[Decimal | None, str | None]:
-    """`home_amount` and `home_currency` of the record that a row holds, out of its column `further` alone."""
-    facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
-    home = facts.get("home_amount")
-    return (None if home is None else Decimal(home)), facts.get("home_currency")
-
-
-def record_from(row: Row) -> Record:
-    """A row of `records` as the value it was."""
-    facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}
-    home = facts.get("home_amount")
-    return Record(
-        ref=ref_of(row),
-        created_at=parse_time(row["created_at"]),
-        modified_at=parse_time(row["modified_at"]),
-        email=row["email"],
-        title=row["title"],
-        texts=_values(row["texts"]),
-        found=_values(row["found"]),
-        stage=row["stage"],
-        outcome=Outcome(row["outcome"]) if row["outcome"] else None,
-        amount=Decimal(row["amount"]) if row["amount"] is not None else None,
-        currency=row["currency"],
-        closed_at=parse_time(row["closed_at"]) if row["closed_at"] else None,
-        deleted=bool(row["deleted"]),
-        owner=Owner(row["owner_id"], row["owner_name"]) if row["owner_id"] is not None else None,
-        emails=tuple(facts.get("emails", ())),
-        name=row["name"],
-        account=row["account"],
-        stage_at=_time(facts.get("stage_at")),
-        further_stages=tuple(Stage(word, _time(at)) for word, at in facts.get("stages", ())),
-        pipeline=facts.get("pipeline"),
-        deal_type=facts.get("deal_type"),
-        home_amount=Decimal(home) if home is not None else None,
-        home_currency=facts.get("home_currency"),
-        known=Known(_time(row["texts_after"]), _time(row["found_after"]), _time(row["stage_seen"])),
-    )
-
-
-def _time(text: str | None) -> datetime | None:
-    return parse_time(text) if text else None
 
 
 def record_of(ledger: Ledger, ref: Ref) -> Record | None:
@@ -567,9 +394,9 @@ def overlay(ledger: Ledger, record: Record, found: Mapping[str, str | None]) -> 
 
 def put_record(ledger: Ledger, record: Record) -> None:
     """Replaces what is kept of a record, if anything is. Not a change of the CRM: queues nothing."""
-    row = ledger.one("SELECT changed_run FROM records WHERE (connection, kind, id) = (?, ?, ?)", _columns(record)[:3])
+    row = ledger.one("SELECT changed_run FROM records WHERE (connection, kind, id) = (?, ?, ?)", columns_of(record)[:3])
     if row:
-        ledger.execute(_UPSERT, (*_columns(record), row["changed_run"]))
+        ledger.execute(UPSERT, (*columns_of(record), row["changed_run"]))
 
 
 def pulled(ledger: Ledger) -> list[str]:

@@ -9,7 +9,7 @@ from refloop.ledger.accounts import account_of
 from refloop.ledger.decisions import status_from
 from refloop.ledger.engine.base import Row
 from refloop.ledger.queue import Topic, enqueue_selected
-from refloop.ledger.records import home_amount_of
+from refloop.ledger.record_rows import home_amount_of
 from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.fields import ReferralView, Winnings
 from refloop.mapping.money import Won, add_up, share_of

@@ -10,7 +10,8 @@ import pytest
 
 from refloop.ledger import Ledger
 from refloop.ledger.missed import asked, settle, to_ask
-from refloop.ledger.records import cursor_of, hash_of, merged_among, overlay, record_of, records_of, stored_hash_of
+from refloop.ledger.record_rows import hash_of, stored_hash_of
+from refloop.ledger.records import cursor_of, merged_among, overlay, record_of, records_of
 from refloop.model import Link, Outcome, Owner, Ref, Relation
 from tests.ledger.samples import DAY, contact, deal, keep, lead, queued, record
 

@@ -13,7 +13,7 @@ from refloop.ledger.forget import Forgotten
 from refloop.ledger.reads.conflicts import FoundConflict, conflicts_on
 from refloop.ledger.reads.receipts import PastChange, changes_of
 from refloop.ledger.reads.review import OpenItem, open_items_of
-from refloop.ledger.records import labels_from, record_from
+from refloop.ledger.record_rows import labels_from, record_from
 from refloop.ledger.store import Ledger, ref_of
 from refloop.model import (
     Arrival,
