@@ -250,7 +250,7 @@ def _told(loop: Loop, names: Collection[str]) -> dict[Ref, dict[str, str | None]
     return {ref: wants for ref, wants in told.items() if any(wants.values())}
 
 
-QUICK = settings(max_examples=300, derandomize=True, print_blob=False)
+QUICK = settings(max_examples=80, derandomize=True, print_blob=False)
 
 
 @given(STEPS, st.integers(1, 9))
@@ -263,7 +263,7 @@ def test_the_order_in_which_things_become_known_does_not_matter(
 
 @pytest.mark.slow
 @given(STEPS, st.integers(1, 9))
-@settings(QUICK, max_examples=1500)
+@settings(QUICK, max_examples=500)
 def test_the_order_in_which_things_become_known_does_not_matter_at_length(
     steps: list[tuple[str, int, int]], page_size: int
 ) -> None:

@@ -177,7 +177,7 @@ _DECIDED = {
 }
 
 QUICK = settings(
-    max_examples=40,
+    max_examples=20,
     stateful_step_count=25,
     derandomize=True,
     phases=[Phase.generate],
@@ -191,9 +191,10 @@ def test_a_rebuilt_ledger_says_what_the_one_says_that_was_told_bit_by_bit() -> N
 
 @pytest.mark.slow
 def test_a_rebuilt_ledger_says_the_same_at_length() -> None:
-    run_state_machine_as_test(Rebuilt, settings=settings(QUICK, max_examples=400, stateful_step_count=40))
+    run_state_machine_as_test(Rebuilt, settings=settings(QUICK, max_examples=120, stateful_step_count=40))
 
 
+@pytest.mark.slow
 def test_the_machine_notices_a_deal_that_was_merged_away_and_speaks_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: where links of a deal that was merged away still count, something else must come out."""
     monkeypatch.setattr("refloop.ledger.identity._merged_away", lambda *_: set())
