@@ -55,11 +55,9 @@ def unseen_arrival(record: Record, match: Match) -> Arrival:
 
 
 def _arrival(record: Record, match: Match, old: Arrival | None, typed: str) -> Arrival:
-    known = record.known
-    after = known.found_after if match.field == typed else known.texts_after
-    came_back = old is not None and old.presence is Presence.GONE and after is not None and after > old.since
-    if old is not None and not came_back:
+    if old is not None:  # taken off and put back, it came when it first did
         return replace(old, match=match, presence=Presence.CARRIED)
+    after = record.known.found_after if match.field == typed else record.known.texts_after
     since = record.created_at if after is None else after
     by = max(since, record.modified_at)
     late = after is not None or by - record.created_at > AT_BIRTH
@@ -99,8 +97,8 @@ def narrowed(record: Record, arrivals: Mapping[str, Arrival], past: Past) -> dic
 
 @dataclass(frozen=True, slots=True)
 class _Came:
-    """When a code came, by the histories: since then it has stood in some field, or in one that never was empty since.
-    Not `is_exact`: it stands in the oldest version that is kept of its field."""
+    """When a code first came, by the histories. Not `is_exact`: it stands in the oldest version that is kept of its
+    field."""
 
     match: Match
     at: datetime
@@ -109,17 +107,16 @@ class _Came:
 
 def _walked(arrivals: Mapping[str, Arrival], past: Past) -> dict[str, _Came]:
     """The codes that stand, or were overwritten, at the end of all histories, which are walked side by side."""
-    came: dict[str, _Came] = {}
+    first: dict[str, _Came] = {}
     held: dict[str, set[str]] = {}  # by field, also what was overwritten there since it was last without any
     for history, version, is_first in _in_order(past.histories):
         read = past.read(history.field, version.text) if version.text else {}
         codes = {code: match for code, match in read.items() if not _is_echo(history, arrivals.get(code), past.typed)}
         for code, match in codes.items():
-            came.setdefault(code, _Came(match, version.at, history.is_whole or not is_first))
+            first.setdefault(code, _Came(match, version.at, history.is_whole or not is_first))
         held[history.field] = {*codes, *(held.get(history.field, ()) if codes else ())}
-        standing = set[str]().union(*held.values())
-        came = {code: one for code, one in came.items() if code in standing}
-    return came
+    standing = set[str]().union(*held.values())
+    return {code: came for code, came in first.items() if code in standing}
 
 
 def _in_order(histories: Iterable[FieldHistory]) -> list[tuple[FieldHistory, Version, bool]]:

@@ -78,11 +78,12 @@ def test_what_became_of_a_code_that_is_no_longer_there(carried: dict[str, Match]
     assert found.keys() == {"ann", *carried}
 
 
-def test_a_code_that_comes_back_unchanged_came_when_it_first_did_and_a_new_text_is_new() -> None:
+def test_a_code_that_comes_back_came_when_it_first_did() -> None:
+    """Whoever did not look in between cannot know that it was away."""
     gone = {"ann": arrival("ann", 1, 2, Presence.GONE)}
-    assert arrivals_on(record(30), {"ann": match("ann")}, gone, typed=TYPED)["ann"] == arrival("ann", 1, 2)
-    again = arrivals_on(record(30, texts_after=20), {"ann": match("ann")}, gone, typed=TYPED)["ann"]
-    assert (again.since, again.by) == (at(20), at(30))
+    assert arrivals_on(record(30, 20), {"ann": match("ann")}, gone, typed=TYPED)["ann"] == arrival("ann", 1, 2)
+    away = history((0, "ann"), (30, None), (40, "ann"))
+    assert told([arrival("ann", 0, 90)], away) == {"ann": (at(0), at(0), Presence.CARRIED)}
 
 
 def read(field: str, text: str) -> dict[str, Match]:
