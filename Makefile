@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 FLOORS := .venv-floors
 # Each dependency is used in one of these. The help is laid out otherwise by each typer, which is no fault.
-FLOOR_TESTS := tests/config tests/mapping tests/ledger tests/connectors/http tests/connectors/hubspot/test_contract.py \
+FLOOR_TESTS := tests/config tests/ledger tests/connectors/http tests/connectors/hubspot/test_contract.py \
 	tests/connectors/salesforce/test_contract.py tests/sandbox/salesforce/test_salesforce_oauth.py \
 	tests/cli/test_golden.py tests/cli/test_exit_codes.py \
 	--deselect tests/cli/test_exit_codes.py::test_the_reference_is_what_the_program_says
