@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from refloop.ledger import open_ledger
+from refloop.ledger import Ledger, open_ledger
+from refloop.ledger.history import Provenance
 from refloop.ledger.rebuild import rebuild
 from refloop.model import Link, Record, Ref, Relation
 from tests.new_ledger import new_ledger
@@ -194,8 +195,21 @@ def test_a_rebuilt_ledger_says_the_same_at_length() -> None:
     run_state_machine_as_test(Rebuilt, settings=settings(QUICK, max_examples=120, stateful_step_count=40))
 
 
-def test_the_machine_notices_a_deal_that_hears_nothing_of_its_people(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Negative control: where a claim says nothing to the deals of its people, something else must come out."""
-    monkeypatch.setattr("refloop.sync.claim.deals_of", lambda *_: [])
+def test_the_comparison_notices_a_ledger_that_forgot_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Negative control: a change that is kept and never looked at, until everything is read anew."""
+    machine = Rebuilt()
+    machine.begin(persons=[], deals=[])
+    machine.people_and_deals("person", 0, 15)  # without a code
+    machine.people_and_deals("deal", 0, 3)
+    machine.compare()
+    machine.edits("edit", 0, 0)  # the person gets one
+
+    def mended(ledger: Ledger, connections: Iterable[str], by: Provenance) -> int:
+        monkeypatch.undo()
+        return rebuild(ledger, connections, by)
+
+    monkeypatch.setattr("refloop.ledger.records.enqueue", lambda *_: None)
+    monkeypatch.setattr("tests.sync.test_rebuilt.rebuild", mended)
     with pytest.raises(AssertionError, match="says something else"):
-        run_state_machine_as_test(Rebuilt, settings=settings(QUICK, max_examples=200))
+        machine.compare()
+    machine.stack.close()
