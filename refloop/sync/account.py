@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from refloop.connectors.base import Accounts, Connector, answers_of
+from refloop.connectors.base import Accounts, Connector, answer_of
 from refloop.errors import OtherAccount
 from refloop.ledger.accounts import account_of, keep_account, said_since
 from refloop.model import Account
@@ -22,7 +22,7 @@ def refuse_other_account(context: RunContext, name: str, connector: Connector) -
         return None
     before = account_of(context.ledger, name)
     known = said_since(context.ledger, name, context.clock() - _FRESH)
-    (said,) = answers_of(name, lambda: iter([connector.account(known)]))
+    said = answer_of(name, lambda: connector.account(known))
     if before and before.id and said.id and before.id != said.id:
         raise OtherAccount(
             f"the ledger's records are of the account {before.id}, and the connection leads to {said.id}; "

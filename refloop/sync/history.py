@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from refloop.connectors.base import Connector, Histories
+from refloop.connectors.base import Connector, Histories, answers_of
 from refloop.ledger.arrivals import arrivals_of, keep_arrivals
 from refloop.ledger.queue import Topic, dequeue, enqueue, next_refs
 from refloop.ledger.records import records_of
@@ -31,7 +31,7 @@ class Historian:
         was. Raises what the connector raises; what was asked before is kept."""
         context = self._context
         while refs := next_refs(context.ledger, Topic.HISTORY, ASKED_AT_ONCE, connection=name):
-            found = _by_record(connector.histories(refs)) if isinstance(connector, Histories) else {}
+            found = _histories(name, connector, refs)
             with context.ledger.writing():
                 self._keep(found)
                 dequeue(context.ledger, Topic.HISTORY, refs)
@@ -61,8 +61,11 @@ class Historian:
         return Past(tuple(histories), typed_field, read)
 
 
-def _by_record(histories: Iterable[FieldHistory]) -> dict[Ref, list[FieldHistory]]:
+def _histories(name: str, connector: Connector, refs: Sequence[Ref]) -> dict[Ref, list[FieldHistory]]:
+    """What the CRM keeps of the past of each of the records; nothing where it keeps none."""
     found: dict[Ref, list[FieldHistory]] = {}
-    for history in histories:
+    if not isinstance(connector, Histories):
+        return found
+    for history in answers_of(name, lambda: connector.histories(refs)):
         found.setdefault(history.ref, []).append(history)
     return found

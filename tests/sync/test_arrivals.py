@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from refloop.errors import ConnectorFault
 from refloop.ledger import open_ledger
 from refloop.ledger.accounts import keep_account
 from refloop.ledger.rebuild import rebuild
-from refloop.model import Account, Kind, Ref, ReviewReason, parse_time
-from refloop.testing import Draft
+from refloop.model import Account, FieldHistory, Kind, Ref, ReviewReason, parse_time
+from refloop.testing import Draft, World
 from refloop.testing.memory import MemoryConnector, MemoryCrm, RememberingConnector
 from tests.sync.loop import BY, NOW, Loop
 
@@ -244,3 +245,25 @@ def test_validity_is_asked_of_the_day_in_the_account(
     loop.sync()
     assert (loop.fields(lead).get("referrer") == "Cy") is is_valid
     assert asked(loop) == (set() if is_valid else {(lead, ReviewReason.EXPIRED)})
+
+
+class Stumbling(RememberingConnector):
+    """A connector with a bug where it reads histories."""
+
+    def histories(self, refs: Sequence[Ref]) -> Iterator[FieldHistory]:
+        raise KeyError(refs)
+
+
+def test_a_bug_in_reading_histories_is_its_connection_s_trouble_alone(tmp_path: Path) -> None:
+    crms: dict[str, World] = {"crm": MemoryCrm("crm", connector_class=Stumbling), "other": MemoryCrm("other")}
+    loop = Loop(open_ledger(tmp_path / "refloop.db"), crms)
+    loop.provision()
+    loop.code("ANN-2026", "ann")
+    edited = crms["crm"].create(Kind.CONTACT, Draft(email="bo@acme.com"))
+    crms["crm"].pass_time(DAY)
+    crms["crm"].edit(edited, "ANN-2026")
+    lead = crms["other"].create(Kind.LEAD, Draft(email="di@acme.com", code="ANN-2026"))
+    report = loop.sync()
+    assert [(name, type(problem)) for name, problem in report.problems] == [("crm", ConnectorFault)]
+    assert loop.fields(lead)["referrer"] == "Ann"
+    loop.ledger.close()
