@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from refloop.model import Finding, Level, format_time
-from refloop.tables import protected
 
 MOST = 20
 """How many rows of a list people are shown where another command shows them all."""
@@ -37,11 +36,6 @@ def harmless(text: str) -> str:
 def one_line(text: str) -> str:
     """A value that must not look like lines of ours."""
     return text.replace("\n", "\\n")
-
-
-def inert(value: object) -> object:
-    """A cell that no spreadsheet takes for a formula."""
-    return protected(value) if isinstance(value, str) else value
 
 
 def ago(seconds: float) -> str:

@@ -102,10 +102,11 @@ class _Claimer:
         records = [record for ref in sorted(nodes) if (record := around.records.get(ref))]
         ours, foreign = self._sort_known(known, around, nodes)
         evidence = [self._evidence(record, matches[record.ref], around) for record in records if record.ref in matches]
+        at_once = {item.ref for item in evidence if self._is_mass_edit(item.arrival)}
         referrals = resolve_claims(
             Buyer(
-                evidence=[item for item in evidence if not self._is_mass_edit(item.arrival)],
-                mass_edited={item.code for item in evidence if self._is_mass_edit(item.arrival)},
+                evidence=[item for item in evidence if item.ref not in at_once],
+                mass_edited={item.code for item in evidence if item.ref in at_once},
                 known=list(ours.values()),
                 emails={email for record in records for email in record.addresses},
                 zone=self._zone(records, ours.values()),

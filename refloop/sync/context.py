@@ -41,6 +41,11 @@ class Budget:
             )
 
 
+def zones_of(ledger: Ledger, policy: Policy) -> dict[str, str]:
+    """Connection -> the name of the zone in which its people read days: what config.yaml says, else the account."""
+    return {**zones(ledger), **policy.zones}
+
+
 @dataclass(frozen=True)
 class RunContext:
     """The ledger that a run works on, the run's number in the journal (0: none, it only looks), the rules that decide,
@@ -69,7 +74,7 @@ class RunContext:
 
     @cached_property
     def _zones(self) -> dict[str, str]:
-        return {**zones(self.ledger), **self.policy.zones}
+        return zones_of(self.ledger, self.policy)
 
     def zone(self, connection: str) -> tzinfo:
         """The zone in which the people of a connection's account read days: UTC where nobody said."""

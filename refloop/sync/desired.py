@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from refloop.ledger import summaries
-from refloop.ledger.accounts import zones
 from refloop.ledger.identity import canonical_deals
 from refloop.ledger.records import records_of
 from refloop.ledger.store import Ledger
@@ -23,6 +22,7 @@ from refloop.mapping.fields import (
 )
 from refloop.mapping.policy import Policy
 from refloop.model import Kind, Record, Ref
+from refloop.sync.context import zones_of
 
 
 class DesiredState:
@@ -32,7 +32,7 @@ class DesiredState:
         self._ledger = ledger
         self._policy = policy
         self._currency = cache(self._currency_of)
-        self._zones = {**zones(ledger), **policy.zones}
+        self._zones = zones_of(ledger, policy)
 
     def of(self, records: Sequence[Record]) -> dict[Ref, dict[str, Desired]]:
         """The desired fields of each record. A converted lead has none: its contact and deal speak for it."""

@@ -40,7 +40,7 @@ def match(context: RunContext, refs: Sequence[Ref]) -> Caused:
     items = [item for reading in readings.values() for item in reading.items]
     by = context.provenance(Part.MATCH)
     keep_review_items(context.ledger, by, refs, items, READING_REASONS)
-    edited = _mass_edits(context, arrivals)
+    edited = _mass_edits(context, refs, arrivals)
     caused = _about(context.ledger, refs, context.policy.claim)
     caused.look_at(Topic.HISTORY, to_ask)
     caused.look_at(Topic.CLAIM, edited)
@@ -85,7 +85,7 @@ def _arrivals(
     return now, to_ask
 
 
-def _mass_edits(context: RunContext, arrivals: Mapping[Ref, Mapping[str, Arrival]]) -> set[Ref]:
+def _mass_edits(context: RunContext, refs: tuple[Ref, ...], arrivals: Mapping[Ref, Mapping[str, Arrival]]) -> set[Ref]:
     """The records that got one code within minutes of each other, while they had none before: each such edit is one
     review item, about the first of them."""
     edited: dict[str, set[Ref]] = {}
@@ -100,9 +100,11 @@ def _mass_edits(context: RunContext, arrivals: Mapping[Ref, Mapping[str, Arrival
         around = late_around(context.ledger, code, one.by)
         if len(around) >= context.policy.match.mass_edit:
             edited.setdefault(code, set()).update(around)
-    items = [mass_edit_item(code, refs) for code, refs in edited.items()]
+    items = [mass_edit_item(code, found) for code, found in edited.items()]
     about = set[Ref]().union(*edited.values())
-    keep_review_items(context.ledger, context.provenance(Part.MATCH), about | set(arrivals), items, MASS_EDIT_REASONS)
+    # without an edit, as almost always, the chunk is selected already
+    asked = about.union(refs) if about else refs
+    keep_review_items(context.ledger, context.provenance(Part.MATCH), asked, items, MASS_EDIT_REASONS)
     return about
 
 
