@@ -19,8 +19,10 @@ from typing import Any
 import pytest
 import requests
 
+from refloop.connectors.http import answer as http_answer
 from refloop.connectors.hubspot import HubSpot
 from refloop.connectors.salesforce import Salesforce
+from refloop.connectors.salesforce.client import PartAnswer
 from refloop.errors import Exit
 from refloop.sync.session import read_config, session
 from refloop_sandbox.faults import Asked
@@ -288,6 +290,14 @@ def test_no_object_shows_a_secret(office: Office) -> None:
                 connector.close()
         assert "env:CANARY" in shown
         assert found(shown.encode(), secrets(planted.before)) == []
+
+
+def test_an_answer_that_quotes_a_secret_does_not_show_it() -> None:
+    """Whether one is still alive when the objects are looked at is the garbage collector's to say."""
+    body = {"access_token": "canary", "message": "canary"}
+    for answer in (http_answer.Answer(400, {"x-echo": "canary"}, body), PartAnswer(400, body)):
+        assert "canary" not in repr(answer)
+        assert "400" in repr(answer)
 
 
 def test_nothing_prints_headers_or_starts_programs() -> None:

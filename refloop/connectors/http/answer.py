@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import requests
@@ -32,11 +32,14 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer: its status, its headers (any case) and its strict JSON (None when it has no body)."""
+    """A whole answer: its status, its headers (any case) and its strict JSON (None when it has no body).
+
+    Its `repr` tells the status alone: an answer may hold a new token, or quote the request.
+    """
 
     status: int
-    headers: Mapping[str, str]
-    body: Any
+    headers: Mapping[str, str] = field(repr=False)
+    body: Any = field(repr=False)
 
 
 def whole_body(response: requests.Response, limit: int) -> bytes:

@@ -84,7 +84,7 @@ class PartAnswer:
     """The answer to one part: HTTP's status and the JSON body."""
 
     status: int
-    body: Any
+    body: Any = field(repr=False)
 
     @property
     def is_good(self) -> bool:
