@@ -8,6 +8,9 @@ from pathlib import Path
 
 from refloop.errors import ConfigError, DiskError
 
+SCHEMA_NAME = "config.schema.json"
+"""The JSON schema for editors lies beside config.yaml, whose first line names it."""
+
 TEMPLATE = files(__package__).joinpath("template.yaml").read_text(encoding="utf-8")
 
 

@@ -319,10 +319,15 @@ def connector_class(name: str) -> type[Connector]:
     if name not in found:
         raise ConfigError(
             f"there is no connector {name!r}",
-            remedy=f"Use one of: {', '.join(sorted(found))}; or install the package that brings it.",
+            remedy=f"Use one of: {', '.join(connector_names())}; or install the package that brings it.",
         )
     loaded: type[Connector] = found[name].load()
     return loaded
+
+
+def connector_names() -> list[str]:
+    """The names of all connectors that are installed."""
+    return sorted(_installed())
 
 
 @cache
