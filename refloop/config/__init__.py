@@ -3,7 +3,7 @@
 from refloop.config.load import load_config
 from refloop.config.secret import SecretRef
 from refloop.config.settings import Attribution, Config, ConnectionSettings, Fields, Matching, Section, Sync, in_editors
-from refloop.config.template import TEMPLATE, write_template
+from refloop.config.template import TEMPLATE, write_new
 
 __all__ = [
     "TEMPLATE",
@@ -17,5 +17,5 @@ __all__ = [
     "Sync",
     "in_editors",
     "load_config",
-    "write_template",
+    "write_new",
 ]
