@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from readme_renderer.markdown import render
 
 from refloop.model import ReviewReason
 from refloop.report.text.review import REMEDIES
 from refloop.sync.session import read_config
 from tests.cli.reference import commands, help_of
 
-PAGES = [Path("README.md"), *sorted(Path("docs").glob("*.md")), Path("CONTRIBUTING.md")]
+PAGES = [Path("README.md"), *sorted(Path("docs").rglob("*.md")), Path("CONTRIBUTING.md")]
 PATHS = set(commands())
 
 
@@ -50,9 +52,38 @@ def test_commands_that_are_shown_exist(page: Path) -> None:
             assert option in help_of(path) + help_of(()), f"{page}: {line}"
 
 
+README = Path("README.md").read_text(encoding="utf-8")
+PROJECT = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+LINKS = re.findall(r"\]\(([^)]+)\)", README)
+
+
 def test_readme_names_files_that_are_there() -> None:
-    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", Path("README.md").read_text(encoding="utf-8")):
-        assert Path(target).exists(), target
+    here = f"{PROJECT['urls']['Repository']}/blob/main/"
+    files = [link.removeprefix(here).partition("#")[0] for link in LINKS if link.startswith(here)]
+    assert len(files) > 20
+    assert [name for name in files if not Path(name).exists()] == []
+
+
+def test_every_link_of_the_readme_works_on_a_package_index() -> None:
+    """There, a path leads nowhere."""
+    assert [link for link in LINKS if not link.startswith("https://")] == []
+    assert PROJECT["readme"] == "README.md"
+    assert {"Repository", "Documentation", "Changelog", "Issues"} <= PROJECT["urls"].keys()
+
+
+def test_nothing_stands_twice_in_the_list_of_pages() -> None:
+    listed = re.findall(r"\[([^]]+)\]\(", README.partition("## Read more")[2])
+    assert len(listed) > 10
+    assert sorted(set(listed)) == sorted(listed)
+
+
+def test_the_readme_renders_as_a_package_index_shows_it() -> None:
+    shown = render(README)
+    assert shown is not None
+    assert shown.count("<table") == README.count("|---|")
+    assert shown.count("<pre") == README.count("```") // 2
+    links = re.findall(r'<a href="(https://[^"]+)"', shown)
+    assert links == LINKS
 
 
 def test_the_connections_in_the_readme_load(tmp_path: Path) -> None:
