@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 LINES = [line.split(maxsplit=1) for line in DOCKERFILE.splitlines() if line and not line.startswith("#")]
-LAST = {word: rest for word, rest in LINES[max(n for n, line in enumerate(LINES) if line[0] == "FROM") :]}
+LAST = dict(LINES[max(n for n, line in enumerate(LINES) if line[0] == "FROM") :])
 
 
 def test_the_base_is_pinned_and_one_that_the_package_names() -> None:

@@ -98,3 +98,40 @@ def test_the_org_has_the_currency_that_the_deals_are_in(office: Office, data: Pa
     _put(data, Opportunity__csv="Id,Name,Amount,CurrencyIsoCode,CreatedDate,IsWon\n" + rows)
     answer = office.run("demo", "--data", str(data))
     assert "Opportunity.csv:4: currency differs from the org's, EUR; a Salesforce org here has one\n" in answer.out
+
+
+LEADS = "id,crm,email,company,created_at,code_text\n1,salesforce,kim@vexholm.example,Vexholm AB,2026-03-01,{}\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        (
+            {"leads__csv": LEADS.format("code ANN-2026")},
+            "1 records, and no codes: nothing could be found. Put a codes.csv",
+        ),
+        (
+            {"leads__csv": LEADS.format(""), "codes__csv": CODES},
+            "No referral: on none of 1 records was a code of codes.csv",
+        ),
+        ({"leads__csv": LEADS.format("code BEN-2026"), "codes__csv": CODES}, "filled from the columns code_text"),
+        (
+            {"deals__csv": "id,crm,name,created_at\n,hubspot,Plan,\n", "codes__csv": CODES},
+            "No record was loaded, so nothing could be found.",
+        ),
+    ],
+)
+def test_over_nothing_no_loop_is_closed(office: Office, data: Path, files: dict[str, str], told: str) -> None:
+    _put(data, **files)
+    answer = office.run("demo", "--data", str(data))
+    assert (answer.code, answer.err) == (0, "")
+    assert told in answer.out
+    assert "loop is closed" not in answer.out
+
+
+def test_records_are_shown_where_nothing_was_won_yet(office: Office, data: Path) -> None:
+    _put(data, codes__csv=CODES, leads__csv=LEADS.format("code ANN-2026"))
+    answer = office.run("demo", "--data", str(data))
+    assert "The lead that came with a code: Vexholm AB (salesforce:lead:" in answer.out
+    assert re.search(r"^ref_code +\(empty\)  ANN-2026$", answer.out, re.MULTILINE)
+    assert "The loop is closed." in answer.out
