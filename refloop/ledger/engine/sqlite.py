@@ -9,9 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import sqlite_utils
-import sqlite_utils.migrations
-
 from refloop.errors import DiskError
 from refloop.ledger.engine.base import Migrations, Row
 from refloop.ledger.engine.checksum import remove_checksum, write_checksum
@@ -36,6 +33,9 @@ SQLITE = Dialect(
         for action in ("UPDATE", "DELETE")
     ),
 )
+
+_MIGRATIONS_TABLE, _MIGRATION_SET = "_sqlite_migrations", "refloop"
+"""Where sqlite-utils keeps count of the migrations that a file has seen (its docs, "Migrations"); the name of ours."""
 
 spelled = lru_cache(maxsize=1024)(SQLITE.spelled)
 """Each statement is spelled once: almost all of them are constants."""
@@ -79,7 +79,10 @@ class SqliteEngine:
 
     def applied(self) -> list[str]:
         """The migrations that this file has seen."""
-        return [migration.name for migration in _kept_migrations(self).applied(self._database)]
+        if _MIGRATIONS_TABLE not in self.names():
+            return []
+        sql = f"SELECT name FROM {_MIGRATIONS_TABLE} WHERE migration_set = ? ORDER BY rowid"
+        return [row["name"] for row in self.rows(sql, (_MIGRATION_SET,))]
 
     def names(self) -> list[str]:
         """Of the tables, views, indexes and triggers in this file."""
@@ -91,13 +94,14 @@ class SqliteEngine:
 
     def migrate(self, migrations: Migrations) -> None:
         """Carries those out, in their order. Call inside a transaction."""
-        with self._translating():
-            _kept_migrations(self, migrations).apply(self._database)
-        self.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        import sqlite_utils.migrations  # only here: to load it takes a third of the memory of looking at a ledger
 
-    @property
-    def _database(self) -> sqlite_utils.Database:
-        return sqlite_utils.Database(self.connection, execute_plugins=False)
+        kept = sqlite_utils.migrations.Migrations(_MIGRATION_SET)
+        for name, step in migrations.steps.items():
+            kept(name=name)(lambda _, step=step: step(self))
+        with self._translating():
+            kept.apply(sqlite_utils.Database(self.connection, execute_plugins=False))
+        self.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
     def faults(self, most: int) -> Iterator[str]:
         """What SQLite's own checks find damaged; at most so many of each check."""
@@ -200,11 +204,3 @@ class SqliteEngine:
         if self._wrote:
             self._wrote = False
             write_checksum(self.path)
-
-
-def _kept_migrations(engine: SqliteEngine, migrations: Migrations | None = None) -> sqlite_utils.migrations.Migrations:
-    """The migrations as sqlite-utils keeps count of them in the file."""
-    kept = sqlite_utils.migrations.Migrations("refloop")
-    for name, step in migrations.steps.items() if migrations else ():
-        kept(name=name)(lambda _, step=step: step(engine))
-    return kept
