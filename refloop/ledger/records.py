@@ -374,6 +374,16 @@ def records_of(ledger: Ledger, refs: Iterable[Ref]) -> Iterator[Record]:
     return iter([record_from(row) for row in rows])
 
 
+def saved_at(ledger: Ledger, refs: Iterable[Ref]) -> Mapping[Ref, datetime]:
+    """When the version was saved that is kept of each of the records; without those that are deleted or awaited."""
+    ledger.select(refs)
+    rows = ledger.rows(
+        "SELECT s.connection, s.kind, s.id, r.modified_at FROM selection s ORDERED JOIN records r "
+        "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id WHERE r.deleted = 0 AND r.awaited = 0"
+    )
+    return {ref_of(row): parse_time(row["modified_at"]) for row in rows}
+
+
 def merged_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:
     """Those of the records that were merged into another: gone, but their code speaks for the survivor."""
     ledger.select(refs)
