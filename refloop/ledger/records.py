@@ -281,8 +281,10 @@ def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
 
 
 def _is_deleted(ledger: Ledger, ref: Ref) -> bool:
-    record = record_of(ledger, ref)
-    return record is not None and record.deleted
+    row = ledger.one(
+        "SELECT deleted FROM records WHERE (connection, kind, id) = (?, ?, ?)", (ref.connection, ref.kind.value, ref.id)
+    )
+    return row is not None and bool(row["deleted"])
 
 
 def _drop(ledger: Ledger, edges: Sequence[tuple[str, ...]]) -> set[Ref]:
