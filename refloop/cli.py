@@ -13,13 +13,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from refloop import __version__, log
-from refloop.commands import demo, inspect, intake, ledger, setup, sync
+from refloop.commands import demo, init, inspect, intake, ledger, setup, sync
 from refloop.commands.console import err, out
 from refloop.errors import Exit, RefloopError
 from refloop.report.lines import say
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
-    "init": setup.init,
+    "init": init.init,
     "check": setup.check,
     "provision": setup.provision,
     "sync": sync.sync,

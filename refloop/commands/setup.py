@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
-from refloop.config import write_template
 from refloop.connectors.base import Metadata, Words, answers_of
 from refloop.errors import Exit, OtherAccount
 from refloop.ledger.reads.referrers import referrers_without_contact
@@ -24,17 +22,6 @@ from refloop.sync.account import refuse_other_account
 from refloop.sync.run import CONNECTION_TROUBLE
 from refloop.sync.run_report import severity
 from refloop.sync.session import Session
-
-
-def init(
-    path: Annotated[Path | None, typer.Argument(help="Where to write it; by default what --config names.")] = None,
-    context: typer.Context = None,  # type: ignore[assignment]  # typer fills it in
-) -> None:
-    """Write a commented config.yaml to start from."""
-    target = path or context.obj
-    write_template(target)
-    say(out, f"wrote {target}")
-    say(out, f"Next: fill in your connections, then run `refloop --config {target} check`.")
 
 
 def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:

@@ -337,9 +337,14 @@ def _registered(name: str) -> EntryPoint:
     if name not in found:
         raise ConfigError(
             f"there is no connector {name!r}",
-            remedy=f"Use one of: {', '.join(sorted(found))}; or install the package that brings it.",
+            remedy=f"Use one of: {', '.join(connector_names())}; or install the package that brings it.",
         )
     return found[name]
+
+
+def connector_names() -> list[str]:
+    """The names of all connectors that are installed."""
+    return sorted(_installed())
 
 
 @cache
