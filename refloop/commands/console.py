@@ -36,9 +36,9 @@ OnlyOption = Annotated[
 
 
 @contextmanager
-def opened(context: typer.Context) -> Iterator[Session]:
-    """A session of the configuration that --config names."""
-    with session(read_config(context.obj)) as opened_session:
+def opened(context: typer.Context, *, doubted: bool = False) -> Iterator[Session]:
+    """A session of the configuration that --config names; over a ledger that may be damaged, where it is `doubted`."""
+    with session(read_config(context.obj), doubted=doubted) as opened_session:
         yield opened_session
 
 

@@ -12,35 +12,17 @@ from pathlib import Path
 
 from refloop import log
 from refloop.atomic_file import sync_folder
-from refloop.errors import DataError, DiskError, LedgerError
+from refloop.errors import DataError, DiskError
 from refloop.ledger.engine.files import give_second_name, make_private, play_journal_back, remove
-from refloop.ledger.record_rows import stored_hash_of
+from refloop.ledger.soundness import refuse_unsound
 from refloop.ledger.store import Ledger, open_ledger
 
 KEPT = 7
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 _NAME = f"{_STAMP}.db"
 _LEFTOVER = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z\.db\.arriving(-journal|-wal|-shm|\.seal)?")
-_MOST_FAULTS = 20
 _LEAP = 1_000_000
 """How far the position of a ledger that was put back jumps, so that no plan of the lost days fits it."""
-
-
-def faults_of(ledger: Ledger) -> Iterator[str]:
-    """What is damaged: the database's own checks, and each record against the hash that was kept with it. At most
-    twenty of each. Raises LedgerError where the file cannot even be read."""
-    yield from ledger.engine.faults(_MOST_FAULTS)
-    yield from _altered_records(ledger)
-
-
-def _altered_records(ledger: Ledger) -> Iterator[str]:
-    found = 0
-    for row in ledger.rows("SELECT * FROM records"):
-        if stored_hash_of(row) != row["hash"]:
-            yield f"{row['connection']}:{row['kind']}:{row['id']} is not what was kept"
-            found += 1
-        if found == _MOST_FAULTS:
-            return
 
 
 def folder_of(path: Path) -> Path:
@@ -97,7 +79,7 @@ def back_up(ledger: Ledger, now: datetime) -> Path:
         for leftover in leftovers_of(ledger.path):
             leftover.unlink()
         with _arriving(target) as temporary, closing(Ledger(ledger.engine.copy_to(temporary), temporary)) as copy:
-            _refuse_damaged(copy)
+            refuse_unsound(copy)
         for old in backups_of(ledger.path, now)[KEPT:]:
             old.unlink()
     except OSError as error:
@@ -150,7 +132,8 @@ def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path 
         with _arriving(path, aside=path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")) as temporary:
             shutil.copyfile(chosen, temporary)
             with closing(open_ledger(temporary)) as copy:
-                _refuse_damaged(copy)
+                refuse_unsound(copy)
+                copy.engine.was_checked(now)
                 with copy.writing():
                     copy.moved(_LEAP)
     except (OSError, DiskError) as error:
@@ -166,14 +149,6 @@ def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path 
 def set_aside(path: Path) -> list[Path]:
     """The ledgers that `restore` moved away."""
     return sorted(path.parent.glob(f"{path.name}.replaced-*"))
-
-
-def _refuse_damaged(ledger: Ledger) -> None:
-    fault = next(faults_of(ledger), None)
-    if fault is not None:
-        raise LedgerError(
-            f"{ledger.path} is damaged: {fault}", remedy="See `refloop ledger verify`, `refloop ledger restore FILE`."
-        )
 
 
 @contextmanager

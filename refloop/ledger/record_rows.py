@@ -143,6 +143,11 @@ def stored_hash_of(row: Row) -> str:
     return _digest((*(row[name] for name in _CONTENT_COLUMNS), *owner, *(further if any(further) else ())))
 
 
+def texts_of(row: Row) -> list[str]:
+    """All that is read of the record that a row holds, out of its columns `texts` and `found` alone."""
+    return [*_values(row["texts"]).values(), *_values(row["found"]).values()]
+
+
 def home_amount_of(row: Row) -> tuple[Decimal | None, str | None]:
     """`home_amount` and `home_currency` of the record that a row holds, out of its column `further` alone."""
     facts: dict[str, Any] = json.loads(row["further"]) if row["further"] else {}

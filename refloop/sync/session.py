@@ -73,9 +73,10 @@ def _logged(progress: Progress) -> Progress:
 
 
 @contextmanager
-def session(config: Config, clock: Clock = utc_now) -> Iterator[Session]:
-    """Opens what a configuration names. Raises what opening the ledger raises."""
-    ledger = open_ledger(config.ledger)
+def session(config: Config, clock: Clock = utc_now, *, doubted: bool = False) -> Iterator[Session]:
+    """Opens what a configuration names; its ledger may be `doubted` (see `open_ledger`). Raises what opening the ledger
+    raises."""
+    ledger = open_ledger(config.ledger, doubted=doubted)
     try:
         yield Session(config, policy_of(config), ledger, clock)
     finally:

@@ -20,12 +20,12 @@ from refloop.ledger.backups import (
     back_up,
     back_up_daily,
     backups_of,
-    faults_of,
     folder_of,
     restore,
     set_aside,
 )
 from refloop.ledger.records import overlay, record_of
+from refloop.ledger.soundness import faults_of
 from refloop.model import Outcome
 from tests.ledger.samples import DAY, contact, deal, keep, lead, record
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from refloop.errors import DiskError
 from refloop.ledger.engine.base import Migrations, Row
-from refloop.ledger.engine.checksum import remove_checksum, write_checksum
 from refloop.ledger.engine.dialect import Dialect
-from refloop.ledger.engine.errors import translated
+from refloop.ledger.engine.errors import damaged, translated
+from refloop.ledger.engine.mark import Standing, leave_mark, remove_mark, standing_of
 
 APPLICATION_ID = 0x5265664C  # "RefL": `file` and our own start-up check tell a ledger from any other database
 
@@ -37,6 +38,9 @@ SQLITE = Dialect(
 _MIGRATIONS_TABLE, _MIGRATION_SET = "_sqlite_migrations", "refloop"
 """Where sqlite-utils keeps count of the migrations that a file has seen (its docs, "Migrations"); the name of ours."""
 
+_SUSPICIOUS = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
+"""After one of these, nothing is said of the file: whoever opens it next looks all of it through."""
+
 spelled = lru_cache(maxsize=1024)(SQLITE.spelled)
 """Each statement is spelled once: almost all of them are constants."""
 
@@ -46,11 +50,19 @@ class SqliteEngine:
 
     dialect = SQLITE
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, standing: Standing = Standing()) -> None:  # noqa: B008 - a frozen value
         connection.row_factory = sqlite3.Row
         self.connection = connection
         self.path = path
+        self._proven = standing.proven
+        self._checked = standing.checked
         self._wrote = False
+        self._suspect = False
+
+    @property
+    def checked(self) -> datetime | None:
+        """When all of it was last looked through; None when that is not known, or somebody else wrote to it since."""
+        return self._checked if self._proven else None
 
     @property
     def in_transaction(self) -> bool:
@@ -61,21 +73,25 @@ class SqliteEngine:
         try:
             return self.connection.execute(spelled(sql), tuple(parameters)).rowcount
         except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+            raise self._translated(error) from error
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """Carries a statement out for each of the rows. Returns how many rows it touched."""
         try:
             return self.connection.executemany(spelled(sql), rows).rowcount
         except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+            raise self._translated(error) from error
 
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[Row]:
         """The rows of a query, streamed."""
         try:
             yield from self.connection.execute(spelled(sql), tuple(parameters))
         except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+            raise self._translated(error) from error
+
+    def _translated(self, error: sqlite3.Error) -> Exception:
+        self._suspect |= str(getattr(error, "sqlite_errorname", "")).startswith(_SUSPICIOUS)
+        return translated(error, self.path)
 
     def applied(self) -> list[str]:
         """The migrations that this file has seen."""
@@ -164,7 +180,7 @@ class SqliteEngine:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+            raise self._translated(error) from error
 
     @contextmanager
     def _outer(self) -> Iterator[None]:
@@ -191,16 +207,40 @@ class SqliteEngine:
 
     def _begin(self) -> None:
         try:
-            remove_checksum(self.path)
+            remove_mark(self.path)
         except OSError as error:
             raise DiskError(f"cannot write beside the ledger {self.path}: {error.strerror}") from error
         self._wrote = True
         # deferred, a read-then-write beside another process fails at once and ignores the time-out
         self.connection.execute("BEGIN IMMEDIATE")
+        if not self._proven:
+            self._refuse_damaged()
+            self._proven = True
 
-    def close(self) -> None:
-        """Closes the file, and leaves its checksum beside it when something was written. Safe to repeat."""
-        self.connection.close()
+    def _refuse_damaged(self) -> None:
+        try:
+            fault = next(self.faults(1), None)
+            if fault is not None:
+                raise damaged(self.path, fault)
+        except BaseException:
+            self._suspect = True
+            self.connection.execute("ROLLBACK")
+            raise
+
+    def was_checked(self, at: datetime) -> None:
+        """Remembers that all of it was looked through, and found sound."""
+        is_known, self._proven, self._checked = self._proven, True, at
+        if not self._wrote and (not is_known or standing_of(self.path).proven):
+            leave_mark(self.path, at)
+
+    def rest(self) -> None:
+        """Leaves the mark of what this process wrote: nobody need look through it to go on."""
         if self._wrote:
             self._wrote = False
-            write_checksum(self.path)
+            if not self._suspect:
+                leave_mark(self.path, self._checked)
+
+    def close(self) -> None:
+        """Closes the file, and leaves its mark beside it when something was written. Safe to repeat."""
+        self.connection.close()
+        self.rest()
