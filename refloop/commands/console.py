@@ -44,9 +44,14 @@ def opened(context: typer.Context, *, doubted: bool = False) -> Iterator[Session
 
 @contextmanager
 def working(context: typer.Context) -> Iterator[Session]:
-    """A session that holds the ledger alone, for commands that write to it."""
-    with opened(context) as work, alone(work.ledger, work.clock):
-        yield work
+    """A session that holds the ledger alone, for commands that write to it; then does what was left for `later`."""
+    with opened(context) as work:
+        try:
+            with alone(work.ledger, work.clock):
+                yield work
+        finally:
+            for act in work.later:
+                act()
 
 
 @contextmanager

@@ -50,7 +50,8 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @ledger_app.command()
 def backup(context: typer.Context) -> None:
-    """Make a verified copy beside the ledger now. `refloop sync` makes one a day; the newest seven are kept."""
+    """Make a verified copy beside the ledger now. `refloop sync` makes one a day; the three newest are
+    kept, and one of each of the four weeks before."""
     with working(context) as work:
         say(out, f"backed up to {backups.back_up(work.ledger, work.clock())}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -97,7 +98,7 @@ def _run(work: Session, task: Task, only: str | None, page: Console | None) -> N
         with progress_bars(err) as progress:
             report = work.runner(only=only, progress=progress).run(task)
         if not report.problems:
-            back_up_daily(work.ledger, work.clock())
+            work.later.append(partial(back_up_daily, work.ledger, work.clock()))
         roll_up(work.ledger, work.clock())
     figures = summary(work.ledger)
     if page is None:

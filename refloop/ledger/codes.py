@@ -86,8 +86,7 @@ def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
         (referrer.id, name, email),
     )
     if known and known["email"] != email:
-        _look_at_holders(ledger, known["email"])
-        _look_at_holders(ledger, email)
+        look_at_holders(ledger, [known["email"], email])
     ledger.moved()
     enqueue_ids(ledger, Topic.TOTAL, [referrer.id])
     # nobody refers themselves: whose address this is decides anew
@@ -156,24 +155,25 @@ def _look_at_contacts(ledger: Ledger, referrer: str) -> None:
     """Queues those who may be a referrer themselves, with their deals: who is their buyer depends on who hands out
     codes."""
     known = referrer_of(ledger, referrer)
-    _look_at_holders(ledger, known.email if known else None)
+    look_at_holders(ledger, [known.email if known else None])
 
 
-def _look_at_holders(ledger: Ledger, email: str | None) -> None:
-    for names in (_HOLDERS, *_DEALS_OF_HOLDERS) if email else ():
-        enqueue_selected(ledger, Topic.MATCH, names, (email, email))
-
-
-_HOLDERS = (
-    "SELECT connection, kind, id FROM records WHERE email = ? AND kind <> 'deal' "
-    "UNION SELECT connection, kind, id FROM addresses WHERE email = ?"
-)
-_DEALS_OF_HOLDERS = tuple(
-    f"SELECT l.{deal}_connection, l.{deal}_kind, l.{deal}_id FROM ({_HOLDERS}) AS h ORDERED JOIN links l "
-    f"ON l.{holder}_connection = h.connection AND l.{holder}_kind = h.kind AND l.{holder}_id = h.id "
-    f"WHERE l.{deal}_kind = 'deal'"
-    for deal, holder in (("source", "target"), ("target", "source"))
-)
+def look_at_holders(ledger: Ledger, emails: Iterable[str | None]) -> None:
+    """Queues the persons who carry one of the e-mail keys, and the deals they stand on."""
+    found = [email for email in emails if email]
+    marks = ", ".join("?" * len(found))
+    holders = (
+        f"SELECT connection, kind, id FROM records WHERE email IN ({marks}) AND kind <> 'deal' "
+        f"UNION SELECT connection, kind, id FROM addresses WHERE email IN ({marks})"
+    )
+    deals = (
+        f"SELECT l.{deal}_connection, l.{deal}_kind, l.{deal}_id FROM ({holders}) AS h ORDERED JOIN links l "
+        f"ON l.{holder}_connection = h.connection AND l.{holder}_kind = h.kind AND l.{holder}_id = h.id "
+        f"WHERE l.{deal}_kind = 'deal'"
+        for deal, holder in (("source", "target"), ("target", "source"))
+    )
+    for names in (holders, *deals) if found else ():
+        enqueue_selected(ledger, Topic.MATCH, names, (*found, *found))
 
 
 def codes(ledger: Ledger) -> Iterator[Code]:

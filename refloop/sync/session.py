@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,8 @@ class Session:
     policy: Policy
     ledger: Ledger
     clock: Clock
+    later: list[Callable[[], object]] = field(default_factory=list)
+    """What is to be done when the ledger is let go, beside the run of somebody else."""
 
     def context(self, run: int = 0) -> RunContext:
         """What a step of that run is handed; of no run when it only looks."""

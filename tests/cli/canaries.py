@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -224,6 +225,8 @@ class PlantedOffice:
             if not path.is_file() or path.name == "codes.csv":
                 continue
             data = path.read_bytes()
+            if path.suffix == ".gz":
+                data = gzip.decompress(data)
             yield from (f"{path.name}: {name}" for name in found(data, secrets(self.before)))
             if not _is_ledger(path):
                 yield from (f"{path.name}: {name}" for name in found(data, of(Sort.PERSON)))

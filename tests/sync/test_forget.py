@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -50,7 +51,13 @@ def erased(loop: Loop, name: str) -> Erased:
 
 def files_with(ledger: Ledger, text: str) -> list[Path]:
     folder = ledger.path.parent
-    return [path for path in folder.rglob("*") if path.is_file() and text.encode() in path.read_bytes().lower()]
+    return [path for path in folder.rglob("*") if path.is_file() and text.encode() in content_of(path).lower()]
+
+
+def content_of(path: Path) -> bytes:
+    """What a file holds; a backup is compressed."""
+    content = path.read_bytes()
+    return gzip.decompress(content) if path.suffix == ".gz" else content
 
 
 def standing(ledger: Ledger) -> list[list[tuple[object, ...]]]:

@@ -61,7 +61,8 @@ class Engine(Protocol):
         """What the database's own checks find damaged; at most so many of each check."""
 
     def copy_to(self, path: Path) -> Engine:
-        """Copies the database into an empty file. Returns the copy, open, to be verified and closed."""
+        """Copies the database, as it is at one moment, into an empty file; others may write to it meanwhile. Returns
+        the copy, open, to be verified and closed."""
 
     def compact(self) -> None:
         """Gives up the free space in which something deleted may still stand."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -10,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from refloop.errors import DiskError
+from refloop.errors import DiskError, LedgerBusy
 from refloop.ledger.engine.base import Migrations, Row
 from refloop.ledger.engine.dialect import Dialect
 from refloop.ledger.engine.errors import damaged, translated
@@ -37,6 +38,12 @@ SQLITE = Dialect(
 
 _MIGRATIONS_TABLE, _MIGRATION_SET = "_sqlite_migrations", "refloop"
 """Where sqlite-utils keeps count of the migrations that a file has seen (its docs, "Migrations"); the name of ours."""
+_PAGES_AT_ONCE = 2048
+"""Pages of a copy, 8 MB, between which others may write."""
+_MOST_TIMES = 100
+"""That a copy begins anew, or waits."""
+_NAP = 0.05
+"""Seconds until a copy tries again while somebody writes."""
 
 _SUSPICIOUS = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 """After one of these, nothing is said of the file: whoever opens it next looks all of it through."""
@@ -133,7 +140,7 @@ class SqliteEngine:
         copy = sqlite3.connect(path, isolation_level=None)
         try:
             copy.execute("PRAGMA synchronous=OFF").close()  # whoever asked for the copy syncs the whole file
-            self.connection.backup(copy)
+            self.connection.backup(copy, pages=_PAGES_AT_ONCE, progress=self._refuse_endless(), sleep=_NAP)
         except sqlite3.DatabaseError as error:
             copy.close()
             raise translated(error, path) from error
@@ -141,6 +148,23 @@ class SqliteEngine:
             copy.close()
             raise
         return SqliteEngine(copy, path)
+
+    def _refuse_endless(self) -> Callable[[int, int, int], None]:
+        """Notices that a copy begins anew, or waits, as it does when somebody else writes to the file. Raises
+        LedgerBusy when it does so again and again."""
+        left, again = sys.maxsize, 0
+
+        def look(_: int, remaining: int, __: int) -> None:
+            nonlocal left, again
+            again += remaining >= left
+            left = remaining
+            if again > _MOST_TIMES:
+                raise LedgerBusy(
+                    f"the ledger {self.path} was written to all the while that it was copied",
+                    remedy="Run again when no other run is at work.",
+                )
+
+        return look
 
     def compact(self) -> None:
         """Writes the file anew, without the free space in which something deleted may still stand."""
