@@ -36,8 +36,25 @@ err = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet instead of text.")]
+
+
+def _connections(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Completes the name of a connection; nothing, where the configuration cannot be read."""
+    try:
+        names = read_config(ctx.find_root().params["config"]).connections
+    except (RefloopError, KeyError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 OnlyOption = Annotated[
-    str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")
+    str | None,
+    typer.Option(
+        "--only",
+        metavar="CONNECTION",
+        autocompletion=_connections,
+        help="Work on this one connection of the configuration.",
+    ),
 ]
 
 

@@ -19,6 +19,7 @@ from refloop.commands.console import (
     opened,
     out,
     paged,
+    print_csv,
     print_json,
     print_listing,
 )
@@ -37,7 +38,7 @@ from refloop.report.health import NO_FAILURE, alarms
 from refloop.report.lines import MOST, say
 from refloop.report.listings import REVIEW, RUNS
 from refloop.report.prometheus import exposition, metrics, write_metrics
-from refloop.report.text.health import print_health
+from refloop.report.text.health import CONNECTIONS, connection_cells, print_health
 from refloop.report.text.review import print_groups
 from refloop.report.text.story import print_record_story, print_referral_story
 from refloop.sync.session import Session
@@ -60,8 +61,10 @@ def status(
         Path | None, typer.Option(metavar="FILE", help="Also write metrics for Prometheus' textfile collector.")
     ] = None,
     as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the table of connections as CSV instead.")] = False,
 ) -> None:
     """Show how things stand: the age of each pull, what went wrong last, what waits for a person, quota, backups."""
+    one_format(as_json, as_csv)
     with opened(context) as work:
         health = health_report(work)
     if prometheus is not None:
@@ -69,10 +72,12 @@ def status(
     raised = alarms(health, timedelta(minutes=min(max_age, _MINUTES))) if max_age else []
     if as_json:
         print_json(health_json(health, raised))
+    elif as_csv:
+        print_csv(CONNECTIONS, map(connection_cells, health.connections))
     else:
         print_health(out, health)
-        for alarm in raised:
-            say(err, alarm, "red")
+    for alarm in [] if as_json else raised:
+        say(err, alarm, "red")
     if raised:
         raise typer.Exit(Exit.ATTENTION)
 

@@ -28,9 +28,10 @@ from refloop.commands.console import (
     working,
 )
 from refloop.commands.monitoring import writes_metrics
-from refloop.errors import Exit
+from refloop.errors import Exit, RefloopError
 from refloop.ledger.backups import back_up_daily
 from refloop.ledger.reads.conflicts import FoundConflict, conflicts_to_come
+from refloop.ledger.reads.journal import Asked, runs_with_writes
 from refloop.ledger.reads.names import names_of
 from refloop.ledger.reads.receipts import overwritten as overwritten_values
 from refloop.ledger.reads.review import count_open
@@ -38,11 +39,12 @@ from refloop.ledger.reads.summary import summary
 from refloop.ledger.runs import roll_up
 from refloop.ledger.undo import undoing
 from refloop.mapping.changes import RecordPlan
-from refloop.model import Between, Conflict, FieldChange
+from refloop.model import Between, Conflict, FieldChange, format_time
 from refloop.report.as_json.run import plan_json, report_json
-from refloop.report.lines import say
+from refloop.report.health import quarantine
+from refloop.report.lines import MOST, say
 from refloop.report.listings import CHANGES, change_rows
-from refloop.report.plan_summary import PlanTally
+from refloop.report.plan_summary import Fate, PlanTally
 from refloop.report.progress import progress_bars
 from refloop.report.text.plan import plan_words, print_changes, print_conflicts, print_plan_summary
 from refloop.report.text.review import print_open
@@ -50,7 +52,7 @@ from refloop.report.text.run import print_counts, print_overwritten, print_probl
 from refloop.sync.plan import Planner
 from refloop.sync.planfile import load_plan, save_plan
 from refloop.sync.run import Task
-from refloop.sync.session import Session
+from refloop.sync.session import Session, read_config, session
 
 AllowShrinkOption = Annotated[
     bool, typer.Option("--allow-shrink", help="Believe a full pull that brings far fewer records than before.")
@@ -178,12 +180,16 @@ def _show_plan(work: Session, only: str | None, page: Console) -> int:
     """Shows a plan, its summary first; gives how many changes it holds. It is made once: what comes after the summary
     is kept in a file meanwhile."""
     tally, names, found = PlanTally(), partial(names_of, work.ledger), list[Conflict]()
+    planner = Planner(work.context())
     with held(page) as details:
-        print_changes(details, _finding(tally.passing(Planner(work.context()).plans(only)), found), names)
+        print_changes(details, _finding(tally.passing(planner.plans(only)), found), names)
         print_conflicts(details, _tallied(conflicts_to_come(work.ledger, found), tally), names)
+        for one in quarantine(work.ledger, planner):
+            if one.parked and only in (None, one.refusal.ref.connection):
+                tally.leaves(one.refusal.ref, one.refusal.field, Fate.HELD_BACK)
         print_plan_summary(page, tally)
     print_open(page, count_open(work.ledger))
-    if tally.changes or tally.conflicts:
+    if tally.changes or tally.conflicts or tally.held_back:
         say(page, plan_words(tally), "bold")
     return tally.changes
 
@@ -197,7 +203,7 @@ def _finding(plans: Iterable[RecordPlan], found: list[Conflict]) -> Iterator[Rec
 
 def _tallied(conflicts: Iterable[FoundConflict], tally: PlanTally) -> Iterator[FoundConflict]:
     for one in conflicts:
-        tally.conflict(one.conflict)
+        tally.leaves(one.conflict.ref, one.conflict.field, Fate.CONFLICT)
         yield one
 
 
@@ -224,9 +230,31 @@ def apply(
         raise typer.Exit(report.exit)
 
 
+def _runs_that_wrote(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Completes the number of a run, the newest first; nothing, where the ledger cannot be read."""
+    try:
+        config = read_config(ctx.find_root().params["config"])
+        if not config.ledger.exists():
+            return []
+        with session(config) as work:
+            found = list(runs_with_writes(work.ledger, Asked(MOST, wrote=True)))
+    except (RefloopError, KeyError):
+        return []
+    return [
+        (str(one.run.number), f"{one.run.command}, {format_time(one.run.started_at)}: {one.fields:,} fields")
+        for one in found
+        if str(one.run.number).startswith(incomplete)
+    ]
+
+
 def undo(
     context: typer.Context,
-    run: Annotated[int, typer.Argument(help="The run whose writes to take back; see `refloop runs`.")],
+    run: Annotated[
+        int,
+        typer.Argument(
+            help="The run whose writes to take back; see `refloop runs --wrote`.", autocompletion=_runs_that_wrote
+        ),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be taken back, write nothing.")] = False,
     overwritten: Annotated[

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Literal
 
 from refloop.mapping.changes import RecordPlan
-from refloop.model import Conflict, FieldChange, Kind, Ref
+from refloop.model import FieldChange, Kind, Ref
 
 
 class Fate(StrEnum):
@@ -35,21 +36,22 @@ class PlanTally:
     _fields: dict[tuple[str, Kind, Fate], Counter[str]] = field(default_factory=dict)
 
     def passing(self, plans: Iterable[RecordPlan]) -> Iterator[RecordPlan]:
-        """The plans as they come, their changes counted. Conflicts are not: some stand already (`conflict`)."""
+        """The plans as they come, their changes counted. What they leave alone is not: most of that stands already, and
+        is in no plan (`leaves`)."""
         for plan in plans:
             self.records += bool(plan.changes)
             self.changes += len(plan.changes)
-            self.held_back += len(plan.parked)
             for change in plan.changes:
                 self._count(change.ref, fate_of(change), change.field.name)
-            for change in plan.parked:
-                self._count(change.ref, Fate.HELD_BACK, change.field.name)
             yield plan
 
-    def conflict(self, found: Conflict) -> None:
-        """Counts a conflict."""
-        self.conflicts += 1
-        self._count(found.ref, Fate.CONFLICT, found.field)
+    def leaves(self, ref: Ref, name: str, fate: Literal[Fate.CONFLICT, Fate.HELD_BACK]) -> None:
+        """Counts a field that is left alone."""
+        if fate is Fate.CONFLICT:
+            self.conflicts += 1
+        else:
+            self.held_back += 1
+        self._count(ref, fate, name)
 
     def by_field(self) -> list[tuple[tuple[str, Kind, Fate], Mapping[str, int]]]:
         """How often each field of each kind of record meets which fate, by connection, kind and fate."""

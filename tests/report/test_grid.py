@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -99,7 +100,13 @@ def test_a_later_batch_makes_the_columns_wider_and_names_them_again() -> None:
 
 def test_rows_are_taken_batch_by_batch() -> None:
     taken: list[int] = []
-    endless = ((taken.append(number), (str(number),))[1] for number in range(10**9))
+
+    def rows() -> Iterator[tuple[str]]:
+        for number in range(10**9):
+            taken.append(number)
+            yield (str(number),)
+
+    endless = rows()
     next(fitted(whole("id"), endless, 80))
     assert len(taken) == BATCH
     taken.clear()

@@ -14,6 +14,7 @@ from refloop.report.text.run import print_summary
 from refloop.report.text.table import table
 
 CONNECTIONS = (*whole("connection", "pulled_at", "last_success"), *numbers("leads", "contacts", "deals"))
+"""The columns of the table of connections."""
 _QUARANTINE = (*whole("connection", "kind", "id", "field"), *text("after", "reason"), *numbers("times"))
 
 
