@@ -92,7 +92,9 @@ class SqliteEngine:
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[Row]:
         """The rows of a query, streamed."""
         try:
-            yield from self.connection.execute(spelled(sql), tuple(parameters))
+            # not `yield from`, which closes the cursor of a reader that was left alone: too late, when all is closed
+            for row in self.connection.execute(spelled(sql), tuple(parameters)):  # noqa: UP028
+                yield row
         except sqlite3.DatabaseError as error:
             raise self._translated(error) from error
 
