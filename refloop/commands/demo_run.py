@@ -21,8 +21,9 @@ from refloop.ledger.reads.explain import record_story
 from refloop.ledger.reads.spotlight import spotlight
 from refloop.ledger.reads.summary import Summary, summary
 from refloop.model import Level
-from refloop.report.lines import print_findings, say
+from refloop.report.lines import say
 from refloop.report.progress import progress_bars
+from refloop.report.text.findings import print_findings
 from refloop.report.text.run import print_before_after, print_counts, print_problem, print_summary
 from refloop.sync.intake import import_codes
 from refloop.sync.run import Task
