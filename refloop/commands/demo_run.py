@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
+import signal
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from refloop.commands.crm_folder import CLIENT_ID, SandboxFolder
 from refloop.commands.local_crms import Data, LocalCrms, local_crms, throw_away
-from refloop.errors import ConfigError, RefloopError
+from refloop.errors import ConfigError, Exit, RefloopError
 from refloop.ledger.reads.connections import pulled_by_connection
 from refloop.ledger.reads.explain import record_story
 from refloop.ledger.reads.spotlight import spotlight
@@ -154,8 +155,11 @@ def _judge(out: Console, second: Report, why_nothing: str | None) -> None:
 
 # -- served until stopped
 
-_PAUSE = 5.0
-"""Seconds between two looks at whether there is something new to keep."""
+_LOOK = 0.25
+"""Seconds between two looks at whether somebody stopped it."""
+
+_KEEP = 20
+"""Looks between two at whether there is something new to keep."""
 
 
 def serve(out: Console, err: Console, data: Data, folder: SandboxFolder, *, ports: tuple[int, int], new: bool) -> None:
@@ -163,26 +167,40 @@ def serve(out: Console, err: Console, data: Data, folder: SandboxFolder, *, port
     folder.made()
     for name in throw_away(folder.path) if new else ():
         say(out, f"removed {folder.path / name}")
-    with local_crms(folder, data, err, ports) as crms:
-        try:
-            for line in (*crms.notes, *_how_to_reach(crms)):
-                say(out, line)
-            _keep_until_stopped(crms)
-        except KeyboardInterrupt:
-            say(out, "stopped")
-        finally:
-            crms.keep()
+    with local_crms(folder, data, err, ports) as crms, _told_to_stop() as told:
+        for line in (*crms.notes, *_how_to_reach(crms)):
+            say(out, line)
+        _keep_until(told, crms)
+    if signal.SIGTERM in told:
+        raise SystemExit(Exit.TERMINATED)
+    say(out, "stopped")
 
 
-def _keep_until_stopped(crms: LocalCrms) -> None:
-    """Keeps what the CRMs hold as it changes, so that what a kill loses is seconds."""
-    stop = threading.Event()
+@contextmanager
+def _told_to_stop() -> Iterator[list[int]]:
+    """Gives the signals that came to end the program: they are noted, so that none cuts a file that is being kept."""
+    told: list[int] = []
+    before = {number: signal.signal(number, lambda one, _: told.append(one)) for number in _STOPS}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+def _keep_until(told: Sequence[int], crms: LocalCrms) -> None:
+    """Keeps what the CRMs hold as it changes, so that what a kill loses is seconds, and at the end."""
     seen = -1
-    while not stop.wait(_PAUSE if seen >= 0 else 0):
-        calls = crms.calls()
-        if calls != seen:
+    for look in itertools.count():
+        if told or (look % _KEEP == 0 and crms.calls() != seen):
+            seen = crms.calls()
             crms.keep()
-            seen = calls
+        if told:
+            return
+        time.sleep(_LOOK)
 
 
 def _how_to_reach(crms: LocalCrms) -> list[str]:

@@ -71,7 +71,7 @@ def serving(refloop: list[str], folder: Path, *words: str, **environment: str) -
 def test_what_it_prints_works_when_it_is_pasted(office: Office, refloop: list[str], tmp_path: Path) -> None:
     with serving(refloop, tmp_path / "kept") as served:
         Path("config.yaml").write_text(served.config, encoding="utf-8")
-        before = office.run("check")
+        before = office.run("check", "--all")
         assert before.code == Exit.ATTENTION
         found = [line for line in before.out.splitlines() if not line.startswith("info")]
         assert found
