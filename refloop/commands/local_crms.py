@@ -304,7 +304,7 @@ def serve(out: Console, err: Console, data: Data, ports: tuple[int, int]) -> Non
             config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
             try:
                 for line in (*crms.notes, *_how_to_reach(crms, config, os.environ)):
-                    say(out, line)
+                    say(out, line, to_copy=True)
                 threading.Event().wait()
             except KeyboardInterrupt:
                 say(out, "stopped")
