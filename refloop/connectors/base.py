@@ -310,6 +310,10 @@ def in_order(changes: Sequence[FieldChange], steps: Iterator[Mapping[int, Receip
 NO_LINKS = "this connector does not write links between records"
 
 
+_CONNECTORS, _SETTINGS = "refloop.connectors", "refloop.settings"
+"""Groups of entry points."""
+
+
 def connector_class(name: str) -> type[Connector]:
     """The class that an installed package registered under `name`.
 
@@ -325,7 +329,7 @@ def settings_class(name: str) -> type[ConnectionSettings]:
     Where its package registers them by themselves, under `refloop.settings`, the connector is not loaded: a command
     that only reads the configuration does not wait for what speaks to the CRM.
     """
-    connector, alone = _registered(name), _installed("refloop.settings").get(name)
+    connector, alone = _registered(name), _installed(_SETTINGS).get(name)
     if alone is None or alone.dist is None or connector.dist is None or alone.dist.name != connector.dist.name:
         return connector_class(name).settings
     loaded: type[ConnectionSettings] = alone.load()
@@ -333,7 +337,7 @@ def settings_class(name: str) -> type[ConnectionSettings]:
 
 
 def _registered(name: str) -> EntryPoint:
-    found = _installed("refloop.connectors")
+    found = _installed(_CONNECTORS)
     if name not in found:
         raise ConfigError(
             f"there is no connector {name!r}",
@@ -344,7 +348,7 @@ def _registered(name: str) -> EntryPoint:
 
 def connector_names() -> list[str]:
     """The names of all connectors that are installed."""
-    return sorted(_installed())
+    return sorted(_installed(_CONNECTORS))
 
 
 @cache
