@@ -90,7 +90,8 @@ def test_each_no_has_its_reason() -> None:
             [
                 "Recalls: in memory",
                 "Foresees: in memory",
-                "Addresses: in memory", "Accounts: in memory",
+                "Addresses: in memory",
+                "Accounts: in memory",
                 "Histories: in memory",
                 "Words: in memory",
                 "Erases: in memory",
@@ -103,6 +104,7 @@ def test_each_no_has_its_reason() -> None:
                 "Conditional: in memory",
                 "Foresees: in memory",
                 "Metadata: in memory",
+                "Addresses: in memory",
                 "Accounts: in memory",
                 "Histories: in memory",
                 "Words: in memory",
