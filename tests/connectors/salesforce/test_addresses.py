@@ -125,7 +125,7 @@ def test_wrong_check_characters_are_told_with_what_may_be_meant(text: str, meant
 
 
 @pytest.mark.parametrize(
-    "path", ["", "/", "/home/home.jsp", "/lightning/o/Lead/list?filterName=Recent", "/005Lo0000000001"]
+    "path", ["", "/", "/setup/forcecomHomepage.apexp", "/lightning/o/Lead/list?filterName=Recent", "/005Lo0000000001"]
 )
 def test_an_address_without_a_record_is_told(path: str) -> None:
     with pytest.raises(ValueError, match="leads to no lead, contact, opportunity or account"):
