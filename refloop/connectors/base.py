@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from refloop import log
 from refloop.config import ConnectionSettings
 from refloop.errors import AuthError, ConfigError, ConnectorFault, CrmUnavailable, RefloopError, TryLater
+from refloop.mapping.meant import RecordName
 from refloop.model import (
     Account,
     Change,
@@ -164,6 +165,21 @@ class Currency(Protocol):
 
     @property
     def currency(self) -> str | None: ...
+
+
+@runtime_checkable
+class Addresses(Protocol):
+    """Settings of a connection to a CRM whose records people know by their address in the browser."""
+
+    def named(self, text: str, /) -> RecordName | None:
+        """What an address or an id of this CRM names; None for a text that is neither. Raises ValueError, which says
+        what is wrong, for an id that was cut or mistyped, and for an address that leads to no record that is read."""
+        ...
+
+    def address_of(self, ref: Ref, account: str | None) -> str | None:
+        """Where people see a record in their browser; None where nobody does. `account`: the account's own id, as it
+        said last."""
+        ...
 
 
 @runtime_checkable
