@@ -65,7 +65,7 @@ def run_demo(out: Console, err: Console, data: Data, keep: Path | None = None) -
         if keep:
             crms.keep()
             for line in _how_to_go_on(folder):
-                say(out, line)
+                say(out, line, to_copy=True)
 
 
 def _how_to_go_on(folder: SandboxFolder) -> list[str]:
@@ -169,7 +169,7 @@ def serve(out: Console, err: Console, data: Data, folder: SandboxFolder, *, port
         say(out, f"removed {folder.path / name}")
     with local_crms(folder, data, err, ports) as crms, _told_to_stop() as told:
         for line in (*crms.notes, *_how_to_reach(crms)):
-            say(out, line)
+            say(out, line, to_copy=True)
         _keep_until(told, crms)
     if signal.SIGTERM in told:
         raise SystemExit(Exit.TERMINATED)
