@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from refloop import log
 from refloop.config import ConnectionSettings
 from refloop.errors import AuthError, ConfigError, ConnectorFault, CrmUnavailable, RefloopError, TryLater
+from refloop.mapping.meant import RecordName
 from refloop.model import (
     Account,
     Change,
@@ -167,6 +168,21 @@ class Currency(Protocol):
 
 
 @runtime_checkable
+class Addresses(Protocol):
+    """Settings of a connection to a CRM whose records people know by their address in the browser."""
+
+    def named(self, text: str, /) -> RecordName | None:
+        """What an address or an id of this CRM names; None for a text that is neither. Raises ValueError, which says
+        what is wrong, for an id that was cut or mistyped, and for an address that leads to no record that is read."""
+        ...
+
+    def address_of(self, ref: Ref, account: str | None) -> str | None:
+        """Where people see a record in their browser; None where nobody does. `account`: the account's own id, as it
+        said last."""
+        ...
+
+
+@runtime_checkable
 class Accounts(Protocol):
     """A connector that can say which account it leads to."""
 
@@ -310,22 +326,48 @@ def in_order(changes: Sequence[FieldChange], steps: Iterator[Mapping[int, Receip
 NO_LINKS = "this connector does not write links between records"
 
 
+_CONNECTORS, _SETTINGS = "refloop.connectors", "refloop.settings"
+"""Groups of entry points."""
+
+
 def connector_class(name: str) -> type[Connector]:
     """The class that an installed package registered under `name`.
 
     Only installed entry points count, never a path. Raises ConfigError when there is none.
     """
-    found = _installed()
-    if name not in found:
-        raise ConfigError(
-            f"there is no connector {name!r}",
-            remedy=f"Use one of: {', '.join(sorted(found))}; or install the package that brings it.",
-        )
-    loaded: type[Connector] = found[name].load()
+    loaded: type[Connector] = _registered(name).load()
     return loaded
 
 
+def settings_class(name: str) -> type[ConnectionSettings]:
+    """The `settings` of that connector. Raises ConfigError when there is no such connector.
+
+    Where its package registers them by themselves, under `refloop.settings`, the connector is not loaded: a command
+    that only reads the configuration does not wait for what speaks to the CRM.
+    """
+    connector, alone = _registered(name), _installed(_SETTINGS).get(name)
+    if alone is None or alone.dist is None or connector.dist is None or alone.dist.name != connector.dist.name:
+        return connector_class(name).settings
+    loaded: type[ConnectionSettings] = alone.load()
+    return loaded
+
+
+def _registered(name: str) -> EntryPoint:
+    found = _installed(_CONNECTORS)
+    if name not in found:
+        raise ConfigError(
+            f"there is no connector {name!r}",
+            remedy=f"Use one of: {', '.join(connector_names())}; or install the package that brings it.",
+        )
+    return found[name]
+
+
+def connector_names() -> list[str]:
+    """The names of all connectors that are installed."""
+    return sorted(_installed(_CONNECTORS))
+
+
 @cache
-def _installed() -> Mapping[str, EntryPoint]:
-    """The connectors of all installed packages, by name: to find them is to read every package's metadata."""
-    return {point.name: point for point in entry_points(group="refloop.connectors")}
+def _installed(group: str) -> Mapping[str, EntryPoint]:
+    """What all installed packages registered in a group, by name: to find it is to read every package's metadata."""
+    return {point.name: point for point in entry_points(group=group)}

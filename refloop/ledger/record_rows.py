@@ -50,7 +50,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def stamp(moment: datetime) -> str:
     """Sorts as text in the order of time, to the microsecond."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def _content(record: Record) -> tuple[object, ...]:

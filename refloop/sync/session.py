@@ -11,7 +11,7 @@ from pathlib import Path
 
 from refloop import log
 from refloop.config import Config, load_config
-from refloop.connectors.base import Clock, Connector, connector_class
+from refloop.connectors.base import Clock, Connector, connector_class, settings_class
 from refloop.errors import ConfigError
 from refloop.ledger.store import Ledger, open_ledger
 from refloop.mapping.policy import Policy
@@ -87,4 +87,4 @@ def session(config: Config, clock: Clock = utc_now, *, doubted: bool = False) ->
 
 def read_config(path: Path) -> Config:
     """Reads config.yaml with the settings of the installed connectors. Raises ConfigError with all its faults."""
-    return load_config(path, lambda name: connector_class(name).settings)
+    return load_config(path, settings_class)

@@ -213,7 +213,11 @@ class PlantedOffice:
         printed = (answer.out + answer.err).encode()
         leaks = [f"printed: {name}" for name in found(printed, secrets(self.before))]
         if command not in ASKED_BY_NAME:
-            leaks += [f"printed: {name}" for name in found(printed, of(Sort.PERSON))]
+            leaks += [
+                f"printed: {name}"
+                for name in found(printed, of(Sort.PERSON))
+                if not (command in NAME_PEOPLE and name.endswith(" name"))
+            ]
         if command not in SHOW_OUR_FIELDS:
             leaks += [f"printed: {name}" for name in found(printed, of(Sort.OURS))]
         leaks += [f"stderr: {name}" for name in found(answer.err.encode(), of(Sort.PERSON, Sort.OURS))]
@@ -235,6 +239,7 @@ class PlantedOffice:
 
 
 ASKED_BY_NAME = frozenset({"explain", "codes"})
+NAME_PEOPLE = frozenset({"plan", "sync --dry-run", "backfill --dry-run", "undo"})
 SHOW_OUR_FIELDS = frozenset({"explain", "codes", "plan", "sync --dry-run", "undo", "status", "referrals list"})
 
 

@@ -107,5 +107,5 @@ def test_what_is_noticed_without_the_mark(bench: Bench, damage: Damage, seen: Se
     found = Counter(Damaged(bench).ends(damage, times, seen))
     noticed = found[int(Exit.DATA), 0]
     print(f"\n{damage.__name__}, {seen.value}: {noticed} of {times} refused with nothing written; {found}")  # noqa: T201 - a figure
-    least = {flipped: 50, zeroed: 90, truncated: 90}[damage]
+    least = 50 if damage is flipped else 90
     assert noticed >= (0 if seen is Seen.ROTTEN else least)

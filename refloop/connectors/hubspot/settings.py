@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
-from refloop.config import ConnectionSettings, SecretRef, Section
+from refloop.config import ConnectionSettings, SecretRef, Section, in_editors
+from refloop.connectors.hubspot import addresses
+from refloop.mapping.meant import RecordName
+from refloop.model import Ref
 
 DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-03"
@@ -48,7 +51,7 @@ def _internal_name(name: str) -> str:
     return name
 
 
-PropertyName = Annotated[str, AfterValidator(_internal_name)]
+PropertyName = Annotated[str, AfterValidator(_internal_name), in_editors(_PROPERTY)]
 
 
 class CodeFields(Section):
@@ -70,9 +73,9 @@ class HubSpotSettings(ConnectionSettings):
     """
 
     url: str = DEFAULT_URL
-    api_version: str = DEFAULT_VERSION
+    api_version: Annotated[str, in_editors(_VERSION)] = DEFAULT_VERSION
     auth: Annotated[ServiceKey | OAuth, Field(discriminator="method")]
-    currency: str | None = None
+    currency: Annotated[str, in_editors(_CURRENCY)] | None = None
     code_fields: CodeFields = CodeFields()
     mirror_of: str | None = Field(default=None, min_length=1)
     look_back: int = Field(default=60, ge=5, le=7 * 24 * 60)
@@ -84,6 +87,14 @@ class HubSpotSettings(ConnectionSettings):
 
     def reading(self) -> Mapping[str, object]:
         return self.model_dump(mode="json", include={"currency", "code_fields", "mirror_of"})
+
+    def named(self, text: str) -> RecordName | None:
+        """See `refloop.connectors.base.Addresses`."""
+        return addresses.named(text, urlsplit(self.url).netloc)
+
+    def address_of(self, ref: Ref, account: str | None) -> str | None:
+        """See `refloop.connectors.base.Addresses`."""
+        return addresses.address_of(ref.kind, ref.id, urlsplit(self.url).netloc, account)
 
     def secrets(self) -> tuple[SecretRef, ...]:
         """Where all that the login needs is kept."""

@@ -9,9 +9,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from refloop.config import ConnectionSettings, SecretRef, Section
-from refloop.connectors.salesforce.names import api_name
-from refloop.model import Kind
+from refloop.config import ConnectionSettings, SecretRef, Section, in_editors
+from refloop.connectors.salesforce import addresses
+from refloop.connectors.salesforce.names import API_NAME, api_name
+from refloop.mapping.meant import RecordName
+from refloop.model import Kind, Ref
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MY_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9-]+)*\.(my\.salesforce\.com|my\.salesforce\.mil)")
@@ -86,8 +88,8 @@ def _code_field(text: str) -> str:
     return name
 
 
-CodeField = Annotated[str, AfterValidator(_code_field)]
-ApiName = Annotated[str, AfterValidator(api_name)]
+CodeField = Annotated[str, AfterValidator(_code_field), in_editors(API_NAME)]
+ApiName = Annotated[str, AfterValidator(api_name), in_editors(API_NAME)]
 
 
 class ClientCredentials(Section):
@@ -148,11 +150,11 @@ class SalesforceSettings(ConnectionSettings):
 
     url: Annotated[str, AfterValidator(_my_domain_url)]
     auth: Auth
-    api_version: Annotated[str, AfterValidator(_api_version)] = "67.0"
-    currency: Annotated[str, AfterValidator(_currency)] | None = None
+    api_version: Annotated[str, AfterValidator(_api_version), in_editors(_API_VERSION)] = "67.0"
+    currency: Annotated[str, AfterValidator(_currency), in_editors(_CURRENCY)] | None = None
     code_fields: Mapping[Kind, tuple[CodeField, ...]] = Field(default_factory=dict)
     email_fields: Annotated[Mapping[Kind, tuple[ApiName, ...]], AfterValidator(_of_people)] = Field(
-        default_factory=dict
+        default_factory=dict, json_schema_extra={"propertyNames": {"enum": [Kind.LEAD, Kind.CONTACT]}}
     )
     look_back: int = Field(default=15, ge=0, le=7 * 24 * 60)
     quota_share: float = Field(default=0.8, gt=0, le=1)
@@ -170,6 +172,14 @@ class SalesforceSettings(ConnectionSettings):
 
     def reading(self) -> Mapping[str, object]:
         return self.model_dump(mode="json", include={"currency", "code_fields", "email_fields", "time_zone"})
+
+    def named(self, text: str) -> RecordName | None:
+        """See `refloop.connectors.base.Addresses`."""
+        return addresses.named(text, self.host)
+
+    def address_of(self, ref: Ref, account: str | None) -> str | None:  # noqa: ARG002 - the host says which org it is
+        """See `refloop.connectors.base.Addresses`."""
+        return None if urlsplit(self.url).hostname in LOOPBACK else addresses.address_of(ref.id, self.host)
 
     @property
     def host(self) -> str:

@@ -11,9 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import sqlite_utils
-import sqlite_utils.migrations
-
 from refloop.errors import DiskError, LedgerBusy
 from refloop.ledger.engine.base import Migrations, Row
 from refloop.ledger.engine.dialect import Dialect
@@ -39,6 +36,8 @@ SQLITE = Dialect(
     ),
 )
 
+_MIGRATIONS_TABLE, _MIGRATION_SET = "_sqlite_migrations", "refloop"
+"""Where sqlite-utils keeps count of the migrations that a file has seen (its docs, "Migrations"); the name of ours."""
 _PAGES_AT_ONCE = 2048
 """Pages of a copy, 8 MB, between which others may write."""
 _MOST_TIMES = 100
@@ -93,7 +92,9 @@ class SqliteEngine:
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[Row]:
         """The rows of a query, streamed."""
         try:
-            yield from self.connection.execute(spelled(sql), tuple(parameters))
+            rows = self.connection.execute(spelled(sql), tuple(parameters))
+            for row in rows:  # noqa: UP028 - `yield from` closes the cursor if nobody reads on: the file may be closed
+                yield row
         except sqlite3.DatabaseError as error:
             raise self._translated(error) from error
 
@@ -103,7 +104,10 @@ class SqliteEngine:
 
     def applied(self) -> list[str]:
         """The migrations that this file has seen."""
-        return [migration.name for migration in _kept_migrations(self).applied(self._database)]
+        if _MIGRATIONS_TABLE not in self.names():
+            return []
+        sql = f"SELECT name FROM {_MIGRATIONS_TABLE} WHERE migration_set = ? ORDER BY rowid"
+        return [row["name"] for row in self.rows(sql, (_MIGRATION_SET,))]
 
     def names(self) -> list[str]:
         """Of the tables, views, indexes and triggers in this file."""
@@ -115,13 +119,14 @@ class SqliteEngine:
 
     def migrate(self, migrations: Migrations) -> None:
         """Carries those out, in their order. Call inside a transaction."""
-        with self._translating():
-            _kept_migrations(self, migrations).apply(self._database)
-        self.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        import sqlite_utils.migrations  # only here: to load it takes a third of the memory of looking at a ledger
 
-    @property
-    def _database(self) -> sqlite_utils.Database:
-        return sqlite_utils.Database(self.connection, execute_plugins=False)
+        kept = sqlite_utils.migrations.Migrations(_MIGRATION_SET)
+        for name, step in migrations.steps.items():
+            kept(name=name)(lambda _, step=step: step(self))
+        with self._translating():
+            kept.apply(sqlite_utils.Database(self.connection, execute_plugins=False))
+        self.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
     def faults(self, most: int) -> Iterator[str]:
         """What SQLite's own checks find damaged; at most so many of each check."""
@@ -265,11 +270,3 @@ class SqliteEngine:
         """Closes the file, and leaves its mark beside it when something was written. Safe to repeat."""
         self.connection.close()
         self.rest()
-
-
-def _kept_migrations(engine: SqliteEngine, migrations: Migrations | None = None) -> sqlite_utils.migrations.Migrations:
-    """The migrations as sqlite-utils keeps count of them in the file."""
-    kept = sqlite_utils.migrations.Migrations("refloop")
-    for name, step in migrations.steps.items() if migrations else ():
-        kept(name=name)(lambda _, step=step: step(engine))
-    return kept
