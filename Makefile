@@ -76,6 +76,7 @@ truth: $(INSTALLED)
 bench: $(INSTALLED)
 	@$(BIN)/python benchmarks/matching.py
 	@$(BIN)/python benchmarks/ledger.py
+	@$(BIN)/python benchmarks/any_size.py --write
 	@$(BIN)/python benchmarks/crm.py --write
 
 bench-peers: $(INSTALLED)

@@ -1,6 +1,6 @@
 """What the ledger costs: pull, match, decide and plan, without a network. CPU and memory as the records grow.
 
-    python benchmarks/ledger.py [--sizes 20000,100000]
+    python benchmarks/ledger.py [--sizes 20000,100000] [--dir DIR]
 
 Each size runs in a process of its own. Half of the records are leads and contacts of which one in ten carries a
 code, a quarter deals on those people, the rest companies' contacts without anything. Prints CPU seconds a stage,
@@ -21,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from refloop.ledger import open_ledger
+from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.records import keep_page
 from refloop.mapping.codes import code_key
 from refloop.mapping.policy import Policy
@@ -32,6 +32,7 @@ from refloop.sync.plan import Planner
 from refloop.sync.stages import Decider
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - a folder of our own is made in it
 PAGE = 500
 CODES = 1000
 
@@ -79,15 +80,20 @@ def pages(size: int) -> Iterator[Page]:
         yield Page(tuple(record for record, _ in made), tuple(link for _, link in made))
 
 
-def measure(size: int) -> dict[str, float]:
+def with_codes(path: Path) -> Ledger:
+    """A new ledger, with the codes that the records carry."""
+    ledger = open_ledger(path)
+    with ledger.writing():
+        for number in range(CODES):
+            row = Code(code(number), code_key(code(number)), f"r{number % 100}", "program")
+            enrol(ledger, Enrolment(row, Referrer(f"r{number % 100}", "", f"r{number % 100}@p.io")), START)
+    return ledger
+
+
+def measure(size: int, folder: str | None) -> dict[str, float]:
     """CPU seconds of each stage, and the peak memory in MB, for one size; in this process."""
-    folder = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108 - the disk is not what is measured
     with tempfile.TemporaryDirectory(dir=folder) as name:
-        ledger = open_ledger(Path(name) / "refloop.db")
-        with ledger.writing():
-            for number in range(CODES):
-                row = Code(code(number), code_key(code(number)), f"r{number % 100}", "program")
-                enrol(ledger, Enrolment(row, Referrer(f"r{number % 100}", "", f"r{number % 100}@p.io")), START)
+        ledger = with_codes(Path(name) / "refloop.db")
         figures: dict[str, float] = {"records": size}
         begun = time.process_time()
         for page in pages(size):
@@ -112,14 +118,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="20000,100000")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--dir", default=MEMORY, help="Where the ledgers lie; by default in memory.")
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(options.one)))
+        print(json.dumps(measure(options.one, options.dir)))
         return
     print("CPU milliseconds per 1,000 records")
     print(f"{'records':>10} {'pull':>8} {'decide':>8} {'plan':>8} {'peak MB':>8} {'changes':>9}")
     for size in (int(text) for text in options.sizes.split(",")):
-        command = [sys.executable, __file__, "--one", str(size)]
+        command = [sys.executable, __file__, "--one", str(size), *(["--dir", options.dir] if options.dir else [])]
         figures = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         per = {stage: figures[stage] * 1_000_000 / size for stage in ("pull", "decide", "plan")}
         print(

@@ -27,7 +27,7 @@ _PATH = re.compile(r"/r/([^/?#&;]+)", re.IGNORECASE)
 class Rereading:
     """The codes that are looked for, by key; built once for all texts."""
 
-    __slots__ = ("_folds", "_has_number", "_is_ascii", "_lengths", "_shortened")
+    __slots__ = ("_folds", "_has_number", "_is_ascii", "_lengths", "_shortened", "_thirds")
 
     def __init__(self, keys: Collection[str]) -> None:
         self._folds = frozenset(map(fold_key, keys))
@@ -35,6 +35,7 @@ class Rereading:
         self._lengths = frozenset(len(key) + more for key in keys for more in (-1, 0, 1))
         self._has_number = any(map(str.isdigit, keys))
         self._is_ascii = all(map(str.isascii, keys))
+        self._thirds = frozenset(third for key in keys for third in _thirds(key))
 
     def concerns(self, text: str) -> bool:
         """Whether the text may be read otherwise. Time is linear in it."""
@@ -43,8 +44,13 @@ class Rereading:
         return any(self._stands_in(form) for form in _forms(text))
 
     def _stands_in(self, text: str) -> bool:
-        flat = fold_key(code_key(text))
-        return any(fold in flat for fold in self._folds) or any(map(self._is_near, self._keys(text)))
+        flat = code_key(text)
+        folded = fold_key(flat)
+        if any(fold in folded for fold in self._folds):
+            return True
+        if not self._has_number and not any(third in flat for third in self._thirds):
+            return False
+        return any(map(self._is_near, self._keys(text)))
 
     def _is_near(self, key: str) -> bool:
         """Whether one edit may lead from a key to a code: with one letter less, both have a form in common."""
@@ -89,3 +95,9 @@ def _forms(text: str) -> Iterator[str]:
 def _shortened(key: str) -> list[str]:
     """A key, and what is left of it with one letter less."""
     return [key, *(key[:at] + key[at + 1 :] for at in range(len(key)))]
+
+
+def _thirds(key: str) -> tuple[str, str, str]:
+    """A key in three: one edit, a swap of neighbours too, leaves one of them as it is."""
+    third = max(1, len(key) // 3)
+    return key[:third], key[third : 2 * third], key[2 * third :]
