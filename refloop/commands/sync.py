@@ -27,7 +27,7 @@ from refloop.report.lines import say
 from refloop.report.progress import progress_bars
 from refloop.report.text.plan import print_changes, print_conflicts
 from refloop.report.text.review import print_open
-from refloop.report.text.run import print_counts, print_overwritten, print_problem, print_summary
+from refloop.report.text.run import print_counts, print_notes, print_overwritten, print_problem, print_summary
 from refloop.sync.plan import Planner
 from refloop.sync.planfile import load_plan, save_plan
 from refloop.sync.run import Task
@@ -107,6 +107,7 @@ def _run(work: Session, task: Task, only: str | None, page: Console | None) -> N
             _show_plan(work, only, page)
         print_counts(page, report.counts)
         print_summary(page, figures)
+        print_notes(err, report.notes)
         for name, error in report.problems:
             print_problem(err, name, error)
     if report.exit:
@@ -135,6 +136,7 @@ def plan(
             planned = len(changes)
         else:
             planned = _show_plan(work, only, page)
+        print_notes(err, report.notes)
         for name, error in report.problems:
             print_problem(err, name, error)
     if report.problems:

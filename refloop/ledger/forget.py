@@ -189,7 +189,10 @@ def _sweep(ledger: Ledger, email: str, stand_in: str) -> int:
 def _hash_again(ledger: Ledger, stand_in: str) -> None:
     """Other people's records in whose text it stood have another content now."""
     rows = list(
-        ledger.rows("SELECT * FROM records WHERE texts LIKE ? OR found LIKE ? OR title LIKE ?", [f"%{stand_in}%"] * 3)
+        ledger.rows(
+            "SELECT * FROM records WHERE texts LIKE ? OR found LIKE ? OR title LIKE ? OR further LIKE ?",
+            [f"%{stand_in}%"] * 4,
+        )
     )
     for row in rows:
         put_record(ledger, record_from(row))

@@ -28,6 +28,8 @@ def test_a_code_on_a_lead_reaches_the_deal_the_contact_and_the_referrers_own_con
     assert loop.fields(lead)["status"] == "submitted"
     assert loop.fields(anna) == {
         "sent": "1",
+        "lost": "0",
+        "other": "0",
         "open": "1",
         "won": "0",
         "won_amount": "0",
