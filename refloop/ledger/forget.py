@@ -122,6 +122,8 @@ def _erase(
     mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM selection)"
     counts["matches"] = ledger.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}")
     ledger.execute(f"UPDATE arrivals SET evidence = '' WHERE evidence <> '' AND {mine}")
+    # nothing is said any more about a code that was typed there
+    enqueue_selected(ledger, Topic.PLAN, f"SELECT connection, kind, id FROM questions WHERE {mine}")
     counts["questions"] = ledger.execute(f"DELETE FROM questions WHERE {mine}")
     ledger.execute(f"DELETE FROM review_items WHERE {mine}")
     for email in emails:

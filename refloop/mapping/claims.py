@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 
-from refloop.mapping.codes import outside_validity
+from refloop.mapping.codes import code_key, outside_validity
 from refloop.mapping.days import day_begins, day_in
 from refloop.mapping.people import email_alias_key
 from refloop.mapping.reasons import OWN_CODE, Reader, Told, day, how_sentence
@@ -20,6 +20,7 @@ from refloop.model import (
     Kind,
     Match,
     Presence,
+    Record,
     Ref,
     Referral,
     ReviewItem,
@@ -58,12 +59,23 @@ class Left(StrEnum):
     UNREADABLE = "the code on the record is not read as one any more"
 
 
-def became_of_code(arrival: Arrival, match: Match | None, typed: str) -> Left:
+def became_of_code(arrival: Arrival, match: Match | None, record: Record, typed: str) -> Left:
     """What became of a code that came to a record whose match is now another one, or None. `typed` is the name of our
     own code field."""
+    is_gone = arrival.presence is Presence.GONE
+    if is_gone and code_key(record.found.get(typed, "")) not in ("", arrival.code):
+        return Left.REPLACED
     if match is not None:
-        return Left.REPLACED if match.field == typed and arrival.presence is Presence.GONE else Left.BESIDE
-    return Left.EMPTIED if arrival.presence is Presence.GONE else Left.UNREADABLE
+        return Left.BESIDE
+    stands = arrival.match.evidence and arrival.match.evidence in record.texts.get(arrival.match.field, "")
+    return Left.EMPTIED if is_gone and not stands else Left.UNREADABLE
+
+
+PUT_ON_MANY = "the code was put on many records at once"
+ANOTHERS = "the record that carried the code is not this buyer's any more"
+NOBODYS_DOING = frozenset({Left.UNREADABLE, Left.BESIDE, PUT_ON_MANY, ANOTHERS})
+"""Why a referral is withdrawn that would never have been one had it been read as it is read now: of that the record
+says nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +227,7 @@ def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Refe
 def _gone(known: Referral, code: Code, buyer: Buyer) -> str:
     """Why no record of the buyer's speaks for a code any more that one once did."""
     if code.key in buyer.mass_edited:
-        return "the code was put on many records at once"
+        return PUT_ON_MANY
     left = buyer.left.get(code.key)
     if left in (Left.EMPTIED, Left.REPLACED):
         return left
@@ -224,7 +236,7 @@ def _gone(known: Referral, code: Code, buyer: Buyer) -> str:
         return f"the code was valid until {day(code.valid_to)} only, which was before it came"
     if outside is ReviewReason.NOT_YET_VALID and code.valid_from:
         return f"the code is valid from {day(code.valid_from)} only, and came before"
-    return left or "the record that carried the code is not this buyer's any more"
+    return left or ANOTHERS
 
 
 def _by_certainty(item: Evidence) -> tuple[datetime, bool, float, Ref]:

@@ -175,7 +175,7 @@ class _Claimer:
             match = around.matches.get(record.ref)
             for code, arrival in around.arrivals.get(record.ref, {}).items():
                 if code in codes and (match is None or match.code != code):
-                    found[code] = became_of_code(arrival, match, self._code_field)
+                    found[code] = became_of_code(arrival, match, record, self._code_field)
         return found
 
     def _is_mass_edit(self, arrival: Arrival) -> bool:

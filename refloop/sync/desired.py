@@ -12,6 +12,7 @@ from refloop.ledger.labels import labels, lacking
 from refloop.ledger.records import records_of
 from refloop.ledger.reviews import review_items_of
 from refloop.ledger.store import Ledger
+from refloop.mapping.claims import NOBODYS_DOING
 from refloop.mapping.days import zone_named
 from refloop.mapping.fields import (
     BuyerView,
@@ -146,8 +147,9 @@ def _by_record(views: Iterable[ReferralView]) -> dict[Ref, list[ReferralView]]:
 
 
 def _ended(views: Sequence[ReferralView]) -> str:
-    """Why none of a record's referrals counts; "" where it never had any."""
-    return next((void_sentence(view.code, view.void, view.reason) for view in views if view.void), "")
+    """Why none of a record's referrals counts; "" where it never had any, or none that should have been one."""
+    told = (view for view in views if view.void and view.reason not in NOBODYS_DOING)
+    return next((void_sentence(view.code, view.void, view.reason) for view in told if view.void), "")
 
 
 def counted_currency(ledger: Ledger, policy: Policy, connection: str) -> str | None:
