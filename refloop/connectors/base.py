@@ -356,7 +356,7 @@ def _registered(name: str) -> EntryPoint:
 
 def connector_names() -> list[str]:
     """The names of all connectors that are installed."""
-    return sorted(_installed())
+    return sorted(_installed("refloop.connectors"))
 
 
 @cache
