@@ -82,7 +82,8 @@ class FieldSpec:
 
     `name` is ours, prefix included, in lower snake case (`ref_status`); a connector derives the CRM's
     spelling from it. `length` is for TEXT (characters); `choices` for CHOICE (value, label); `places` for NUMBER:
-    how many digits after the point (MONEY has as many as its currency, three at most: `mapping.money`).
+    how many digits after the point (MONEY has as many as its currency, three at most: `mapping.money`). `is_later`: it
+    came with a later refloop, so an account that was provisioned before lacks it, and does without it until then.
     """
 
     name: str
@@ -93,6 +94,28 @@ class FieldSpec:
     length: int = 255
     choices: tuple[tuple[str, str], ...] = ()
     places: int = 0
+    is_later: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FieldLabel:
+    """What people read where a field stands in their CRM. `field` is named as in `Record.texts`, and of ours by our
+    name. `said` is how a sentence names the place, where the label would sound odd: `on the first page they saw`."""
+
+    kind: Kind
+    field: str
+    label: str
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """How an account calls fields, what people call its CRM (`HubSpot`), and which of our fields it lacks, each by kind
+    and our name."""
+
+    crm: str = ""
+    labels: tuple[FieldLabel, ...] = ()
+    lacking: frozenset[tuple[Kind, str]] = frozenset()
 
 
 def canonical(type: FieldType, value: object) -> str | None:  # noqa: A002 - the word for it
@@ -238,7 +261,8 @@ class Record:
     `title` is what a person calls it: a deal's name, a person's company. `stage` is the CRM's own word
     (a deal's stage, a lead's status, a contact's lifecycle stage); `outcome` is set for deals only, and is
     None there when the CRM's stage metadata does not know the stage. `closed_at` is when a won or lost deal
-    ended, by the CRM. `owner` is None where nobody looks after the record, or the CRM does not say who.
+    ended, by the CRM, and `lost_reason` why it was lost, as somebody wrote there. `owner` is None where nobody looks
+    after the record, or the CRM does not say who.
 
     Of a person: `emails` are the further addresses beside `email`, `name` is what people call them,
     `further_stages` what other fields say of where they stand. Of a deal: `pipeline` is the pipeline or record type
@@ -271,6 +295,7 @@ class Record:
     deal_type: str | None = None
     home_amount: Decimal | None = None
     home_currency: str | None = None
+    lost_reason: str | None = None
     known: Known = field(default=Known(), compare=False)
 
     @property
@@ -574,7 +599,18 @@ class Status(StrEnum):
     DUPLICATE = "duplicate"
     EXPIRED = "expired"
     REVERSED = "reversed"
-    WITHDRAWN = "withdrawn"  # the code was taken off the record again: the claim is no more
+    WITHDRAWN = "withdrawn"  # the claim is no more: a person took it back, or all that is known of the buyer is gone
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How a buyer came with a code: by which rule it was read, in which field of a record of which kind and connection.
+    Of a claim that a person submitted, the rule alone."""
+
+    rule: Rule
+    connection: str = ""
+    kind: Kind | None = None
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -582,8 +618,9 @@ class Referral:
     """One claim: this buyer came through this code, on this date.
 
     `code` is the code's key. `submitted`: by a person, not found on a record; `email` is the key of the address that
-    was submitted. `origin` is the record on which the code was first seen. `why` is a sentence for people. `void` says
-    as what the referral does not count, where it does not, and `void_reason` why.
+    was submitted. `origin` is the record on which the code was first seen. `why` is a sentence for people, `how` the
+    facts in it (None where an earlier refloop decided). `void` says as what the referral does not count, where it does
+    not, and `void_reason` why.
 
     `claimed_at` is the day as far as one can tell; the code came to the buyer not before `since` and not after `by`,
     None where these are no others. `rival` is the code of another referrer's that may have come first.
@@ -603,6 +640,7 @@ class Referral:
     since: datetime | None = None
     by: datetime | None = None
     rival: str = ""
+    how: How | None = None
 
     @property
     def earliest(self) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
 from refloop.connectors.base import Metadata, Words, answers_of
-from refloop.errors import Exit, OtherAccount
+from refloop.errors import Exit, OtherAccount, TryLater
 from refloop.ledger.reads.referrers import referrers_without_contact
 from refloop.mapping.readings import readings
 from refloop.model import Finding, Level
@@ -20,6 +21,8 @@ from refloop.report.health import referrer_findings
 from refloop.report.lines import say
 from refloop.report.text.findings import print_check, print_findings, print_grouped
 from refloop.sync.account import refuse_other_account
+from refloop.sync.describe import learn_labels
+from refloop.sync.lock import alone
 from refloop.sync.run import CONNECTION_TROUBLE
 from refloop.sync.run_report import severity
 from refloop.sync.session import Session
@@ -76,7 +79,15 @@ def provision(
                 return
             finish(_each_connection(work, only, lambda _, crm: _unprovision(work, crm), shown), "done")
         else:
-            finish(_each_connection(work, only, lambda _, crm: crm.provision(work.policy.fields), shown), "done")
+            finish(_each_connection(work, only, lambda name, crm: _provision(work, name, crm), shown), "done")
+
+
+def _provision(work: Session, name: str, crm: Any) -> Iterable[Finding]:
+    """Creates the fields; what waited for one of them is planned with the next sync. While another run works, that one
+    finds out by itself."""
+    yield from crm.provision(work.policy.fields)
+    with suppress(TryLater), alone(work.ledger, work.clock):
+        learn_labels(work.context(), name, crm, afresh=True)
 
 
 def _unprovision(work: Session, crm: Any, *, preview: bool = False) -> Iterable[Finding]:

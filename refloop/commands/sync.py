@@ -48,7 +48,7 @@ from refloop.report.plan_summary import Fate, PlanTally
 from refloop.report.progress import progress_bars
 from refloop.report.text.plan import plan_words, print_changes, print_conflicts, print_plan_summary
 from refloop.report.text.review import print_open
-from refloop.report.text.run import print_counts, print_overwritten, print_problem, print_summary
+from refloop.report.text.run import print_counts, print_notes, print_overwritten, print_problem, print_summary
 from refloop.sync.plan import Planner
 from refloop.sync.planfile import load_plan, save_plan
 from refloop.sync.run import Task
@@ -128,6 +128,7 @@ def _run(work: Session, task: Task, only: str | None, page: Console | None) -> N
             _show_plan(work, only, page)
         print_counts(page, report.counts)
         print_summary(page, figures)
+        print_notes(err, report.notes)
         for name, error in report.problems:
             print_problem(err, name, error)
     if report.exit:
@@ -164,6 +165,7 @@ def plan(
             planned = tally.changes
         else:
             planned = _show_plan(work, only, page)
+        print_notes(err, report.notes)
         for name, error in report.problems:
             print_problem(err, name, error)
     if report.problems:

@@ -22,6 +22,7 @@ from refloop.mapping.meant import RecordName
 from refloop.model import (
     Account,
     Change,
+    Described,
     FieldChange,
     FieldHistory,
     FieldSpec,
@@ -199,6 +200,17 @@ class Words(Protocol):
     def words(self) -> Iterator[Word]:
         """The pipelines, types of deals and roles of people on deals that the account has, and those of its words for
         where a person stands that its CRM does not ship with. What the user may not see is left out."""
+        ...
+
+
+@runtime_checkable
+class Describes(Protocol):
+    """A connector that can say what its account calls the fields that refloop reads and writes."""
+
+    def described(self, fields: Sequence[FieldSpec]) -> Described:
+        """The labels of our fields and of those that may carry a code (`Record.texts`), and which of ours the account
+        lacks. At most two calls, none where the same connector has read them before. What the user may not see is left
+        out, and counts as there."""
         ...
 
 

@@ -17,7 +17,7 @@ MOST_OF_A_RECORD = 100
 MOST_LABELS = 100
 """Of one link. HubSpot has fifty between two kinds (its docs, associations)."""
 
-_TEXTS = ("title", "stage", "currency", "name", "account", "pipeline", "deal_type", "home_currency")
+_TEXTS = ("title", "stage", "currency", "name", "account", "pipeline", "deal_type", "home_currency", "lost_reason")
 
 
 def bounded(record: Record) -> Record:

@@ -12,6 +12,7 @@ from refloop.ledger.store import Ledger, ref_of
 from refloop.mapping.codes import MATCHER_VERSION
 from refloop.model import (
     Credit,
+    How,
     Kind,
     Match,
     Ref,
@@ -91,7 +92,22 @@ def referral_from(row: Row) -> Referral:
         since=parse_time(row["since"]) if row["since"] else None,
         by=parse_time(row["latest"]) if row["latest"] else None,
         rival=row["rival"],
+        how=how_from(row),
     )
+
+
+def how_from(row: Row) -> How | None:
+    """How a buyer came, out of a row with the columns `how_...`."""
+    if row["how_rule"] is None:
+        return None
+    kind = Kind(row["how_kind"]) if row["how_kind"] else None
+    return How(Rule(row["how_rule"]), row["how_connection"], kind, row["how_field"])
+
+
+def _how_columns(how: How | None) -> tuple[str | None, ...]:
+    if how is None:
+        return (None, None, None, None)
+    return (how.rule.value, how.connection, how.kind.value if how.kind else "", how.field)
 
 
 def referrals_around(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, list[Referral]]:
@@ -166,19 +182,28 @@ def keep_referral(ledger: Ledger, by: Provenance, referral: Referral) -> bool:
         stamp(referral.since) if referral.since else None,
         stamp(referral.by) if referral.by else None,
         referral.rival,
+        *_how_columns(referral.how),
         by.policy,
     )
     changed = ledger.execute(
         "INSERT INTO referrals (referral, code_key, program, referrer, source, origin_connection, origin_kind, "
-        "origin_id, email, claimed_at, why, void, void_reason, since, latest, rival, policy, added_run) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (referral) DO UPDATE SET "
+        "origin_id, email, claimed_at, why, void, void_reason, since, latest, rival, "
+        "how_rule, how_connection, how_kind, how_field, policy, added_run) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT (referral) DO UPDATE SET "
         "program = excluded.program, referrer = excluded.referrer, claimed_at = excluded.claimed_at, "
         "why = excluded.why, void = excluded.void, void_reason = excluded.void_reason, since = excluded.since, "
-        "latest = excluded.latest, rival = excluded.rival, policy = excluded.policy "
+        "latest = excluded.latest, rival = excluded.rival, how_rule = excluded.how_rule, "
+        "how_connection = excluded.how_connection, how_kind = excluded.how_kind, how_field = excluded.how_field, "
+        "policy = excluded.policy "
         "WHERE (referrals.program, referrals.referrer, referrals.claimed_at, referrals.why, referrals.void_reason, "
         "referrals.rival) <> (excluded.program, excluded.referrer, excluded.claimed_at, excluded.why, "
         "excluded.void_reason, excluded.rival) OR referrals.void IS DISTINCT FROM excluded.void "
-        "OR referrals.since IS DISTINCT FROM excluded.since OR referrals.latest IS DISTINCT FROM excluded.latest",
+        "OR referrals.since IS DISTINCT FROM excluded.since OR referrals.latest IS DISTINCT FROM excluded.latest "
+        "OR referrals.how_rule IS DISTINCT FROM excluded.how_rule "
+        "OR referrals.how_connection IS DISTINCT FROM excluded.how_connection "
+        "OR referrals.how_kind IS DISTINCT FROM excluded.how_kind "
+        "OR referrals.how_field IS DISTINCT FROM excluded.how_field",
         (referral.id, *row, by.run),
     )
     if changed:

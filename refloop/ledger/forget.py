@@ -122,6 +122,8 @@ def _erase(
     mine = "(connection, kind, id) IN (SELECT connection, kind, id FROM selection)"
     counts["matches"] = ledger.execute(f"UPDATE matches SET evidence = '' WHERE evidence <> '' AND {mine}")
     ledger.execute(f"UPDATE arrivals SET evidence = '' WHERE evidence <> '' AND {mine}")
+    # nothing is said any more about a code that was typed there
+    enqueue_selected(ledger, Topic.PLAN, f"SELECT connection, kind, id FROM questions WHERE {mine}")
     counts["questions"] = ledger.execute(f"DELETE FROM questions WHERE {mine}")
     ledger.execute(f"DELETE FROM review_items WHERE {mine}")
     for email in emails:
@@ -189,7 +191,10 @@ def _sweep(ledger: Ledger, email: str, stand_in: str) -> int:
 def _hash_again(ledger: Ledger, stand_in: str) -> None:
     """Other people's records in whose text it stood have another content now."""
     rows = list(
-        ledger.rows("SELECT * FROM records WHERE texts LIKE ? OR found LIKE ? OR title LIKE ?", [f"%{stand_in}%"] * 3)
+        ledger.rows(
+            "SELECT * FROM records WHERE texts LIKE ? OR found LIKE ? OR title LIKE ? OR further LIKE ?",
+            [f"%{stand_in}%"] * 4,
+        )
     )
     for row in rows:
         put_record(ledger, record_from(row))

@@ -17,7 +17,7 @@ from refloop.model import Ref, ReviewItem
 
 _CLAIM = (
     "referral, code_key, program, referrer, source, origin_connection, origin_kind, origin_id, email, claimed_at, why, "
-    "void, void_reason, since, latest, rival, policy"
+    "void, void_reason, since, latest, rival, how_rule, how_connection, how_kind, how_field, policy"
 )
 
 

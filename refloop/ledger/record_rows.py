@@ -102,6 +102,7 @@ def _facts_of(record: Record) -> dict[str, object]:
         "deal_type": record.deal_type,
         "home_amount": str(record.home_amount) if record.home_amount is not None else None,
         "home_currency": record.home_currency,
+        "lost_reason": record.lost_reason,
     }
 
 
@@ -183,6 +184,7 @@ def record_from(row: Row) -> Record:
         deal_type=facts.get("deal_type"),
         home_amount=Decimal(home) if home is not None else None,
         home_currency=facts.get("home_currency"),
+        lost_reason=facts.get("lost_reason"),
         known=Known(
             time_or_none(row["texts_after"]), time_or_none(row["found_after"]), time_or_none(row["stage_seen"])
         ),

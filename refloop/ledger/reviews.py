@@ -17,9 +17,9 @@ def keep_review_items(
     refs: Iterable[Ref],
     items: Iterable[ReviewItem],
     reasons: Collection[ReviewReason],
-) -> None:
+) -> list[ReviewItem]:
     """Replaces the review items of those reasons about those records. One that is open already keeps the run that
-    found it first."""
+    found it first. Returns those that are open only now, and that are open no more."""
     found = {item.id: item for item in items}
     before = {item.id: item for item in review_items_of(ledger, refs, reasons)}
     gone = [item for name, item in before.items() if found.get(name) != item]
@@ -37,6 +37,7 @@ def keep_review_items(
     closed = [item for item in gone if item.id not in found]
     add_review_items(ledger, by, closed, is_open=False)
     add_review_items(ledger, by, new, is_open=True)
+    return gone + new
 
 
 def close_all(ledger: Ledger, by: Provenance) -> None:

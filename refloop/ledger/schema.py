@@ -320,3 +320,23 @@ def finding(db: Engine) -> None:
     db.execute("CREATE INDEX records_by_title ON records (lower(title), title) WHERE title IS NOT NULL")
     db.execute("CREATE INDEX referrers_by_name ON referrers (lower(name), name)")
     db.execute("CREATE INDEX referrals_by_code ON referrals (code_key)")
+
+
+@migrations()
+def words(db: Engine) -> None:
+    """How each buyer came, as facts and not as a sentence alone; and what the CRMs call their fields."""
+    for table in ("referrals", "claims"):
+        for column in ("how_rule", "how_connection", "how_kind", "how_field"):
+            db.execute(f"ALTER TABLE {table} ADD COLUMN {column} TEXT")
+    db.execute(
+        """CREATE TABLE field_labels (
+        connection TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        field TEXT NOT NULL,
+        label TEXT NOT NULL,
+        said TEXT NOT NULL,
+        is_lacking INTEGER NOT NULL,
+        PRIMARY KEY (connection, kind, field)
+    ) STORED BY KEY"""
+    )
+    db.execute("CREATE TABLE field_labels_of (connection TEXT PRIMARY KEY, crm TEXT NOT NULL, at TEXT NOT NULL)")

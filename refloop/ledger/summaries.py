@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 from refloop.ledger.accounts import account_of
-from refloop.ledger.decisions import status_from
+from refloop.ledger.decisions import how_from, status_from
 from refloop.ledger.engine.base import Row
 from refloop.ledger.queue import Topic, enqueue_selected
 from refloop.ledger.record_rows import home_amount_of
@@ -23,7 +23,8 @@ REFERRERS_CONTACTS = """SELECT x.connection, x.kind, x.id FROM (
 """The contacts of all referrers, by their e-mail."""
 
 _HELD = """
-    f.referral, f.claimed_at, f.why, coalesce(c.code, f.code_key) AS code,
+    f.referral, f.claimed_at, f.why, f.how_rule, f.how_connection, f.how_kind, f.how_field, f.void,
+    f.code_key, t.reason, coalesce(c.code, f.code_key) AS code,
     CASE WHEN r.name IS NULL OR r.name = '' THEN f.referrer ELSE r.name END AS referrer, t.status, t.at
     FROM selection s
     ORDERED JOIN {through} x ON x.connection = s.connection AND x.kind = s.kind AND x.id = s.id
@@ -31,22 +32,48 @@ _HELD = """
     ORDERED JOIN current_statuses t ON t.referral = f.referral
     LEFT JOIN codes c ON c.code_key = f.code_key
     LEFT JOIN referrers r ON r.referrer = f.referrer
-    WHERE f.void IS NULL"""
+    WHERE f.void {void}"""
 
 
 def held_by(ledger: Ledger, persons: Iterable[Ref]) -> list[ReferralView]:
     """The referrals that count, of each of the persons' records, the earliest first."""
     ledger.select(persons)
     rows = ledger.rows(
-        "SELECT x.connection, x.kind, x.id, " + _HELD.format(through="members") + " ORDER BY f.claimed_at, f.referral"
+        "SELECT x.connection, x.kind, x.id, "
+        + _HELD.format(through="members", void="IS NULL")
+        + " ORDER BY f.claimed_at, f.referral"
     )
     return [_held(row) for row in rows]
+
+
+def void_on(ledger: Ledger, refs: Iterable[Ref]) -> list[ReferralView]:
+    """The referrals of each of the records that do not count, the latest first."""
+    ledger.select(refs)
+    rows = ledger.rows(
+        "SELECT x.connection, x.kind, x.id, "
+        + _HELD.format(through="members", void="IS NOT NULL")
+        + " ORDER BY f.claimed_at DESC, f.referral"
+    )
+    return [_held(row) for row in rows]
+
+
+def typed_among(ledger: Ledger, refs: Iterable[Ref], field: str) -> dict[Ref, str]:
+    """The key of the code that each of the records carries because a person typed it into our field of that name."""
+    ledger.select(refs)
+    rows = ledger.rows(
+        "SELECT m.connection, m.kind, m.id, m.code_key FROM selection s ORDERED JOIN current_matches m "
+        "ON m.connection = s.connection AND m.kind = s.kind AND m.id = s.id WHERE m.field = ?",
+        (field,),
+    )
+    return {ref_of(row): row["code_key"] for row in rows}
 
 
 def credited_on(ledger: Ledger, deals: Iterable[Ref]) -> list[ReferralView]:
     """The referrals that have a share in each of the deals, the largest share first, of equal ones the earliest."""
     ledger.select(deals)
-    rows = ledger.rows("SELECT x.connection, x.kind, x.id, x.share, x.role, " + _HELD.format(through="current_credits"))
+    rows = ledger.rows(
+        "SELECT x.connection, x.kind, x.id, x.share, x.role, " + _HELD.format(through="current_credits", void="IS NULL")
+    )
     held = [_held(row, Decimal(row["share"]), Role(row["role"])) for row in rows]
     return sorted(held, key=lambda item: (-item.share, item.claimed_at, item.referral))
 
@@ -61,6 +88,10 @@ def _held(row: Row, share: Decimal = Decimal(1), role: Role = Role.SOURCED) -> R
         Status(row["status"]),
         parse_time(row["at"]),
         row["why"],
+        how_from(row),
+        row["reason"],
+        Status(row["void"]) if row["void"] else None,
+        row["code_key"],
         share,
         role,
     )

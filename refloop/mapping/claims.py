@@ -5,13 +5,29 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
+from enum import StrEnum
 
+from refloop.mapping.codes import code_key, outside_validity
 from refloop.mapping.days import day_begins, day_in
-from refloop.mapping.fields import why_sentence
 from refloop.mapping.people import email_alias_key
-from refloop.model import Arrival, Code, Ref, Referral, ReviewItem, ReviewReason, Rule, Status
+from refloop.mapping.reasons import OWN_CODE, Reader, Told, day, how_sentence
+from refloop.model import (
+    Arrival,
+    Code,
+    How,
+    Kind,
+    Match,
+    Presence,
+    Record,
+    Ref,
+    Referral,
+    ReviewItem,
+    ReviewReason,
+    Rule,
+    Status,
+)
 
 _REFERRAL_ID = re.compile(r"rf_[0-9a-f]{16}")
 
@@ -34,17 +50,47 @@ class Evidence:
         return self.arrival.code
 
 
+class Left(StrEnum):
+    """What became of a code that stood on a record of the buyer's, in the words that people read."""
+
+    EMPTIED = "a person took the code off the record"
+    REPLACED = "a person typed another code in its place"
+    BESIDE = "another code on the record came first"
+    UNREADABLE = "the code on the record is not read as one any more"
+
+
+def became_of_code(arrival: Arrival, match: Match | None, record: Record, typed: str) -> Left:
+    """What became of a code that came to a record whose match is now another one, or None. `typed` is the name of our
+    own code field."""
+    is_gone = arrival.presence is Presence.GONE
+    if is_gone and code_key(record.found.get(typed, "")) not in ("", arrival.code):
+        return Left.REPLACED
+    if match is not None:
+        return Left.BESIDE
+    stands = arrival.match.evidence and arrival.match.evidence in record.texts.get(arrival.match.field, "")
+    return Left.EMPTIED if is_gone and not stands else Left.UNREADABLE
+
+
+PUT_ON_MANY = "the code was put on many records at once"
+ANOTHERS = "the record that carried the code is not this buyer's any more"
+NOBODYS_DOING = frozenset({Left.UNREADABLE, Left.BESIDE, PUT_ON_MANY, ANOTHERS})
+"""Why a referral is withdrawn that would never have been one had it been read as it is read now: of that the record
+says nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Buyer:
     """The person behind one or more records, as far as claims need it. `known` are the referrals that the ledger
     already holds for them; days are told in `zone`. `mass_edited` are codes that came to one of the records with many
-    others at once, which is no evidence."""
+    others at once, which is no evidence. `left` says what became of codes that came to one of the records and are no
+    evidence any more."""
 
     evidence: Sequence[Evidence]
     known: Sequence[Referral]
     emails: Collection[str]
     zone: tzinfo = UTC
     mass_edited: Collection[str] = ()
+    left: Mapping[str, Left] = field(default_factory=dict)
 
 
 def referral_id(origin: Ref, code: str) -> str:
@@ -115,7 +161,7 @@ def apply_program_rules(
     for referral in sorted(referrals, key=lambda r: (r.claimed_at, r.code, r.id)):
         verdict, address = referral, referrer_emails.get(referral.referrer)
         if referral.void is None and address in emails:
-            verdict = _void(referral, Status.DISQUALIFIED, "the buyer is the referrer")
+            verdict = _void(referral, Status.DISQUALIFIED, OWN_CODE)
         elif referral.void is None and address and email_alias_key(address) in aliases and referral.code not in vouched:
             verdict = _void(referral, Status.ON_HOLD, SAME_PERSON)
         elif referral.void is None and referral.program in winners:
@@ -161,16 +207,14 @@ def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Refe
     evidence = sorted((item for item in buyer.evidence if item.code == code.key), key=_by_certainty)
     known = sorted((item for item in buyer.known if item.code == code.key), key=lambda k: (k.claimed_at, k.id))
     claims = [_submitted(item, code, buyer.zone) for item in known if item.submitted]
-    before, gone = "the same buyer came with the same code before", "the code was taken off the record"
+    before = "the same buyer came with the same code before"
     # the one that goes on stays the same: what counts as its day may come after that of those that became one with it
     seen = sorted((item for item in known if not item.submitted), key=lambda k: k.void_reason == before)
-    if code.key in buyer.mass_edited:
-        gone = "the code was put on many records at once"
     if evidence:
-        claims.append(_found(code, evidence, seen, taken, buyer.zone))
+        claims.append(_found(code, evidence, seen, taken, buyer))
         rest = [_beside(item, code, Status.DUPLICATE, before) for item in seen[1:]]
     else:
-        rest = [_beside(item, code, Status.WITHDRAWN, gone) for item in seen]
+        rest = [_beside(item, code, Status.WITHDRAWN, _gone(item, code, buyer)) for item in seen]
     names = {item.id for item in known}
     for rank, referral in enumerate(sorted(claims, key=lambda r: (r.claimed_at, r.id))):
         if rank == 0:
@@ -178,6 +222,21 @@ def _referrals_by(code: Code, buyer: Buyer, taken: Collection[str]) -> list[Refe
         elif referral.id in names:
             rest.append(_void(referral, Status.DUPLICATE, before))
     return rest
+
+
+def _gone(known: Referral, code: Code, buyer: Buyer) -> str:
+    """Why no record of the buyer's speaks for a code any more that one once did."""
+    if code.key in buyer.mass_edited:
+        return PUT_ON_MANY
+    left = buyer.left.get(code.key)
+    if left in (Left.EMPTIED, Left.REPLACED):
+        return left
+    outside = outside_validity(code, day_in(buyer.zone, known.claimed_at))
+    if outside is ReviewReason.EXPIRED and code.valid_to:
+        return f"the code was valid until {day(code.valid_to)} only, which was before it came"
+    if outside is ReviewReason.NOT_YET_VALID and code.valid_from:
+        return f"the code is valid from {day(code.valid_from)} only, and came before"
+    return left or ANOTHERS
 
 
 def _by_certainty(item: Evidence) -> tuple[datetime, bool, float, Ref]:
@@ -189,21 +248,25 @@ def _by_certainty(item: Evidence) -> tuple[datetime, bool, float, Ref]:
 
 
 def _submitted(claim: Referral, code: Code, zone: tzinfo = UTC) -> Referral:
-    why = why_sentence(code.code, Rule.CLAIM, "", day_in(zone, claim.claimed_at))
-    return _counting(claim, code, claim.claimed_at, why)
+    how = How(Rule.CLAIM)
+    why = how_sentence(Told(code.code, code.referrer, how, claim.claimed_at), Reader("", Kind.CONTACT, zone=zone))
+    return replace(_counting(claim, code, claim.claimed_at, why), how=how)
 
 
 def _found(
-    code: Code, evidence: Sequence[Evidence], seen: Sequence[Referral], taken: Collection[str], zone: tzinfo
+    code: Code, evidence: Sequence[Evidence], seen: Sequence[Referral], taken: Collection[str], buyer: Buyer
 ) -> Referral:
     """The referral that the records tell of, under the name that it has if it has one."""
-    first = evidence[0].arrival
-    why = why_sentence(code.code, first.match.rule, first.match.field, day_in(zone, first.at))
+    ref, first = evidence[0].ref, evidence[0].arrival
+    how = How(first.match.rule, ref.connection, ref.kind, first.match.field)
+    reader = Reader(ref.connection, ref.kind, zone=buyer.zone, typed=first.match.field if evidence[0].typed else "")
+    why = how_sentence(Told(code.code, code.referrer, how, first.at), reader)
     found = (
         _counting(seen[0], code, first.at, why)
         if seen
         else Referral(_new_id(evidence, taken), code.key, code.program, code.referrer, first.at, why)
     )
+    found = replace(found, how=how)
     since, by = min(item.arrival.since for item in evidence), first.by
     return replace(
         found,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 
 from refloop.mapping.days import day_in
+from refloop.mapping.labels import quoted
 from refloop.mapping.money import USUAL_PLACES, Won, add_up, converted_to, money_phrase, rounded
-from refloop.mapping.stages import OPEN, ended_at, label_of
+from refloop.mapping.reasons import Reader, Told, day, ending, how_sentence, role_sentence
+from refloop.mapping.stages import OPEN, ended_at, label_of, lost_because
 from refloop.model import (
     NO_CURRENCY,
     FieldSpec,
     FieldType,
+    How,
     Kind,
     Outcome,
     Record,
@@ -26,6 +30,8 @@ from refloop.model import (
 
 _BUYER = (Kind.LEAD, Kind.CONTACT, Kind.DEAL)
 _REFERRER = (Kind.CONTACT,)
+LONGEST = 255
+"""Characters of a text: what a Text field of Salesforce holds. HubSpot's hold more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,72 +45,47 @@ class Names:
 
 
 def field_specs(prefix: str, places: int = USUAL_PLACES) -> tuple[FieldSpec, ...]:
-    """All fields of ours: six that tell a buyer's records who referred them, eight that tell a referrer. `places` is
-    how many digits after the point the amount needs."""
-    name = Names(prefix)
+    """All fields of ours: seven that tell a buyer's records who referred them, ten that tell a referrer. `places` is
+    how many digits after the point the amount needs. What each says is told to marketers and administrators in
+    docs/fields.md, in the words that stand here."""
+    return tuple(replace(spec, name=Names(prefix)(spec.name)) for spec in (*_buyer_specs(), *_referrer_specs(places)))
+
+
+def _buyer_specs() -> Iterator[FieldSpec]:
     statuses = tuple((status.value, label_of(status)) for status in Status)
-    return (
-        FieldSpec(
-            name("id"), "Referral ID", FieldType.TEXT, _BUYER, "The referral in refloop's ledger. Do not edit.", 64
-        ),
-        FieldSpec(
-            name("code"),
-            "Referral Code",
-            FieldType.TEXT,
-            _BUYER,
-            "The code this buyer came with. Type one here, and refloop will follow it.",
-            64,
-        ),
-        FieldSpec(name("referrer"), "Referred By", FieldType.TEXT, _BUYER, "Who referred this buyer.", 255),
-        FieldSpec(
-            name("status"),
-            "Referral Status",
-            FieldType.CHOICE,
-            _BUYER,
-            "Where the referral stands, or how it ended.",
-            choices=statuses,
-        ),
-        FieldSpec(
-            name("status_at"), "Referral Status Since", FieldType.TIME, _BUYER, "When it came to that, by the CRM."
-        ),
-        FieldSpec(name("why"), "Why Referred", FieldType.TEXT, _BUYER, "What decided, in one sentence.", 255),
-        FieldSpec(name("sent"), "Referrals Sent", FieldType.NUMBER, _REFERRER, "How many buyers this person referred."),
-        FieldSpec(name("open"), "Referrals Open", FieldType.NUMBER, _REFERRER, "How many of them are still open."),
-        FieldSpec(name("won"), "Referrals Won", FieldType.NUMBER, _REFERRER, "How many of them were won."),
-        FieldSpec(
-            name("won_amount"),
-            "Referrals Won Amount",
-            FieldType.MONEY,
-            _REFERRER,
-            "Credited amount of the deals won, in the one currency that Referrals Won Currency names.",
-            places=places,
-        ),
-        FieldSpec(
-            name("won_currency"),
-            "Referrals Won Currency",
-            FieldType.TEXT,
-            _REFERRER,
-            "The currency of Referrals Won Amount.",
-            3,
-        ),
-        FieldSpec(
-            name("won_note"),
-            "Referrals Won Note",
-            FieldType.TEXT,
-            _REFERRER,
-            "What was won in other currencies beside that amount, and what of it was converted.",
-            255,
-        ),
-        FieldSpec(
-            name("last_update"),
-            "Referral News",
-            FieldType.TEXT,
-            _REFERRER,
-            "The latest news about this person's referrals, as a sentence.",
-            255,
-        ),
-        FieldSpec(name("last_update_at"), "Referral News Of", FieldType.TIME, _REFERRER, "When that happened."),
-    )
+    text, kinds = FieldType.TEXT, _BUYER
+    yield FieldSpec("id", "Referral ID", text, kinds, "The referral in refloop's ledger. Do not edit.", 64)
+    said = "The code this buyer came with. Type one here, and refloop will follow it."
+    yield FieldSpec("code", "Referral Code", text, kinds, said, 64)
+    yield FieldSpec("referrer", "Referred By", text, kinds, "Who referred this buyer.", LONGEST)
+    said = "Where the referral stands, or how it ended."
+    yield FieldSpec("status", "Referral Status", FieldType.CHOICE, kinds, said, choices=statuses)
+    said = "Since when the referral stands there, by the CRM."
+    yield FieldSpec("status_at", "Referral Status Since", FieldType.TIME, kinds, said)
+    said = "How this buyer came to be referred, how it ended, and on a deal which share the referrer gets."
+    yield FieldSpec("why", "Why Referred", text, kinds, said, LONGEST)
+    said = "What is wrong with the code that was typed into Referral Code; empty when nothing is."
+    yield FieldSpec("answer", "Referral Code Answer", text, kinds, said, LONGEST, is_later=True)
+
+
+def _referrer_specs(places: int) -> Iterator[FieldSpec]:
+    text, number, kinds = FieldType.TEXT, FieldType.NUMBER, _REFERRER
+    said = "How many buyers this person referred: open, won, lost and otherwise ended ones together."
+    yield FieldSpec("sent", "Referrals Sent", number, kinds, said)
+    yield FieldSpec("open", "Referrals Open", number, kinds, "How many of them are still open.")
+    yield FieldSpec("won", "Referrals Won", number, kinds, "How many of them were won.")
+    yield FieldSpec("lost", "Referrals Lost", number, kinds, "How many of them were lost.", is_later=True)
+    said = "How many of them ended otherwise: not a fit, no response, reversed, or withdrawn."
+    yield FieldSpec("other", "Referrals Otherwise Ended", number, kinds, said, is_later=True)
+    said = "Credited amount of the deals won, in the one currency that Referrals Won Currency names."
+    yield FieldSpec("won_amount", "Referrals Won Amount", FieldType.MONEY, kinds, said, places=places)
+    said = "The currency of Referrals Won Amount."
+    yield FieldSpec("won_currency", "Referrals Won Currency", text, kinds, said, 3, is_later=True)
+    said = "What was won in other currencies beside that amount, and what of it was converted."
+    yield FieldSpec("won_note", "Referrals Won Note", text, kinds, said, LONGEST, is_later=True)
+    said = "The latest news about this person's referrals, as a sentence."
+    yield FieldSpec("last_update", "Referral News", text, kinds, said, LONGEST)
+    yield FieldSpec("last_update_at", "Referral News Of", FieldType.TIME, kinds, "When that happened.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +98,9 @@ class Desired:
 
 @dataclass(frozen=True, slots=True)
 class ReferralView:
-    """A referral as one record should tell of it. `share` and `role` are a deal's; a person's are 1, sourced."""
+    """A referral as one record should tell of it. `why` is the sentence of the ledger, told where `how` is not known;
+    `reason` is why it stands at its status, `void` as what it does not count, `key` the code's. `share` and `role` are
+    a deal's; a person's are 1, sourced."""
 
     ref: Ref
     referral: str
@@ -127,8 +110,16 @@ class ReferralView:
     status: Status
     status_at: datetime
     why: str
+    how: How | None = None
+    reason: str = ""
+    void: Status | None = None
+    key: str = ""
     share: Decimal = Decimal(1)
     role: Role = Role.SOURCED
+
+    @property
+    def told(self) -> Told | None:
+        return Told(self.code, self.referrer, self.how, self.claimed_at) if self.how else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,31 +137,39 @@ class BuyerView:
 _DEAL_STATUS = {Outcome.OPEN: Status.OPPORTUNITY, Outcome.WON: Status.WON, Outcome.LOST: Status.LOST}
 
 
-def person_view(referral: ReferralView) -> BuyerView:
+def person_view(referral: ReferralView, reader: Reader) -> BuyerView:
     """What a person's record should say: where the referral stands."""
-    return BuyerView(
-        referral.referral, referral.code, referral.referrer, referral.status, referral.status_at, referral.why
-    )
+    why = _came(referral, reader) + ending(referral.status, referral.status_at, referral.reason, reader)
+    return BuyerView(referral.referral, referral.code, referral.referrer, referral.status, referral.status_at, why)
 
 
-def deal_view(deal: Record, referral: ReferralView) -> BuyerView:
+def deal_view(deal: Record, referral: ReferralView, reader: Reader) -> BuyerView:
     """What a deal should say: how it stands itself, and how much of it the referral gets. Where its CRM cannot explain
     its stage, where the referral stands."""
-    told = person_view(replace(referral, why=role_sentence(referral.why, referral.share, referral.role)))
-    if deal.outcome is None:
-        return told
-    at = deal.created_at if deal.outcome is Outcome.OPEN else ended_at(deal)
-    return replace(told, status=_DEAL_STATUS[deal.outcome], at=max(at, referral.claimed_at))
+    told = person_view(referral, reader)
+    if deal.outcome is not None:
+        opened = deal.outcome is Outcome.OPEN
+        status, at = _DEAL_STATUS[deal.outcome], max(deal.created_at if opened else ended_at(deal), referral.claimed_at)
+        why = _came(referral, reader) + ending(status, at, lost_because(deal), reader)
+        told = replace(told, status=status, at=at, why=why)
+    return replace(told, why=role_sentence(told.why, referral.share, referral.role))
+
+
+def _came(referral: ReferralView, reader: Reader) -> str:
+    return how_sentence(referral.told, reader) if referral.told else referral.why
 
 
 @dataclass(frozen=True, slots=True)
 class ReferrerView:
-    """What a referrer's own contact should say. `amount` is what was won in `currency`, None where all of it was won in
-    others; `currency` is None where nobody knows it. `note` tells of the others, "" where there are none."""
+    """What a referrer's own contact should say: `sent` = `open` + `won` + `lost` + `other`. `amount` is what was won in
+    `currency`, None where all of it was won in others; `currency` is None where nobody knows it. `note` tells of the
+    others, "" where there are none."""
 
     sent: int
     open: int
     won: int
+    lost: int
+    other: int
     amount: Decimal | None
     news: str
     news_at: datetime
@@ -201,16 +200,26 @@ def referrer_view(
         return None
     latest = max(standings, key=lambda item: (item.at, item.referral))
     amount, currency, note = _told_of(won, currency, converted=converted)
+    counts = Counter(_counted_as(item.status) for item in standings)
     return ReferrerView(
         sent=len(standings),
-        open=sum(item.status in OPEN for item in standings),
-        won=sum(item.status is Status.WON for item in standings),
+        open=counts["open"],
+        won=counts["won"],
+        lost=counts["lost"],
+        other=counts["other"],
         amount=amount,
         news=news(latest.label, latest.status, day_in(zone, latest.at)),
         news_at=latest.at,
         currency=currency,
         note=note,
     )
+
+
+def _counted_as(status: Status) -> str:
+    """The one count that a referral is in."""
+    if status in OPEN:
+        return "open"
+    return status.value if status in (Status.WON, Status.LOST) else "other"
 
 
 def _told_of(won: Winnings, currency: str | None, *, converted: bool) -> tuple[Decimal | None, str | None, str]:
@@ -244,27 +253,35 @@ def _listed(amounts: Iterable[Won]) -> str:
     return ", ".join(money_phrase(amount, name) for name, amount in sorted(add_up(amounts).items()))
 
 
-def desired_for_buyer(view: BuyerView | None, prefix: str) -> dict[str, Desired]:
-    """The desired values of the buyer's fields, by name; all empty where there is nothing to say."""
+_BUYERS_OWN = ("id", "code", "referrer", "status", "status_at", "why")
+
+
+def desired_for_buyer(view: BuyerView | None, prefix: str, *, answer: str = "", ended: str = "") -> dict[str, Desired]:
+    """The desired values of the buyer's fields, by name; all empty where there is nothing to say. `answer` is for the
+    code that was typed; `ended` is why no referral counts, where one was: the only thing that is said then."""
     name = Names(prefix)
     if view is None:
-        gone = Desired(None, "no referral holds this record any more")
-        return dict.fromkeys(map(name, ("id", "code", "referrer", "status", "status_at", "why")), gone)
-    why = view.why
-    return {
-        name("id"): Desired(_cut(view.referral, 64), why),
-        name("code"): Desired(_cut(view.code, 64), why),
-        name("referrer"): Desired(_cut(view.referrer, 255), why),
-        name("status"): Desired(view.status.value, why),
-        name("status_at"): Desired(canonical(FieldType.TIME, view.at), why),
-        name("why"): Desired(_cut(view.why, 255), why),
-    }
+        gone = Desired(None, ended or "no referral holds this record any more")
+        told = dict.fromkeys(map(name, _BUYERS_OWN), gone) | {name("why"): Desired(_text(ended), gone.why)}
+    else:
+        why = view.why
+        told = {
+            name("id"): Desired(_text(view.referral, 64), why),
+            name("code"): Desired(_text(view.code, 64), why),
+            name("referrer"): Desired(_text(view.referrer), why),
+            name("status"): Desired(view.status.value, why),
+            name("status_at"): Desired(canonical(FieldType.TIME, view.at), why),
+            name("why"): Desired(_text(why), why),
+        }
+    return told | {name("answer"): Desired(_text(answer), answer or "nothing is wrong with a code that was typed here")}
 
 
 _REFERRERS_OWN = (
     "sent",
     "open",
     "won",
+    "lost",
+    "other",
     "won_amount",
     "won_currency",
     "won_note",
@@ -279,52 +296,29 @@ def desired_for_referrer(view: ReferrerView | None, prefix: str) -> dict[str, De
     if view is None:
         gone = Desired(None, "this person has no referrals any more")
         return dict.fromkeys(map(name, _REFERRERS_OWN), gone)
-    why = f"{view.sent} sent, {view.open} open, {view.won} won"
+    why = f"{view.sent} sent: {view.open} open, {view.won} won, {view.lost} lost, {view.other} otherwise ended"
     currency = view.currency if view.currency != NO_CURRENCY else None
     amount = None if view.amount is None else rounded(view.amount, view.currency or NO_CURRENCY)
     return {
         name("sent"): Desired(str(view.sent), why),
         name("open"): Desired(str(view.open), why),
         name("won"): Desired(str(view.won), why),
+        name("lost"): Desired(str(view.lost), why),
+        name("other"): Desired(str(view.other), why),
         name("won_amount"): Desired(canonical(FieldType.MONEY, amount), why),
-        name("won_currency"): Desired(_cut(currency or "", 3), why),
-        name("won_note"): Desired(_cut(view.note, 255), why),
-        name("last_update"): Desired(_cut(view.news, 255), view.news),
+        name("won_currency"): Desired(_text(currency or "", 3), why),
+        name("won_note"): Desired(_text(view.note), why),
+        name("last_update"): Desired(_text(view.news), view.news),
         name("last_update_at"): Desired(canonical(FieldType.TIME, view.news_at), view.news),
     }
 
 
-def _cut(text: str, length: int) -> str | None:
+def _text(text: str, length: int = LONGEST) -> str | None:
     """CRMs refuse text that is too long, trim blanks, and know no empty text: what is wanted must be what will be
-    found."""
-    flat = " ".join(text.split())
-    return (flat if len(flat) <= length else flat[: length - 1].rstrip() + "…") or None
-
-
-def day(on: date) -> str:
-    """A date as people write it in any country that reads English: 12 Mar 2026."""
-    return f"{on.day} {on:%b} {on.year}"
+    found. So it is plain text on one line."""
+    return quoted(text, length) or None
 
 
 def news(label: str, status: Status, on: date) -> str:
     """The sentence on a referrer's contact: "Acme GmbH: Won on 12 Mar 2026"."""
     return f"{label or 'A referral'}: {label_of(status)} on {day(on)}"
-
-
-def why_sentence(code: str, rule: str, evidence_field: str, on: date) -> str:
-    """Why a record counts as referred, for a sales person: names the code, the place and the day on which it came."""
-    place = _PLACES.get(rule, "in {field}").format(field=evidence_field)
-    return f"Code {code} {place}, {day(on)}"
-
-
-_PLACES: Mapping[str, str] = {
-    "url": "in the link of {field}",
-    "text": "mentioned in {field}",
-    "claim": "submitted by a person",
-}
-
-
-def role_sentence(sentence: str, share: Decimal, role: Role) -> str:
-    """The same for a deal: how much of it the referral gets, and as what."""
-    percent = format((share * 100).quantize(Decimal("0.1"), ROUND_HALF_UP).normalize(), "f")
-    return f"{sentence}; {role} {percent} % of this deal"

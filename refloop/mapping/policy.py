@@ -82,8 +82,8 @@ class ClaimRules(Rules):
     """An e-mail that more than `most_records_of_one_person` records carry is a placeholder, not a person."""
 
     # dated by when the code came, not by the record's birthday; who was deleted still stands on their deals; all
-    # addresses; other spellings of the referrer's
-    version: ClassVar[str] = "2"
+    # addresses; other spellings of the referrer's; keeps how a buyer came, and says what became of a code
+    version: ClassVar[str] = "3"
     most_records_of_one_person: int = MOST_RECORDS_OF_ONE_PERSON
 
 
@@ -140,7 +140,8 @@ class CreditRules(Rules):
 class StatusRules(Rules):
     """The status that each of the CRM's own words stands for; words are in lower case."""
 
-    version: ClassVar[str] = "3"  # a deleted buyer ends a referral; the furthest of all fields, since the CRM says
+    # a deleted buyer ends a referral; the furthest of all fields, since the CRM says; why a deal was lost
+    version: ClassVar[str] = "4"
     words: Mapping[str, Status] = field(default_factory=lambda: STANDARD_STATUSES)
 
 
@@ -150,7 +151,7 @@ class PlanRules(Rules):
     is counted with it. A change that a CRM refused `parked_after` times in a row waits until the record or the wish
     changes."""
 
-    version: ClassVar[str] = "2"
+    version: ClassVar[str] = "3"  # in the words of who reads them; answers, and counts that add up
     prefix: str = "ref"
     currencies: Mapping[str, str | None] = field(default_factory=dict)
     converted: bool = False
@@ -173,7 +174,7 @@ class PullRules:
     before. `readings` is, by connection, the settings that decide what
     a record is read as; a full pull that brings less than the part `least_shown` of what was known is not believed."""
 
-    version: ClassVar[str] = "2"  # owners, companies, names, further addresses, roles, histories
+    version: ClassVar[str] = "3"  # owners, companies, names, further addresses, roles, histories; why deals were lost
     readings: Mapping[str, str] = field(default_factory=dict)
     least_shown: float = LEAST_SHOWN
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 
 from refloop.mapping.credit import follows
+from refloop.mapping.labels import quoted
 from refloop.model import Kind, Outcome, Record, Referral, Stage, Status, StatusChange
 
 _LABELS = {
@@ -190,13 +191,19 @@ def _by_course(referral: Referral, course: Course, words: Mapping[str, Status], 
             return _Standing(
                 Status.REVERSED, ended_at(deal), "the deal that had been won was lost", deal.title or label
             )
-        return _Standing(Status.LOST, ended_at(deal), "all deals were lost", deal.title or label)
+        return _Standing(Status.LOST, ended_at(deal), lost_because(deal) or "all deals were lost", deal.title or label)
     by_person = _without_deals(referral.claimed_at, [one for one in course.persons if not one.deleted], words, label)
     # a won deal that counts no longer was not taken back: it never was the referral's
     beside = any(deal.outcome is Outcome.WON and not deal.deleted for deal in course.beside)
     if past.was_won and not course.deals and not beside and by_person.status is not Status.WON:
         return _Standing(Status.REVERSED, past.gone_at, "the deal that had been won is gone", label)
     return by_person
+
+
+def lost_because(deal: Record) -> str:
+    """Why a deal was lost, as somebody wrote in its CRM; "" where nobody did, and where it was not lost."""
+    reason = quoted(deal.lost_reason or "", 80) if deal.outcome is Outcome.LOST else ""
+    return f'the reason given is "{reason}"' if reason else ""
 
 
 def ended_at(deal: Record) -> datetime:

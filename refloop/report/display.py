@@ -10,8 +10,8 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import partial
 
 from refloop.mapping.days import zone_named
-from refloop.mapping.fields import day
 from refloop.mapping.money import money_phrase
+from refloop.mapping.reasons import day
 from refloop.model import NO_CURRENCY, FieldSpec, FieldType, Ref, parse_time
 from refloop.sync.context import zones_of
 from refloop.sync.find import address_of

@@ -25,7 +25,16 @@ from refloop.ledger.records import records_of
 from refloop.ledger.reviews import keep_review_items
 from refloop.ledger.store import Ledger
 from refloop.mapping.arrivals import unseen_arrival
-from refloop.mapping.claims import CLAIM_REASONS, Buyer, Evidence, referral_id, resolve_claims, review_claims
+from refloop.mapping.claims import (
+    CLAIM_REASONS,
+    Buyer,
+    Evidence,
+    Left,
+    became_of_code,
+    referral_id,
+    resolve_claims,
+    review_claims,
+)
 from refloop.mapping.identity import first_person
 from refloop.mapping.people import is_shared_mailbox
 from refloop.mapping.policy import Part
@@ -110,6 +119,7 @@ class _Claimer:
                 known=list(ours.values()),
                 emails={email for record in records for email in record.addresses},
                 zone=self._zone(records, ours.values()),
+                left=self._left(records, {referral.code for referral in ours.values()}, around),
             ),
             self._context.book.get,
             self._referrer_emails(matches.values(), ours.values()),
@@ -157,6 +167,16 @@ class _Claimer:
         arrival = around.arrivals.get(record.ref, {}).get(match.code) or unseen_arrival(record, match)
         typed = match.field == self._code_field
         return Evidence(record.ref, arrival, record.found.get(self._id_field), typed)
+
+    def _left(self, records: Iterable[Record], codes: Collection[str], around: _Surroundings) -> dict[str, Left]:
+        """What became of the codes of known referrals that came to one of the records and are not its match."""
+        found: dict[str, Left] = {}
+        for record in records:
+            match = around.matches.get(record.ref)
+            for code, arrival in around.arrivals.get(record.ref, {}).items():
+                if code in codes and (match is None or match.code != code):
+                    found[code] = became_of_code(arrival, match, record, self._code_field)
+        return found
 
     def _is_mass_edit(self, arrival: Arrival) -> bool:
         """Whether a code came with many others at once: that is one question, not a referral."""

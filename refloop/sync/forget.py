@@ -108,6 +108,7 @@ def _without(record: Record, forgotten: Forgotten) -> Record:
         record,
         emails=tuple(email for email in record.emails if email not in others),
         title=_swept(record.title, forgotten) if record.title else record.title,
+        lost_reason=_swept(record.lost_reason, forgotten) if record.lost_reason else record.lost_reason,
         texts={name: _swept(text, forgotten) for name, text in record.texts.items()},
         found={name: _swept(text, forgotten) for name, text in record.found.items()},
     )

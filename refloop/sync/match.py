@@ -39,11 +39,13 @@ def match(context: RunContext, refs: Sequence[Ref]) -> Caused:
     readings |= {ref: replace(readings[ref], items=()) for ref in silent}
     items = [item for reading in readings.values() for item in reading.items]
     by = context.provenance(Part.MATCH)
-    keep_review_items(context.ledger, by, refs, items, READING_REASONS)
+    moved = keep_review_items(context.ledger, by, refs, items, READING_REASONS)
     edited = _mass_edits(context, refs, arrivals)
     caused = _about(context.ledger, refs, context.policy.claim)
     caused.look_at(Topic.HISTORY, to_ask)
     caused.look_at(Topic.CLAIM, edited)
+    # who typed a code that is none gets an answer beside it
+    caused.look_at(Topic.PLAN, (item.ref for item in moved if item.field == context.policy.names("code")))
     keep_matches(context.ledger, by, {ref: reading.match for ref, reading in readings.items()})
     _pass_on(context.ledger, refs, context.policy.deals.roles, caused)
     return caused

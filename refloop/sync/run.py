@@ -36,6 +36,7 @@ from refloop.mapping.policy import Policy
 from refloop.model import FieldChange, Problem, Span
 from refloop.sync.account import confirm_account
 from refloop.sync.context import Budget, Progress, RunContext, no_progress
+from refloop.sync.describe import learn_labels
 from refloop.sync.history import Historian
 from refloop.sync.plan import Planner
 from refloop.sync.pull import Puller
@@ -159,6 +160,7 @@ class _Run:
                 if task.pull:
                     self._each(connectors, self._ask_history)
                 decider.decide()
+            self._each(connectors, self._learn_labels)
             if task.push:
                 self._guard(task)
                 self._each(connectors, lambda name, crm: self._push(task, name, crm))
@@ -251,6 +253,10 @@ class _Run:
     def _ask_history(self, name: str, connector: Connector) -> None:
         with self._report.counting(name, Historian(self._context)) as historian:
             historian.ask(name, connector)
+
+    def _learn_labels(self, name: str, connector: Connector) -> None:
+        if said := learn_labels(self._context, name, connector):
+            self._report.notes.append((name, said))
 
     def _settle(self, name: str, connector: Connector) -> None:
         with self._report.counting(name, Pusher(self._context)) as pusher:

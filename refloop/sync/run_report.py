@@ -26,11 +26,13 @@ Counted = TypeVar("Counted", bound=Counting)
 
 @dataclass
 class Report:
-    """What a run did: counts by connection (and under "" what concerns all), and whose trouble it met."""
+    """What a run did: counts by connection (and under "" what concerns all), whose trouble it met, and what else a
+    person should know of a connection."""
 
     run: int
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     problems: list[tuple[str, RefloopError]] = field(default_factory=list)
+    notes: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def exit(self) -> Exit:

@@ -1,9 +1,10 @@
-"""What a connector declares besides (`Accounts`, `Histories`, `Foresees`, `Words`): what is declared holds."""
+"""What a connector declares besides (`Accounts`, `Histories`, `Foresees`, `Words`, `Describes`): it holds."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
@@ -11,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from refloop.connectors.base import Accounts, Connector, Foresees, Histories, Words
+from refloop.connectors.base import Accounts, Connector, Describes, Foresees, Histories, Words
 from refloop.errors import AuthError, ConfigError
 from refloop.model import Everything, FieldChange, FieldHistory, FieldSpec, Kind, Ref, Relation, WordKind
 from refloop.testing.contract_pull import HOUR, everything
@@ -187,6 +188,27 @@ class MoreContract(ContractBase):
             assert link.labels == ("Referred by",)
             assert "Referred by" in by_kind[WordKind.ROLE]
         assert world.writes(deal) == []
+
+    def test_fields_are_called_what_people_read_and_missing_ones_are_named(
+        self, world: World, connector: Connector, ours: Sequence[FieldSpec]
+    ) -> None:
+        if not isinstance(connector, Describes):
+            pytest.skip(NOT_DECLARED)
+        said = connector.described(ours)
+        assert said.lacking == frozenset()
+        labels = {(one.kind, one.field): one.label for one in said.labels}
+        assert all(
+            labels[kind, field.name] == field.label for field in ours for kind in field.kinds if kind in world.kinds
+        )
+        before = connector.calls()
+        assert connector.described(ours) == said
+        assert connector.calls() == before or sum(connector.calls().values()) - sum(before.values()) <= 2
+        gone = ours[0]
+        kind = next(kind for kind in gone.kinds if kind in world.kinds)
+        world.drop_field(kind, gone)
+        with closing(world.connector()) as later:
+            assert isinstance(later, Describes)
+            assert later.described(ours).lacking == {(kind, gone.name)}
 
 
 def _as_it_went(history: FieldHistory, expected: Sequence[tuple[datetime | None, str | None]]) -> None:

@@ -15,9 +15,11 @@ from refloop.model import (
     LINKED,
     Between,
     Cursor,
+    Described,
     Everything,
     FieldChange,
     FieldHistory,
+    FieldLabel,
     FieldSpec,
     Finding,
     Level,
@@ -104,6 +106,13 @@ class MemoryConnector:
                         self._crm.api_drop_field(self._token.value, kind, field)
                     done = "would remove" if preview else "removed"
                     yield Finding(Level.INFO, f"{self._crm.connection}:{kind}", f"{done} field {field.name}")
+
+    def described(self, fields: Sequence[FieldSpec]) -> Described:
+        there = set(self._crm.api_fields(self._token.value))
+        ours = [(kind, field) for field in fields for kind in field.kinds]
+        lacking = frozenset((kind, field.name) for kind, field in ours if (kind, field.name) not in there)
+        labels = [FieldLabel(kind, field.name, field.label) for kind, field in ours]
+        return Described(labels=tuple(labels), lacking=lacking)
 
     def usage(self) -> Usage | None:
         return None

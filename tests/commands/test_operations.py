@@ -74,7 +74,7 @@ def test_a_sync_that_is_told_to_stop_stops_and_the_next_completes_it(office: Off
     (stopped,) = [run for run in json.loads(office.run("runs", "--json").out) if run["command"] == "sync"]
     assert (stopped["exit"], stopped["ended_at"] is not None) == (Exit.TERMINATED, True)
     assert stopped["imbalances"] == []
-    assert (stopped["counts"]["hs"]["planned"], stopped["counts"]["hs"]["unknown"]) == (13, 13)
+    assert (stopped["counts"]["hs"]["planned"], stopped["counts"]["hs"]["unknown"]) == (15, 15)
     assert office.run("sync").code == Exit.OK
     visitor = office.hubspot.get("contacts", ids["visitor"])
     assert visitor is not None

@@ -35,7 +35,7 @@ def test_a_plan_is_paged_on_a_terminal_and_keeps_its_exit_code(refloop: list[str
     assert code == Exit.CHANGES
     lines = seen.splitlines()
     assert all(line.startswith("paged>") for line in lines)
-    assert "38 changes to 6 records, 0 conflicts" in lines[-1]
+    assert "42 changes to 6 records, 0 conflicts" in lines[-1]
     assert "\x1b[32m  + ref_code: BENS-4F6T" in seen
 
 

@@ -91,7 +91,7 @@ def test_a_referral_is_named_by_where_it_was_seen_first_and_dated_by_it() -> Non
         ref(2),
         DAY + timedelta(days=2),
     )
-    assert referral.why == "Code ANNA in Code, 3 Mar 2026"
+    assert referral.why == "Said code ANNA in Code, 3 Mar 2026"
     assert is_referral_id(referral.id)
 
 
@@ -171,7 +171,7 @@ def test_a_submitted_referral_keeps_its_own_day() -> None:
     assert (later.claimed_at, later.void, later.why) == (
         claim.claimed_at,
         None,
-        "Code ANNA submitted by a person, 6 Mar 2026",
+        "Submitted as anna's referral (ANNA), 6 Mar 2026",
     )
 
 

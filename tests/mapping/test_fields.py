@@ -14,17 +14,15 @@ from refloop.mapping.fields import (
     Names,
     ReferrerView,
     Winnings,
-    day,
     desired_for_buyer,
     desired_for_referrer,
     field_specs,
     news,
     referrer_view,
-    role_sentence,
-    why_sentence,
 )
 from refloop.mapping.money import Won
-from refloop.model import NO_CURRENCY, FieldType, Kind, Role, Status, StatusChange, canonical
+from refloop.mapping.reasons import day
+from refloop.model import NO_CURRENCY, FieldType, Kind, Status, StatusChange, canonical
 
 AT = datetime(2026, 3, 12, 9, 30, 15, 999_999, tzinfo=UTC)
 SPECS = {spec.name: spec for spec in field_specs("ref")}
@@ -38,7 +36,7 @@ def buyer(**facts: str) -> BuyerView:
 def referrer(
     amount: Decimal | None = None, currency: str | None = "EUR", note: str = "Not in it: 2.00 USD"
 ) -> ReferrerView:
-    return ReferrerView(3, 1, 2, amount, "Acme: Won on 12 Mar 2026", AT, currency, note)
+    return ReferrerView(6, 1, 2, 1, 2, amount, "Acme: Won on 12 Mar 2026", AT, currency, note)
 
 
 def test_a_prefix_is_on_every_name() -> None:
@@ -49,18 +47,19 @@ def test_a_prefix_is_on_every_name() -> None:
     }
 
 
-def test_six_fields_tell_the_buyer_and_eight_the_referrer() -> None:
+def test_seven_fields_tell_the_buyer_and_ten_the_referrer() -> None:
     wants = desired_for_buyer(buyer(), "ref")
     assert all(set(SPECS[name].kinds) == set(Kind) for name in wants)
     own = desired_for_referrer(referrer(), "ref")
     assert all(SPECS[name].kinds == (Kind.CONTACT,) for name in own)
-    assert (len(wants), len(own)) == (6, 8)
+    assert (len(wants), len(own)) == (7, 10)
 
 
 @pytest.mark.parametrize("story", [None, "one"])
 def test_without_a_story_the_fields_are_wanted_empty(story: str | None) -> None:
     empty = not story
-    assert all((want.value is None) is empty for want in desired_for_buyer(buyer() if story else None, "ref").values())
+    told = desired_for_buyer(buyer() if story else None, "ref", answer="No such code" if story else "")
+    assert all((want.value is None) is empty for want in told.values())
     assert all(
         (want.value is None) is empty
         for want in desired_for_referrer(referrer(Decimal(5)) if story else None, "ref").values()
@@ -89,8 +88,15 @@ def test_a_wanted_text_is_what_a_crm_gives_back(code: str, name: str, why: str) 
         ("é" * 256, "é" * 254 + "…"),
         ("\U0001f600" * 256, "\U0001f600" * 254 + "…"),
         ("x" * 253 + " yyy", "x" * 253 + "…"),
+        ("word " * 60, "word " * 50 + "word…"),
+        ("<b>bold</b> <script>x</script>", "bold x"),
+        ("a\u202eb\u200b\x07c\u2028d", "abc d"),
+        ("\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"),
     ],
-    ids=["empty", "blank", "flat", "fits", "cut", "two bytes", "four bytes", "cut at a blank"],
+    ids=[
+        *("empty", "blank", "flat", "fits", "cut", "two bytes", "four bytes", "cut at a blank", "cut after a word"),
+        *("markup", "hidden characters", "a joiner is a letter's"),
+    ],
 )
 def test_long_text_is_cut(text: str, value: str | None) -> None:
     assert desired_for_buyer(buyer(why=text), "ref")["ref_why"].value == value
@@ -135,32 +141,6 @@ def test_every_status_can_be_chosen() -> None:
     assert {value for value, _ in SPECS["ref_status"].choices} == {status.value for status in Status}
 
 
-@pytest.mark.parametrize(
-    ("rule", "sentence"),
-    [
-        ("exact", "Code ANNA in Code__c, 12 Mar 2026"),
-        ("url", "Code ANNA in the link of Code__c, 12 Mar 2026"),
-        ("text", "Code ANNA mentioned in Code__c, 12 Mar 2026"),
-        ("claim", "Code ANNA submitted by a person, 12 Mar 2026"),
-    ],
-)
-def test_why_is_a_sentence(rule: str, sentence: str) -> None:
-    assert why_sentence("ANNA", rule, "Code__c", AT) == sentence
-
-
-@pytest.mark.parametrize("name", ["{field}", "{0}", "{", "%s", "{rule.__class__}"])
-def test_a_fields_name_is_never_read_as_a_pattern(name: str) -> None:
-    assert name in why_sentence("ANNA", "exact", name, AT)
-
-
-@pytest.mark.parametrize(
-    ("share", "said"),
-    [("1", "100 %"), ("0.5", "50 %"), ("0.333333", "33.3 %"), ("0.0004", "0 %"), ("0.666667", "66.7 %")],
-)
-def test_a_deals_sentence_says_how_much_of_it(share: str, said: str) -> None:
-    assert role_sentence("Why", Decimal(share), Role.INFLUENCED) == f"Why; influenced {said} of this deal"
-
-
 def test_news_names_the_buyer_the_status_and_the_day() -> None:
     assert news("Acme", Status.OPPORTUNITY, AT) == "Acme: In negotiation on 12 Mar 2026"
     assert news("", Status.LOST, AT) == "A referral: Lost on 12 Mar 2026"
@@ -203,7 +183,7 @@ def test_a_referrer_is_told_in_one_currency_and_that_there_is_more(
     standings = [stood("a", Status.WON, 1), stood("b", Status.LOST, 3), stood("c", Status.ON_HOLD, 2)]
     view = referrer_view(standings, Winnings(won), currency)
     assert view is not None
-    assert (view.sent, view.open, view.won) == (3, 1, 1)
+    assert (view.sent, view.open, view.won, view.lost, view.other) == (3, 1, 1, 1, 0)
     assert (view.amount, view.currency, view.note) == (amount, told_in, note)
     assert view.news == f"Buyer b: Lost on {day(AT + timedelta(days=3))}"
 
@@ -231,3 +211,20 @@ def test_what_its_crm_converts_is_counted_where_that_is_wanted_and_told() -> Non
 
 def test_who_referred_nobody_is_told_nothing() -> None:
     assert referrer_view([], Winnings(), "EUR") is None
+
+
+@given(st.lists(st.sampled_from(Status)))
+def test_what_was_sent_is_open_won_lost_and_the_rest(statuses: list[Status]) -> None:
+    view = referrer_view([stood(str(n), status, n) for n, status in enumerate(statuses)], Winnings(), "EUR")
+    if view is None:
+        assert not statuses
+    else:
+        assert view.sent == view.open + view.won + view.lost + view.other == len(statuses)
+        told = desired_for_referrer(view, "ref")
+        parts = ("open", "won", "lost", "other")
+        assert int(told["ref_sent"].value or "") == sum(int(told[f"ref_{name}"].value or "") for name in parts)
+
+
+def test_where_no_referral_counts_only_the_reason_is_told() -> None:
+    told = desired_for_buyer(None, "ref", ended="Code ANNA does not count: the buyer is the referrer")
+    assert {name for name, want in told.items() if want.value} == {"ref_why"}

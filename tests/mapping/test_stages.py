@@ -9,6 +9,7 @@ from itertools import permutations
 import pytest
 
 from refloop.mapping.fields import ReferralView, deal_view
+from refloop.mapping.reasons import Reader
 from refloop.mapping.stages import (
     OPEN,
     STANDARD_STATUSES,
@@ -206,9 +207,10 @@ def test_a_deal_that_is_won_before_its_close_date_counts_from_when_it_was_won() 
     found = status_of(REFERRAL, Course([], [early]), WORDS, NOW)
     assert (found.status, found.at) == (Status.WON, day(6))
     view = ReferralView(early.ref, "rf_1", "A", "Anna", CLAIMED, Status.WON, CLAIMED, "why")
-    assert deal_view(early, view).at == day(6)
-    assert deal_view(replace(early, stage_at=day(5)), view).at == day(5)
-    assert deal_view(won(9), view).at == day(9)
+    reader = Reader(early.ref.connection, Kind.DEAL)
+    assert deal_view(early, view, reader).at == day(6)
+    assert deal_view(replace(early, stage_at=day(5)), view, reader).at == day(5)
+    assert deal_view(won(9), view, reader).at == day(9)
 
 
 def test_what_is_dated_after_the_run_stays_where_it_was_first_put() -> None:

@@ -99,7 +99,7 @@ def test_a_conversion_into_an_old_contact_does_not_pay_old_deals(
     loop.sync()
     assert old not in credited(loop)
     assert {ref for ref, _ in asked(loop)} == {old}
-    assert loop.fields(contact)["why"] == "Code ANN-2026 mentioned in code, 12 Sep 2028"
+    assert loop.fields(contact)["why"] == "Mentioned code ANN-2026 in Code of the lead, 12 Sep 2028"
     crm.pass_time(DAY)
     new = won(crm, contact)
     loop.sync()

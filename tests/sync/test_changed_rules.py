@@ -62,8 +62,8 @@ CHANGES = {
         "deal",
         "why",
         (
-            "Code ANNA-7K2Q in code, 15 Jan 2026; sourced 100 % of this deal",
-            "Code ANNA-7K2Q in code, 15 Jan 2026; sourced 50 % of this deal",
+            "Through a contact who said code ANNA-7K2Q in Code of the contact, 15 Jan 2026; sourced 100 % of this deal",
+            "Through a contact who said code ANNA-7K2Q in Code of the contact, 15 Jan 2026; sourced 50 % of this deal",
         ),
     ),
     "credit, taken back": Change(

@@ -454,7 +454,7 @@ def test_a_submitted_referral_finds_its_person_when_she_appears_and_follows_her(
     twin = marketing.create(Kind.CONTACT, Draft(email="bo@buyer.io"))
     loop.sync()
     assert loop.fields(lead)["code"] == loop.fields(twin)["code"] == "ANNA-7K2Q"
-    assert loop.fields(lead)["why"] == "Code ANNA-7K2Q submitted by a person, 5 Jan 2026"
+    assert loop.fields(lead)["why"] == "Submitted as Anna's referral (ANNA-7K2Q), 5 Jan 2026"
 
 
 def test_two_people_behind_one_shared_mailbox_do_not_fight_over_a_referral(loop: Loop) -> None:

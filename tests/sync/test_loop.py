@@ -28,6 +28,8 @@ def test_a_code_on_a_lead_reaches_the_deal_the_contact_and_the_referrers_own_con
     assert loop.fields(lead)["status"] == "submitted"
     assert loop.fields(anna) == {
         "sent": "1",
+        "lost": "0",
+        "other": "0",
         "open": "1",
         "won": "0",
         "won_amount": "0",
@@ -147,7 +149,8 @@ def test_a_code_taken_off_again_empties_what_we_wrote(loop: Loop) -> None:
     loop.sync()
     sales.edit(lead, "")
     loop.sync()
-    assert loop.fields(lead) == {}
+    why = "The referral by code ANNA-7K2Q is withdrawn: a person took the code off the record"
+    assert loop.fields(lead) == {"why": why}
 
 
 def test_merged_and_deleted(loop: Loop) -> None:
@@ -200,7 +203,7 @@ def test_nobody_refers_themselves(loop: Loop) -> None:
     loop.code("ANNA-7K2Q", "anna", ANNA)
     lead = loop.crms["sales"].create(Kind.LEAD, Draft(email=ANNA, code="ANNA-7K2Q"))
     loop.sync()
-    assert loop.fields(lead) == {}
+    assert loop.fields(lead) == {"why": "Code ANNA-7K2Q does not count: the buyer is the referrer"}
     row = loop.ledger.one("SELECT status, reason FROM standing")
     assert row is not None
     assert tuple(row) == ("disqualified", "the buyer is the referrer")

@@ -147,7 +147,7 @@ def test_a_plan_that_is_not_there(ledger: Ledger, folder: Path) -> None:
         line(record="sales:company:1"),
         line(record=":contact:1"),
         line(record=7),
-        line(field="ref_other"),
+        line(field="ref_nothing"),
         line(field="Amount"),
         line(field=["ref_sent"]),
         line(field="ref_why", after=7),

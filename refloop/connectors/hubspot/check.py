@@ -12,7 +12,7 @@ from refloop.connectors.hubspot.errors import Forbidden
 from refloop.connectors.hubspot.fields import Property, defined, faults, place
 from refloop.connectors.hubspot.names import OBJECTS
 from refloop.connectors.hubspot.records import MIRRORS
-from refloop.connectors.hubspot.settings import HubSpotSettings, OAuth
+from refloop.connectors.hubspot.settings import DEFAULT_LOST_REASON, HubSpotSettings, OAuth
 from refloop.errors import ConfigError
 from refloop.model import FieldSpec, Finding, Kind, Level
 
@@ -80,12 +80,15 @@ class Checker:
 
     def _code_fields(self, kind: Kind, there: Mapping[str, Property]) -> Iterator[Finding]:
         """HubSpot leaves a name that it does not know out of its answers, without a word."""
-        for name in getattr(self._settings.code_fields, kind.value):
+        named = dict.fromkeys(getattr(self._settings.code_fields, kind.value), "code_fields")
+        if kind is Kind.DEAL and self._settings.lost_reason not in (None, DEFAULT_LOST_REASON):
+            named[str(self._settings.lost_reason)] = "lost_reason"
+        for name, setting in named.items():
             if name not in there:
                 yield Finding(
                     Level.ERROR,
                     place(self._connection, kind, name),
-                    "`code_fields` names a property that does not exist",
+                    f"`{setting}` names a property that does not exist",
                     "Correct the name: HubSpot shows internal names under Settings > Properties.",
                 )
 

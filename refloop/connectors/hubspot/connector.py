@@ -28,6 +28,7 @@ from refloop.model import (
     FieldHistory,
     FieldSpec,
     Finding,
+    Kind,
     LinkChange,
     Page,
     Receipt,
@@ -86,6 +87,11 @@ class HubSpot:
     def _reader(self, fields: Sequence[FieldSpec]) -> Reader:
         account = Account(self._client, self._settings, self._standing)
         return Reader(self._connection, self._settings, fields, account)
+
+    def described(self, fields: Sequence[FieldSpec]) -> model.Described:
+        """A call for the properties of each kind, where they are not known yet."""
+        others = {Kind.CONTACT: self._settings.code_fields.contact, Kind.DEAL: self._settings.code_fields.deal}
+        return self._schema.described(fields, others)
 
     def words(self) -> Iterator[Word]:
         """Three calls: the pipelines, the labels, and the properties where they are not known yet."""

@@ -16,7 +16,7 @@ from refloop.connectors.hubspot.client import Client
 from refloop.connectors.hubspot.errors import Forbidden
 from refloop.connectors.hubspot.names import OBJECTS
 from refloop.errors import ConfigError
-from refloop.model import FieldChange, FieldSpec, FieldType, Kind
+from refloop.model import Described, FieldChange, FieldLabel, FieldSpec, FieldType, Kind
 
 _TYPES: Mapping[FieldType, tuple[str, str]] = {
     FieldType.TEXT: ("string", "text"),
@@ -45,6 +45,7 @@ class Property:
     options: tuple[Mapping[str, Any], ...] = ()
     group: str = ""
     description: str = ""
+    label: str = ""
 
     @property
     def values(self) -> frozenset[str]:
@@ -71,6 +72,7 @@ def read_property(entry: Mapping[str, Any], what: str) -> Property:
         tuple(options) if isinstance(options, list) else (),
         str(entry.get("groupName") or ""),
         str(entry.get("description") or ""),
+        str(entry.get("label") or ""),
     )
 
 
@@ -120,6 +122,15 @@ def missing_options(field: FieldSpec, there: Property) -> list[str]:
     if field.type is not FieldType.CHOICE:
         return []
     return [value for value, _label in field.choices if value not in there.values]
+
+
+_SAID = {
+    "hs_analytics_first_url": "on the first page they saw",
+    "hs_analytics_last_url": "on the last page they saw",
+    "hs_analytics_first_referrer": "on the page that first led here",
+    "hs_analytics_last_referrer": "on the page that last led here",
+}
+"""How a sentence names HubSpot's own properties of where a person came from (HubSpot docs, default properties)."""
 
 
 _PROVISION = "Run `refloop provision`."
@@ -186,6 +197,19 @@ class Schema:
     def properties(self, kind: Kind) -> Mapping[str, Property]:
         """By name; none where the token may not see them."""
         return self._defined(kind) or {}
+
+    def described(self, fields: Sequence[FieldSpec], others: Mapping[Kind, Sequence[str]]) -> Described:
+        """What the account calls our fields and `others`, and which of ours it lacks."""
+        labels: list[FieldLabel] = []
+        lacking: set[tuple[Kind, str]] = set()
+        for kind in OBJECTS:
+            if (there := self._defined(kind)) is None:
+                continue
+            ours = [field.name for field in fields if kind in field.kinds]
+            named = [name for name in (*ours, *others.get(kind, ())) if name in there]
+            labels += (FieldLabel(kind, name, there[name].label, _SAID.get(name, "")) for name in named)
+            lacking |= {(kind, name) for name in ours if name not in there}
+        return Described("HubSpot", tuple(labels), frozenset(lacking))
 
     def forget(self) -> None:
         """They are asked for again where they are needed."""

@@ -12,7 +12,7 @@ from typing import Protocol
 from refloop.connectors.hubspot.answers import Row
 from refloop.connectors.hubspot.layout import SHIPPED, Layout, Stages
 from refloop.connectors.hubspot.names import is_record_id
-from refloop.connectors.hubspot.settings import HubSpotSettings
+from refloop.connectors.hubspot.settings import DEFAULT_LOST_REASON, HubSpotSettings
 from refloop.model import (
     NO_CURRENCY,
     FieldSpec,
@@ -132,7 +132,8 @@ class Reader:
         mirrors = MIRRORS[kind] if self.settings.mirror_of else ()
         ours = (field.name for field in self.fields_of(kind))
         entered = self.account.layout().entered.get(kind, {}).values()
-        return tuple(dict.fromkeys((*_FACTS[kind], *mirrors, *entered, *self.code_fields(kind), *ours)))
+        lost = (self.settings.lost_reason,) if kind is Kind.DEAL and self.settings.lost_reason else ()
+        return tuple(dict.fromkeys((*_FACTS[kind], *lost, *mirrors, *entered, *self.code_fields(kind), *ours)))
 
     def fields_of(self, kind: Kind) -> Iterator[FieldSpec]:
         return (field for field in self.fields if kind in field.kinds)
@@ -237,11 +238,19 @@ class Reader:
             deal_type=(self.account.label(Kind.DEAL, "dealtype", kind) or kind) if kind else None,
             home_amount=home,
             home_currency=None if home is None else self.account.home_currency(),
+            lost_reason=self._lost_reason(row) if outcome is Outcome.LOST else None,
             texts=self.texts(Kind.DEAL, row.properties),
             found=found_values(row, self.fields_of(Kind.DEAL)),
             deleted=row.archived,
             owner=self._owner(row),
         )
+
+    def _lost_reason(self, row: Row) -> str | None:
+        """As somebody wrote it; of a list to choose from, as people see it."""
+        name = self.settings.lost_reason
+        if name is None or not (reason := row.properties.get(name)):
+            return None
+        return reason if name == DEFAULT_LOST_REASON else self.account.label(Kind.DEAL, name, reason) or reason
 
     def _currency(self, row: Row) -> str:
         code = (row.properties.get("deal_currency_code") or "").upper()

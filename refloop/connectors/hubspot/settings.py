@@ -16,6 +16,8 @@ from refloop.model import Ref
 
 DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-03"
+DEFAULT_LOST_REASON = "closed_lost_reason"
+"""HubSpot's own property for why a deal was lost (HubSpot docs, default deal properties)."""
 
 _API_HOST = re.compile(r"api(-[a-z]{2}[0-9]{1,2})?\.hubapi\.com")
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -65,11 +67,12 @@ class HubSpotSettings(ConnectionSettings):
     """One HubSpot account.
 
     `api_version` is the dated version of HubSpot's API. `currency` is for amounts whose deal names none; left
-    out, it is the account's own. `mirror_of` names the Salesforce connection that HubSpot's own Salesforce
-    integration keeps in step with this account. `look_back` (minutes) is how far each pull reaches behind
-    the last one, because HubSpot's search index runs late. `link_days`: for so many days after a closed deal was last
-    saved, what changes about its contacts is still seen, within a day. `quota_share` is how much of the day's API calls
-    that are left when a run starts may be refloop's: all apps of the account share them.
+    out, it is the account's own. `lost_reason` is the property that says why a deal was lost. `mirror_of` names the
+    Salesforce connection that HubSpot's own Salesforce integration keeps in step with this account. `look_back`
+    (minutes) is how far each pull reaches behind the last one, because HubSpot's search index runs late. `link_days`:
+    for so many days after a closed deal was last saved, what changes about its contacts is still seen, within a day.
+    `quota_share` is how much of the day's API calls that are left when a run starts may be refloop's: all apps of the
+    account share them.
     """
 
     url: str = DEFAULT_URL
@@ -77,6 +80,7 @@ class HubSpotSettings(ConnectionSettings):
     auth: Annotated[ServiceKey | OAuth, Field(discriminator="method")]
     currency: Annotated[str, in_editors(_CURRENCY)] | None = None
     code_fields: CodeFields = CodeFields()
+    lost_reason: PropertyName | None = DEFAULT_LOST_REASON
     mirror_of: str | None = Field(default=None, min_length=1)
     look_back: int = Field(default=60, ge=5, le=7 * 24 * 60)
     link_days: int = Field(default=90, ge=0, le=3650)
@@ -86,7 +90,7 @@ class HubSpotSettings(ConnectionSettings):
         return {"mirror_of": self.mirror_of} if self.mirror_of else {}
 
     def reading(self) -> Mapping[str, object]:
-        return self.model_dump(mode="json", include={"currency", "code_fields", "mirror_of"})
+        return self.model_dump(mode="json", include={"currency", "code_fields", "lost_reason", "mirror_of"})
 
     def named(self, text: str) -> RecordName | None:
         """See `refloop.connectors.base.Addresses`."""

@@ -70,6 +70,9 @@ class Checker:
         if not schema.updateable:
             yield self._error(schema.name, "the run user may not edit this object", f"Let the user edit {schema.name}.")
         yield from self._code_fields(kind, schema)
+        if kind is Kind.DEAL and (name := self._settings.lost_reason) and schema.find(name) is None:
+            what = "the field in `lost_reason` does not exist, or the run user does not see it"
+            yield self._error(f"{schema.name}.{name}", what, "Correct the name, or let the user see the field.")
         for field in fields:
             if kind in field.kinds and (finding := self._own_field(schema, field)):
                 yield finding

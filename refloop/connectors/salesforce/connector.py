@@ -13,6 +13,7 @@ from refloop.connectors.links import link_receipts
 from refloop.connectors.salesforce.account import Account
 from refloop.connectors.salesforce.check import Checker
 from refloop.connectors.salesforce.client import Client
+from refloop.connectors.salesforce.fields import described
 from refloop.connectors.salesforce.links import ContactRoles
 from refloop.connectors.salesforce.look import Looker
 from refloop.connectors.salesforce.metadata import metadata_files
@@ -56,7 +57,8 @@ class Salesforce:
     def __init__(self, connection: str, settings: SalesforceSettings, *, clock: Clock) -> None:
         self._client = Client(settings, clock)
         self._client.transport.call_log.connection = connection
-        account = Account(self._client)
+        self._settings = settings
+        self._account = account = Account(self._client)
         self._looker = Looker(connection, self._client, account)
         self._organization = Organization(settings, self._client)
         self._reader = Reader(connection, settings, ())
@@ -89,6 +91,9 @@ class Salesforce:
 
     def words(self) -> Iterator[Word]:
         return words_in_use(self._client)
+
+    def described(self, fields: Sequence[FieldSpec]) -> model.Described:
+        return described(self._account.schemas(), self._settings, fields)
 
     def foresee(self, changes: Sequence[FieldChange]) -> None:
         self._pusher.foresee(changes)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from refloop import model
 from refloop.connectors.salesforce.names import OBJECTS, ROLE, api_name, crm_name
 from refloop.connectors.salesforce.settings import SalesforceSettings
 from refloop.connectors.salesforce.values import SCALE, places_needed
-from refloop.model import FieldSpec, FieldType, Kind
+from refloop.model import FieldLabel, FieldSpec, FieldType, Kind
 
 Layout = Mapping[str, tuple[str, ...]]
 """The fields that a pull asks for, by object."""
@@ -88,6 +89,7 @@ class Described:
     updateable: bool
     length: int
     scale: int = SCALE
+    label: str = ""
 
     def reads_as(self, field: FieldSpec) -> bool:
         """Whether what the field holds can be read as what ours holds."""
@@ -141,6 +143,7 @@ def _parse_field(body: Any) -> Described:
         updateable=body.get("updateable") is True,
         length=length if isinstance(length, int) else 0,
         scale=scale if isinstance(scale, int) else SCALE,
+        label=str(body.get("label") or ""),
     )
 
 
@@ -162,11 +165,29 @@ def _visible(
     kind: Kind, schema: ObjectSchema, settings: SalesforceSettings, fields: Sequence[FieldSpec]
 ) -> Iterator[str]:
     yield from (field.name for name in STANDARD[kind] if (field := schema.find(name)))
-    named = map(schema.find, (*settings.fields_with_codes(kind), *settings.fields_with_emails(kind)))
+    named = map(schema.find, settings.fields_besides(kind))
     yield from (field.name for field in named if field and field.holds_text())
     for ours in fields:
         if kind in ours.kinds and (field := schema.find(crm_name(ours))) and field.reads_as(ours):
             yield field.name
+
+
+def described(
+    schemas: Mapping[str, ObjectSchema], settings: SalesforceSettings, fields: Sequence[FieldSpec]
+) -> model.Described:
+    """What the org calls our fields, by our names, and those with codes; and which of ours it lacks, or hides."""
+    labels: list[FieldLabel] = []
+    lacking: set[tuple[Kind, str]] = set()
+    for kind in Kind:
+        schema = schemas[OBJECTS[kind]]
+        for ours in (field for field in fields if kind in field.kinds):
+            if found := schema.find(crm_name(ours)):
+                labels.append(FieldLabel(kind, ours.name, found.label))
+            else:
+                lacking.add((kind, ours.name))
+        with_codes = filter(None, map(schema.find, settings.fields_with_codes(kind)))
+        labels += (FieldLabel(kind, field.name, field.label) for field in with_codes)
+    return model.Described("Salesforce", tuple(labels), frozenset(lacking))
 
 
 def is_missing_some(known: Layout, settings: SalesforceSettings, fields: Sequence[FieldSpec]) -> bool:
@@ -174,7 +195,7 @@ def is_missing_some(known: Layout, settings: SalesforceSettings, fields: Sequenc
     for kind in Kind:
         have = {name.casefold() for name in known[OBJECTS[kind]]}
         ours = (crm_name(field) for field in fields if kind in field.kinds)
-        asked = (*settings.fields_with_codes(kind), *settings.fields_with_emails(kind), *ours)
+        asked = (*settings.fields_besides(kind), *ours)
         if any(name.casefold() not in have for name in asked):
             return True
     return False

@@ -9,7 +9,7 @@ from typing import Any
 
 from refloop.connectors.salesforce.names import OBJECTS, crm_name
 from refloop.connectors.salesforce.values import DIGITS, places_needed
-from refloop.model import FieldSpec, FieldType
+from refloop.model import FieldSpec, FieldType, Kind
 
 MARK = "Managed by refloop."
 """How the description of everything begins that we make: nothing else is ever removed."""
@@ -21,7 +21,6 @@ READER_SET = "Refloop_Read"
 READER_SET_LABEL = "Refloop Read"
 """For people: lets them see our fields, and edit none."""
 
-LIST_VIEW = "Refloop_Referrals"
 LONGEST_HELP = 510
 """Salesforce metadata docs, CustomField: inlineHelpText has up to 510 characters."""
 
@@ -81,7 +80,7 @@ def _value_set(field: FieldSpec) -> Mapping[str, Any]:
 
 def metadata_files(fields: Sequence[FieldSpec]) -> Mapping[str, str]:
     """What `provision` would make, as files in source format (Salesforce DX docs, "Salesforce DX Project Structure");
-    and for people a permission set that lets them see it, a list view of each object, and a word on page layouts.
+    and for people a permission set that lets them see it, list views, and a word on page layouts.
 
     Path -> text. The same fields give the same text: it can be reviewed, kept and compared.
     """
@@ -98,8 +97,10 @@ def metadata_files(fields: Sequence[FieldSpec]) -> Mapping[str, str]:
         for name, body in sets.items()
     }
     files |= {
-        f"{FOLDER}/objects/{name}/listViews/{LIST_VIEW}.listView-meta.xml": _document("ListView", _list_view(name, own))
-        for name in dict.fromkeys(one.object for one in own)
+        f"{FOLDER}/objects/{view.object}/listViews/{view.name}.listView-meta.xml": _document(
+            "ListView", view.metadata()
+        )
+        for view in list_views(own)
     }
     return {**files, "page-layouts.txt": _LAYOUTS}
 
@@ -145,20 +146,38 @@ _MOST_COLUMNS = 15
 """Salesforce metadata docs, ListView: the columns of an object's name, and how many there may be."""
 
 
-def _list_view(name: str, own: Sequence[OwnField]) -> Mapping[str, Any]:
-    """The records that have anything in our first field, with our fields beside their names. Long texts cannot stand
-    in a list."""
-    fields = [one.field for one in own if one.object == name]
-    short = [field for field in fields if field.type is not FieldType.TEXT or field.length <= LONGEST_TEXT]
-    columns = [_NAME_COLUMN[name], *map(crm_name, short)]
-    filters = [{"field": crm_name(field), "operation": "notEqual"} for field in short[:1]]
-    return {
-        "fullName": LIST_VIEW,
-        "columns": columns[:_MOST_COLUMNS],
-        "filterScope": "Everything",
-        "filters": filters,
-        "label": "Referrals",
-    }
+@dataclass(frozen=True, slots=True)
+class ListView:
+    """A list of the records of an object in which the first of these fields of ours holds something, with the others
+    beside their names. Long texts cannot stand in a list."""
+
+    object: str
+    name: str
+    label: str
+    fields: tuple[FieldSpec, ...]
+
+    def metadata(self) -> Mapping[str, Any]:
+        shown = [field for field in self.fields if field.type is not FieldType.TEXT or field.length <= LONGEST_TEXT]
+        return {
+            "fullName": self.name,
+            "columns": [_NAME_COLUMN[self.object], *map(crm_name, shown)][:_MOST_COLUMNS],
+            "filterScope": "Everything",
+            "filters": [{"field": crm_name(field), "operation": "notEqual"} for field in shown[:1]],
+            "label": self.label,
+        }
+
+
+def list_views(own: Sequence[OwnField]) -> Iterator[ListView]:
+    """The records that somebody referred, of each object; and the contacts who referred somebody, of whom alone their
+    fields tell."""
+    for name in dict.fromkeys(one.object for one in own):
+        fields = [one.field for one in own if one.object == name]
+        referred = tuple(field for field in fields if field.kinds != (Kind.CONTACT,))
+        referring = tuple(field for field in fields if field.kinds == (Kind.CONTACT,))
+        if referred:
+            yield ListView(name, "Refloop_Referrals", "Referrals", referred)
+        if referring:
+            yield ListView(name, "Refloop_Referrers", "Referrers", referring)
 
 
 _LAYOUTS = """\

@@ -81,6 +81,7 @@ class Reader:
             deal_type=_get(row, "Type", text_or_none) if kind is Kind.DEAL else None,
             home_amount=home,
             home_currency=self.rates.home if home is not None else None,
+            lost_reason=self._lost_reason(row) if outcome is Outcome.LOST else None,
         )
 
     def links(self, kind: Kind, row: Row) -> Iterator[Link]:
@@ -132,6 +133,10 @@ class Reader:
         if not names:
             return ()
         return tuple(text for name in row if name.casefold() in names and (text := _get(row, name, text_or_none)))
+
+    def _lost_reason(self, row: Row) -> str | None:
+        name = (self.settings.lost_reason or "").casefold()
+        return next((_get(row, field, _as_text) for field in row if field.casefold() == name), None)
 
     def _stage_at(self, kind: Kind, row: Row, saved: datetime) -> datetime | None:
         """When a deal entered its stage; when a lead was converted, which is the last stage of a lead."""

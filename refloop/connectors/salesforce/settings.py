@@ -139,7 +139,8 @@ class SalesforceSettings(ConnectionSettings):
     """One Salesforce org.
 
     `currency` is that of its amounts where the org has one currency only. `code_fields` are the fields, per
-    kind, where people leave referral codes; `email_fields` those that hold an address of the person beside Email.
+    kind, where people leave referral codes; `email_fields` those that hold an address of the person beside Email;
+    `lost_reason` that of opportunities which says why one was lost.
     `look_back` is how many minutes before the last pull the next one starts: a transaction that takes longer than this
     to commit can hide its changes. `quota_share` is how much of the API calls that are left for the day when a run
     starts it may spend. An object with more rows than `bulk_rows` is pulled in full by a Bulk API job, and more changed
@@ -156,6 +157,7 @@ class SalesforceSettings(ConnectionSettings):
     email_fields: Annotated[Mapping[Kind, tuple[ApiName, ...]], AfterValidator(_of_people)] = Field(
         default_factory=dict, json_schema_extra={"propertyNames": {"enum": [Kind.LEAD, Kind.CONTACT]}}
     )
+    lost_reason: ApiName | None = None
     look_back: int = Field(default=15, ge=0, le=7 * 24 * 60)
     quota_share: float = Field(default=0.8, gt=0, le=1)
     bulk_rows: int = Field(default=50_000, ge=0)
@@ -170,8 +172,15 @@ class SalesforceSettings(ConnectionSettings):
         """The fields of `kind` that hold an address beside Email."""
         return self.email_fields.get(kind, ())
 
+    def fields_besides(self, kind: Kind) -> tuple[str, ...]:
+        """The fields of `kind` that are read beside Salesforce's own and ours."""
+        lost = (self.lost_reason,) if kind is Kind.DEAL and self.lost_reason else ()
+        return (*self.fields_with_codes(kind), *self.fields_with_emails(kind), *lost)
+
     def reading(self) -> Mapping[str, object]:
-        return self.model_dump(mode="json", include={"currency", "code_fields", "email_fields", "time_zone"})
+        return self.model_dump(
+            mode="json", include={"currency", "code_fields", "email_fields", "lost_reason", "time_zone"}
+        )
 
     def named(self, text: str) -> RecordName | None:
         """See `refloop.connectors.base.Addresses`."""

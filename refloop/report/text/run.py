@@ -37,6 +37,12 @@ def print_counts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> N
             )
 
 
+def print_notes(console: Console, notes: Iterable[tuple[str, str]]) -> None:
+    """Prints what else a person should know, a line each, with the connection that it is about."""
+    for name, words in notes:
+        say(console, f"{name}: {words}", "yellow")
+
+
 def print_problem(console: Console, name: str, error: RefloopError) -> None:
     """Prints what kept a connection from being worked on."""
     say(console, f"{name}: {error}", "red")

@@ -187,6 +187,27 @@ def test_how_a_deal_stands(
     assert (record.stage, record.outcome, record.closed_at) == (stage, outcome, closed_at)
 
 
+@pytest.mark.parametrize(
+    ("stage", "more", "reason"),
+    [
+        ("lost", {}, "too dear"),
+        ("lost", {"lost_reason": "partner"}, "BOB-2026"),
+        ("lost", {"lost_reason": "nothing_there"}, None),
+        ("lost", {"lost_reason": None}, None),
+        ("won", {}, None),
+        ("open", {}, None),
+    ],
+)
+def test_why_a_deal_was_lost_is_read_as_people_see_it(
+    stage: str, more: dict[str, str | None], reason: str | None
+) -> None:
+    own = replace(reader(), settings=settings(**more))
+    said = row(pipeline="default", dealstage=stage, closed_lost_reason="too dear", partner="p18")
+    assert own.record(Kind.DEAL, said).lost_reason == reason
+    assert (own.settings.lost_reason in own.properties(Kind.DEAL)) is (own.settings.lost_reason is not None)
+    assert "closed_lost_reason" not in own.properties(Kind.CONTACT)
+
+
 def test_a_deal_says_where_it_goes_through_what_it_is_and_whose() -> None:
     record = reader().record(
         Kind.DEAL,

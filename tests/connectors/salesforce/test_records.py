@@ -114,6 +114,22 @@ def test_how_a_deal_stands(fields: dict[str, Any], outcome: Outcome | None, clos
 
 
 @pytest.mark.parametrize(
+    ("closed", "won", "setting", "reason"),
+    [
+        (True, False, "loss_reason__c", "Price"),
+        (True, False, None, None),
+        (True, True, "Loss_Reason__c", None),
+        (False, False, "Loss_Reason__c", None),
+    ],
+)
+def test_why_a_deal_was_lost_is_read_where_the_org_has_a_field_for_it(
+    closed: bool, won: bool, setting: str | None, reason: str | None
+) -> None:
+    fields = {"IsClosed": closed, "IsWon": won, "CloseDate": "2026-09-05", "Loss_Reason__c": "Price"}
+    assert read(Kind.DEAL, row(DEAL, **fields), lost_reason=setting).lost_reason == reason
+
+
+@pytest.mark.parametrize(
     ("fields", "config", "amount", "currency"),
     [
         ({"Amount": Decimal("1200.50"), "CurrencyIsoCode": "USD"}, {"currency": "EUR"}, Decimal("1200.5"), "USD"),
