@@ -76,9 +76,11 @@ def provision(
         elif remove:
             if dry_run or not yes:
                 preview = _each_connection(work, only, lambda _, crm: _unprovision(work, crm, preview=True), as_json)
-            if dry_run or not (yes or agreed("Remove this for good?")):
-                finish(preview if dry_run else None, "nothing was removed")
+            if dry_run:
+                finish(preview, "nothing was removed")
                 return
+            if not yes:
+                agreed("Remove this for good?")
             finish(_each_connection(work, only, lambda _, crm: _unprovision(work, crm), as_json), "done")
         else:
             finish(_each_connection(work, only, lambda _, crm: crm.provision(work.policy.fields), as_json), "done")

@@ -309,3 +309,18 @@ def quiet_runs(db: Engine) -> None:
         PRIMARY KEY (day, command, exit)
     ) STORED BY KEY"""
     )
+
+
+@migrations()
+def told(db: Engine) -> None:
+    """What lasts (a connection in trouble, say), since when, and when it was last told."""
+    db.execute(
+        """CREATE TABLE told (
+        connection TEXT NOT NULL,
+        topic TEXT NOT NULL,
+        state TEXT NOT NULL,
+        since TEXT NOT NULL,
+        told_at TEXT,
+        PRIMARY KEY (connection, topic)
+    ) STORED BY KEY"""
+    )

@@ -26,11 +26,13 @@ Counted = TypeVar("Counted", bound=Counting)
 
 @dataclass
 class Report:
-    """What a run did: counts by connection (and under "" what concerns all), and whose trouble it met."""
+    """What a run did: counts by connection (and under "" what concerns all), and whose trouble it met. `pushed` are the
+    connections in which it came to the end of what it had to write."""
 
     run: int
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     problems: list[tuple[str, RefloopError]] = field(default_factory=list)
+    pushed: set[str] = field(default_factory=set)
 
     @property
     def exit(self) -> Exit:

@@ -15,6 +15,7 @@ from refloop.connectors.base import Clock, Connector, connector_class
 from refloop.errors import ConfigError
 from refloop.ledger.store import Ledger, open_ledger
 from refloop.mapping.policy import Policy
+from refloop.nearest import did_you_mean
 from refloop.sync.context import Progress, RunContext, no_progress
 from refloop.sync.policy import policy_of
 from refloop.sync.run import Connect, Runner
@@ -43,7 +44,8 @@ class Session:
         names = self.config.connections
         if only is not None and only not in names:
             raise ConfigError(
-                f"there is no connection {only!r} in {self.config.path}", remedy=f"Use one of: {', '.join(names)}."
+                f"there is no connection {only!r} in {self.config.path}",
+                remedy=f"Use one of: {', '.join(names)}.{did_you_mean(only, names)}",
             )
         return {name: partial(self._connect, name) for name in names if only in (None, name)}
 

@@ -96,6 +96,13 @@ def _prepare(path: Path) -> bool:
     return size == 0
 
 
+def is_ledger_file(path: Path) -> bool:
+    """Whether a file begins as a ledger does. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    return head.startswith(_MAGIC) and int.from_bytes(head[_APPLICATION], "big") == APPLICATION_ID
+
+
 def _refuse_foreign_file(path: Path) -> None:
     """Looks without SQLite, which would recover and even convert another program's database on opening it.
 
