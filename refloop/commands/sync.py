@@ -42,7 +42,7 @@ from refloop.report.text.plan import print_changes, print_conflicts
 from refloop.report.text.review import print_open
 from refloop.report.text.run import print_counts, print_overwritten, print_problem
 from refloop.sync.plan import Planner
-from refloop.sync.planfile import load_plan, save_plan
+from refloop.sync.planfile import load_plan, refuse_no_place, save_plan
 from refloop.sync.run import Task
 from refloop.sync.run_report import Report
 from refloop.sync.session import Session, utc_now
@@ -176,6 +176,8 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Show every change that a sync would write: before, after, and why. Writes nothing to the CRMs."""
+    if output is not None:
+        refuse_no_place(output)
     kept = "what was pulled is kept, nothing was written to a CRM, and no plan was saved: run it again"
     # the page is shown when the ledger is let go: a person may look at it for long
     with stopping.kept(kept), paged(if_so=not as_json and output is None) as page, working(context) as work:

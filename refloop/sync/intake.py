@@ -273,10 +273,8 @@ class _Columns:
         return sorted(label for key, label in self.table.labels.items() if key not in self._ours)
 
     def check(self, needs: Needs) -> None:
-        """Raises DataError where there is no header, or it leaves out what every row needs, or says it twice."""
+        """Raises DataError where the header leaves out what every row needs, or says it twice."""
         table = self.table
-        if not table.labels and not table.is_json:
-            raise DataError(f"{table.name} is empty", remedy=f"Columns are: {', '.join(self.columns)}.")
         missing = [
             f"the column {names[0]!r} is missing"
             for names in needs

@@ -199,6 +199,7 @@ class _Run:
         planned = _by_connection(changes)
 
         def send(name: str, connector: Connector) -> None:
+            self._context.expects("push", name, len(planned.get(name, [])))
             with self._report.counting(name, Pusher(self._context)) as pusher:
                 pusher.send(name, connector, planned.get(name, []))
             self._report.pushed.add(name)
@@ -297,6 +298,7 @@ class _Run:
         by_connection: Counter[str] = Counter()
         for plan in Planner(self._context).plans():
             by_connection[plan.ref.connection] += len(plan.changes)
+            self._context.expects("push", plan.ref.connection, by_connection[plan.ref.connection])
         planned = by_connection.total()
         if planned > task.max_changes:
             for name, count in by_connection.items():

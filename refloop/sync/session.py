@@ -16,7 +16,7 @@ from refloop.errors import ConfigError
 from refloop.ledger.store import Ledger, open_ledger
 from refloop.mapping.policy import Policy
 from refloop.nearest import did_you_mean
-from refloop.sync.context import Progress, RunContext, no_progress
+from refloop.sync.context import Expecting, Progress, RunContext, no_progress
 from refloop.sync.policy import policy_of
 from refloop.sync.run import Connect, Runner
 
@@ -56,22 +56,27 @@ class Session:
     def runner(self, *, only: str | None = None, progress: Progress = no_progress) -> Runner:
         """A runner over all connections, or the one named."""
         connections: Mapping[str, Connect] = self.connections(only)
-        return Runner(self.ledger, self.policy, connections, self.clock, _logged(progress))
+        return Runner(self.ledger, self.policy, connections, self.clock, _Logged(progress))
 
 
-def _logged(progress: Progress) -> Progress:
+@dataclass(frozen=True)
+class _Logged:
     """Progress that is told to the log as well."""
 
-    def advance(stage: str, about: str, done: int) -> None:
+    progress: Progress
+
+    def __call__(self, stage: str, about: str, done: int) -> None:
         if stage == "pull":
             log.info("page kept", connection=about, records=done)
         elif stage == "push":
             log.info("batch pushed", connection=about, changes=done)
         else:
             log.debug("chunk decided", stage=stage, names=done)
-        progress(stage, about, done)
+        self.progress(stage, about, done)
 
-    return advance
+    def expect(self, stage: str, about: str, total: int) -> None:
+        if isinstance(self.progress, Expecting):
+            self.progress.expect(stage, about, total)
 
 
 @contextmanager
