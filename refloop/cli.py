@@ -12,14 +12,15 @@ from typing import Annotated, NoReturn
 import typer
 
 from refloop import __version__, log
-from refloop.commands import demo, inspect, intake, ledger, setup, sync
+from refloop.commands import demo, init, inspect, intake, ledger, setup, sync
 from refloop.commands.console import err, out
 from refloop.commands.stopping import stopping
+from refloop.commands.streams import patient
 from refloop.errors import Declined, Exit, RefloopError
 from refloop.report.lines import say
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
-    "init": setup.init,
+    "init": init.init,
     "check": setup.check,
     "provision": setup.provision,
     "sync": sync.sync,
@@ -40,7 +41,7 @@ GROUPS = {"codes": intake.codes_app, "referrals": intake.referrals_app, "ledger"
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Closes the referral loop inside your CRM: matches leads and deals to referral codes, writes outcomes back.",
@@ -94,7 +95,8 @@ def options(
 def main() -> NoReturn:
     """The entry point: runs a command, and turns what it raises into a message and an exit code."""
     stopping.listen()
-    code = _flushed(_ended())
+    with patient():
+        code = _flushed(_ended())
     log.stop()
     stopping.leave()
     sys.exit(Exit.DISK if code in (None, Exit.OK) and log.has_failed() else code)

@@ -10,6 +10,7 @@
     |-- LeaseLost                       75   another run took over: leave
     |-- DiskError                       74   free or repair the disk
     |-- CrmUnavailable                  69   the CRM is down or answers nonsense: run again, then look
+    |   `-- FateUnknown                 69   a write was sent and not answered: run again, it reads back
     |-- ConnectorFault                   1   report it: a connector stumbled, over an answer or over itself
     |-- DataError                       65   correct the input file
     |   |-- LedgerError                 65   restore the ledger
@@ -152,6 +153,10 @@ class CrmUnavailable(RefloopError):  # noqa: N818 - named by the situation, as i
     """The CRM did not answer, or answered something that cannot be an answer."""
 
     exit = Exit.UNAVAILABLE
+
+
+class FateUnknown(CrmUnavailable):
+    """A write was sent and no answer came that says what became of it: settle by reading back."""
 
 
 class ConnectorFault(RefloopError):  # noqa: N818 - named by the situation, as its siblings

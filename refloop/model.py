@@ -7,7 +7,7 @@ them (Salesforce ids in their 18-character form).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -344,9 +344,14 @@ class Everything:
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """Pull what changed since `cursor`, or go on with the pull that it interrupted."""
+    """Pull what changed since `cursor`, or go on with the pull that it interrupted.
+
+    `known` tells of records when the version was saved that is kept, where one is kept and not as deleted: where a
+    connector looks behind the last pull, it need not read those again that the CRM shows at that time.
+    """
 
     cursor: Cursor
+    known: Callable[[Collection[Ref]], Mapping[Ref, datetime]] | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

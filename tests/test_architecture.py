@@ -18,6 +18,8 @@ from pathlib import Path
 
 import pytest
 
+from refloop.connectors.base import connector_class, settings_class
+
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("refloop", "refloop_sandbox")
 NOT_OURS = {".git", ".venv", ".venv-audit", ".venv-floors", ".bench-peers", "build", "dist", "__pycache__"}
@@ -259,6 +261,8 @@ def test_each_connector_that_is_shipped_can_be_found() -> None:
     points = {point.name: point.value for point in entry_points(group="refloop.connectors")}
     assert points["salesforce"] == "refloop.connectors.salesforce:Salesforce"
     assert points["hubspot"] == "refloop.connectors.hubspot:HubSpot"
+    for name in points:
+        assert settings_class(name) is connector_class(name).settings
 
 
 def test_both_distributions_have_one_version_and_one_license() -> None:

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Annotated, TextIO, TypeVar
 
 import typer
@@ -18,10 +19,14 @@ from rich.console import Console
 
 from refloop import __version__
 from refloop.commands.stopping import stopping
+from refloop.commands.streams import is_read
 from refloop.errors import Declined, Exit, RefloopError
 from refloop.ledger.runs import end_run, start_run
-from refloop.report.lines import harmless, say, table
+from refloop.report.as_csv import LINE_END, csv_lines
+from refloop.report.grid import Column, Row
+from refloop.report.lines import harmless, say
 from refloop.report.listings import Listing
+from refloop.report.text.table import table
 from refloop.sync.lock import alone
 from refloop.sync.session import Session, read_config, session
 
@@ -31,23 +36,46 @@ out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script instead of text.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV for a spreadsheet instead of text.")]
+
+
+def _connections(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Completes the name of a connection; nothing, where the configuration cannot be read."""
+    try:
+        names = read_config(ctx.find_root().params["config"]).connections
+    except (RefloopError, KeyError):
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 OnlyOption = Annotated[
-    str | None, typer.Option("--only", metavar="CONNECTION", help="Work on this one connection of the configuration.")
+    str | None,
+    typer.Option(
+        "--only",
+        metavar="CONNECTION",
+        autocompletion=_connections,
+        help="Work on this one connection of the configuration.",
+    ),
 ]
 
 
 @contextmanager
-def opened(context: typer.Context) -> Iterator[Session]:
-    """A session of the configuration that --config names."""
-    with session(read_config(context.obj)) as opened_session:
+def opened(context: typer.Context, *, doubted: bool = False) -> Iterator[Session]:
+    """A session of the configuration that --config names; over a ledger that may be damaged, where it is `doubted`."""
+    with session(read_config(context.obj), doubted=doubted) as opened_session:
         yield opened_session
 
 
 @contextmanager
 def working(context: typer.Context) -> Iterator[Session]:
-    """A session that holds the ledger alone, for commands that write to it."""
-    with opened(context) as work, alone(work.ledger, work.clock):
-        yield work
+    """A session that holds the ledger alone, for commands that write to it; then does what was left for `later`."""
+    with opened(context) as work:
+        try:
+            with alone(work.ledger, work.clock):
+                yield work
+        finally:
+            for act in work.later:
+                act()
 
 
 @contextmanager
@@ -93,6 +121,18 @@ def paged(*, if_so: bool = True) -> Iterator[Console]:
                 _show(command, file)
 
 
+@contextmanager
+def held(page: Console) -> Iterator[Console]:
+    """Gives a page like this one whose text follows on it when the block ends: for what is to be read before it, and is
+    known after it."""
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as file:
+        later = Console(file=file, force_terminal=page.is_terminal, width=page.width, highlight=False)
+        later.no_color = page.no_color
+        yield later
+        file.seek(0)
+        shutil.copyfileobj(file, page.file)
+
+
 def _pager() -> list[str]:
     """The command that $PAGER names; nothing where it names none."""
     try:
@@ -119,15 +159,35 @@ def print_json(value: object) -> None:
     print(harmless(json.dumps(value, ensure_ascii=False, indent=2)))  # noqa: T201 - this is the output
 
 
-def print_listing(listing: Listing[T], values: Iterable[T], as_json: bool) -> None:
-    """Prints a list as a table or as JSON; says on the other stream when there is nothing."""
+def print_listing(listing: Listing[T], values: Iterable[T], as_json: bool, as_csv: bool = False) -> None:
+    """Prints a list as a table, as JSON or as CSV; says on the other stream when there is nothing in a table."""
     if as_json:
         print_json([listing.as_json(value) for value in values])
-        return
-    with paged() as page:
-        count = table(page, listing.columns, map(listing.cells, values))
-    if not count:
-        say(err, listing.nothing)
+    elif as_csv:
+        print_csv(listing.columns, map(listing.cells, values))
+    else:
+        with paged() as page:
+            count = table(page, listing.columns, _while_read(map(listing.cells, values)))
+        if not count:
+            say(err, listing.nothing)
+
+
+def print_csv(columns: Sequence[Column], rows: Iterable[Row]) -> None:
+    """Prints rows as CSV, streamed: byte for byte what they hold, but `harmless` on a terminal."""
+    shown = harmless if out.is_terminal else str
+    for line in csv_lines(columns, _while_read(rows)):
+        text, end = line[: -len(LINE_END)], line[-len(LINE_END) :]
+        sys.stdout.write(shown(text) + end)
+
+
+def _while_read(rows: Iterable[T]) -> Iterator[T]:
+    return takewhile(lambda _: is_read(), rows)
+
+
+def one_format(as_json: bool, as_csv: bool) -> None:
+    """Refuses two formats at once."""
+    if as_json and as_csv:
+        raise typer.BadParameter("does not go with --json", param_hint="--csv")
 
 
 def agreed(question: str) -> None:

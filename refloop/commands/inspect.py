@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from refloop import __version__
-from refloop.commands.console import JsonOption, err, opened, out, paged, print_json, print_listing
+from refloop.commands.console import (
+    CsvOption,
+    JsonOption,
+    OnlyOption,
+    err,
+    one_format,
+    opened,
+    out,
+    paged,
+    print_csv,
+    print_json,
+    print_listing,
+)
 from refloop.commands.monitoring import health_report
+from refloop.commands.options import KindOption, ReasonOption, SinceOption
 from refloop.errors import DataError, Exit
 from refloop.ledger.reads.explain import record_story, referral_story, refs_with_id
-from refloop.ledger.reads.journal import latest_runs
-from refloop.ledger.reads.review import open_items
+from refloop.ledger.reads.journal import Asked, runs_with_writes
+from refloop.ledger.reads.review import Wanted, count_open, open_groups, open_items
+from refloop.ledger.reads.upkeep import worker
+from refloop.mapping.codes import code_key
 from refloop.model import Ref
 from refloop.report.as_json.health import health_json
 from refloop.report.as_json.story import record_story_json, referral_story_json
-from refloop.report.health import alarms
-from refloop.report.lines import say
+from refloop.report.health import NO_FAILURE, alarms
+from refloop.report.lines import MOST, say
 from refloop.report.listings import REVIEW, RUNS
 from refloop.report.prometheus import exposition, metrics, write_metrics
-from refloop.report.text.health import print_health
+from refloop.report.text.health import CONNECTIONS, connection_cells, print_health
+from refloop.report.text.review import print_groups
 from refloop.report.text.story import print_record_story, print_referral_story
 from refloop.sync.session import Session
 
@@ -44,8 +61,10 @@ def status(
         Path | None, typer.Option(metavar="FILE", help="Also write metrics for Prometheus' textfile collector.")
     ] = None,
     as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the table of connections as CSV instead.")] = False,
 ) -> None:
     """Show how things stand: the age of each pull, what went wrong last, what waits for a person, quota, backups."""
+    one_format(as_json, as_csv)
     with opened(context) as work:
         health = health_report(work)
     if prometheus is not None:
@@ -53,10 +72,12 @@ def status(
     raised = alarms(health, timedelta(minutes=min(max_age, _MINUTES))) if max_age else []
     if as_json:
         print_json(health_json(health, raised))
+    elif as_csv:
+        print_csv(CONNECTIONS, map(connection_cells, health.connections))
     else:
         print_health(out, health)
-        for alarm in raised:
-            say(err, alarm, "red")
+    for alarm in [] if as_json else raised:
+        say(err, alarm, "red")
     if raised:
         raise typer.Exit(Exit.ATTENTION)
 
@@ -64,11 +85,22 @@ def status(
 def runs(
     context: typer.Context,
     limit: Annotated[int, typer.Option(min=1, help="How many, the newest first.")] = 20,
+    since: SinceOption = None,
+    wrote: Annotated[bool, typer.Option("--wrote", help="Only those that wrote to a CRM.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those that failed or were killed.")] = False,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
-    """List past runs."""
+    """List past runs: what each wrote, what was refused, what people had written, and how it ended."""
+    one_format(as_json, as_csv)
     with opened(context) as work:
-        print_listing(RUNS, latest_runs(work.ledger, limit), as_json)
+        asked = Asked(limit, since, wrote, NO_FAILURE if failed else (), _is_at_work(work))
+        print_listing(RUNS, runs_with_writes(work.ledger, asked), as_json, as_csv)
+
+
+def _is_at_work(work: Session) -> bool:
+    holder = worker(work.ledger)
+    return holder is not None and not holder.expired(work.clock())
 
 
 def explain(
@@ -104,7 +136,27 @@ def _named(work: Session, ref: str) -> list[Ref]:
         return refs_with_id(work.ledger, ref)
 
 
-def review(context: typer.Context, as_json: JsonOption = False) -> None:
-    """List what refloop did not decide, and why: codes in doubt, deals and buyers in doubt."""
+def review(
+    context: typer.Context,
+    reason: ReasonOption = None,
+    kind: KindOption = None,
+    code: Annotated[str | None, typer.Option(help="Only what is about this code, in any spelling.")] = None,
+    only: OnlyOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="List the first so many one by one.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="List all of them one by one.")] = False,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+) -> None:
+    """List what refloop did not decide, and why: codes in doubt, deals and buyers in doubt.
+
+    Where it is much, what is alike is counted and the first of each named.
+    """
+    one_format(as_json, as_csv)
+    wanted = Wanted(reason, kind, only, code_key(code) if code else None)
     with opened(context) as work:
-        print_listing(REVIEW, open_items(work.ledger), as_json)
+        counts = count_open(work.ledger, wanted)
+        if everything or limit or as_json or as_csv or sum(counts.values()) <= MOST:
+            print_listing(REVIEW, islice(open_items(work.ledger, wanted), limit), as_json, as_csv)
+            return
+        with paged() as page:
+            print_groups(page, counts, open_groups(work.ledger, wanted))

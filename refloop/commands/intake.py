@@ -14,12 +14,23 @@ from typing import Annotated, TextIO
 
 import typer
 
-from refloop.commands.console import JsonOption, err, journalled, opened, out, print_json, print_listing, working
+from refloop.commands.console import (
+    CsvOption,
+    JsonOption,
+    err,
+    journalled,
+    one_format,
+    opened,
+    out,
+    print_json,
+    print_listing,
+    working,
+)
+from refloop.commands.options import StatusOption
 from refloop.commands.stopping import stopping
 from refloop.errors import DataError, DiskError, Exit
 from refloop.ledger.reads.codes import IssuedCode, issued_codes
 from refloop.ledger.reads.referrals import standings
-from refloop.model import Status
 from refloop.report.as_json.lists import code_json, intake_json
 from refloop.report.lines import say
 from refloop.report.listings import CODES, REFERRALS
@@ -83,10 +94,11 @@ def codes_add(
 
 
 @codes_app.command("list")
-def codes_list(context: typer.Context, as_json: JsonOption = False) -> None:
+def codes_list(context: typer.Context, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """List the codes."""
+    one_format(as_json, as_csv)
     with opened(context) as work:
-        print_listing(CODES, issued_codes(work.ledger), as_json)
+        print_listing(CODES, issued_codes(work.ledger), as_json, as_csv)
 
 
 @codes_app.command("export")
@@ -154,13 +166,15 @@ def referrals_add(
 @referrals_app.command("list")
 def referrals_list(
     context: typer.Context,
-    status: Annotated[Status | None, typer.Option(help="Only those that stand so.")] = None,
+    status: StatusOption = None,
     referrer: Annotated[str | None, typer.Option(help="Only those of this referrer.")] = None,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
     """List referrals and where they stand."""
+    one_format(as_json, as_csv)
     with opened(context) as work:
-        print_listing(REFERRALS, standings(work.ledger, status, referrer), as_json)
+        print_listing(REFERRALS, standings(work.ledger, status, referrer), as_json, as_csv)
 
 
 def _imported(done: intake.Intake, what: str, as_json: bool) -> None:

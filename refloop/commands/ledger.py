@@ -13,6 +13,7 @@ from refloop.errors import LedgerError
 from refloop.ledger import backups
 from refloop.ledger.lease import holder_of, replace_holder
 from refloop.ledger.rebuild import rebuild
+from refloop.ledger.soundness import faults_of
 from refloop.mapping.policy import Part
 from refloop.report.as_json.lists import faults_json
 from refloop.report.lines import say
@@ -27,9 +28,14 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 @ledger_app.command()
 def verify(context: typer.Context, as_json: JsonOption = False) -> None:
-    """Look for damage: the file, what its rows name, and each record against its hash. Writes nothing."""
-    with opened(context) as work:
-        faults = list(backups.faults_of(work.ledger))
+    """Look for damage: the file, what its rows name, and each record against its hash. Writes nothing to the ledger.
+
+    A ledger that something else than refloop has saved is taken again once nothing is found.
+    """
+    with opened(context, doubted=True) as work:
+        faults = list(faults_of(work.ledger))
+        if not faults:
+            work.ledger.engine.was_checked(work.clock())
     if as_json:
         print_json(faults_json(str(work.ledger.path), faults))
     for fault in [] if as_json else faults:
@@ -45,7 +51,8 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
 
 @ledger_app.command()
 def backup(context: typer.Context) -> None:
-    """Make a verified copy beside the ledger now. `refloop sync` makes one a day; the newest seven are kept."""
+    """Make a verified copy beside the ledger now. `refloop sync` makes one a day; the three newest are
+    kept, and one of each of the four weeks before."""
     with working(context) as work:
         say(out, f"backed up to {backups.back_up(work.ledger, work.clock())}")
 

@@ -1,35 +1,22 @@
-"""The local Salesforce and HubSpot as a person meets them: the demo, which closes the loop, or served until stopped."""
+"""The local Salesforce and HubSpot as a person meets them: filled with a company, served, kept between starts."""
 
 from __future__ import annotations
 
 import csv
-import json
-import os
 import secrets
 import shutil
-import tempfile
-import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from refloop.errors import ConfigError, DataError, RefloopError
-from refloop.ledger.reads.explain import record_story
-from refloop.ledger.reads.spotlight import spotlight
-from refloop.ledger.reads.summary import summary
-from refloop.model import Level
-from refloop.report.lines import print_findings, say
+from refloop.commands.crm_folder import CLIENT_ID, Addresses, Credentials, SandboxFolder
+from refloop.errors import ConfigError, DataError, DiskError
 from refloop.report.progress import progress_bars
-from refloop.report.text.run import print_before_after, print_counts, print_problem, print_summary
-from refloop.sync.intake import CODE_COLUMNS, import_codes
-from refloop.sync.run import Task
-from refloop.sync.run_report import Report
-from refloop.sync.session import Session, read_config, session, utc_now
+from refloop.sync.intake import CODE_COLUMNS
+from refloop.sync.session import utc_now
 from refloop.tables import STDIN, SUFFIXES, BadLine, open_table, standard_input
 from refloop_sandbox.company import build
 from refloop_sandbox.exports import CODE_FIELDS, Wishes, currency_of, load_exports
@@ -39,51 +26,61 @@ from refloop_sandbox.hubspot import LocalHubSpot
 from refloop_sandbox.salesforce import LocalSalesforce
 from refloop_sandbox.server import Server
 
-CONFIG = """\
-version: 1
-connections:
-  salesforce:
-    connector: salesforce
-    url: {salesforce}
-    currency: {currency}
-    code_fields: {salesforce_fields}
-    auth:
-      method: client_credentials
-      client_id: {client_id}
-      client_secret: env:REFLOOP_LOCAL_SALESFORCE_SECRET
-  hubspot:
-    connector: hubspot
-    url: {hubspot}
-    code_fields: {hubspot_fields}
-    auth:
-      method: service_key
-      token: env:REFLOOP_LOCAL_HUBSPOT_TOKEN
-"""
+
+@dataclass(frozen=True)
+class _Filled:
+    """Both CRMs with what is in them. `codes` is a file that `codes import` reads, where there is one; `notes` tell how
+    they were filled."""
+
+    salesforce: LocalSalesforce
+    hubspot: LocalHubSpot
+    codes: Path | None
+    notes: tuple[str, ...]
+
+    @property
+    def currency(self) -> str:
+        return self.salesforce.currency
 
 
 @dataclass(frozen=True)
 class LocalCrms:
-    """The two local CRMs, serving. `currency` is the org's; `codes` is a file that `codes import` reads, where there is
-    one; `notes` is what is to be said about how they were filled."""
+    """The two local CRMs, serving. `config_text` is a config.yaml that reaches them, as the one in `folder` does."""
 
-    salesforce: Server
-    hubspot: Server
-    currency: str
-    codes: Path | None
-    notes: tuple[str, ...]
+    filled: _Filled
+    addresses: Addresses
+    folder: SandboxFolder
+    config_text: str
 
-    def config(self, client_id: str) -> str:
-        return CONFIG.format(
-            salesforce=self.salesforce.url,
-            hubspot=self.hubspot.url,
-            client_id=client_id,
-            currency=self.currency,
-            salesforce_fields=json.dumps(CODE_FIELDS["salesforce"]),
-            hubspot_fields=json.dumps(CODE_FIELDS["hubspot"]),
-        )
+    @property
+    def codes(self) -> Path | None:
+        return self.filled.codes
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.filled.notes
+
+    def keep(self) -> None:
+        """Keeps in the folder what both hold now. Raises DiskError where the disk refuses."""
+        salesforce, hubspot = (self.folder.path / name for name in _STATES)
+        try:
+            self.filled.salesforce.keep(salesforce)
+            self.filled.hubspot.keep(hubspot)
+        except OSError as error:
+            raise DiskError(
+                f"cannot keep what the local CRMs hold: {error.strerror}", remedy="Name another folder: `--dir DIR`."
+            ) from None
+
+    def calls(self) -> int:
+        """How many calls both have met: it moves when what they hold may have moved."""
+        return self.filled.salesforce.calls.total() + self.filled.hubspot.calls.total()
 
 
-CLIENT_ID = "refloop-local"
+_STATES = ("salesforce.db", "hubspot.db")
+"""What the CRMs hold, between two starts."""
+
+_MOST_ACCOUNTS = 1_000_000
+"""Each company that the CRMs are filled with is an account of its own, so that no ledger takes it for another one."""
+
 _CURRENCY = "USD"
 _NO_EXPORTS = ("codes", "referrals")
 """Tables that are no CRM's: they may lie beside the exports."""
@@ -104,37 +101,82 @@ def own_data(path: Path | None, dates: str | None) -> Data:
 
 
 @contextmanager
-def local_crms(folder: Path, data: Data, err: Console, ports: tuple[int, int] = (0, 0)) -> Iterator[LocalCrms]:
-    """Serves both CRMs, filled with the made-up company or with a person's exports.
+def local_crms(folder: SandboxFolder, data: Data, err: Console, ports: tuple[int, int] = (0, 0)) -> Iterator[LocalCrms]:
+    """Serves both CRMs with the credentials of their folder: as they were kept there, else filled with the made-up
+    company or with a person's exports.
 
-    Their secrets are new each time and stand in the environment, where the configuration refers to them.
+    Raises ConfigError where a folder with kept CRMs is to be filled with something else, or a port is taken.
     """
-    os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"] = secrets.token_urlsafe(16)
-    os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"] = f"pat-na1-{secrets.token_hex(16)}"
-    own = _own_tables(data.path, folder) if data.path else None
-    salesforce = LocalSalesforce(
-        client_id=CLIENT_ID,
-        client_secret=os.environ["REFLOOP_LOCAL_SALESFORCE_SECRET"],
-        currency=own.currency if own else _CURRENCY,
-    )
-    hubspot = LocalHubSpot(token=os.environ["REFLOOP_LOCAL_HUBSPOT_TOKEN"])
-    if own:
-        with progress_bars(err) as progress, _as_refloop_says_it():
-            notes = _notes(load_exports(own.sheets, salesforce, hubspot, Wishes(data.order, progress)))
-        codes = own.codes
-    else:
-        codes, notes = _made_up(salesforce, hubspot, folder), ()
+    held = folder.credentials()
+    kept = kept_crms(folder.path)
+    if kept and data.path:
+        raise ConfigError(
+            f"{folder.path} keeps what the local CRMs held before",
+            remedy="Say --new to throw that away, or name another folder: `--dir DIR`.",
+        )
     with ExitStack() as stack:
+        filled = _reopened(folder, held) if kept else _filled(folder, data, held, err)
+        stack.callback(filled.salesforce.close)
         try:
-            first = stack.enter_context(Server(salesforce.app, port=ports[0]))
-            second = stack.enter_context(Server(hubspot.app, port=ports[1]))
+            first = stack.enter_context(Server(filled.salesforce.app, port=ports[0]))
+            second = stack.enter_context(Server(filled.hubspot.app, port=ports[1]))
         except OSError as error:
             raise ConfigError(
                 f"cannot listen on 127.0.0.1: {error.strerror}", remedy="Choose other ports, or 0 for free ones."
             ) from error
-        if own and codes is None:
-            notes = (*notes, "there are no codes among them: without codes, nothing is found (`refloop codes --help`)")
-        yield LocalCrms(first, second, own.currency if own else _CURRENCY, codes, notes)
+        addresses = Addresses(first.url, second.url, filled.currency, CODE_FIELDS)
+        yield LocalCrms(filled, addresses, folder, folder.write_config(held, addresses))
+
+
+def kept_crms(folder: Path) -> bool:
+    """Whether a folder keeps what both CRMs held."""
+    return all((folder / name).is_file() for name in _STATES)
+
+
+def throw_away(folder: Path) -> list[str]:
+    """Removes from a folder what the CRMs held, their codes, and the ledger of its own configuration with its backups.
+    The credentials stay. Gives the names of what is gone."""
+    gone: list[str] = []
+    for path in sorted(folder.iterdir() if folder.is_dir() else ()):
+        if path.name in _STATES or path.name.startswith(("codes.", "refloop.db")):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+            gone.append(path.name)
+    return gone
+
+
+def _reopened(folder: SandboxFolder, held: Credentials) -> _Filled:
+    try:
+        salesforce = LocalSalesforce.reopened(
+            folder.path / _STATES[0], client_id=CLIENT_ID, client_secret=held.salesforce_secret
+        )
+        hubspot = LocalHubSpot.reopened(folder.path / _STATES[1], token=held.hubspot_token)
+    except ValueError as error:
+        raise DataError(
+            f"what {folder.path} keeps cannot be read: {error}", remedy="Say --new to begin anew."
+        ) from None
+    codes = next(iter(sorted(folder.path.glob("codes.*"))), None)
+    return _Filled(salesforce, hubspot, codes, ("the local CRMs go on with what they held before",))
+
+
+def _filled(folder: SandboxFolder, data: Data, held: Credentials, err: Console) -> _Filled:
+    own = _own_tables(data.path, folder.path) if data.path else None
+    salesforce = LocalSalesforce(
+        client_id=CLIENT_ID,
+        client_secret=held.salesforce_secret,
+        currency=own.currency if own else _CURRENCY,
+        number=secrets.randbelow(_MOST_ACCOUNTS),
+    )
+    hubspot = LocalHubSpot(token=held.hubspot_token, portal_id=20_000_000 + secrets.randbelow(_MOST_ACCOUNTS))
+    if own is None:
+        return _Filled(salesforce, hubspot, _made_up(salesforce, hubspot, folder.path), ())
+    with progress_bars(err) as progress, _as_refloop_says_it():
+        notes = _notes(load_exports(own.sheets, salesforce, hubspot, Wishes(data.order, progress)))
+    if own.codes is None:
+        notes = (*notes, "there are no codes among them: without codes, nothing is found (`refloop codes --help`)")
+        return _Filled(salesforce, hubspot, None, notes)
+    codes = folder.path / f"codes{own.codes.suffix.lower()}"
+    shutil.copyfile(own.codes, codes)
+    return _Filled(salesforce, hubspot, codes, notes)
 
 
 def _made_up(salesforce: LocalSalesforce, hubspot: LocalHubSpot, folder: Path) -> Path:
@@ -218,114 +260,3 @@ def _notes(report: LoadReport) -> tuple[str, ...]:
         *report.faults,
         *([f"and {unsaid:,} more bad rows"] if unsaid else []),
     )
-
-
-def run_demo(out: Console, err: Console, data: Data) -> None:
-    """Serves, provisions, syncs twice, and shows what came of it."""
-    with tempfile.TemporaryDirectory(prefix="refloop-demo-") as name:
-        folder = Path(name)
-        title = partial(say, out, style="bold")
-        with local_crms(folder, data, err) as crms:
-            title(f"A local Salesforce at {crms.salesforce.url} and a local HubSpot at {crms.hubspot.url}")
-            for note in crms.notes:
-                say(out, note)
-            config = folder / "config.yaml"
-            config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
-            with session(read_config(config)) as work:
-                _prepare(out, work, crms)
-                title("\nrefloop sync")
-                first = _sync(out, err, work)
-                _show(out, work, first)
-                title("\nThe summary")
-                print_summary(out, summary(work.ledger))
-                title("\nrefloop sync, a second time")
-                second = _sync(out, err, work)
-                _judge(out, second)
-
-
-def _prepare(out: Console, work: Session, crms: LocalCrms) -> None:
-    created = 0
-    for connect in work.connections().values():
-        connector = connect()
-        try:
-            found = list(connector.provision(work.policy.fields))
-        finally:
-            connector.close()
-        print_findings(out, (finding for finding in found if finding.level is not Level.INFO))
-        created += len(found)
-    say(out, f"refloop provision: {created} fields, groups and permissions made sure of")
-    if crms.codes is not None:
-        done = import_codes(work.ledger, crms.codes, work.clock())
-        say(out, f"refloop codes import: {done.counts['new']} codes")
-        for line in done.lines():
-            say(out, line, "yellow")
-
-
-def _sync(out: Console, err: Console, work: Session) -> Report:
-    started = time.monotonic()
-    with progress_bars(err) as progress:
-        report = work.runner(progress=progress).run(Task("sync"))
-    print_counts(out, report)
-    for name, error in report.problems:
-        print_problem(out, name, error)
-    say(out, f"in {time.monotonic() - started:.1f} s")
-    return report
-
-
-def _show(out: Console, work: Session, report: Report) -> None:
-    found = spotlight(work.ledger)
-    if found is None:
-        return
-    for title, ref in (
-        (f"The {found.buyer.kind} that came with a code", found.buyer),
-        ("The deal", found.deal),
-        ("The referrer's own contact", found.referrer),
-    ):
-        story = record_story(work.ledger, ref)
-        if story is not None:
-            say(out, f"\n{title}: {story.record.title or ''} ({ref})", "bold")
-            print_before_after(out, [change for change in story.written if change.run == report.run])
-
-
-def _judge(out: Console, second: Report) -> None:
-    written = sum(counts["written"] for counts in second.counts.values())
-    if written or second.problems:
-        raise RefloopError(f"the second sync wrote {written} fields and met {len(second.problems)} problems")
-    say(out, "Nothing written: the CRMs say what the ledger says. The loop is closed.", "green")
-
-
-def serve(out: Console, err: Console, data: Data, ports: tuple[int, int]) -> None:
-    """Serves both CRMs until Ctrl-C, and says how to reach them."""
-    with tempfile.TemporaryDirectory(prefix="refloop-sandbox-") as name:
-        folder = Path(name)
-        with local_crms(folder, data, err, ports) as crms:
-            config = folder / "config.yaml"
-            config.write_text(crms.config(CLIENT_ID), encoding="utf-8")
-            try:
-                for line in (*crms.notes, *_how_to_reach(crms, config, os.environ)):
-                    say(out, line)
-                threading.Event().wait()
-            except KeyboardInterrupt:
-                say(out, "stopped")
-
-
-def _how_to_reach(crms: LocalCrms, config: Path, environment: Mapping[str, str]) -> list[str]:
-    secret, token = environment["REFLOOP_LOCAL_SALESFORCE_SECRET"], environment["REFLOOP_LOCAL_HUBSPOT_TOKEN"]
-    codes = [f"  refloop -c {config} codes import {crms.codes}"] if crms.codes else []
-    return [
-        f"Salesforce  {crms.salesforce.url}",
-        f"HubSpot     {crms.hubspot.url}",
-        "",
-        "In another terminal:",
-        f"  export REFLOOP_LOCAL_SALESFORCE_SECRET={secret} REFLOOP_LOCAL_HUBSPOT_TOKEN={token}",
-        f"  refloop -c {config} check",
-        f"  refloop -c {config} provision",
-        *codes,
-        f"  refloop -c {config} sync",
-        "",
-        f"  curl -H 'Authorization: Bearer {token}' {crms.hubspot.url}/crm/v3/objects/contacts?limit=1",
-        f"  curl -d grant_type=client_credentials -d client_id={CLIENT_ID} -d client_secret={secret} "
-        f"{crms.salesforce.url}/services/oauth2/token",
-        "",
-        "Ctrl-C stops both; nothing is kept.",
-    ]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import typer
 
 from refloop.commands.console import JsonOption, OnlyOption, agreed, err, opened, out, print_json
-from refloop.config import write_template
 from refloop.connectors.base import Metadata, Words, answers_of
 from refloop.errors import Exit, OtherAccount
 from refloop.ledger.reads.referrers import referrers_without_contact
@@ -19,32 +17,27 @@ from refloop.model import Finding, Level
 from refloop.report.as_json.lists import finding_json
 from refloop.report.as_json.values import Json
 from refloop.report.health import referrer_findings
-from refloop.report.lines import print_findings, say
+from refloop.report.lines import say
+from refloop.report.text.findings import print_check, print_findings, print_grouped
 from refloop.sync.account import refuse_other_account
 from refloop.sync.run import CONNECTION_TROUBLE
 from refloop.sync.run_report import severity
 from refloop.sync.session import Session
 
+AllOption = Annotated[bool, typer.Option("--all", help="Print one finding a line, also what is only told.")]
 
-def init(
-    path: Annotated[Path | None, typer.Argument(help="Where to write it; by default what --config names.")] = None,
-    context: typer.Context = None,  # type: ignore[assignment]  # typer fills it in
+
+def check(
+    context: typer.Context, only: OnlyOption = None, everything: AllOption = False, as_json: JsonOption = False
 ) -> None:
-    """Write a commented config.yaml to start from."""
-    target = path or context.obj
-    write_template(target)
-    say(out, f"wrote {target}")
-    say(out, f"Next: fill in your connections, then run `refloop --config {target} check`.")
+    """Look for what would keep refloop from working, and say what to do. Writes nothing.
 
-
-def check(context: typer.Context, only: OnlyOption = None, as_json: JsonOption = False) -> None:
-    """Look for what would keep refloop from working: one finding a line, with what to do. Writes nothing."""
+    A connection that needs nothing is one line.
+    """
+    shown = _Shown(as_json, everything, "refloop check --all")
     with opened(context) as work:
         found = referrer_findings(referrers_without_contact(work.ledger))
-        finish(
-            _each_connection(work, only, lambda name, crm: _checked(work, name, crm), as_json, beside=found),
-            "nothing to complain of",
-        )
+        finish(_each_connection(work, only, lambda name, crm: _checked(work, name, crm), shown, beside=found), "")
 
 
 def _checked(work: Session, name: str, crm: Any) -> Iterable[Finding]:
@@ -65,25 +58,27 @@ def provision(
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before removing.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="With --remove: show what would go, and stop.")] = False,
+    everything: AllOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Create refloop's fields in the CRMs. Safe to repeat: what is there already is left alone."""
     if dry_run and not remove:
         raise typer.BadParameter("goes with --remove; `refloop check` tells what provision would create")
+    shown = _Shown(as_json, everything)
     with opened(context) as work:
         if print_metadata:
             finish(_print_metadata(work, only), "")
         elif remove:
             if dry_run or not yes:
-                preview = _each_connection(work, only, lambda _, crm: _unprovision(work, crm, preview=True), as_json)
+                preview = _each_connection(work, only, lambda _, crm: _unprovision(work, crm, preview=True), shown)
             if dry_run:
                 finish(preview, "nothing was removed")
                 return
             if not yes:
                 agreed("Remove this for good?")
-            finish(_each_connection(work, only, lambda _, crm: _unprovision(work, crm), as_json), "done")
+            finish(_each_connection(work, only, lambda _, crm: _unprovision(work, crm), shown), "done")
         else:
-            finish(_each_connection(work, only, lambda _, crm: crm.provision(work.policy.fields), as_json), "done")
+            finish(_each_connection(work, only, lambda _, crm: crm.provision(work.policy.fields), shown), "done")
 
 
 def _unprovision(work: Session, crm: Any, *, preview: bool = False) -> Iterable[Finding]:
@@ -104,13 +99,23 @@ def _print_metadata(work: Session, only: str | None) -> Exit:
     return Exit.OK if printed else Exit.CONFIG
 
 
+@dataclass(frozen=True)
+class _Shown:
+    """How findings are shown: as JSON, or as text with each of them on a line (`everything`), or what is alike
+    together. `command` shows everything, where what is only told is counted otherwise."""
+
+    as_json: bool
+    everything: bool
+    command: str = ""
+
+
 def _each_connection(
     work: Session,
     only: str | None,
     ask: Callable[[str, Any], Iterable[Finding]],
-    as_json: bool,
+    shown: _Shown,
     *,
-    beside: Iterable[Finding] = (),
+    beside: Sequence[Finding] = (),
 ) -> Exit | None:
     """Prints what each connection finds, and `beside` what was found in none of them."""
     troubles: list[Exit] = []
@@ -128,26 +133,35 @@ def _each_connection(
             troubles.append(error.exit)
             found.append(Finding(Level.ERROR, name, error.message, error.remedy))
         found = [replace(one, message=one.message.removeprefix(f"{name}: ")) for one in found]
-        if as_json:
-            rows += [finding_json(name, finding) for finding in found]
-        else:
-            print_findings(out, found)
+        rows += [finding_json(name, finding) for finding in found]
+        _print(name, found, shown)
         if any(finding.level is not Level.INFO for finding in found):
             troubles.append(Exit.ATTENTION)
-    if as_json:
-        rows += [finding_json("", finding) for finding in beside]
-    else:
-        print_findings(out, beside)
+    rows += [finding_json("", finding) for finding in beside]
+    _print("", beside, shown)
     worst = max(troubles, key=severity, default=None)
-    if as_json:
+    if shown.as_json:
         print_json(rows)
         return worst or Exit.OK
     return worst
 
 
+def _print(connection: str, found: Sequence[Finding], shown: _Shown) -> None:
+    """Prints what one connection found, or none in particular ("")."""
+    if shown.as_json:
+        return
+    if shown.everything:
+        print_findings(out, found)
+    elif connection and shown.command:
+        print_check(out, connection, found, shown.command)
+    else:
+        print_grouped(out, found)
+
+
 def finish(code: Exit | None, words: str) -> None:
     """Ends a command: None means that all is well, and that a person wants to read so."""
     if code is None:
-        say(out, words)
+        if words:
+            say(out, words)
     elif code is not Exit.OK:
         raise typer.Exit(code)

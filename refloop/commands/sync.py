@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from refloop.commands.console import JsonOption, OnlyOption, agreed, err, out, paged, print_json, working
+from refloop.commands.console import (
+    CsvOption,
+    JsonOption,
+    OnlyOption,
+    agreed,
+    err,
+    held,
+    one_format,
+    out,
+    paged,
+    print_csv,
+    print_json,
+    working,
+)
 from refloop.commands.monitoring import writes_metrics
 from refloop.commands.stopping import stopping
 from refloop.commands.telling import (
@@ -22,30 +37,36 @@ from refloop.commands.telling import (
     beside_another,
     is_attended,
     tell_news,
+    tell_no_backup,
     tell_summary,
     voice_of,
 )
 from refloop.errors import Exit, RefloopError
 from refloop.ledger.backups import back_up_daily
 from refloop.ledger.reads.conflicts import FoundConflict, conflicts_to_come
-from refloop.ledger.reads.journal import run_numbered
+from refloop.ledger.reads.journal import Asked, run_numbered, runs_with_writes
+from refloop.ledger.reads.names import names_of
 from refloop.ledger.reads.receipts import overwritten as overwritten_values
 from refloop.ledger.reads.review import count_open
 from refloop.ledger.reads.summary import summary
 from refloop.ledger.runs import roll_up
 from refloop.ledger.undo import undoing
-from refloop.model import Between, FieldChange
+from refloop.mapping.changes import RecordPlan
+from refloop.model import Between, Conflict, FieldChange, format_time
 from refloop.report.as_json.run import plan_json, report_json
-from refloop.report.lines import say
+from refloop.report.health import quarantine
+from refloop.report.lines import MOST, say
+from refloop.report.listings import CHANGES, change_rows
+from refloop.report.plan_summary import Fate, PlanTally
 from refloop.report.progress import progress_bars
-from refloop.report.text.plan import print_changes, print_conflicts
+from refloop.report.text.plan import plan_words, print_changes, print_conflicts, print_plan_summary
 from refloop.report.text.review import print_open
 from refloop.report.text.run import print_counts, print_overwritten, print_problem
 from refloop.sync.plan import Planner
 from refloop.sync.planfile import load_plan, refuse_no_place, save_plan
 from refloop.sync.run import Task
 from refloop.sync.run_report import Report
-from refloop.sync.session import Session, utc_now
+from refloop.sync.session import Session, read_config, session, utc_now
 
 AllowShrinkOption = Annotated[
     bool, typer.Option("--allow-shrink", help="Believe a full pull that brings far fewer records than before.")
@@ -130,7 +151,9 @@ def _run(work: Session, task: Task, telling: Telling) -> None:
             runner = work.runner(only=telling.only, progress=progress)
             ended_by = _caught(lambda: runner.run(task))
         report = runner.report or Report(0)
-        ended_by = ended_by or _caught(lambda: _look_after(work, report))
+        ended_by = ended_by or _caught(lambda: roll_up(work.ledger, work.clock()))
+        if not (report.problems or ended_by):
+            work.later.append(partial(_back_up, work, telling))
         _tell(work, task, telling, report, ended_by)
     if ended_by:
         raise ended_by
@@ -147,10 +170,13 @@ def _caught(work: Callable[[], object]) -> RefloopError | None:
     return None
 
 
-def _look_after(work: Session, report: Report) -> None:
-    if not report.problems:
-        back_up_daily(work.ledger, work.clock())
-    roll_up(work.ledger, work.clock())
+def _back_up(work: Session, telling: Telling) -> None:
+    """Raises what kept the day's backup from being made, after it was told."""
+    trouble = _caught(lambda: back_up_daily(work.ledger, work.clock()))
+    if telling.page and telling.voice.tells_news:
+        tell_no_backup(work, telling, trouble)
+    if trouble:
+        raise trouble
 
 
 def _tell(work: Session, task: Task, telling: Telling, report: Report, ended_by: RefloopError | None) -> None:
@@ -174,13 +200,17 @@ def plan(
     only: OnlyOption = None,
     detailed_exitcode: Annotated[bool, typer.Option(help="Exit with 4 when there are changes.")] = False,
     as_json: JsonOption = False,
+    as_csv: CsvOption = False,
 ) -> None:
-    """Show every change that a sync would write: before, after, and why. Writes nothing to the CRMs."""
+    """Show every change that a sync would write: how many of each field, then before, after, and why. Writes nothing
+    to the CRMs."""
+    one_format(as_json, as_csv)
     if output is not None:
         refuse_no_place(output)
     kept = "what was pulled is kept, nothing was written to a CRM, and no plan was saved: run it again"
+    to_page = not (as_json or as_csv) and output is None
     # the page is shown when the ledger is let go: a person may look at it for long
-    with stopping.kept(kept), paged(if_so=not as_json and output is None) as page, working(context) as work:
+    with stopping.kept(kept), paged(if_so=to_page) as page, working(context) as work:
         with progress_bars(err) as progress:
             report = work.runner(only=only, progress=progress).run(Task("plan", pull=pull, push=False))
         if output is not None:
@@ -188,8 +218,13 @@ def plan(
             say(out, f"saved {planned:,} changes to {output}; `refloop apply {output}` writes exactly these")
         elif as_json:
             changes = list(_changes(work, only))
-            print_json(plan_json(changes, _conflicts(work, only), count_open(work.ledger)))
+            conflicts = (conflict for plan in Planner(work.context()).plans(only) for conflict in plan.conflicts)
+            print_json(plan_json(changes, conflicts_to_come(work.ledger, conflicts), count_open(work.ledger)))
             planned = len(changes)
+        elif as_csv:
+            tally = PlanTally()
+            print_csv(CHANGES, change_rows(tally.passing(Planner(work.context()).plans(only))))
+            planned = tally.changes
         else:
             planned = _show_plan(work, only, page)
         for name, error in report.problems:
@@ -204,17 +239,35 @@ def _changes(work: Session, only: str | None) -> Iterator[FieldChange]:
     return (change for item in Planner(work.context()).plans(only) for change in item.changes)
 
 
-def _conflicts(work: Session, only: str | None) -> Iterator[FoundConflict]:
-    return conflicts_to_come(work.ledger, Planner(work.context()).plans(only))
-
-
 def _show_plan(work: Session, only: str | None, page: Console) -> int:
-    counts = print_changes(page, _changes(work, only))
-    conflicts = print_conflicts(page, _conflicts(work, only))
+    """Shows a plan, its summary first; gives how many changes it holds. It is made once: what comes after the summary
+    is kept in a file meanwhile."""
+    tally, names, found = PlanTally(), partial(names_of, work.ledger), list[Conflict]()
+    planner = Planner(work.context())
+    with held(page) as details:
+        print_changes(details, _finding(tally.passing(planner.plans(only)), found), names)
+        print_conflicts(details, _tallied(conflicts_to_come(work.ledger, found), tally), names)
+        for one in quarantine(work.ledger, planner):
+            if one.parked and only in (None, one.refusal.ref.connection):
+                tally.leaves(one.refusal.ref, one.refusal.field, Fate.HELD_BACK)
+        print_plan_summary(page, tally)
     print_open(page, count_open(work.ledger))
-    words = f"{counts['changes']:,} changes to {counts['records']:,} records, {conflicts:,} conflicts"
-    say(page, words if counts["changes"] or conflicts else "nothing to change", "bold")
-    return counts["changes"]
+    if tally.changes or tally.conflicts or tally.held_back:
+        say(page, plan_words(tally), "bold")
+    return tally.changes
+
+
+def _finding(plans: Iterable[RecordPlan], found: list[Conflict]) -> Iterator[RecordPlan]:
+    """The plans as they come; their conflicts are found."""
+    for one in plans:
+        found += one.conflicts
+        yield one
+
+
+def _tallied(conflicts: Iterable[FoundConflict], tally: PlanTally) -> Iterator[FoundConflict]:
+    for one in conflicts:
+        tally.leaves(one.conflict.ref, one.conflict.field, Fate.CONFLICT)
+        yield one
 
 
 def apply(
@@ -241,9 +294,33 @@ def apply(
         raise typer.Exit(report.exit)
 
 
+def _runs_that_wrote(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """Completes the number of a run, the newest first; nothing, where the ledger cannot be read."""
+    try:
+        config = read_config(ctx.find_root().params["config"])
+        if not config.ledger.exists():
+            return []
+        with session(config) as work:
+            found = list(runs_with_writes(work.ledger, Asked(MOST, wrote=True)))
+    except (RefloopError, KeyError):
+        return []
+    return [
+        (str(one.run.number), f"{one.run.command}, {format_time(one.run.started_at)}: {one.fields:,} fields")
+        for one in found
+        if str(one.run.number).startswith(incomplete)
+    ]
+
+
 def undo(
     context: typer.Context,
-    run: Annotated[int, typer.Argument(min=1, help="The run whose writes to take back; see `refloop runs`.")],
+    run: Annotated[
+        int,
+        typer.Argument(
+            min=1,
+            help="The run whose writes to take back; see `refloop runs --wrote`.",
+            autocompletion=_runs_that_wrote,
+        ),
+    ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be taken back, write nothing.")] = False,
     overwritten: Annotated[
@@ -260,9 +337,11 @@ def undo(
             stands = "nothing is left to take back" if known and known.wrote else "it wrote nothing"
             say(out, f"run {run}: {stands}")
             return
-        with paged() as page:
-            counts = print_changes(page, taken)
-            say(page, f"{counts['changes']:,} changes to {counts['records']:,} records", "bold")
+        tally = PlanTally()
+        plans = (RecordPlan(ref, tuple(of)) for ref, of in groupby(taken, key=lambda change: change.ref))
+        with paged() as page, held(page) as details:
+            print_changes(details, tally.passing(plans), partial(names_of, work.ledger))
+            print_plan_summary(page, tally)
         if dry_run:
             return
         if not yes:

@@ -13,12 +13,12 @@ from rich.console import Console
 
 from refloop.commands.console import err, out
 from refloop.errors import AnotherAtWork, RefloopError
-from refloop.ledger.reads.news import Brought, brought
+from refloop.ledger.reads.news import Brought, Told, brought
 from refloop.ledger.reads.summary import summary
 from refloop.ledger.told import all_told, keep_told
 from refloop.model import format_time
 from refloop.report.lines import is_watched, say
-from refloop.report.news import ended, happened, lasting, news
+from refloop.report.news import NO_BACKUP, Fact, Lasting, checked_by, ended, happened, lasting, news, no_backup
 from refloop.report.text.run import print_counts, print_figures, print_overwritten, print_problem, print_summary
 from refloop.sync.run_report import Report
 from refloop.sync.session import Session
@@ -79,20 +79,36 @@ class Telling:
 
 def tell_news(work: Session, telling: Telling, report: Report, error: RefloopError | None) -> None:
     """Tells what a run brought, and what ended it: a dated line a fact, and nothing where nothing is new."""
-    now, checked = work.clock(), () if error else (*work.connections(telling.only), telling.only or "")
-    found, told = Brought({}, {}, {}, ()), {}
+    found = Brought({}, {}, {}, ())
     with suppress(RefloopError):  # what ended the run may keep its ledger from being read; that is to be told
         found = brought(work.ledger, report.run, report.counts)
-        told = all_told(work.ledger) if telling.remembers else {}
     lasts = [*lasting(report), *([ended(error, telling.only)] if error else [])]
-    fresh = news([*happened(report, found)], lasts, told, checked, now, quiet=telling.voice is Voice.QUIET)
-    stamp = f"{format_time(now)} "
-    for fact in fresh.facts:
-        about = f"{fact.about}: " if fact.about else ""
-        say(err if fact.is_trouble else out, f"{stamp}{about}{fact.text}", "yellow" if fact.waits else "")
-    print_overwritten(out, found.overwritten, stamp)
+    checked = set() if error else checked_by(work.connections(telling.only), telling.only)
+    _tell(work, telling, list(happened(report, found)), lasts, checked)
+    print_overwritten(out, found.overwritten, f"{format_time(work.clock())} ")
     if error:
         error.said = True
+
+
+def tell_no_backup(work: Session, telling: Telling, error: RefloopError | None) -> None:
+    """Tells what kept a backup from being made, or that it is made again."""
+    _tell(work, telling, [], [no_backup(error)] if error else [], {NO_BACKUP})
+    if error:
+        error.said = True
+
+
+def _tell(
+    work: Session, telling: Telling, facts: list[Fact], lasts: list[Lasting], checked: set[tuple[str, str]]
+) -> None:
+    now = work.clock()
+    told: dict[tuple[str, str], Told] = {}
+    with suppress(RefloopError):
+        told = all_told(work.ledger) if telling.remembers else {}
+    fresh = news(facts, lasts, told, checked, now, quiet=telling.voice is Voice.QUIET)
+    for fact in fresh.facts:
+        about = f"{fact.about}: " if fact.about else ""
+        line = f"{format_time(now)} {about}{fact.text}"
+        say(err if fact.is_trouble else out, line, "yellow" if fact.waits else "")
     if telling.remembers and (fresh.keep or fresh.over):
         with suppress(RefloopError):  # told again by the next run, which is better than not at all
             keep_told(work.ledger, fresh.keep, fresh.over)

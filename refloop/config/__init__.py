@@ -2,8 +2,8 @@
 
 from refloop.config.load import load_config
 from refloop.config.secret import SecretRef
-from refloop.config.settings import Attribution, Config, ConnectionSettings, Fields, Matching, Section, Sync
-from refloop.config.template import TEMPLATE, write_template
+from refloop.config.settings import Attribution, Config, ConnectionSettings, Fields, Matching, Section, Sync, in_editors
+from refloop.config.template import TEMPLATE, write_new
 
 __all__ = [
     "TEMPLATE",
@@ -15,6 +15,7 @@ __all__ = [
     "SecretRef",
     "Section",
     "Sync",
+    "in_editors",
     "load_config",
-    "write_template",
+    "write_new",
 ]

@@ -43,6 +43,13 @@ def load_config(path: Path, settings_for: SettingsFor) -> model.Config:
     return model.Config(**{**sections, "ledger": ledger, "path": path})
 
 
+def faults_in(text: str, settings_for: SettingsFor) -> list[Fault]:
+    """What `load_config` would have to say against this text, were it a file."""
+    check = _Check(read_document(text.encode()), settings_for)
+    check.run()
+    return check.faults
+
+
 def _content(path: Path) -> bytes:
     try:
         with opened(path) as descriptor:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from refloop.atomic_file import replacing, sync_folder
@@ -28,6 +28,7 @@ _REFERENCE = re.compile(
       | keyring:(?P<service>[^/\x00-\x1f\x7f]+)/(?P<user>[^\x00-\x1f\x7f]+)""",
     re.VERBOSE,
 )
+_REFERENCE_FOR_EDITORS = re.sub(r"\?P<\w+>|\s", "", _REFERENCE.pattern)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,10 @@ class SecretRef:
             lambda value: value if isinstance(value, cls) else cls(value),
             serialization=core_schema.to_string_ser_schema(),
         )
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, source: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"type": "string", "pattern": f"^({_REFERENCE_FOR_EDITORS})$", "description": f"{FORMS}."}
 
 
 def _from_environment(variable: str) -> tuple[str | None, str]:

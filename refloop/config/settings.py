@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SerializeAsAny, StringConstraints, field_validator
@@ -38,6 +39,11 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
+
+
+def in_editors(form: re.Pattern[str]) -> Any:
+    """The form of a text for the JSON schema, where a validator with words of its own refuses what has another."""
+    return Field(json_schema_extra={"pattern": f"^({form.pattern})$"})
 
 
 def _words_differ(words: Mapping[str, object]) -> Mapping[str, object]:

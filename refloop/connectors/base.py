@@ -315,17 +315,39 @@ def connector_class(name: str) -> type[Connector]:
 
     Only installed entry points count, never a path. Raises ConfigError when there is none.
     """
-    found = _installed()
-    if name not in found:
-        raise ConfigError(
-            f"there is no connector {name!r}",
-            remedy=f"Use one of: {', '.join(sorted(found))}; or install the package that brings it.",
-        )
-    loaded: type[Connector] = found[name].load()
+    loaded: type[Connector] = _registered(name).load()
     return loaded
 
 
+def settings_class(name: str) -> type[ConnectionSettings]:
+    """The `settings` of that connector. Raises ConfigError when there is no such connector.
+
+    Where its package registers them by themselves, under `refloop.settings`, the connector is not loaded: a command
+    that only reads the configuration does not wait for what speaks to the CRM.
+    """
+    connector, alone = _registered(name), _installed("refloop.settings").get(name)
+    if alone is None or alone.dist is None or connector.dist is None or alone.dist.name != connector.dist.name:
+        return connector_class(name).settings
+    loaded: type[ConnectionSettings] = alone.load()
+    return loaded
+
+
+def _registered(name: str) -> EntryPoint:
+    found = _installed("refloop.connectors")
+    if name not in found:
+        raise ConfigError(
+            f"there is no connector {name!r}",
+            remedy=f"Use one of: {', '.join(connector_names())}; or install the package that brings it.",
+        )
+    return found[name]
+
+
+def connector_names() -> list[str]:
+    """The names of all connectors that are installed."""
+    return sorted(_installed())
+
+
 @cache
-def _installed() -> Mapping[str, EntryPoint]:
-    """The connectors of all installed packages, by name: to find them is to read every package's metadata."""
-    return {point.name: point for point in entry_points(group="refloop.connectors")}
+def _installed(group: str) -> Mapping[str, EntryPoint]:
+    """What all installed packages registered in a group, by name: to find it is to read every package's metadata."""
+    return {point.name: point for point in entry_points(group=group)}

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from refloop import log
 from refloop.atomic_file import sync_folder
-from refloop.errors import DataError, DiskError, LedgerError
+from refloop.errors import DataError, DiskError, LedgerBusy, LedgerError, TryLater
 from refloop.ledger.engine.files import give_second_name, make_private, play_journal_back, remove
-from refloop.ledger.engine.opening import is_ledger_file
-from refloop.ledger.record_rows import stored_hash_of
+from refloop.ledger.engine.opening import is_ledger
+from refloop.ledger.packing import head_of, pack, unpack
+from refloop.ledger.soundness import refuse_unsound
 from refloop.ledger.store import Ledger, open_ledger
 
-KEPT = 7
+NEWEST, WEEKS = 3, 4
+"""So many are kept: the newest, and of those before the newest of a week, of so many weeks."""
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
-_NAME = f"{_STAMP}.db"
-_LEFTOVER = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z\.db\.arriving(-journal|-wal|-shm|\.seal)?")
-_MOST_FAULTS = 20
+_NAME = f"{_STAMP}.db.gz"
+_PLAIN = f"{_STAMP}.db"
+"""What an earlier refloop left, which did not compress; and a copy before it is compressed."""
+_LEFTOVER = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z\.db(\.gz)?\.arriving(-journal|-wal|-shm|\.seal)?")
 _NAMED = 3
 _NO_BACKUP = (
     "The ledger is as it was: `refloop ledger verify` tells whether it is sound. docs/operations.md says what to do "
@@ -30,23 +33,6 @@ _NO_BACKUP = (
 )
 _LEAP = 1_000_000
 """How far the position of a ledger that was put back jumps, so that no plan of the lost days fits it."""
-
-
-def faults_of(ledger: Ledger) -> Iterator[str]:
-    """What is damaged: the database's own checks, and each record against the hash that was kept with it. At most
-    twenty of each. Raises LedgerError where the file cannot even be read."""
-    yield from ledger.engine.faults(_MOST_FAULTS)
-    yield from _altered_records(ledger)
-
-
-def _altered_records(ledger: Ledger) -> Iterator[str]:
-    found = 0
-    for row in ledger.rows("SELECT * FROM records"):
-        if stored_hash_of(row) != row["hash"]:
-            yield f"{row['connection']}:{row['kind']}:{row['id']} is not what was kept"
-            found += 1
-        if found == _MOST_FAULTS:
-            return
 
 
 def folder_of(path: Path) -> Path:
@@ -71,11 +57,21 @@ def backups_of(path: Path, now: datetime) -> list[Path]:
 
 def made_at(backup: Path) -> datetime | None:
     """When a backup was made, by its name; None for a name that refloop does not give."""
-    try:
-        at = datetime.strptime(backup.name, _NAME).replace(tzinfo=UTC)
-    except ValueError:
-        return None
-    return at if at.strftime(_NAME) == backup.name else None
+    for form in (_NAME, _PLAIN):
+        with suppress(ValueError):
+            at = datetime.strptime(backup.name, form).replace(tzinfo=UTC)
+            return at if at.strftime(form) == backup.name else None
+    return None
+
+
+def worth_keeping(backups: Sequence[Path]) -> list[Path]:
+    """Those of the backups, the newest first, that stay: the newest, to go back a little, and one a week, to find out
+    what something was before it went wrong without being noticed."""
+    weeks: dict[tuple[int, int], Path] = {}
+    for backup in backups[NEWEST:]:
+        if at := made_at(backup):
+            weeks.setdefault(at.isocalendar()[:2], backup)
+    return [*backups[:NEWEST], *list(weeks.values())[:WEEKS]]
 
 
 def leftovers_of(path: Path) -> list[Path]:
@@ -90,26 +86,56 @@ def _is_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def back_up(ledger: Ledger, now: datetime) -> Path:
-    """Makes a verified, private copy, and keeps the newest seven.
-
-    Raises DiskError when it cannot be written, LedgerError when the copy is damaged; the older ones stay then.
-    """
-    folder = folder_of(ledger.path)
-    target = folder / f"{now.strftime(_STAMP)}.db"
+@contextmanager
+def backing_up(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Holds the backups of a ledger: never two are made at a time, and none while a person is forgotten. They may be
+    made beside a run. Raises TryLater when somebody else holds them, unless this is to `wait`; DiskError."""
+    folder = folder_of(path)
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         _refuse_link(folder)
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise _no_backup(folder, error.strerror) from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    except BlockingIOError:
+        raise TryLater(f"another refloop is making a backup in {folder}", remedy="Wait for it to end.") from None
+    finally:
+        os.close(descriptor)
+
+
+def back_up(ledger: Ledger, now: datetime) -> Path:
+    """Makes a verified, private, compressed copy of the ledger as it is at one moment, and keeps those that are
+    `worth_keeping`. Others may write to the ledger meanwhile.
+
+    Raises DiskError when it cannot be written, LedgerError when the copy is damaged, LedgerBusy when the ledger was
+    written to all the while, TryLater when somebody else makes one; the older ones stay then.
+    """
+    with backing_up(ledger.path):
+        return make_backup(ledger, now)
+
+
+def make_backup(ledger: Ledger, now: datetime) -> Path:
+    """The same by who holds the backups."""
+    folder = folder_of(ledger.path)
+    target = folder / now.strftime(_NAME)
+    try:
         for leftover in leftovers_of(ledger.path):
             leftover.unlink()
-        with _arriving(target) as temporary, closing(Ledger(ledger.engine.copy_to(temporary), temporary)) as copy:
-            _refuse_damaged(copy)
-        for old in backups_of(ledger.path, now)[KEPT:]:
+        with _arriving(target) as packed, _beside(folder / now.strftime(_PLAIN)) as plain:
+            with closing(Ledger(ledger.engine.copy_to(plain), plain)) as copy:
+                refuse_unsound(copy)
+            pack(plain, packed)
+        backups = backups_of(ledger.path, now)
+        for old in set(backups).difference(worth_keeping(backups)):
             old.unlink()
     except OSError as error:
         raise _no_backup(folder, error.strerror) from error
     except DiskError as error:
         raise _no_backup(folder, error.__cause__ or error.message) from error
+    ledger.engine.was_checked(now)
     log.info("backup made", file=target.name)
     return target
 
@@ -131,11 +157,16 @@ def _no_backup(folder: Path, reason: object) -> DiskError:
 
 
 def back_up_daily(ledger: Ledger, now: datetime) -> Path | None:
-    """Makes the first backup of a day (UTC). Returns None when there is one already."""
+    """Makes the first backup of a day (UTC). Returns None when there is one already, somebody else is making it, or the
+    ledger was written to all the while: the next run tries again."""
     newest = next(map(made_at, backups_of(ledger.path, now)), None)
     if newest is not None and newest.date() == now.date():
         return None
-    return back_up(ledger, now)
+    try:
+        return back_up(ledger, now)
+    except (TryLater, LedgerBusy) as later:
+        log.info("no backup yet", why=later.message)
+        return None
 
 
 def backup_to_restore(path: Path, file: Path | None, now: datetime) -> Path:
@@ -156,7 +187,7 @@ def backup_to_restore(path: Path, file: Path | None, now: datetime) -> Path:
         if not chosen.is_file():
             why = f"{chosen} is no file" if chosen.exists() else f"there is no backup {chosen}"
             raise DataError(f"{why}; nothing was changed", remedy=remedy)
-        if not is_ledger_file(chosen):
+        if not is_ledger(head_of(chosen)):
             raise LedgerError(f"{chosen} is not a ledger; nothing was changed", remedy=remedy)
     except OSError as error:
         raise DataError(f"cannot read {chosen}: {error.strerror}; nothing was changed", remedy=remedy) from error
@@ -174,8 +205,8 @@ def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path 
     play_journal_back(path)
     try:
         with _arriving(path, aside=path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")) as temporary:
-            shutil.copyfile(chosen, temporary)
-            _verify_and_leap(temporary)
+            unpack(chosen, temporary)
+            _verify_and_leap(temporary, now)
     except LedgerError as error:
         reason = error.message.replace(str(arriving_at(path)), str(chosen))
         raise LedgerError(
@@ -191,9 +222,10 @@ def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path 
     return chosen, aside if aside.exists() else None
 
 
-def _verify_and_leap(file: Path) -> None:
+def _verify_and_leap(file: Path, now: datetime) -> None:
     with closing(open_ledger(file)) as copy:
-        _refuse_damaged(copy)
+        refuse_unsound(copy)
+        copy.engine.was_checked(now)
         with copy.writing():
             copy.moved(_LEAP)
 
@@ -203,22 +235,23 @@ def set_aside(path: Path) -> list[Path]:
     return sorted(path.parent.glob(f"{path.name}.replaced-*"))
 
 
-def _refuse_damaged(ledger: Ledger) -> None:
-    fault = next(faults_of(ledger), None)
-    if fault is not None:
-        raise LedgerError(
-            f"{ledger.path} is damaged: {fault}", remedy="See `refloop ledger verify`, `refloop ledger restore FILE`."
-        )
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A private file beside the target that is taken away again."""
+    temporary = arriving_at(target)
+    remove(temporary)
+    make_private(temporary)
+    try:
+        yield temporary
+    finally:
+        remove(temporary)
 
 
 @contextmanager
 def _arriving(target: Path, aside: Path | None = None) -> Iterator[Path]:
     """A private file beside the target that takes its place in one step when all went well. What was there before
     gets the name `aside`, if there is one."""
-    temporary = arriving_at(target)
-    remove(temporary)
-    make_private(temporary)
-    try:
+    with _beside(target) as temporary:
         yield temporary
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
@@ -226,8 +259,6 @@ def _arriving(target: Path, aside: Path | None = None) -> Iterator[Path]:
             give_second_name(target, aside)
         temporary.replace(target)
         sync_folder(target.parent)
-    finally:
-        remove(temporary)
 
 
 def arriving_at(target: Path) -> Path:

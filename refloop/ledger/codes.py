@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import islice
 
 from refloop.ledger.engine.base import Row
 from refloop.ledger.history import add_code_definition
-from refloop.ledger.queue import Topic, dequeue_ids, enqueue_ids, enqueue_selected, next_ids
-from refloop.ledger.store import Ledger
+from refloop.ledger.queue import Topic, dequeue_all, enqueue, enqueue_ids, enqueue_selected, next_ids
+from refloop.ledger.record_rows import texts_of
+from refloop.ledger.store import Ledger, ref_of
+from refloop.mapping.codes import reach_of
+from refloop.mapping.rereading import MOST_SOUGHT, Rereading
 from refloop.model import Code, Referrer, format_time
+
+_AT_ONCE = 1000
 
 
 class Kept(StrEnum):
@@ -52,8 +58,6 @@ def keep_code(ledger: Ledger, code: Code, referrer: Referrer, now: datetime) -> 
         "valid_to": code.valid_to.isoformat() if code.valid_to else None,
     }
     if known and all(known[key] == value for key, value in row.items()):
-        if changed:
-            codes_changed(ledger)
         return Kept.CHANGED if changed else Kept.UNCHANGED
     added_at = known["added_at"] if known else format_time(now)
     ledger.execute(
@@ -64,7 +68,8 @@ def keep_code(ledger: Ledger, code: Code, referrer: Referrer, now: datetime) -> 
         (*row.values(), added_at),
     )
     add_code_definition(ledger, code.key, now)
-    codes_changed(ledger)
+    codes_changed(ledger, [code.key])
+    _look_at_contacts(ledger, code.referrer)
     return Kept.CHANGED if known else Kept.NEW
 
 
@@ -80,6 +85,9 @@ def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
         "ON CONFLICT (referrer) DO UPDATE SET name = excluded.name, email = excluded.email",
         (referrer.id, name, email),
     )
+    if known and known["email"] != email:
+        look_at_holders(ledger, [known["email"], email])
+    ledger.moved()
     enqueue_ids(ledger, Topic.TOTAL, [referrer.id])
     # nobody refers themselves: whose address this is decides anew
     enqueue_selected(
@@ -92,18 +100,23 @@ def _keep_referrer(ledger: Ledger, referrer: Referrer) -> bool:
     return True
 
 
-def codes_changed(ledger: Ledger) -> None:
-    """Remembers, in the transaction that changed a code, that all text is to be read again."""
-    enqueue_ids(ledger, Topic.CODES, [""])
+def codes_changed(ledger: Ledger, keys: Iterable[str]) -> None:
+    """Remembers, in the transaction that changed codes, that what these may stand in is to be read again."""
+    enqueue_ids(ledger, Topic.CODES, keys)
     ledger.moved()
 
 
 def reread_if_codes_changed(ledger: Ledger) -> None:
-    """Queues what `codes_changed` asked for. Costs nothing when it did not."""
-    if next_ids(ledger, Topic.CODES, 1):
+    """Queues what `codes_changed` asked for. Costs nothing when it did not; of a few codes, one look at all texts."""
+    keys = next_ids(ledger, Topic.CODES, MOST_SOUGHT + 1)
+    if keys:
         with ledger.writing():
-            reread_texts(ledger)
-            dequeue_ids(ledger, Topic.CODES, [""])
+            # "": of an earlier refloop, which did not say which codes
+            if "" in keys or len(keys) > MOST_SOUGHT or _reach_further(ledger, keys):
+                reread_texts(ledger)
+            else:
+                _reread_texts_with(ledger, keys)
+            dequeue_all(ledger, Topic.CODES)
 
 
 RECORDS_WITH_TEXT = "SELECT connection, kind, id FROM records WHERE texts <> '{}' OR found <> '{}'"
@@ -111,9 +124,56 @@ RECORDS_WITH_TEXT = "SELECT connection, kind, id FROM records WHERE texts <> '{}
 
 
 def reread_texts(ledger: Ledger) -> None:
-    """Queues every record that has text in which a code may stand: call after the codes changed."""
+    """Queues every record that has text in which a code may stand."""
     enqueue_selected(ledger, Topic.MATCH, RECORDS_WITH_TEXT)
     ledger.moved()
+
+
+def _reach_further(ledger: Ledger, keys: Sequence[str]) -> bool:
+    """Whether words look like codes that did not before these codes were there."""
+    all_keys = {row["code_key"] for row in ledger.rows("SELECT code_key FROM codes")}
+    return reach_of(all_keys) != reach_of(all_keys.difference(keys))
+
+
+def _reread_texts_with(ledger: Ledger, keys: Sequence[str]) -> None:
+    """Queues the records that one of the codes may stand on, or that it came to before."""
+    rereading = Rereading(keys)
+    rows = ledger.rows("SELECT connection, kind, id, texts, found FROM records WHERE texts <> '{}' OR found <> '{}'")
+    concerned = (ref_of(row) for row in rows if any(map(rereading.concerns, texts_of(row))))
+    while some := list(islice(concerned, _AT_ONCE)):
+        enqueue(ledger, Topic.MATCH, some)
+    for key in keys:
+        enqueue_selected(ledger, Topic.MATCH, RECORDS_WITH_CODE, (key,))
+    ledger.moved()
+
+
+RECORDS_WITH_CODE = "SELECT DISTINCT connection, kind, id FROM arrivals WHERE code_key = ?"
+"""The records that a code ever came to."""
+
+
+def _look_at_contacts(ledger: Ledger, referrer: str) -> None:
+    """Queues those who may be a referrer themselves, with their deals: who is their buyer depends on who hands out
+    codes."""
+    known = referrer_of(ledger, referrer)
+    look_at_holders(ledger, [known.email if known else None])
+
+
+def look_at_holders(ledger: Ledger, emails: Iterable[str | None]) -> None:
+    """Queues the persons who carry one of the e-mail keys, and the deals they stand on."""
+    found = [email for email in emails if email]
+    marks = ", ".join("?" * len(found))
+    holders = (
+        f"SELECT connection, kind, id FROM records WHERE email IN ({marks}) AND kind <> 'deal' "
+        f"UNION SELECT connection, kind, id FROM addresses WHERE email IN ({marks})"
+    )
+    deals = (
+        f"SELECT l.{deal}_connection, l.{deal}_kind, l.{deal}_id FROM ({holders}) AS h ORDERED JOIN links l "
+        f"ON l.{holder}_connection = h.connection AND l.{holder}_kind = h.kind AND l.{holder}_id = h.id "
+        f"WHERE l.{deal}_kind = 'deal'"
+        for deal, holder in (("source", "target"), ("target", "source"))
+    )
+    for names in (holders, *deals) if found else ():
+        enqueue_selected(ledger, Topic.MATCH, names, (*found, *found))
 
 
 def codes(ledger: Ledger) -> Iterator[Code]:

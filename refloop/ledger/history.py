@@ -54,10 +54,16 @@ def add_memberships(
 
 def add_code_definition(ledger: Ledger, key: str, at: datetime) -> None:
     """Adds what a code means now in the table of codes."""
-    ledger.execute(
+    add_code_definitions(ledger, [key], at)
+
+
+def add_code_definitions(ledger: Ledger, keys: Iterable[str], at: datetime) -> None:
+    """The same of many codes."""
+    when = stamp(at)
+    ledger.execute_many(
         "INSERT INTO code_definitions (code_key, code, referrer, program, valid_from, valid_to, run, at) "
         "SELECT code_key, code, referrer, program, valid_from, valid_to, 0, ? FROM codes WHERE code_key = ?",
-        (stamp(at), key),
+        ((when, key) for key in keys),
     )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 
 from refloop import log
 from refloop.ledger.codes import RECORDS_WITH_TEXT
 from refloop.ledger.queue import Topic, enqueue_selected
-from refloop.ledger.records import cursor_of
+from refloop.ledger.records import cursor_of, saved_at
 from refloop.ledger.store import Ledger
 from refloop.ledger.summaries import REFERRERS_CONTACTS
 from refloop.mapping.policy import Part, Policy, Rules
@@ -105,7 +106,7 @@ def span_to_pull(ledger: Ledger, connection: str, policy: Policy) -> Span:
         if known is None:  # of an earlier refloop, which did not say
             with ledger.writing():
                 _keep(ledger, _READ_BY + connection, reading)
-        return Since(cursor)
+        return Since(cursor, partial(saved_at, ledger))
     with ledger.writing():
         ledger.execute("DELETE FROM cursors WHERE connection = ?", (connection,))
         _keep(ledger, _READ_BY + connection, reading)

@@ -12,7 +12,7 @@ from refloop.model import Ref
 class Topic(StrEnum):
     """The stages between a page and a push, in their order."""
 
-    CODES = "codes"  # not a stage: one entry says that codes changed, and all text is to be read again
+    CODES = "codes"  # not a stage: keys of codes that changed, where they may stand is to be read again
     ASK = "ask"  # not a stage: records to be asked for by name before anything is decided
     MATCH = "match"  # records whose content or links changed
     HISTORY = "history"  # records of which the CRM is to be asked what their fields held before
@@ -96,6 +96,11 @@ def dequeue_ids(ledger: Ledger, topic: Topic, ids: Iterable[str]) -> None:
         "DELETE FROM queue WHERE topic = ? AND connection = '' AND kind = '' AND id = ?",
         ((topic.value, name) for name in ids),
     )
+
+
+def dequeue_all(ledger: Ledger, topic: Topic) -> None:
+    """Takes everything off the list of a topic."""
+    ledger.execute("DELETE FROM queue WHERE topic = ?", (topic.value,))
 
 
 def pending(ledger: Ledger, topic: Topic) -> int:

@@ -50,7 +50,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def stamp(moment: datetime) -> str:
     """Sorts as text in the order of time, to the microsecond."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return (moment if moment.tzinfo is UTC else moment.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def _content(record: Record) -> tuple[object, ...]:
@@ -141,6 +141,11 @@ def stored_hash_of(row: Row) -> str:
     owner = () if row["owner_id"] is None else (row["owner_id"], row["owner_name"])
     further = (row["account"], row["name"], row["further"])
     return _digest((*(row[name] for name in _CONTENT_COLUMNS), *owner, *(further if any(further) else ())))
+
+
+def texts_of(row: Row) -> list[str]:
+    """All that is read of the record that a row holds, out of its columns `texts` and `found` alone."""
+    return [*_values(row["texts"]).values(), *_values(row["found"]).values()]
 
 
 def home_amount_of(row: Row) -> tuple[Decimal | None, str | None]:

@@ -281,8 +281,10 @@ def _keep_links(ledger: Ledger, run: int, page: Page) -> set[Ref]:
 
 
 def _is_deleted(ledger: Ledger, ref: Ref) -> bool:
-    record = record_of(ledger, ref)
-    return record is not None and record.deleted
+    row = ledger.one(
+        "SELECT deleted FROM records WHERE (connection, kind, id) = (?, ?, ?)", (ref.connection, ref.kind.value, ref.id)
+    )
+    return row is not None and bool(row["deleted"])
 
 
 def _drop(ledger: Ledger, edges: Sequence[tuple[str, ...]]) -> set[Ref]:
@@ -372,6 +374,16 @@ def records_of(ledger: Ledger, refs: Iterable[Ref]) -> Iterator[Record]:
     )
     # read out at once: the caller may fill the next selection while it goes through this one
     return iter([record_from(row) for row in rows])
+
+
+def saved_at(ledger: Ledger, refs: Iterable[Ref]) -> Mapping[Ref, datetime]:
+    """When the version was saved that is kept of each of the records; without those that are deleted or awaited."""
+    ledger.select(refs)
+    rows = ledger.rows(
+        "SELECT s.connection, s.kind, s.id, r.modified_at FROM selection s ORDERED JOIN records r "
+        "ON r.connection = s.connection AND r.kind = s.kind AND r.id = s.id WHERE r.deleted = 0 AND r.awaited = 0"
+    )
+    return {ref_of(row): parse_time(row["modified_at"]) for row in rows}
 
 
 def merged_among(ledger: Ledger, refs: Iterable[Ref]) -> set[Ref]:

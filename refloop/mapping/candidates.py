@@ -31,12 +31,14 @@ _WHOLE_PIECES = 3
 _SHORTEST_UNCUED = 4  # "B2B" and "A1" are words
 _SHORTEST_PART = 5
 _CUE_REACH = 4  # words
-_LAYERS = 4  # links that carry links
+LAYERS = 4
+"""Of links that carry links, each encoded once more than what carries it."""
 
 # Kana, Han, Hangul and Thai put no blank between words, so a code in Latin letters ends where they begin.
 _UNSPACED = r"\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
-_PART = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
-_UNIT = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+(?:[-_.]+[^\W_{_UNSPACED}]+)*")
+PART = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+")
+UNIT = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+(?:[-_.]+[^\W_{_UNSPACED}]+)*")
+"""A word, or words that are joined to one."""
 _GAP = re.compile(r"[\s_./\\|+*~\u00b7\u2022:'\u2019\"`#-]{1,8}")
 _CHUNK = re.compile(rf"[^\s<>\"'`|{{}}\\^{_UNSPACED}]+")
 _LINK_START = re.compile(r"https?://|www\.", re.IGNORECASE)
@@ -206,7 +208,7 @@ def _in_link(link: str, book: CodeBook) -> Iterator[Candidate]:
 def _layers(link: str) -> Iterator[str]:
     """A link, and those that it carries, however often they were encoded on the way."""
     yield link
-    for _ in range(_LAYERS):
+    for _ in range(LAYERS):
         if not _ENCODED_LINK.search(link):
             return
         link = unquote(link)
@@ -214,7 +216,7 @@ def _layers(link: str) -> Iterator[str]:
 
 
 def _decoded(value: str) -> str:
-    for _ in range(_LAYERS):
+    for _ in range(LAYERS):
         before, value = value, unquote(value)
         if before == value:
             break
@@ -280,21 +282,21 @@ def _words(text: str, book: CodeBook, *, code_field: bool) -> list[Candidate]:
 
 def _promising(text: str, book: CodeBook) -> bool:
     """Whether a closer look can find anything: most free text names no code and announces none."""
-    for unit in _UNIT.findall(text):
+    for unit in UNIT.findall(text):
         key = code_key(unit)
         if key in CUES or key in book or (_mixed(key) and book.alike(key)):
             return True
-        if len(unit) > len(key) and any(part in book or part in CUES for part in map(code_key, _PART.findall(unit))):
+        if len(unit) > len(key) and any(part in book or part in CUES for part in map(code_key, PART.findall(unit))):
             return True
     return False
 
 
 def _units(text: str, book: CodeBook) -> Iterator[_Unit]:
-    for match in _UNIT.finditer(text):
+    for match in UNIT.finditer(text):
         unit = _Unit(match[0], code_key(match[0]), match.start(), match.end())
-        first = _PART.match(unit.text)
+        first = PART.match(unit.text)
         if unit.joined and first and unit.key not in book and code_key(first[0]) in CUES:
-            rest = _PART.search(text, match.start() + first.end())
+            rest = PART.search(text, match.start() + first.end())
             if rest is not None and rest.end() <= match.end():
                 yield _Unit(first[0], code_key(first[0]), match.start(), match.start() + first.end())
                 tail = text[rest.start() : match.end()]
@@ -377,7 +379,7 @@ def _stands_alone(unit: _Unit, cue: _Cue, book: CodeBook, *, shouted: bool) -> b
 
 def _in_parts(unit: _Unit, book: CodeBook) -> Iterator[Candidate]:
     """A code among joined words: `spring_ACME7K2Q_berlin`."""
-    for part in _PART.findall(unit.text):
+    for part in PART.findall(unit.text):
         key = code_key(part)
         if len(key) >= _SHORTEST_PART and _mixed(key) and key in book:
             yield Candidate(Rule.TEXT, key, part, Expects.NOTHING, False)

@@ -100,9 +100,7 @@ class CodeBook:
         self._codes = _by_key(codes)
         self._folds = _folds(self._codes)
         self._letters = "".join(sorted(set().union(*self._codes)))
-        self._shapes = frozenset(map(_shape, self._codes))
-        self.shortest = min(map(len, self._codes), default=0)
-        self.longest = max(map(len, self._codes), default=0)
+        self.shortest, self.longest, self._shapes = reach_of(self._codes)
         self.parameter = _parameter(url_parameters)
 
     @property
@@ -146,6 +144,12 @@ class CodeBook:
     def well_formed(self, key: str) -> bool:
         """Whether `key` is as long as issued codes are, and made of what they are made of."""
         return self.shortest <= len(key) <= self.longest and _shape(key) in self._shapes
+
+
+def reach_of(keys: Collection[str]) -> tuple[int, int, frozenset[str]]:
+    """What words must be to look like a code at all: the length of the shortest and the longest key, and what they are
+    made of. Another reach reads other texts than before, whatever stands in them."""
+    return min(map(len, keys), default=0), max(map(len, keys), default=0), frozenset(map(_shape, keys))
 
 
 def _by_key(codes: Iterable[Code]) -> dict[str, Code]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from refloop.mapping.vocabulary import words
 
@@ -69,9 +70,10 @@ def email_key(text: str | None) -> str | None:
 
 def _encodable(text: str) -> bool:
     """Whether it is text at all: a lone half of a surrogate pair is not."""
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
 
 
+@lru_cache(maxsize=4096)
 def _ascii_domain(domain: str) -> str | None:
     """Lower case, each label in the form that DNS carries. IDNA 2008: `ß` stays a letter of its own, so that
     `straße.de` and `strasse.de`, which have different owners, stay two domains (Python's "idna" codec merges them).

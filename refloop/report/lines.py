@@ -3,29 +3,75 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from io import StringIO
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from refloop.model import Finding, Level, format_time
+from refloop.report.measure import WORD, width_of
 
 MOST = 20
 """How many rows of a list people are shown where another command shows them all."""
 
-_NO_WIDTH = 100_000
+_NARROWEST = 40
+"""What is left of a line beside its indentation, at least."""
+_LAST_COLUMN = 30
+"""Text that stands under names of columns, or after a word of its own, begins here or before."""
+_GAP = re.compile(r"\s\s+")
 
 _ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 """Control characters but tab and line feed, and those that set the direction of text (Unicode TR 9)."""
 
 
-def say(console: Console, text: str, style: str = "") -> None:
-    """Prints a line as it is: values from a CRM are never taken for markup, never wrapped, and `harmless`."""
-    console.print(Text(harmless(text), style=style), soft_wrap=True)
+class Line(NamedTuple):
+    """What is printed on a line, and how rich paints it."""
+
+    text: str
+    style: str = ""
+
+
+def say(console: Console, text: str, style: str = "", *, to_copy: bool = False) -> None:
+    """Prints text as it is: values from a CRM are never taken for markup, and are `harmless`. On a terminal that is too
+    narrow it is broken between words, unless somebody is `to_copy` it as it is; for a file or a pipe never."""
+    shown = harmless(text)
+    if console.is_terminal and not to_copy:
+        shown = "\n".join(piece for line in shown.split("\n") for piece in broken(line, console.width))
+    show(console, Line(shown, style))
+
+
+def show(console: Console, line: Line) -> None:
+    """Prints a line that is harmless, and no wider than is wanted."""
+    if console.is_terminal:
+        console.print(Text(line.text, style=line.style), soft_wrap=True)
+    else:  # as it is: rich would make spaces of tabs
+        console.file.write(f"{line.text}\n")
+
+
+def broken(line: str, width: int) -> list[str]:
+    """A line in lines of at most so many columns: broken between words, what follows stands under the text that it goes
+    on with. A word that is longer than a line stays whole."""
+    if width_of(line) <= width:
+        return [line]
+    then = " " * _text_begins(line, width)
+    lines: list[str] = []
+    begin = end = 0
+    for word in WORD.finditer(line):
+        before = then if lines else ""
+        if begin < end and len(before) + width_of(line[begin : word.end()]) > width:
+            lines.append(before + line[begin:end])
+            begin = word.start()
+        end = word.end()
+    return [*lines, (then if lines else "") + line[begin:end]]
+
+
+def _text_begins(line: str, width: int) -> int:
+    """In which column what is broken goes on: under the text of a line that begins with columns, else indented by two
+    more than the line."""
+    indent = len(line) - len(line.lstrip())
+    column = max((gap.end() for gap in _GAP.finditer(line, 0, _LAST_COLUMN)), default=0)
+    column = column if column > indent else indent + 2
+    return column if width - column >= _NARROWEST else 0
 
 
 def harmless(text: str) -> str:
@@ -51,50 +97,9 @@ def ago(seconds: float) -> str:
     return f"{seconds:.0f} seconds ago" if seconds >= 2 else "just now"
 
 
-def table(console: Console, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> int:
-    """Prints rows of cells under the names of their columns, and returns how many there were."""
-    drawn = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        drawn.add_column(column.replace("_", " "), overflow="fold")
-    count = 0
-    for count, row in enumerate(rows, start=1):  # noqa: B007 - counted while streamed
-        drawn.add_row(*(Text(harmless(_cell(value))) for value in row))
-    if count and console.is_terminal:
-        console.print(drawn)
-    elif count:
-        # a file or a pipe has no width to fold to
-        page = Console(file=StringIO(), width=_NO_WIDTH)
-        with page.capture() as captured:
-            page.print(drawn)
-        for line in captured.get().splitlines():
-            say(console, line.rstrip())
-    return count
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, datetime):
-        return format_time(value)
-    if isinstance(value, list | tuple):
-        return "; ".join(map(str, value))
-    return str(value)
-
-
 def section(console: Console, title: str, lines: Sequence[str]) -> None:
     """Prints lines of a story under their title; nothing where there are none."""
     if lines:
         say(console, f"  {title}:", "bold")
         for line in lines:
             say(console, f"    {one_line(line)}")
-
-
-def print_findings(console: Console, found: Iterable[Finding]) -> Counter[Level]:
-    """Prints one finding a line, with what to do about it, and counts them by level."""
-    styles = {Level.ERROR: "red", Level.WARNING: "yellow", Level.INFO: ""}
-    counts: Counter[Level] = Counter()
-    for finding in found:
-        counts[finding.level] += 1
-        remedy = f" -> {finding.remedy}" if finding.remedy else ""
-        say(console, f"{finding.level:<7} {finding.place}: {finding.message}{remedy}", styles[finding.level])
-    return counts

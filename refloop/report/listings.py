@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from refloop.ledger.reads.codes import IssuedCode
-from refloop.ledger.reads.journal import Run
+from refloop.ledger.reads.journal import Wrote
 from refloop.ledger.reads.referrals import Standing
 from refloop.ledger.reads.review import OpenItem
+from refloop.mapping.changes import RecordPlan
 from refloop.report.as_json.lists import code_json, open_item_json, standing_json
-from refloop.report.as_json.run import run_json
+from refloop.report.as_json.run import wrote_json
 from refloop.report.as_json.values import Json
+from refloop.report.grid import Column, Row, numbers, text, whole
 
 T = TypeVar("T")
 
@@ -22,7 +24,7 @@ class Listing(Generic[T]):
     """How a list of values is shown: the columns of its table and the cells of a line, a line as JSON, and what is said
     when there is `nothing` to show."""
 
-    columns: tuple[str, ...]
+    columns: tuple[Column, ...]
     cells: Callable[[T], Sequence[object]]
     as_json: Callable[[T], Json]
     nothing: str
@@ -38,8 +40,10 @@ def _standing(standing: Standing) -> tuple[object, ...]:
     return (*who, now.status, now.at, now.label, now.reason)
 
 
-def _run(run: Run) -> tuple[object, ...]:
-    return (run.number, run.command, run.started_at, run.ended_at, run.exit, run.problems)
+def _run(wrote: Wrote) -> tuple[object, ...]:
+    run = wrote.run
+    what = (wrote.fields, wrote.records, wrote.refused, wrote.conflicts)
+    return (run.number, run.command, run.started_at, run.ended_at, run.exit, *what, run.problems)
 
 
 def _open_item(found: OpenItem) -> tuple[object, ...]:
@@ -48,21 +52,44 @@ def _open_item(found: OpenItem) -> tuple[object, ...]:
 
 
 CODES = Listing(
-    ("code", "referrer", "referrer_name", "referrer_email", "program", "valid_from", "valid_to"),
+    (*whole("code", "referrer"), *text("referrer_name"), *whole("referrer_email", "program", "valid_from", "valid_to")),
     _code,
     code_json,
     "no codes: `refloop codes import FILE`",
 )
 REFERRALS = Listing(
-    ("referral", "code", "referrer", "program", "claimed_at", "status", "status_at", "label", "reason"),
+    (
+        *whole("referral", "code", "referrer", "program", "claimed_at", "status", "status_at"),
+        *text("label", "reason"),
+    ),
     _standing,
     standing_json,
     "no referrals",
 )
-RUNS = Listing(("run", "command", "started_at", "ended_at", "exit", "problems"), _run, run_json, "no runs yet")
+RUNS = Listing(
+    (
+        *whole("run", "command", "started_at", "ended_at"),
+        *numbers("exit", "fields", "records", "refused", "conflicts"),
+        *text("problems"),
+    ),
+    _run,
+    wrote_json,
+    "no runs",
+)
 REVIEW = Listing(
-    ("connection", "kind", "id", "doubt", "field", "evidence", "candidates"),
+    (*whole("connection", "kind", "id", "doubt", "field"), *text("evidence"), *whole("candidates")),
     _open_item,
     open_item_json,
     "nothing left for review",
 )
+
+CHANGES = (*whole("connection", "kind", "id", "field"), *text("before", "after", "why"))
+"""The columns of a plan."""
+
+
+def change_rows(plans: Iterable[RecordPlan]) -> Iterator[Row]:
+    """The changes of a plan, a row each."""
+    for plan in plans:
+        for change in plan.changes:
+            ref = change.ref
+            yield (ref.connection, ref.kind, ref.id, change.field.name, change.before, change.after, change.why)

@@ -18,7 +18,8 @@ REMINDED = timedelta(days=1)
 PATIENCE = timedelta(hours=1)
 """So long `--quiet` says nothing of what may pass by itself."""
 _PASSES = (Exit.LATER, Exit.UNAVAILABLE)
-_TROUBLE, _RUN = "trouble", "run"
+_TROUBLE, _RUN, _BACKUP = "trouble", "run", "backup"
+_REFUSED, _DEFERRED = "refused", "deferred"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,31 @@ def lasting(report: Report) -> Iterator[Lasting]:
     for name, counts in report.counts.items():
         if refused := counts["refused"]:
             fact = Fact(name, f"{_values(refused)} refused by the CRM: `refloop status`", waits=True)
-            yield Lasting("refused", fact, str(refused))
+            yield Lasting(_REFUSED, fact, str(refused))
         if deferred := counts["deferred"]:
             fact = Fact(
                 name, f"{_values(deferred)} held back: the CRM could not take them now; the next run tries again"
             )
-            yield Lasting("deferred", fact, str(deferred), passes=True)
+            yield Lasting(_DEFERRED, fact, str(deferred), passes=True)
 
 
 def ended(error: RefloopError, only: str | None) -> Lasting:
     """What ended a whole run, over all connections or the one."""
     return _trouble(only or "", _RUN, error, "")
+
+
+def checked_by(names: Collection[str], only: str | None) -> set[tuple[str, str]]:
+    """The keys of what a run over these connections knows of when it came to its end."""
+    return {(name, topic) for name in names for topic in (_TROUBLE, _REFUSED, _DEFERRED)} | {(only or "", _RUN)}
+
+
+NO_BACKUP = ("", _BACKUP)
+"""The key of what keeps a backup from being made."""
+
+
+def no_backup(error: RefloopError) -> Lasting:
+    """What kept the day's backup from being made."""
+    return _trouble(*NO_BACKUP, error, "")
 
 
 def _trouble(about: str, topic: str, error: RefloopError, more: str) -> Lasting:
@@ -113,13 +128,13 @@ def news(
     facts: Sequence[Fact],
     now_lasting: Sequence[Lasting],
     told: Mapping[tuple[str, str], Told],
-    checked: Collection[str],
+    checked: Collection[tuple[str, str]],
     now: datetime,
     *,
     quiet: bool,
 ) -> News:
-    """What is to be told of a run. `told` is what was told before; `checked` are those of whom this run would know
-    if it lasted. `quiet`: only what waits for a person, and nothing that may still pass by itself."""
+    """What is to be told of a run. `told` is what was told before; `checked` are the keys of what this
+    run would know of if it lasted. `quiet`: only what waits for a person, and nothing that may still pass by itself."""
     due = [fact for fact in facts if fact.waits or not quiet]
     keep = []
     for one in now_lasting:
@@ -132,8 +147,8 @@ def news(
         if same != before:
             keep.append(same)
     lasts = {one.key for one in now_lasting}
-    over = [was for key, was in told.items() if key not in lasts and was.connection in checked]
-    due += [_in_order(was) for was in over if was.told_at and was.topic in (_TROUBLE, _RUN) and not quiet]
+    over = [was for key, was in told.items() if key not in lasts and key in checked]
+    due += [_in_order(was) for was in over if was.told_at and was.topic in (_TROUBLE, _RUN, _BACKUP) and not quiet]
     return News(tuple(due), tuple(keep), tuple(was.key for was in over))
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from refloop.errors import DataError
-from refloop.ledger.backups import back_up
+from refloop.ledger.backups import backing_up, make_backup
 from refloop.ledger.forget import Forgotten, addresses, bare, erase, is_anywhere, scrub, submitted_with
 from refloop.ledger.identity import buyers, holders_of
 from refloop.ledger.records import record_of, records_of
@@ -108,9 +108,10 @@ def forget(ledger: Ledger, person: Person, now: datetime) -> Erased:
     Referrals, credits and totals stay. Safe to repeat, and to be repeated when it was cut short.
     """
     one_person = not any(map(is_shared_mailbox, person.emails))
-    counts = erase(ledger, person.emails, person.refs, one_person, now)
-    deleted = scrub(ledger)
-    return Erased(Counter(counts), tuple(deleted), back_up(ledger, now))
+    with backing_up(ledger.path, wait=True):  # one that began before would still hold them
+        counts = erase(ledger, person.emails, person.refs, one_person, now)
+        deleted = scrub(ledger)
+        return Erased(Counter(counts), tuple(deleted), make_backup(ledger, now))
 
 
 def without_forgotten(page: Page, forgotten: Forgotten) -> Page:

@@ -24,6 +24,7 @@ from refloop.mapping.policy import Part
 from refloop.mapping.stages import Course, status_of
 from refloop.model import Code, Referral, Referrer, ReviewReason
 from refloop.sync.context import RunContext
+from refloop.sync.enrolling import enrol_at_once
 from refloop.sync.rows import (
     ADVOCATE_COLUMNS,
     CODE_COLUMNS,
@@ -78,14 +79,24 @@ class Intake:
         return [text for _, text in sorted(self.faults)]
 
 
+Rows = Mapping[int, Mapping[str, str]]
+"""Rows of a table, by where they stand in it."""
+
+
+def _none_at_once(_: Rows) -> dict[int, Kept]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Reading:
-    """What taking in a table takes: where it is kept, what keeps a row, what is told of it, who hears how far it is."""
+    """What taking in a table takes: where it is kept, what keeps a row, what is told of it, who hears how far it is;
+    and what keeps at once those rows of many that need not be looked at one by one."""
 
     ledger: Ledger
     keep: Callable[[Mapping[str, str]], Kept]
     intake: Intake
     progress: Progress
+    at_once: Callable[[Rows], dict[int, Kept]] = _none_at_once
 
 
 def unseen(stage: str, about: str, done: int) -> None:
@@ -104,7 +115,7 @@ def import_codes(ledger: Ledger, path: Path, now: datetime, progress: Progress =
     columns = (*CODE_COLUMNS, *ADVOCATE_COLUMNS)
     needs: Needs = (("code", "promotion_referral_code", "advocate"), ("referrer", *ADVOCATE_COLUMNS[:2]))
     with codes_changing(ledger) as intake, open_table(path) as table:
-        _import(table, columns, needs, Reading(ledger, keep, intake, progress))
+        _import(table, columns, needs, Reading(ledger, keep, intake, progress, partial(enrol_at_once, ledger, now)))
     return intake
 
 
@@ -252,13 +263,27 @@ def _import(table: Table, columns: Sequence[str], needs: Needs, reading: Reading
 
 def _keep(chunk: Sequence[Line | BadLine], columns: _Columns, reading: Reading) -> None:
     intake, name = reading.intake, columns.table.name
+    rows: dict[int, Mapping[str, str]] = {}
+    for row in chunk:
+        with _naming(row, name, intake):
+            rows[row.number] = columns.row(row)
     with reading.ledger.writing():
+        kept = reading.at_once(rows)
+        intake.counts.update(kept.values())
         for row in chunk:
-            try:
-                intake.counts[reading.keep(columns.row(row))] += 1
-            except BadRow as fault:
-                intake.faults.append((row.number, f"{name}, line {row.number}: {fault}"))
+            if row.number in rows and row.number not in kept:
+                with _naming(row, name, intake):
+                    intake.counts[reading.keep(rows[row.number])] += 1
     reading.progress("import", name, len(chunk))
+
+
+@contextmanager
+def _naming(row: Line | BadLine, name: str, intake: Intake) -> Iterator[None]:
+    """Tells of a row that is no good where it stands."""
+    try:
+        yield
+    except BadRow as fault:
+        intake.faults.append((row.number, f"{name}, line {row.number}: {fault}"))
 
 
 class _Columns:

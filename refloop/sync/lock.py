@@ -14,6 +14,7 @@ from refloop.connectors.base import Clock
 from refloop.errors import AnotherAtWork, DiskError, RefloopError
 from refloop.ledger.engine.filesystem import refuse_network
 from refloop.ledger.lease import Holder, Lease, holder_of
+from refloop.ledger.soundness import refuse_unproven
 from refloop.ledger.store import Ledger, open_ledger
 
 _WAIT = "Wait for it to end; cron will come back by itself. `refloop unlock` shows who it is."
@@ -23,8 +24,9 @@ _WAIT = "Wait for it to end; cron will come back by itself. `refloop unlock` sho
 def alone(ledger: Ledger, clock: Clock) -> Iterator[None]:
     """Holds the ledger for one run.
 
-    Raises AnotherAtWork at once when another run holds it. A holder that was killed holds nothing; one that stands
-    still is replaced once its lease has run out, and can write no more: whatever it tries raises LeaseLost.
+    Raises AnotherAtWork at once when another run holds it, LedgerError when it is damaged. A holder that was killed
+    holds nothing; one that stands still is replaced once its lease has run out, and can write no more: whatever it
+    tries raises LeaseLost.
     """
     lock = FileLock(f"{ledger.path}.lock", timeout=0, mode=0o600)
     locked = _locked(lock)
@@ -32,12 +34,14 @@ def alone(ledger: Ledger, clock: Clock) -> Iterator[None]:
     try:
         if not locked:
             _refuse_unless_expired(ledger, clock)
+        refuse_unproven(ledger, clock())
         lease.take(locked=locked)
         try:
             yield
         finally:
             with suppress(RefloopError):  # a full disk: what happened before is what to tell, and the lock goes anyway
                 lease.hand_back()
+            ledger.engine.rest()
     finally:
         lock.release()
 

@@ -107,6 +107,6 @@ def tidy(page: Page) -> Page:
 def _tidy(record: Record) -> Record:
     email = email_key(record.email)
     if not record.emails:
-        return replace(record, email=email)
+        return record if email == record.email else replace(record, email=email)
     keys = {key for text in record.emails if (key := email_key(text))}
     return replace(record, email=email, emails=tuple(sorted(keys - {email})))

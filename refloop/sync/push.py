@@ -7,9 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from refloop.connectors.base import Connector, Foresees, Recalls, answer_of, answers_of, push_changes
-from refloop.connectors.http.errors import FateUnknown
 from refloop.connectors.http.fence import fenced
-from refloop.errors import AuthError, ConfigError, ConnectorFault, CrmUnavailable, TryLater
+from refloop.errors import AuthError, ConfigError, ConnectorFault, CrmUnavailable, FateUnknown, TryLater
 from refloop.ledger.queue import Topic, dequeue, enqueue
 from refloop.ledger.receipts import forget_intent, intend, keep_conflicts, keep_receipts, unsettled
 from refloop.mapping.changes import RecordPlan

@@ -23,6 +23,7 @@ from refloop.errors import (
     StalePlan,
     TryLater,
 )
+from refloop.ledger.figures import keep_figures
 from refloop.ledger.other_ledger import other_ledger_on
 from refloop.ledger.other_ledger import take_over as claim
 from refloop.ledger.queue import Topic, enqueue, next_refs
@@ -118,6 +119,7 @@ class Runner:
         raised: list[str] = []  # what ended the run, and is no connection's
         try:
             work(_Run(context, report, self._connections))
+            keep_figures(self._ledger)
             code = report.exit
         except RefloopError as error:
             code, raised = error.exit, [error.message]

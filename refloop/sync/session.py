@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 from refloop import log
 from refloop.config import Config, load_config
-from refloop.connectors.base import Clock, Connector, connector_class
+from refloop.connectors.base import Clock, Connector, connector_class, settings_class
 from refloop.errors import ConfigError
 from refloop.ledger.store import Ledger, open_ledger
 from refloop.mapping.policy import Policy
@@ -34,6 +34,8 @@ class Session:
     policy: Policy
     ledger: Ledger
     clock: Clock
+    later: list[Callable[[], object]] = field(default_factory=list)
+    """What is to be done when the ledger is let go, beside the run of somebody else."""
 
     def context(self, run: int = 0) -> RunContext:
         """What a step of that run is handed; of no run when it only looks."""
@@ -80,9 +82,10 @@ class _Logged:
 
 
 @contextmanager
-def session(config: Config, clock: Clock = utc_now) -> Iterator[Session]:
-    """Opens what a configuration names. Raises what opening the ledger raises."""
-    ledger = open_ledger(config.ledger)
+def session(config: Config, clock: Clock = utc_now, *, doubted: bool = False) -> Iterator[Session]:
+    """Opens what a configuration names; its ledger may be `doubted` (see `open_ledger`). Raises what opening the ledger
+    raises."""
+    ledger = open_ledger(config.ledger, doubted=doubted)
     try:
         yield Session(config, policy_of(config), ledger, clock)
     finally:
@@ -91,4 +94,4 @@ def session(config: Config, clock: Clock = utc_now) -> Iterator[Session]:
 
 def read_config(path: Path) -> Config:
     """Reads config.yaml with the settings of the installed connectors. Raises ConfigError with all its faults."""
-    return load_config(path, lambda name: connector_class(name).settings)
+    return load_config(path, settings_class)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
@@ -54,6 +54,15 @@ class Labels:
         self._next_id = 35
         for source, target, forth, back, label in _STANDARD:
             self._add((source, target), (forth, back), (label, label), "HUBSPOT_DEFINED")
+
+    def kept(self) -> dict[str, Any]:
+        """All types as JSON has them."""
+        return {"next_id": self._next_id, "of": [[*ends, list(of.values())] for ends, of in self._of.items()]}
+
+    def reopen(self, kept: Mapping[str, Any]) -> None:
+        """Puts the types that were kept in the place of these."""
+        self._next_id = kept["next_id"]
+        self._of = {(source, target): {one[0]: Label(*one) for one in of} for source, target, of in kept["of"]}
 
     def between(self, kind: ObjectType, to_kind: ObjectType) -> Sequence[Label]:
         return tuple(self._of.get((kind.number, to_kind.number), {}).values())

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 from refloop_sandbox.crm import LocalCrm
 from refloop_sandbox.hubspot.access import Access
@@ -94,6 +95,22 @@ class LocalHubSpot(LocalCrm):
         self._services = Services(self._portal, Search(self._portal), limits, self._access)
         inner = application(self._services, self.calls)
         self.app = Middleware(inner, self.traffic, self.faults, self.now)
+
+    @classmethod
+    def reopened(cls, path: Path, **settings: Any) -> Self:
+        """The account that was kept in a file, with these settings beside it: what opens it, how it is met. Raises
+        ValueError for a file that `keep` did not write, or where the search index is to lag."""
+        crm = cls(**settings)
+        if crm._portal.store.lag:
+            raise ValueError("what was kept is indexed: `index_lag` needs an account that was made anew")
+        with crm._portal.store.lock:
+            crm._portal.reopen(path)
+        return crm
+
+    def keep(self, path: Path) -> None:
+        """Writes what people and clients made here into a private file, for `reopened`: no tokens. Raises OSError."""
+        with self._portal.store.lock:
+            self._portal.keep(path)
 
     def now(self) -> datetime:
         """The account's present."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 _FIRST_ID = 41_000_001
@@ -47,6 +47,14 @@ class Owners:
     """All of them, by id."""
 
     _by_id: dict[str, Owner] = field(default_factory=dict)
+
+    def kept(self) -> list[dict[str, Any]]:
+        """All owners as JSON has them."""
+        return [asdict(owner) for owner in self._by_id.values()]
+
+    def reopen(self, kept: Iterable[Mapping[str, Any]]) -> None:
+        """Puts the owners that were kept in the place of these."""
+        self._by_id = {str(one["id"]): Owner(**one) for one in kept}
 
     def add(self, email: str, first_name: str, last_name: str, now: str) -> str:
         owner = Owner(_FIRST_ID + len(self._by_id), email, first_name, last_name, now, now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
@@ -97,6 +97,17 @@ class Pipelines:
             leads.stages[stage_id] = Stage(stage_id, label, dict(metadata), len(leads.stages))
         self._of = {DEALS.name: {default.id: default}, LEADS.name: {leads.id: leads}}
 
+    def kept(self) -> dict[str, Any]:
+        """All pipelines as JSON has them."""
+        of = {name: [asdict(one) for one in pipelines.values()] for name, pipelines in self._of.items()}
+        return {"next_id": self._next_id, "of": of}
+
+    def reopen(self, kept: Mapping[str, Any]) -> None:
+        """Puts the pipelines that were kept in the place of these."""
+        self._next_id = kept["next_id"]
+        for name, pipelines in kept["of"].items():
+            self._of[name] = {one["id"]: _pipeline(one) for one in pipelines}
+
     def all(self, kind: ObjectType) -> Mapping[str, Pipeline]:
         """By id. Raises Refusal for an object without pipelines."""
         if kind.name not in self._of:
@@ -159,6 +170,11 @@ class Pipelines:
         """The id of a stage or pipeline that the account makes for itself."""
         self._next_id += 1
         return str(self._next_id)
+
+
+def _pipeline(kept: Mapping[str, Any]) -> Pipeline:
+    stages = {stage_id: Stage(**stage) for stage_id, stage in kept["stages"].items()}
+    return Pipeline(**{**kept, "stages": stages})
 
 
 def checked_metadata(kind: ObjectType, metadata: Mapping[str, Any]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from refloop_sandbox.hubspot.labels import Labels
@@ -75,6 +76,24 @@ class Portal:
     labels: Labels = field(default_factory=Labels)
     requirements: list[Requirement] = field(default_factory=list)
     owners: Owners = field(default_factory=Owners)
+
+    def keep(self, path: Path) -> None:
+        """Writes what the account holds into a file: its records and its set-up, but no tokens."""
+        parts = {"schema": self.schema.kept(), "pipelines": self.pipelines.kept(), "labels": self.labels.kept()}
+        account = [self.portal_id, self.time_zone, self.currency, self.account_type]
+        requirements = [one._asdict() for one in self.requirements]
+        setup = {**parts, "owners": self.owners.kept(), "account": account, "requirements": requirements}
+        self.store.keep(path, setup)
+
+    def reopen(self, path: Path) -> None:
+        """Puts what a file says in the place of what is here. Raises ValueError."""
+        setup = self.store.reopen(path)
+        self.schema.reopen(setup["schema"])
+        self.pipelines.reopen(setup["pipelines"])
+        self.labels.reopen(setup["labels"])
+        self.owners.reopen(setup["owners"])
+        self.portal_id, self.time_zone, self.currency, self.account_type = setup["account"]
+        self.requirements = [Requirement(**one) for one in setup["requirements"]]
 
     def now(self) -> int:
         """The account's present, in epoch milliseconds."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from refloop_sandbox.hubspot.errors import Refusal, bad_request, error_body
@@ -183,6 +183,23 @@ class Schema:
         self._properties: dict[str, dict[str, Property]] = {kind.name: {} for kind in OBJECTS}
         self._groups: dict[str, dict[str, Group]] = {kind.name: {} for kind in OBJECTS}
 
+    def kept(self) -> dict[str, Any]:
+        """All definitions as JSON has them."""
+        properties = {
+            name: [asdict(one) | {"values": []} for one in of.values()] for name, of in self._properties.items()
+        }
+        return {
+            "properties": properties,
+            "groups": {name: [asdict(one) for one in of.values()] for name, of in self._groups.items()},
+        }
+
+    def reopen(self, kept: Mapping[str, Any]) -> None:
+        """Puts the definitions that were kept in the place of these."""
+        for name, definitions in kept["properties"].items():
+            self._properties[name] = {one["name"]: _property(one) for one in definitions}
+        for name, groups in kept["groups"].items():
+            self._groups[name] = {one["name"]: Group(**one) for one in groups}
+
     def properties(self, kind: ObjectType) -> Mapping[str, Property]:
         return self._properties[kind.name]
 
@@ -266,6 +283,11 @@ class Schema:
             raise bad_request(f"You've reached the limit of {MAX_CUSTOM} custom properties.", "LIMIT_EXCEEDED")
         if unique and sum(found.unique for found in custom) >= MAX_UNIQUE:
             raise bad_request(f"You've reached the limit of {MAX_UNIQUE} unique properties.", "LIMIT_EXCEEDED")
+
+
+def _property(kept: Mapping[str, Any]) -> Property:
+    known = {key: value for key, value in kept.items() if key not in ("options", "values")}
+    return Property(**known, options=tuple(Option(**one) for one in kept["options"]))
 
 
 def name_taken(name: str) -> dict[str, Any]:

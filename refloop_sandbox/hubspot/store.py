@@ -7,11 +7,14 @@ import re
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from refloop_sandbox import kept
 
 _TABLES = """
 CREATE TABLE {records} (
@@ -51,6 +54,7 @@ CREATE TABLE binned (
   to_object INTEGER NOT NULL, to_id INTEGER NOT NULL, type INTEGER NOT NULL);
 CREATE INDEX binned_of ON binned (of_object, of_id);
 """
+_KIND = "hubspot"
 _COLUMNS = "object, id, created, modified, archived, props"
 _PUT = "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?, ?, ?, ?)"
 _PUT_INDEXED = "INSERT OR REPLACE INTO indexed VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -108,6 +112,17 @@ class Store:
         self.sql.execute("ANALYZE sqlite_schema")
         self._last_id: dict[int, int] = {}
         self._unindexed: deque[tuple[int, tuple[object, ...]]] = deque()
+
+    def keep(self, path: Path, setup: Mapping[str, object]) -> None:
+        """Writes all rows, and what else is to be known, into a file. The index that lags is not in it."""
+        kept.write(path, self.sql, _KIND, {"last_id": self._last_id, **setup})
+
+    def reopen(self, path: Path) -> dict[str, Any]:
+        """Puts the rows of such a file in the place of what is here, and gives back the rest. Raises ValueError."""
+        setup: dict[str, Any] = kept.read(path, self.sql, _KIND)
+        self._last_id = {int(kind): last for kind, last in setup.pop("last_id").items()}
+        self.version += 1
+        return setup
 
     @contextmanager
     def atomic(self) -> Iterator[None]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from refloop_sandbox.salesforce.errors import RecordError
 from refloop_sandbox.salesforce.records import Records, Row
@@ -47,6 +48,12 @@ def custom_field(name: str, metadata: Mapping[str, object]) -> Field:
         targets = (str(metadata.get("referenceTo")),)
         return replace(made, targets=targets, relationship=name.removesuffix("__c") + "__r")
     return _with_values(made, metadata) if "picklist" in type_ else made
+
+
+def custom_field_again(kept: Mapping[str, Any]) -> Field:
+    """The field that was kept as JSON, which has no tuples."""
+    made: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in kept.items()}
+    return Field(**made)
 
 
 def _number(metadata: Mapping[str, object], name: str, kind: str, default: int | None = None) -> int:

@@ -24,27 +24,27 @@ _LONG = 255
 
 
 class History:
-    """Which fields of an org are tracked, and their rows."""
+    """Which fields of an org are `tracked`, by object, and their rows."""
 
     def __init__(self, store: Store, schema: Schema) -> None:
         self._store = store
         self._schema = schema
-        self._tracked: dict[str, frozenset[str]] = {}
+        self.tracked: dict[str, frozenset[str]] = {}
 
     def track(self, sobject: SObject, fields: Collection[str]) -> None:
         """Raises KeyError for an object without a history or a field that does not exist."""
-        names = self._tracked.get(sobject.name, frozenset()) | {sobject.field(name).name for name in fields}
+        names = self.tracked.get(sobject.name, frozenset()) | {sobject.field(name).name for name in fields}
         if len(names) > _MOST:
             raise RecordError("LIMIT_EXCEEDED", f"{_MOST} fields of an object can be tracked")
         _ = OBJECTS[sobject.name]
-        self._tracked[sobject.name] = names
+        self.tracked[sobject.name] = names
 
     def note_created(self, sobject: SObject, row: dict[str, Stored]) -> None:
-        if sobject.name in self._tracked:
+        if sobject.name in self.tracked:
             self._add(sobject, row, "created", None, None)
 
     def note_changes(self, sobject: SObject, row: dict[str, Stored], before: dict[str, Stored]) -> None:
-        for name in sorted(self._tracked.get(sobject.name, ())):
+        for name in sorted(self.tracked.get(sobject.name, ())):
             was, now = before.get(name), row.get(name)
             if was != now:
                 values = (None, None) if _is_long(sobject.field(name)) else (_text(was), _text(now))

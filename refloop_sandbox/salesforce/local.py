@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Self
+from pathlib import Path
+from typing import Any, Self
 
 from refloop_sandbox.crm import LocalCrm
 from refloop_sandbox.middleware import Middleware
@@ -82,6 +83,29 @@ class LocalSalesforce(OrgSetup, LocalCrm):
         api = Api(self._org, self._tokens, self.traffic, self.calls)
         self.now = self._org.now
         self.app = Middleware(api, self.traffic, self.faults, self.now, compresses=True)
+
+    @classmethod
+    def reopened(cls, path: Path, **settings: Any) -> Self:
+        """The org that was kept in a file, with these settings beside it: what opens it, how it is met. An org with
+        features of its own needs them again. Raises ValueError for a file that `keep` did not write."""
+        crm = cls(**settings)
+        with crm._org.store.lock:
+            mapped = crm._org.reopen(path)
+        crm._mapped = {field: tuple((made, target) for made, target in into) for field, into in mapped.items()}
+        return crm
+
+    def keep(self, path: Path) -> None:
+        """Writes what people and clients made here into a private file, for `reopened`: no sessions, jobs, locks, rules
+        of Python's. Raises OSError."""
+        with self._org.store.lock:
+            self._org.keep(path, self._mapped)
+
+    @property
+    def currency(self) -> str:
+        """The org's only or corporate currency."""
+        with self._org.store.lock:
+            organization = next(self._org.store.where(self._object("Organization"), {}))
+        return str(organization["DefaultCurrencyIsoCode"])
 
     def close(self) -> None:
         """Frees the database. Safe to repeat."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from functools import cache
+from pathlib import Path
+from typing import Any
 
-from refloop_sandbox.salesforce import person_accounts
+from refloop_sandbox.salesforce import object_rules, person_accounts
 from refloop_sandbox.salesforce.bulk_job import Job
 from refloop_sandbox.salesforce.bulk_v1_shapes import AsyncJob
 from refloop_sandbox.salesforce.call import Call
-from refloop_sandbox.salesforce.fields import refresh_catalogue
+from refloop_sandbox.salesforce.fields import custom_field_again, refresh_catalogue
 from refloop_sandbox.salesforce.ids import make_id
 from refloop_sandbox.salesforce.query import Queries
 from refloop_sandbox.salesforce.records import Records
@@ -89,6 +91,27 @@ class Org:
         self.admin, self.integration = furnish(self.records, organization)
         self.id = str(next(self.store.where(self.schema.named("Organization"), {}))["Id"])
         self._described = (self.schema.version, self.now())
+
+    def keep(self, path: Path, mapped: Mapping[str, object]) -> None:
+        """Writes what the org holds into a file: its records, its fields, its histories and `mapped`, but no sessions,
+        jobs, locks or rules."""
+        fields = [[item.name, asdict(one)] for item in self.schema for one in item.fields.values() if one.custom]
+        tracked = {name: sorted(names) for name, names in self.records.history.tracked.items()}
+        self.store.keep(path, {"fields": fields, "tracked": tracked, "mapped": mapped})
+
+    def reopen(self, path: Path) -> dict[str, Any]:
+        """Puts what a file says in the place of what is here; gives what was `mapped`. Raises ValueError."""
+        setup = self.store.reopen(path)
+        for name, values in setup["fields"]:
+            made = custom_field_again(values)
+            self.schema.named(name).fields[made.name.casefold()] = made
+        self.records.history.tracked = {name: frozenset(names) for name, names in setup["tracked"].items()}
+        self.id = str(next(self.store.where(self.schema.named("Organization"), {}))["Id"])
+        object_rules.refresh_stages(self.records)
+        self.records.rolled_back()
+        self.schema.changed()
+        mapped: dict[str, Any] = setup["mapped"]
+        return mapped
 
     def now(self) -> datetime:
         """The org's clock, to the second."""

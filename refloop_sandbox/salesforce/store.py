@@ -8,13 +8,16 @@ import threading
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
+from refloop_sandbox import kept
 from refloop_sandbox.salesforce.ids import make_id
 from refloop_sandbox.salesforce.schema import IDS, NUMBERS, Field, SObject
 from refloop_sandbox.salesforce.values import Stored
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+_KIND = "salesforce"
 _INDEXED = frozenset({"Email", "SystemModstamp", "EntityDefinitionId", "Username"})
 
 
@@ -70,6 +73,16 @@ class Store:
             # not deserialized in place: such a database cannot grow beyond a gigabyte
             source.backup(self._connection)
         self._numbers = dict(image.numbers)
+
+    def keep(self, path: Path, setup: Mapping[str, object]) -> None:
+        """Writes all rows, and what else is to be known, into a file."""
+        kept.write(path, self._connection, _KIND, {"numbers": self._numbers, **setup})
+
+    def reopen(self, path: Path) -> dict[str, Any]:
+        """Puts the rows of such a file in the place of what is here, and gives back the rest. Raises ValueError."""
+        setup: dict[str, Any] = kept.read(path, self._connection, _KIND)
+        self._numbers = setup.pop("numbers")
+        return setup
 
     def add_object(self, sobject: SObject) -> None:
         columns = ", ".join(_column(item) for item in sobject.fields.values() if item.name != "Id")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -212,7 +213,11 @@ class PlantedOffice:
         printed = (answer.out + answer.err).encode()
         leaks = [f"printed: {name}" for name in found(printed, secrets(self.before))]
         if command not in ASKED_BY_NAME:
-            leaks += [f"printed: {name}" for name in found(printed, of(Sort.PERSON))]
+            leaks += [
+                f"printed: {name}"
+                for name in found(printed, of(Sort.PERSON))
+                if not (command in NAME_PEOPLE and name.endswith(" name"))
+            ]
         if command not in SHOW_OUR_FIELDS:
             leaks += [f"printed: {name}" for name in found(printed, of(Sort.OURS))]
         leaks += [f"stderr: {name}" for name in found(answer.err.encode(), of(Sort.PERSON, Sort.OURS))]
@@ -224,6 +229,8 @@ class PlantedOffice:
             if not path.is_file() or path.name == "codes.csv":
                 continue
             data = path.read_bytes()
+            if path.suffix == ".gz":
+                data = gzip.decompress(data)
             yield from (f"{path.name}: {name}" for name in found(data, secrets(self.before)))
             if not _is_ledger(path):
                 yield from (f"{path.name}: {name}" for name in found(data, of(Sort.PERSON)))
@@ -232,6 +239,7 @@ class PlantedOffice:
 
 
 ASKED_BY_NAME = frozenset({"explain", "codes"})
+NAME_PEOPLE = frozenset({"plan", "sync --dry-run", "backfill --dry-run", "undo"})
 SHOW_OUR_FIELDS = frozenset({"explain", "codes", "plan", "sync --dry-run", "undo", "status", "referrals list"})
 
 

@@ -19,6 +19,17 @@ Results go to standard output, messages and progress to standard error. Commands
 On a terminal, long results go through a pager (`$PAGER`, else less), in colours unless you say `--no-color` or
 set `NO_COLOR`.
 
+Tables are as wide as the terminal: text is broken between words, ids, codes and references never; where that does not
+fit, a row becomes a block of a few lines. In a pipe each row is one line under the names of the columns, its cells
+separated by tabs (`refloop runs --wrote | cut -f 1`). `--csv` prints a table as CSV (RFC 4180) for a spreadsheet: a
+cell that one would take for a formula has an apostrophe before it, which `refloop codes import` takes off again. A
+reader that has enough may go: `refloop codes list | head` is no error.
+
+Statuses, reasons and kinds are taken in any spelling in which they are printed, in capitals or not:
+`--status "in negotiation"`, `--kind opportunity`. `-h` is `--help`. `refloop --install-completion` lets your shell
+complete commands, options, connections, statuses and the runs that can be taken back; `refloop --show-completion` only
+prints what it would install.
+
 ## Exit codes
 
 | code | meaning |

@@ -264,9 +264,9 @@ def test_init_writes_a_private_file_and_never_over_another(office: Office) -> No
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_signals(refloop: list[str], number: int, code: int) -> None:
+def test_signals(refloop: list[str], number: int, code: int, tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [*refloop, "sandbox", "--salesforce-port", "0", "--hubspot-port", "0"],
+        [*refloop, "sandbox", "--dir", str(tmp_path), "--salesforce-port", "0", "--hubspot-port", "0"],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
     )

@@ -23,7 +23,7 @@ OLDC-0D3X,kim@lumen.io,2026-03-02,
 
 
 _CHANGING = (
-    (r"\d{8}T\d{6}\.\d+Z\.db", "<backup>"),
+    (r"\d{8}T\d{6}\.\d+Z\.db(\.gz)?", "<backup>"),
     (r"\d+ seconds ago|just now", "<ago>"),
     (r'("age_seconds"): \d+', r"\1: 0"),
     (r'("version"): "[^"]*"', r'\1: "<version>"'),

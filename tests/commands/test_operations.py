@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -155,6 +156,8 @@ def test_a_person_is_forgotten_only_when_one_says_yes(office: Office) -> None:
     assert office.run("sync").code == Exit.OK
     for path in Path().rglob("refloop.db*"):
         assert path.is_dir() or b"bo@acme.io" not in path.read_bytes()
+    (backup,) = Path("refloop.db.backups").iterdir()
+    assert b"bo@acme.io" not in gzip.decompress(backup.read_bytes())
     assert "was forgotten" in office.run("explain", f"sf:contact:{ids['contact']}").out
     assert office.run("forget", "nobody").code == Exit.DATA
     assert "bo@acme.io" not in office.run("runs", "--json").out

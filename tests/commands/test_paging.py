@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
 import sys
 
 import pytest
 
 from refloop.errors import Exit
 from tests.cli.conftest import Office, fill
+from tests.commands.terminal import on_terminal
 
 MARK = "sed s/^/paged>/"
 FREE = (
     f'{sys.executable} -c \'import fcntl; fcntl.flock(open("refloop.db.lock"), fcntl.LOCK_EX | fcntl.LOCK_NB); '
     'print("the lock is free")\''
 )
-
-
-def on_terminal(*words: str, **environment: str) -> tuple[int, str]:
-    """Runs a command line on a terminal of its own; gives its exit code and what stood on the screen."""
-    ours, theirs = pty.openpty()
-    known = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "PAGER", "LESS")}
-    process = subprocess.Popen(
-        words,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=subprocess.DEVNULL,
-        env={**known, "TERM": "xterm", **environment},
-    )
-    os.close(theirs)
-    seen = b""
-    try:
-        while chunk := os.read(ours, 65536):
-            seen += chunk
-    except OSError:  # Linux's word for the end of a terminal
-        pass
-    os.close(ours)
-    return process.wait(), seen.decode().replace("\r\n", "\n")
 
 
 @pytest.fixture
@@ -55,7 +31,7 @@ PLAN = ("plan", "--no-pull")
 
 @pytest.mark.usefixtures("planned")
 def test_a_plan_is_paged_on_a_terminal_and_keeps_its_exit_code(refloop: list[str]) -> None:
-    code, seen = on_terminal(*refloop, *PLAN, "--detailed-exitcode", PAGER=MARK)
+    code, seen = on_terminal(*refloop, *PLAN, "--detailed-exitcode", environment={"PAGER": MARK})
     assert code == Exit.CHANGES
     lines = seen.splitlines()
     assert all(line.startswith("paged>") for line in lines)
@@ -68,20 +44,20 @@ def test_a_plan_is_paged_on_a_terminal_and_keeps_its_exit_code(refloop: list[str
 )
 @pytest.mark.usefixtures("planned")
 def test_colours_can_be_switched_off(refloop: list[str], words: tuple[str, ...], environment: dict[str, str]) -> None:
-    _, seen = on_terminal(*refloop, *words, PAGER=MARK, **environment)
+    _, seen = on_terminal(*refloop, *words, environment={"PAGER": MARK, **environment})
     assert "  + ref_code: BENS-4F6T" in seen
     assert "\x1b[3" not in seen
 
 
 @pytest.mark.usefixtures("planned")
 def test_nobody_waits_for_a_person_who_reads(refloop: list[str]) -> None:
-    assert on_terminal(*refloop, *PLAN, PAGER=FREE)[1] == "the lock is free\n"
+    assert on_terminal(*refloop, *PLAN, environment={"PAGER": FREE})[1] == "the lock is free\n"
 
 
 @pytest.mark.parametrize("pager", ["less", "cat", "", "no-such-pager", 'an open "quotation mark'])
 @pytest.mark.usefixtures("planned")
 def test_what_fits_the_screen_is_shown_at_once_with_any_pager_or_none(refloop: list[str], pager: str) -> None:
-    code, seen = on_terminal(*refloop, "codes", "list", PAGER=pager)
+    code, seen = on_terminal(*refloop, "codes", "list", environment={"PAGER": pager})
     assert code == Exit.OK
     assert "ANNA-7K2Q" in seen
 
@@ -89,7 +65,7 @@ def test_what_fits_the_screen_is_shown_at_once_with_any_pager_or_none(refloop: l
 @pytest.mark.usefixtures("planned")
 def test_json_is_never_paged(refloop: list[str]) -> None:
     for words in (("codes", "list", "--json"), (*PLAN, "--json")):
-        assert json.loads(on_terminal(*refloop, *words, PAGER=MARK)[1])
+        assert json.loads(on_terminal(*refloop, *words, environment={"PAGER": MARK})[1])
 
 
 def test_a_pipe_is_never_paged(planned: Office) -> None:

@@ -62,8 +62,12 @@ def test_what_would_be_removed_is_shown_before_anything_is(
     there = found(office)
     shown = office.run("provision", "--remove", "--dry-run")
     assert shown.code == Exit.OK
-    assert "sf: Lead.Ref_Code__c: would be removed, with the value it held in 1 record" in shown.out
-    assert "hs: contacts.ref_code: would be removed; 1 record held a value" in shown.out
+    each = office.run("provision", "--remove", "--dry-run", "--all")
+    assert "sf: Lead.Ref_Code__c: would be removed, with the value it held in 1 record" in each.out
+    assert "hs: contacts.ref_code: would be removed; 1 record held a value" in each.out
+    assert (
+        "fields: would be removed, with the value it held in 1 record\n        Lead 6: Ref_Id__c, Ref_Code" in shown.out
+    )
     assert "nothing was removed" in shown.out
     monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
     asked = office.run("provision", "--remove")

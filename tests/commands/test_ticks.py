@@ -13,7 +13,7 @@ from refloop.errors import Exit
 from refloop.ledger import open_ledger
 from refloop.model import format_time, parse_time
 from tests.cli.conftest import Office, fill
-from tests.commands.test_paging import on_terminal
+from tests.commands.terminal import on_terminal
 
 DATED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ \S.*")
 
@@ -154,7 +154,7 @@ def test_verbose_says_all_that_was_done_and_a_person_at_a_terminal_a_summary(
     assert DATED.fullmatch(told[0])
     assert "sf: pulled " in told[0]
     assert "left for review (refloop review):" in told
-    code, seen = on_terminal(*refloop, "sync", NO_COLOR="1")
+    code, seen = on_terminal(*refloop, "sync", environment={"NO_COLOR": "1"})
     assert code == Exit.OK
     shown = seen.splitlines()
     assert re.fullmatch(r"sf: pulled \d+ \(0 new, 0 changed\); nothing to write; 2 calls", shown[0])

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel
 
-from refloop.config import TEMPLATE, Config, load_config, write_template
+from refloop.config import TEMPLATE, Config, load_config, write_new
 from refloop.config.settings import ConfigFile
 from refloop.connectors.base import connector_class
 from refloop.errors import ConfigError, DiskError
@@ -29,7 +29,7 @@ def test_the_example_of_the_repository_is_the_template() -> None:
 
 
 def test_the_template_is_a_valid_configuration(tmp_path: Path) -> None:
-    write_template(tmp_path / "config.yaml")
+    write_new(tmp_path / "config.yaml", TEMPLATE)
     config = load(tmp_path / "config.yaml")
     assert {settings.connector for settings in config.connections.values()} == set(CONNECTORS)
     assert config.ledger == tmp_path / "refloop.db"
@@ -37,7 +37,7 @@ def test_the_template_is_a_valid_configuration(tmp_path: Path) -> None:
 
 def test_what_the_template_sets_is_the_default(tmp_path: Path) -> None:
     """So that a reader learns the defaults from it, and deleting a line changes nothing."""
-    write_template(tmp_path / "config.yaml")
+    write_new(tmp_path / "config.yaml", TEMPLATE)
     config = load(tmp_path / "config.yaml")
     for section in ("fields", "matching", "attribution", "sync"):
         assert getattr(config, section) == ConfigFile.model_fields[section].get_default(call_default_factory=True)
@@ -98,7 +98,7 @@ def wide_open_umask() -> Iterator[None]:
 
 @pytest.mark.usefixtures("wide_open_umask")
 def test_the_file_is_private(tmp_path: Path) -> None:
-    write_template(tmp_path / "config.yaml")
+    write_new(tmp_path / "config.yaml", TEMPLATE)
     assert (tmp_path / "config.yaml").stat().st_mode & 0o777 == 0o600
 
 
@@ -106,15 +106,15 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text("mine")
     with pytest.raises(ConfigError, match="is there already"):
-        write_template(path)
+        write_new(path, TEMPLATE)
     assert path.read_text() == "mine"
     path.unlink()
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="is there already"):
-        write_template(path)
+        write_new(path, TEMPLATE)
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="cannot write"):
-        write_template(tmp_path / "none" / "config.yaml")
+        write_new(tmp_path / "none" / "config.yaml", TEMPLATE)

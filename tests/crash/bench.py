@@ -24,7 +24,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from refloop.connectors.salesforce.names import OBJECTS as SALESFORCE
 from refloop.connectors.salesforce.names import crm_name
 from refloop.ledger import open_ledger
-from refloop.ledger.backups import faults_of
+from refloop.ledger.soundness import faults_of
 from refloop.mapping.fields import field_specs
 from refloop.model import Kind, Ref, canonical
 from refloop_sandbox.hubspot import LocalHubSpot

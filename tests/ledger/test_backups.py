@@ -1,31 +1,40 @@
-"""Verified copies: made, kept seven, put back; and damage that is noticed."""
+"""Verified copies: made, thinned, put back; and damage that is noticed."""
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 import sqlite3
 import stat
+from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from refloop.errors import DataError, DiskError, LedgerError
+from refloop.errors import DataError, DiskError, LedgerBusy, LedgerError, TryLater
 from refloop.ledger import Ledger, open_ledger
 from refloop.ledger.backups import (
+    NEWEST,
     all_backups_of,
     arriving_at,
     back_up,
     back_up_daily,
+    backing_up,
     backups_of,
-    faults_of,
     folder_of,
+    made_at,
     restore,
     set_aside,
+    worth_keeping,
 )
+from refloop.ledger.engine import sqlite
+from refloop.ledger.engine.sqlite import SqliteEngine
+from refloop.ledger.packing import unpack
 from refloop.ledger.records import overlay, record_of
+from refloop.ledger.soundness import faults_of
 from refloop.model import Outcome
 from tests.ledger.samples import DAY, contact, deal, keep, lead, record
 
@@ -85,21 +94,133 @@ def test_a_row_that_names_nothing_is_named(full: Ledger) -> None:
     assert list(faults_of(full)) == ["a row of members names a row of referrals that is not there"]
 
 
-def test_a_backup_is_private_whole_and_a_ledger(full: Ledger) -> None:
+def unpacked(backup: Path, folder: Path) -> Ledger:
+    """What a backup holds, as a ledger."""
+    plain = folder / "unpacked.db"
+    plain.touch(0o600)
+    unpack(backup, plain)
+    return open_ledger(plain)
+
+
+def test_a_backup_is_private_whole_and_a_ledger(full: Ledger, folder: Path) -> None:
     path = back_up(full, DAY)
     assert (mode(path), mode(path.parent)) == (0o600, 0o700)
     assert list(path.parent.iterdir()) == [path]
-    copy = open_ledger(path)
+    copy = unpacked(path, folder)
     assert record_of(copy, lead(1)) == record_of(full, lead(1))
     assert copy.identity == full.identity
     copy.close()
 
 
-def test_seven_are_kept_and_one_a_day_is_made(ledger: Ledger) -> None:
-    made = [back_up_daily(ledger, DAY + timedelta(hours=6 * number)) for number in range(40)]
+def test_a_backup_is_smaller_than_the_ledger(full: Ledger) -> None:
+    """It is 0.2 of a large one; a small one is mostly its schema."""
+    assert back_up(full, DAY).stat().st_size < full.path.stat().st_size * 0.2
+
+
+def test_one_a_day_is_made_and_the_newest_and_one_a_week_are_kept(ledger: Ledger) -> None:
+    made = [back_up_daily(ledger, DAY + timedelta(hours=6 * number)) for number in range(4 * 45)]
     days = [path for path in made if path]
-    assert len(days) == 11  # the first at nine in the morning, then one after each midnight
-    assert all_backups_of(ledger.path) == days[:-8:-1]
+    assert len(days) == 46  # the first at nine in the morning, then one after each midnight
+    kept = [at for path in all_backups_of(ledger.path) if (at := made_at(path))]
+    ages = [(kept[0].date() - at.date()).days for at in kept]
+    assert ages[:3] == [0, 1, 2]
+    assert len(ages) == 7
+    assert all(at.isoweekday() == 7 for at in kept[4:]), "the last of its week"
+    assert 21 <= ages[-1] <= 30
+
+
+@pytest.mark.parametrize(
+    ("days", "stay"),
+    [
+        ([], []),
+        ([3, 2], [3, 2]),
+        ([10, 10, 10, 10, 9, 4], [10, 10, 10, 10, 4]),
+        ([60, 59, 58, 50, 43, 36, 29, 22], [60, 59, 58, 50, 43, 36, 29]),
+    ],
+)
+def test_what_is_worth_keeping(days: list[int], stay: list[int]) -> None:
+    names = [DAY + timedelta(days=day, seconds=-number) for number, day in enumerate(days)]
+    backups = [Path(at.strftime("%Y%m%dT%H%M%S.%fZ.db.gz")) for at in names]
+    at = dict(zip(backups, days, strict=True))
+    assert [at[backup] for backup in worth_keeping(backups)] == stay
+
+
+def test_what_an_earlier_refloop_left_counts_and_is_put_back(full: Ledger) -> None:
+    packed = back_up(full, DAY)
+    plain = packed.with_name(packed.name.removesuffix(".gz"))
+    plain.touch(0o600)
+    unpack(packed, plain)
+    packed.unlink()
+    assert all_backups_of(full.path) == [plain]
+    assert back_up_daily(full, DAY) is None
+    full.close()
+    restore(full.path, None, DAY)
+    back = open_ledger(full.path)
+    assert record_of(back, lead(1))
+    back.close()
+
+
+def test_never_two_are_made_at_a_time(full: Ledger) -> None:
+    with backing_up(full.path):
+        with pytest.raises(TryLater, match="making a backup"):
+            back_up(full, DAY)
+        assert back_up_daily(full, DAY) is None
+    assert all_backups_of(full.path) == []
+    assert back_up_daily(full, DAY)
+
+
+class Writer:
+    """Another process that writes each time that a piece of the ledger was copied."""
+
+    def __init__(self, path: Path, times: int) -> None:
+        self.left = times
+        self.connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+
+    def write(self) -> None:
+        if self.left:
+            self.left -= 1
+            self.connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'position'")
+
+
+@pytest.mark.parametrize("times", [0, 1, 5])
+def test_others_may_write_while_it_is_made_and_it_is_of_one_moment(
+    full: Ledger, folder: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    before, writer = full.position(), Writer(full.path, times)
+    monkeypatch.setattr(sqlite, "_PAGES_AT_ONCE", 5)
+    watched(monkeypatch, writer)
+    copy = unpacked(back_up(full, DAY), folder)
+    assert copy.position() == before + times
+    assert list(faults_of(copy)) == []
+    copy.close()
+
+
+def test_one_that_cannot_be_made_beside_another_run_is_left_to_the_next(
+    full: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "_PAGES_AT_ONCE", 5)
+    watched(monkeypatch, Writer(full.path, 10_000))
+    with pytest.raises(LedgerBusy, match="written to all the while"):
+        back_up(full, DAY)
+    assert back_up_daily(full, DAY) is None
+    assert list(folder_of(full.path).iterdir()) == []
+
+
+def watched(monkeypatch: pytest.MonkeyPatch, writer: Writer) -> None:
+    """Has the writer write behind each piece that is copied."""
+    noticing = SqliteEngine._refuse_endless
+
+    def also_writing(engine: SqliteEngine) -> Callable[[int, int, int], None]:
+        look = noticing(engine)
+
+        def seen(status: int, remaining: int, total: int) -> None:
+            look(status, remaining, total)
+            if remaining:
+                writer.write()
+
+        return seen
+
+    monkeypatch.setattr(SqliteEngine, "_refuse_endless", also_writing)
 
 
 def test_a_backup_takes_the_place_of_the_ledger_which_is_moved_aside(full: Ledger) -> None:
@@ -150,8 +271,12 @@ def test_a_backup_that_is_damaged_or_none_is_refused_and_what_is_there_stays(ful
     other = folder / "other.db"
     other.write_bytes(b"SQLite format 3\0 and nothing else" * 50)
     altered = folder / "altered.db"
-    altered.write_bytes(good.read_bytes().replace(b"bo@buyer.io", b"al@buyer.io"))
-    for bad in (other, altered):
+    altered.write_bytes(gzip.decompress(good.read_bytes()).replace(b"bo@buyer.io", b"al@buyer.io"))
+    cut = folder / "cut.db.gz"
+    cut.write_bytes(good.read_bytes()[:-100])
+    flipped = folder / "flipped.db.gz"
+    flipped.write_bytes(good.read_bytes()[:-5] + b"\0" + good.read_bytes()[-4:])
+    for bad in (other, altered, cut, flipped):
         with pytest.raises(LedgerError):
             restore(full.path, bad, DAY)
     assert full.path.read_bytes() == before
@@ -211,7 +336,7 @@ def test_only_what_refloop_named_counts_and_nothing_else_is_touched(full: Ledger
     assert all_backups_of(full.path) == [first]
     for number in range(1, 12):
         back_up(full, DAY + timedelta(seconds=number))
-    assert len(all_backups_of(full.path)) == 7
+    assert len(all_backups_of(full.path)) == NEWEST + 1
     assert all(file.read_text() == "somebody else's" for file in [*foreign, elsewhere])
     assert (folder / "29990101T000000.000000Z.db").is_dir()
 

@@ -16,7 +16,7 @@ import pytest
 
 from refloop.errors import Exit
 from refloop.ledger import Ledger, open_ledger
-from refloop.ledger.backups import faults_of
+from refloop.ledger.soundness import faults_of
 from refloop.ledger.store import ref_of
 from refloop.model import Kind, Ref
 from refloop.sync.intake import Claim, submit

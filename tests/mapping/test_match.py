@@ -686,7 +686,7 @@ def test_no_pattern_goes_over_a_run_of_characters_again_and_again() -> None:
     runs = {one.pattern: goes_back(one) for one in (*patterns, BOOK.parameter)}
     assert len(runs) > 10
     bounded = {
-        candidates._UNIT.pattern,  # of "a-----" only what stands before the first separator begins a unit
+        candidates.UNIT.pattern,  # of "a-----" only what stands before the first separator begins a unit
         candidates._NAME_PIECE.pattern,  # reads names of fields
     }
     assert {pattern for pattern, found in runs.items() if found} == bounded

@@ -9,9 +9,12 @@ import pytest
 from rich.console import Console
 
 from refloop.commands import console
+from refloop.mapping.changes import RecordPlan
 from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Ref
-from refloop.report.lines import say, table
+from refloop.report.grid import numbers, text, whole
+from refloop.report.lines import say
 from refloop.report.text.plan import print_changes
+from refloop.report.text.table import table
 
 ACTING = [chr(code) for code in (*range(9), *range(11, 32), 127, *range(128, 160), 0x61C, 0x200E, 0x200F)]
 ACTING += [chr(code) for code in (*range(0x2028, 0x202F), *range(0x2066, 0x206A), 0xFEFF)]
@@ -24,8 +27,10 @@ def test_lines_tables_and_changes_hold_nothing_that_acts(terminal_like: bool) ->
     page = io.StringIO()
     console = Console(file=page, force_terminal=terminal_like, color_system=None, width=10_000)
     say(console, HOSTILE)
-    table(console, ("code",), [[HOSTILE]])
-    print_changes(console, [FieldChange(Ref("sf", Kind.LEAD, "1"), FIELD, HOSTILE, f"x\n  + {HOSTILE}", HOSTILE)])
+    table(console, (*whole("code"), *text("evidence"), *numbers("count")), [[HOSTILE, f"x\n{HOSTILE}\t", HOSTILE]])
+    ref = Ref("sf", Kind.LEAD, "1")
+    changed = FieldChange(ref, FIELD, HOSTILE, f"x\n  + {HOSTILE}", HOSTILE)
+    print_changes(console, [RecordPlan(ref, (changed,))], lambda refs: dict.fromkeys(refs, HOSTILE))
     printed = page.getvalue()
     assert not set(ACTING) & set(printed)
     assert "\\u001b" in printed

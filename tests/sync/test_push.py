@@ -7,8 +7,7 @@ from types import MappingProxyType
 
 import pytest
 
-from refloop.connectors.http.errors import FateUnknown
-from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, RefloopError, TryLater
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, Exit, FateUnknown, RefloopError, TryLater
 from refloop.ledger.queue import Topic, pending
 from refloop.ledger.receipts import intend
 from refloop.model import FieldChange, FieldSpec, Kind, Receipt, Ref, Verdict

@@ -13,13 +13,9 @@ from requests import ConnectTimeout, Timeout
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.exceptions import TimeoutError as Urllib3TimeoutError
 
-from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
+from refloop.errors import AuthError, CrmUnavailable, FateUnknown, RefloopError, TryLater
 
 LOOK = "Run again; when it stays so, look at the CRM's status page."
-
-
-class FateUnknown(CrmUnavailable):
-    """A write was sent and no answer came that says what became of it: settle by reading back."""
 
 
 class Rejected(CrmUnavailable):

@@ -35,14 +35,14 @@ from refloop.connectors.http.answer import Answer, Limits, pour_body, whole_body
 from refloop.connectors.http.bearer import Authenticate, Bearer
 from refloop.connectors.http.call_log import CallLog, endpoint_of
 from refloop.connectors.http.deadline import DeadlineAdapter, within
-from refloop.connectors.http.errors import LOOK, Call, FateUnknown, Rejected, TooLarge
+from refloop.connectors.http.errors import LOOK, Call, Rejected, TooLarge
 from refloop.connectors.http.fence import check_lease
 from refloop.connectors.http.origin import Allowed, Origin
 from refloop.connectors.http.retry import Classify, Disposition, RetryBudget, RetryPolicy, Step, error_code, http_date
 from refloop.connectors.http.retry import classify as http_classify
 from refloop.connectors.http.strict_json import NONSENSE, parsed_json
 from refloop.connectors.http.threads import interruptible_sleep
-from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
+from refloop.errors import AuthError, CrmUnavailable, FateUnknown, RefloopError, TryLater
 
 __all__ = ["Answer", "FateUnknown", "Limits", "Rejected", "RetryPolicy", "Transport"]
 

@@ -16,7 +16,7 @@ from hubspot.client import Client as Sdk
 
 import refloop
 from refloop.connectors.http.limiter import Limiter, Timer
-from refloop.connectors.http.transport import Answer, FateUnknown, Transport
+from refloop.connectors.http.transport import Answer, Transport
 from refloop.connectors.hubspot import answers
 from refloop.connectors.hubspot.answers import BatchError, BatchRead, Edges, Found, Labels, Listing, Updated
 from refloop.connectors.hubspot.auth import authenticator
@@ -26,7 +26,7 @@ from refloop.connectors.hubspot.limits import CALLS, limiter, seconds_to_midnigh
 from refloop.connectors.hubspot.names import OBJECTS
 from refloop.connectors.hubspot.search import LIMIT, highest, holding
 from refloop.connectors.hubspot.settings import HubSpotSettings
-from refloop.errors import CrmUnavailable
+from refloop.errors import CrmUnavailable, FateUnknown
 from refloop.model import Kind
 
 T = TypeVar("T")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
-from refloop.connectors.http.errors import FateUnknown
 from refloop.connectors.hubspot.batch import reason_of
 from refloop.connectors.hubspot.client import BATCH, Client
 from refloop.connectors.hubspot.look import is_usable
 from refloop.connectors.links import Pair
-from refloop.errors import AuthError, ConfigError, CrmUnavailable, TryLater
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, FateUnknown, TryLater
 from refloop.model import Ref, Verdict
 
 NOT_THERE = "HubSpot took the call, and the link is not as it was to be"

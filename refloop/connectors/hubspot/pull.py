@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -19,21 +19,32 @@ from refloop.connectors.hubspot.paging import ResultPage, list_pages, search_pag
 from refloop.connectors.hubspot.records import Reader
 from refloop.connectors.hubspot.search import Query, milliseconds
 from refloop.errors import LedgerError
-from refloop.model import Between, Cursor, Everything, Kind, Named, Page, Since, Span
+from refloop.model import Between, Cursor, Everything, Kind, Named, Page, Ref, Since, Span
 
 _HOUR = 3_600_000
 _DAY = 24 * _HOUR
 _MINUTE = 60_000
+_SETTLED = 10 * _MINUTE
+"""What was saved so long before the last pull was read since, and deals have whoever was put on them right after they
+were made, which moves no date: of it, only what has another time of save than is known is read again."""
+
+Known = Callable[[Collection[Ref]], Mapping[Ref, datetime]]
+
+_FEW = 2_000
+"""How many records a pull may read without a note of how far it got."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """One page of a phase. `place` is how far it got: a range of ids, or a page in ascending order of them."""
+    """One page of a phase. `place` is how far it got: a range of ids, or a page in ascending order of them; None where
+    the phase would begin again."""
 
-    place: ResultPage | IdRange
+    place: ResultPage | IdRange | None
     page: Page
 
     def after(self, progress: Progress) -> Progress:
+        if self.place is None:
+            return progress
         if isinstance(self.place, IdRange):
             return progress.covered(self.place)
         progress = replace(progress, doubtful=progress.doubtful or self.place.doubtful)
@@ -48,12 +59,14 @@ class Puller:
         self._reader = reader
         self._look_back = reader.settings.look_back * _MINUTE
         self._link_days = reader.settings.link_days * _DAY
+        self._known: Known | None = None
 
     def pages(self, span: Span) -> Iterator[Page]:
         match span:
             case Everything():
                 yield from self._everything()
-            case Since(cursor):
+            case Since(cursor, known):
+                self._known = known
                 yield from self._since(cursor)
             case Between(start, end):
                 yield from self._between(start, end)
@@ -134,13 +147,30 @@ class Puller:
 
     def _changed(self, kind: Kind, progress: Progress, first: Found | None) -> Iterator[_Step]:
         # The Date header cuts to whole seconds: what was modified within that second is there already.
-        window = search.modified(kind, progress.mark - self._look_back, progress.until + 999)
-        return self._matching(query_of(self._reader, kind, window), progress.last, first)
+        start, until = progress.mark - self._look_back, progress.until + 999
+        query = query_of(self._reader, kind, search.modified(kind, start, until))
+        if self._known is not None and not progress.last:
+            first = first or self._client.search(kind, query.body(0))
+            recent = query_of(self._reader, kind, search.modified(kind, max(start, progress.mark - _SETTLED), until))
+            if first.total > search.LIMIT and (opening := self._client.search(kind, recent.body(0))).total <= _FEW:
+                for step in self._matching(recent, 0, opening):
+                    yield replace(step, place=None)
+                yield from self._matching(replace(query, properties=()), 0, known=self._known)
+                return
+        yield from self._matching(query, progress.last, first)
 
-    def _matching(self, query: Query, last: int, first: Found | None = None) -> Iterator[_Step]:
+    def _matching(
+        self, query: Query, last: int, first: Found | None = None, known: Known = lambda _: {}
+    ) -> Iterator[_Step]:
+        """What a search finds above `last`, without what it shows as it is `known`."""
         for found in search_pages(self._client, query, last, first):
-            rows = completed(self._client, self._reader, query, found.rows)
+            there = known([self._ref(query.kind, row) for row in found.rows])
+            news = [row for row in found.rows if there.get(self._ref(query.kind, row)) != row.updated]
+            rows = completed(self._client, self._reader, query, news)
             yield _Step(found, page_of(self._reader, query.kind, rows, linked_contacts(self._client, query.kind, rows)))
+
+    def _ref(self, kind: Kind, row: Row) -> Ref:
+        return Ref(self._reader.connection, kind, row.id)
 
     def _linked_deals(self, last: int, since: int) -> Iterator[_Step]:
         """Every deal that is open, or was saved `since` then, with its contacts: who is put on a deal, taken off it or

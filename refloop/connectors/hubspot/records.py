@@ -269,7 +269,7 @@ def merged_ids(row: Row) -> set[str]:
     """The ids that were merged into this record ("id;id", and "id:ms;id:ms" on contacts). No more is read of a property
     than HubSpot can hold, so they are at most some tens of thousands."""
     names = ("hs_merged_object_ids", "hs_calculated_merged_vids", "hs_all_contact_vids")
-    texts = (_whole_parts(row.properties.get(name) or "") for name in names)
+    texts = (_whole_parts(text) for name in names if (text := row.properties.get(name)))
     parts = (part.partition(":")[0].strip() for text in texts for part in text.split(";"))
     return {part for part in parts if is_record_id(part)}
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, field_validator
 
-from refloop.config import ConnectionSettings, SecretRef, Section
+from refloop.config import ConnectionSettings, SecretRef, Section, in_editors
 
 DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-03"
@@ -48,7 +48,7 @@ def _internal_name(name: str) -> str:
     return name
 
 
-PropertyName = Annotated[str, AfterValidator(_internal_name)]
+PropertyName = Annotated[str, AfterValidator(_internal_name), in_editors(_PROPERTY)]
 
 
 class CodeFields(Section):
@@ -70,9 +70,9 @@ class HubSpotSettings(ConnectionSettings):
     """
 
     url: str = DEFAULT_URL
-    api_version: str = DEFAULT_VERSION
+    api_version: Annotated[str, in_editors(_VERSION)] = DEFAULT_VERSION
     auth: Annotated[ServiceKey | OAuth, Field(discriminator="method")]
-    currency: str | None = None
+    currency: Annotated[str, in_editors(_CURRENCY)] | None = None
     code_fields: CodeFields = CodeFields()
     mirror_of: str | None = Field(default=None, min_length=1)
     look_back: int = Field(default=60, ge=5, le=7 * 24 * 60)

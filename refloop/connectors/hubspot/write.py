@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from refloop.connectors.http.transport import FateUnknown
 from refloop.connectors.hubspot.answers import BatchError, Row, Updated
 from refloop.connectors.hubspot.batch import (
     Batch,
@@ -22,7 +21,7 @@ from refloop.connectors.hubspot.batch import (
 from refloop.connectors.hubspot.client import BATCH_WITH_HISTORY, Client, chunks
 from refloop.connectors.hubspot.history import Sent, receipts_by_history, unread_receipts
 from refloop.connectors.hubspot.look import look
-from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, FateUnknown, RefloopError, TryLater
 from refloop.model import Kind, Verdict
 
 _MOST_SENDS = 55

@@ -8,13 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from refloop.connectors.http.crm_message import identifier_or_empty, without_quotes
-from refloop.connectors.http.errors import FateUnknown
 from refloop.connectors.salesforce import error_codes
 from refloop.connectors.salesforce.answers import Saved
 from refloop.connectors.salesforce.batch import Update
 from refloop.connectors.salesforce.client import Client, ForeignAnswer, Part
 from refloop.connectors.salesforce.jobs import JobLost, created, delete, ended, look, result_set
-from refloop.errors import RefloopError, TryLater
+from refloop.errors import FateUnknown, RefloopError, TryLater
 
 NULL = "#N/A"
 """Bulk API 2.0 docs, "Valid CSV Record Rows": this clears a field, an empty cell leaves it as it is."""

@@ -10,18 +10,18 @@ from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 import requests
-from simple_salesforce.api import Salesforce as SimpleSalesforce
-from simple_salesforce.exceptions import SalesforceError
 
 from refloop.connectors.base import Clock
-from refloop.connectors.http.errors import LOOK, FateUnknown
+from refloop.connectors.http.errors import LOOK
 from refloop.connectors.http.strict_json import parsed_json
 from refloop.connectors.http.transport import Answer, Limits, Transport
 from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.auth import Tokens
 from refloop.connectors.salesforce.limits import Quota
+from refloop.connectors.salesforce.sdk import Salesforce as SimpleSalesforce
+from refloop.connectors.salesforce.sdk import SalesforceError
 from refloop.connectors.salesforce.settings import SalesforceSettings
-from refloop.errors import AuthError, CrmUnavailable, TryLater
+from refloop.errors import AuthError, CrmUnavailable, FateUnknown, TryLater
 from refloop.model import Usage
 
 HOSTS = (".my.salesforce.com", ".my.salesforce.mil")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
 
-from refloop.connectors.http.errors import FateUnknown
 from refloop.connectors.links import Pair
 from refloop.connectors.salesforce.answers import Row, Saved, refused, row_page
 from refloop.connectors.salesforce.batch import COLLECTION, HEADERS
@@ -15,7 +14,7 @@ from refloop.connectors.salesforce.ids import record_id
 from refloop.connectors.salesforce.look import usable_id
 from refloop.connectors.salesforce.names import ROLE
 from refloop.connectors.salesforce.soql import ids_query
-from refloop.errors import TryLater
+from refloop.errors import FateUnknown, TryLater
 from refloop.model import Ref, Verdict
 
 UNKNOWN_FATE = "the answer was lost"

@@ -18,7 +18,7 @@ DESCRIBED = (*OBJECTS.values(), ROLE)
 
 MAX_API_NAME = 40
 _NAME = re.compile(r"[A-Za-z](?:[A-Za-z0-9]|_(?!_))*")
-_API_NAME = re.compile(rf"(?:{_NAME.pattern}__)?{_NAME.pattern}(?<!_)(?:__c)?")
+API_NAME = re.compile(rf"(?:{_NAME.pattern}__)?{_NAME.pattern}(?<!_)(?:__c)?")
 
 
 def api_name(text: str) -> str:
@@ -26,7 +26,7 @@ def api_name(text: str) -> str:
 
     Raises ValueError otherwise. Names go into SOQL, so nothing else ever passes.
     """
-    if not _API_NAME.fullmatch(text):
+    if not API_NAME.fullmatch(text):
         raise ValueError(f"not a Salesforce field name: {text!r}")
     return text
 

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from refloop.config import ConnectionSettings, SecretRef, Section
-from refloop.connectors.salesforce.names import api_name
+from refloop.config import ConnectionSettings, SecretRef, Section, in_editors
+from refloop.connectors.salesforce.names import API_NAME, api_name
 from refloop.model import Kind
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -86,8 +86,8 @@ def _code_field(text: str) -> str:
     return name
 
 
-CodeField = Annotated[str, AfterValidator(_code_field)]
-ApiName = Annotated[str, AfterValidator(api_name)]
+CodeField = Annotated[str, AfterValidator(_code_field), in_editors(API_NAME)]
+ApiName = Annotated[str, AfterValidator(api_name), in_editors(API_NAME)]
 
 
 class ClientCredentials(Section):
@@ -148,11 +148,11 @@ class SalesforceSettings(ConnectionSettings):
 
     url: Annotated[str, AfterValidator(_my_domain_url)]
     auth: Auth
-    api_version: Annotated[str, AfterValidator(_api_version)] = "67.0"
-    currency: Annotated[str, AfterValidator(_currency)] | None = None
+    api_version: Annotated[str, AfterValidator(_api_version), in_editors(_API_VERSION)] = "67.0"
+    currency: Annotated[str, AfterValidator(_currency), in_editors(_CURRENCY)] | None = None
     code_fields: Mapping[Kind, tuple[CodeField, ...]] = Field(default_factory=dict)
     email_fields: Annotated[Mapping[Kind, tuple[ApiName, ...]], AfterValidator(_of_people)] = Field(
-        default_factory=dict
+        default_factory=dict, json_schema_extra={"propertyNames": {"enum": [Kind.LEAD, Kind.CONTACT]}}
     )
     look_back: int = Field(default=15, ge=0, le=7 * 24 * 60)
     quota_share: float = Field(default=0.8, gt=0, le=1)

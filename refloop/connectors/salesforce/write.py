@@ -6,7 +6,6 @@ import random
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from refloop.connectors.http.errors import FateUnknown
 from refloop.connectors.salesforce import errors
 from refloop.connectors.salesforce.answers import Saved
 from refloop.connectors.salesforce.batch import (
@@ -22,7 +21,7 @@ from refloop.connectors.salesforce.batch import (
 )
 from refloop.connectors.salesforce.bulk_ingest import IngestJobs, fits
 from refloop.connectors.salesforce.client import MOST_PARTS, MOST_RECORDS, Client
-from refloop.errors import RefloopError
+from refloop.errors import FateUnknown, RefloopError
 
 _NOT_ALLOWED = (401, 403)
 """Of a whole collection: no matter of one record, which the answer names. None of it was written."""

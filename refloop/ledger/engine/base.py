@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -60,7 +61,8 @@ class Engine(Protocol):
         """What the database's own checks find damaged; at most so many of each check."""
 
     def copy_to(self, path: Path) -> Engine:
-        """Copies the database into an empty file. Returns the copy, open, to be verified and closed."""
+        """Copies the database, as it is at one moment, into an empty file; others may write to it meanwhile. Returns
+        the copy, open, to be verified and closed."""
 
     def compact(self) -> None:
         """Gives up the free space in which something deleted may still stand."""
@@ -71,6 +73,16 @@ class Engine(Protocol):
 
     def holds_text(self, holding: Collection[str], is_it: Callable[[str], bool]) -> bool:
         """Whether there is a text in any table in which one of the (lower-case) strings stands, and that is it."""
+
+    @property
+    def checked(self) -> datetime | None:
+        """When all of it was last looked through; None when that is not known, or somebody else wrote to it since."""
+
+    def was_checked(self, at: datetime) -> None:
+        """Remembers that all of it was looked through, and found sound."""
+
+    def rest(self) -> None:
+        """Says, for who opens it next, that this process is done writing for now."""
 
     def close(self) -> None:
         """Closes the database. Safe to repeat."""

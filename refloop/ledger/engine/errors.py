@@ -48,3 +48,12 @@ def damaged(path: Path, how: str) -> LedgerError:
         f"the ledger {path} is damaged: {how}",
         remedy=PUT_BACK,
     )
+
+
+def altered(path: Path) -> LedgerError:
+    """The error for a ledger that was saved by something that is not SQLite since its last writer was done with it."""
+    return LedgerError(
+        f"the ledger {path} is not what was written to it last: something else than refloop has saved the file since",
+        remedy="Nothing was written. Run `refloop ledger restore`; or, if you know that it is as it was, `refloop "
+        "ledger verify`, which looks all of it through and takes it where it finds nothing.",
+    )

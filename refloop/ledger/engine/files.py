@@ -1,4 +1,4 @@
-"""The file of a ledger, and what lies beside it: SQLite's journal, and the checksum."""
+"""The file of a ledger, and what lies beside it: SQLite's journal, and the mark."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 from refloop.errors import DiskError
-from refloop.ledger.engine.checksum import remove_checksum
+from refloop.ledger.engine.mark import remove_mark
 
 
 def journal_of(path: Path) -> Path:
@@ -43,7 +43,7 @@ def refuse_unsafe(path: Path) -> None:
 def remove(path: Path) -> None:
     """Removes a ledger. Takes the journal away first: SQLite would play it back into the next file of that name."""
     journal_of(path).unlink(missing_ok=True)
-    remove_checksum(path)
+    remove_mark(path)
     path.unlink(missing_ok=True)
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from refloop.errors import ConfigError, DiskError, LedgerError
 from refloop.ledger.engine.base import Engine, Migrations
-from refloop.ledger.engine.checksum import is_altered, remove_checksum
-from refloop.ledger.engine.errors import damaged, translated
+from refloop.ledger.engine.errors import altered, damaged, translated
 from refloop.ledger.engine.expected import made_by
 from refloop.ledger.engine.files import journal_of, make_private, refuse_unsafe
 from refloop.ledger.engine.filesystem import refuse_network
+from refloop.ledger.engine.mark import Standing, remove_mark, standing_of
 from refloop.ledger.engine.sqlite import APPLICATION_ID, SqliteEngine
 
 OLDEST = (3, 37, 0)
@@ -37,9 +37,9 @@ _PRAGMAS = (
 )
 
 
-def open_database(path: Path, migrations: Migrations) -> Engine:
+def open_database(path: Path, migrations: Migrations, *, doubted: bool = False) -> Engine:
     """Opens the database at a path, creating the file (0600, in a folder 0700) where there is none. Its schema is
-    still to be brought up to date.
+    still to be brought up to date. One that is `doubted` is about to be looked through: its mark refuses nothing.
 
     Raises LedgerError for a file that is no ledger, is damaged, lacks something that the migrations made which it has
     seen, or has seen some that are not among these; DiskError when it cannot be reached or others may read it;
@@ -48,18 +48,18 @@ def open_database(path: Path, migrations: Migrations) -> Engine:
     _refuse_old_library()
     refuse_network(path)
     try:
-        fresh = _prepare(path)
+        standing = _prepare(path, doubted=doubted)
         connection = sqlite3.connect(path, isolation_level=None, timeout=5)
     except OSError as error:
         raise DiskError(f"cannot open the ledger {path}: {error.strerror}") from error
     except sqlite3.DatabaseError as error:
         raise translated(error, path) from error
-    engine = SqliteEngine(connection, path)
+    engine = SqliteEngine(connection, path, standing or Standing(proven=True))
     try:
         for pragma in _PRAGMAS:
             engine.execute(f"PRAGMA {pragma}")
         # where making it was cut short, and taken back, it is empty
-        if not fresh and _number(engine, "page_count") > 0:
+        if standing and _number(engine, "page_count") > 0:
             _refuse_foreign(engine, migrations)
         engine.execute("PRAGMA journal_mode=DELETE")
     except BaseException:
@@ -77,8 +77,8 @@ def _refuse_old_library() -> None:
         )
 
 
-def _prepare(path: Path) -> bool:
-    """Makes sure that the file exists and is private. True when it was created."""
+def _prepare(path: Path, *, doubted: bool) -> Standing | None:
+    """Makes sure that the file exists and is private. Returns what it is by its mark; None when it is empty."""
     if not path.parent.exists():
         path.parent.mkdir(mode=0o700, parents=True)
     try:
@@ -86,20 +86,19 @@ def _prepare(path: Path) -> bool:
     except FileExistsError:
         refuse_unsafe(path)
     else:
-        remove_checksum(path)  # of a ledger that was moved away
-        return True
-    if is_altered(path):
-        raise damaged(path, "it is not what was written to it last")
-    size = path.stat().st_size
-    if size:
-        _refuse_foreign_file(path)
-    return size == 0
+        remove_mark(path)  # of a ledger that was moved away
+        return None
+    standing = standing_of(path)
+    if standing.altered and not doubted:
+        raise altered(path)
+    if not path.stat().st_size:
+        return None
+    _refuse_foreign_file(path)
+    return standing
 
 
-def is_ledger_file(path: Path) -> bool:
-    """Whether a file begins as a ledger does. Raises OSError where it cannot be read."""
-    with path.open("rb") as file:
-        head = file.read(_HEAD)
+def is_ledger(head: bytes) -> bool:
+    """Whether a file that begins so is a ledger."""
     return head.startswith(_MAGIC) and int.from_bytes(head[_APPLICATION], "big") == APPLICATION_ID
 
 
@@ -128,8 +127,6 @@ def _refuse_foreign(engine: SqliteEngine, migrations: Migrations) -> None:
             f"the ledger {path} was made by a newer refloop (it knows {', '.join(unknown)})",
             remedy="Upgrade refloop; nothing was written.",
         )
-    if next((row[0] for row in engine.rows("PRAGMA quick_check(1)")), None) != "ok":
-        raise damaged(path, "pages of it make no sense")
     _refuse_incomplete(engine, migrations)
 
 

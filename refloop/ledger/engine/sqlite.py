@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import sqlite_utils
-import sqlite_utils.migrations
-
-from refloop.errors import DiskError
+from refloop.errors import DiskError, LedgerBusy
 from refloop.ledger.engine.base import Migrations, Row
-from refloop.ledger.engine.checksum import remove_checksum, write_checksum
 from refloop.ledger.engine.dialect import Dialect
-from refloop.ledger.engine.errors import translated
+from refloop.ledger.engine.errors import damaged, translated
+from refloop.ledger.engine.mark import Standing, leave_mark, remove_mark, standing_of
 
 APPLICATION_ID = 0x5265664C  # "RefL": `file` and our own start-up check tell a ledger from any other database
 
@@ -37,6 +36,18 @@ SQLITE = Dialect(
     ),
 )
 
+_MIGRATIONS_TABLE, _MIGRATION_SET = "_sqlite_migrations", "refloop"
+"""Where sqlite-utils keeps count of the migrations that a file has seen (its docs, "Migrations"); the name of ours."""
+_PAGES_AT_ONCE = 2048
+"""Pages of a copy, 8 MB, between which others may write."""
+_MOST_TIMES = 100
+"""That a copy begins anew, or waits."""
+_NAP = 0.05
+"""Seconds until a copy tries again while somebody writes."""
+
+_SUSPICIOUS = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
+"""After one of these, nothing is said of the file: whoever opens it next looks all of it through."""
+
 spelled = lru_cache(maxsize=1024)(SQLITE.spelled)
 """Each statement is spelled once: almost all of them are constants."""
 
@@ -46,11 +57,19 @@ class SqliteEngine:
 
     dialect = SQLITE
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, standing: Standing = Standing()) -> None:  # noqa: B008 - a frozen value
         connection.row_factory = sqlite3.Row
         self.connection = connection
         self.path = path
+        self._proven = standing.proven
+        self._checked = standing.checked
         self._wrote = False
+        self._suspect = False
+
+    @property
+    def checked(self) -> datetime | None:
+        """When all of it was last looked through; None when that is not known, or somebody else wrote to it since."""
+        return self._checked if self._proven else None
 
     @property
     def in_transaction(self) -> bool:
@@ -61,25 +80,34 @@ class SqliteEngine:
         try:
             return self.connection.execute(spelled(sql), tuple(parameters)).rowcount
         except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+            raise self._translated(error) from error
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> int:
         """Carries a statement out for each of the rows. Returns how many rows it touched."""
         try:
             return self.connection.executemany(spelled(sql), rows).rowcount
         except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+            raise self._translated(error) from error
 
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[Row]:
         """The rows of a query, streamed."""
         try:
-            yield from self.connection.execute(spelled(sql), tuple(parameters))
+            # not `yield from`, which closes the cursor of a reader that was left alone: too late, when all is closed
+            for row in self.connection.execute(spelled(sql), tuple(parameters)):  # noqa: UP028
+                yield row
         except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+            raise self._translated(error) from error
+
+    def _translated(self, error: sqlite3.Error) -> Exception:
+        self._suspect |= str(getattr(error, "sqlite_errorname", "")).startswith(_SUSPICIOUS)
+        return translated(error, self.path)
 
     def applied(self) -> list[str]:
         """The migrations that this file has seen."""
-        return [migration.name for migration in _kept_migrations(self).applied(self._database)]
+        if _MIGRATIONS_TABLE not in self.names():
+            return []
+        sql = f"SELECT name FROM {_MIGRATIONS_TABLE} WHERE migration_set = ? ORDER BY rowid"
+        return [row["name"] for row in self.rows(sql, (_MIGRATION_SET,))]
 
     def names(self) -> list[str]:
         """Of the tables, views, indexes and triggers in this file."""
@@ -91,13 +119,14 @@ class SqliteEngine:
 
     def migrate(self, migrations: Migrations) -> None:
         """Carries those out, in their order. Call inside a transaction."""
-        with self._translating():
-            _kept_migrations(self, migrations).apply(self._database)
-        self.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        import sqlite_utils.migrations  # only here: to load it takes a third of the memory of looking at a ledger
 
-    @property
-    def _database(self) -> sqlite_utils.Database:
-        return sqlite_utils.Database(self.connection, execute_plugins=False)
+        kept = sqlite_utils.migrations.Migrations(_MIGRATION_SET)
+        for name, step in migrations.steps.items():
+            kept(name=name)(lambda _, step=step: step(self))
+        with self._translating():
+            kept.apply(sqlite_utils.Database(self.connection, execute_plugins=False))
+        self.execute(f"PRAGMA application_id={APPLICATION_ID}")
 
     def faults(self, most: int) -> Iterator[str]:
         """What SQLite's own checks find damaged; at most so many of each check."""
@@ -113,7 +142,7 @@ class SqliteEngine:
         copy = sqlite3.connect(path, isolation_level=None)
         try:
             copy.execute("PRAGMA synchronous=OFF").close()  # whoever asked for the copy syncs the whole file
-            self.connection.backup(copy)
+            self.connection.backup(copy, pages=_PAGES_AT_ONCE, progress=self._refuse_endless(), sleep=_NAP)
         except sqlite3.DatabaseError as error:
             copy.close()
             raise translated(error, path) from error
@@ -121,6 +150,23 @@ class SqliteEngine:
             copy.close()
             raise
         return SqliteEngine(copy, path)
+
+    def _refuse_endless(self) -> Callable[[int, int, int], None]:
+        """Notices that a copy begins anew, or waits, as it does when somebody else writes to the file. Raises
+        LedgerBusy when it does so again and again."""
+        left, again = sys.maxsize, 0
+
+        def look(_: int, remaining: int, __: int) -> None:
+            nonlocal left, again
+            again += remaining >= left
+            left = remaining
+            if again > _MOST_TIMES:
+                raise LedgerBusy(
+                    f"the ledger {self.path} was written to all the while that it was copied",
+                    remedy="Run again when no other run is at work.",
+                )
+
+        return look
 
     def compact(self) -> None:
         """Writes the file anew, without the free space in which something deleted may still stand."""
@@ -168,7 +214,7 @@ class SqliteEngine:
         try:
             yield
         except sqlite3.DatabaseError as error:
-            raise translated(error, self.path) from error
+            raise self._translated(error) from error
 
     @contextmanager
     def _outer(self) -> Iterator[None]:
@@ -195,29 +241,45 @@ class SqliteEngine:
 
     def _begin(self) -> None:
         try:
-            remove_checksum(self.path)
+            remove_mark(self.path)
         except OSError as error:
             raise DiskError(f"cannot write beside the ledger {self.path}: {error.strerror}") from error
         self._wrote = True
         # deferred, a read-then-write beside another process fails at once and ignores the time-out
         self.connection.execute("BEGIN IMMEDIATE")
+        if not self._proven:
+            self._refuse_damaged()
+            self._proven = True
 
-    def close(self) -> None:
-        """Closes the file, and leaves its checksum beside it when something was written. Safe to repeat."""
-        self.connection.close()
+    def _refuse_damaged(self) -> None:
+        try:
+            fault = next(self.faults(1), None)
+            if fault is not None:
+                raise damaged(self.path, fault)
+        except BaseException:
+            self._suspect = True
+            self.connection.execute("ROLLBACK")
+            raise
+
+    def was_checked(self, at: datetime) -> None:
+        """Remembers that all of it was looked through, and found sound."""
+        is_known, self._proven, self._checked = self._proven, True, at
+        if not self._wrote and (not is_known or standing_of(self.path).proven):
+            leave_mark(self.path, at)
+
+    def rest(self) -> None:
+        """Leaves the mark of what this process wrote: nobody need look through it to go on."""
         if self._wrote:
             self._wrote = False
-            write_checksum(self.path)
+            if not self._suspect:
+                leave_mark(self.path, self._checked)
+
+    def close(self) -> None:
+        """Closes the file, and leaves its mark beside it when something was written. Safe to repeat."""
+        self.connection.close()
+        self.rest()
 
 
 def _stands(column: str, holding: Collection[str]) -> str:
     """The condition that one of as many strings stands in a column."""
     return " OR ".join([f'instr(lower("{column}"), ?)'] * len(holding))
-
-
-def _kept_migrations(engine: SqliteEngine, migrations: Migrations | None = None) -> sqlite_utils.migrations.Migrations:
-    """The migrations as sqlite-utils keeps count of them in the file."""
-    kept = sqlite_utils.migrations.Migrations("refloop")
-    for name, step in migrations.steps.items() if migrations else ():
-        kept(name=name)(lambda _, step=step: step(engine))
-    return kept

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from refloop.ledger.engine.base import Row
 from refloop.ledger.receipts import conflict_from
 from refloop.ledger.store import Ledger
-from refloop.mapping.changes import RecordPlan
 from refloop.model import Conflict, Ref
 
 
@@ -33,13 +32,13 @@ def conflicts_on(ledger: Ledger, ref: Ref) -> tuple[FoundConflict, ...]:
     return tuple(map(_found, rows))
 
 
-def conflicts_to_come(ledger: Ledger, plans: Iterable[RecordPlan]) -> Iterator[FoundConflict]:
-    """The conflicts that stand, and after them those that the plans would add."""
+def conflicts_to_come(ledger: Ledger, found: Iterable[Conflict]) -> Iterator[FoundConflict]:
+    """The conflicts that stand, and after them those of the ones that plans found that are new."""
     known: set[tuple[Ref, str]] = set()
-    for found in conflicts(ledger):
-        known.add((found.conflict.ref, found.conflict.field))
-        yield found
-    for conflict in (conflict for plan in plans for conflict in plan.conflicts):
+    for standing in conflicts(ledger):
+        known.add((standing.conflict.ref, standing.conflict.field))
+        yield standing
+    for conflict in found:
         if (conflict.ref, conflict.field) not in known:
             yield FoundConflict(conflict, None)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from refloop.ledger.figures import figures
 from refloop.ledger.store import Ledger
 from refloop.model import parse_time
 
@@ -22,12 +23,7 @@ class Pulled:
 
 def pulled_by_connection(ledger: Ledger) -> list[Pulled]:
     """Of each connection that was ever pulled, in the order of their names. What is deleted does not count."""
-    rows = ledger.rows(
-        "SELECT connection, count(*) FILTER (WHERE kind = 'lead') AS leads, "
-        "count(*) FILTER (WHERE kind = 'contact') AS contacts, count(*) FILTER (WHERE kind = 'deal') AS deals "
-        "FROM records WHERE deleted = 0 GROUP BY 1"
-    )
-    counts = {row["connection"]: (row["leads"], row["contacts"], row["deals"]) for row in rows}
+    counts = figures(ledger).records
     pulled = {row["connection"]: parse_time(row["at"]) for row in ledger.rows("SELECT connection, at FROM cursors")}
     return [
         Pulled(name, *counts.get(name, (0, 0, 0)), at=pulled.get(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -70,6 +70,64 @@ def run_numbered(ledger: Ledger, number: int) -> Run | None:
         if named
         else "No run has written anything yet.",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which runs somebody wants to see: at most `limit`, those that began at `since` or after, those that `wrote` to a
+    CRM, and those that did not end with one of the exit codes `unless`. One that was killed has none; one that is open
+    was killed, unless somebody is `at_work`."""
+
+    limit: int
+    since: datetime | None = None
+    wrote: bool = False
+    unless: Collection[int] = ()
+    at_work: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """A run, and what it did in the CRMs by its receipts, which a run that was killed has too: how many `fields` of how
+    many `records` it wrote, and how many changes were `refused`."""
+
+    run: Run
+    fields: int
+    records: int
+    refused: int
+
+    @property
+    def conflicts(self) -> int:
+        """In how many fields it found what a person wrote and left it alone."""
+        return sum(of.get("conflicts", 0) for of in self.run.counts.values())
+
+
+_WROTE = "EXISTS (SELECT 1 FROM receipts w WHERE w.run = r.run AND w.verdict = 'written')"
+
+
+def runs_with_writes(ledger: Ledger, asked: Asked) -> Iterator[Wrote]:
+    """The runs that somebody asked for, the newest first, streamed."""
+    since = format_time(asked.since) if asked.since else None
+    marks = ", ".join("?" * len(asked.unless))
+    rows = ledger.rows(
+        f"SELECT r.* FROM runs r WHERE r.started_at >= coalesce(?, r.started_at) AND (? = 0 OR {_WROTE}) "
+        + (f"AND (r.exit NOT IN ({marks}) OR r.exit IS NULL AND (r.ended_at IS NOT NULL OR ? = 0)) " if marks else "")
+        + "ORDER BY r.run DESC LIMIT ?",
+        (since, int(asked.wrote), *map(int, asked.unless), *([int(asked.at_work)] if marks else []), asked.limit),
+    )
+    for run in map(_run, rows):
+        yield _with_writes(ledger, run)
+
+
+def _with_writes(ledger: Ledger, run: Run) -> Wrote:
+    (found,) = ledger.rows(
+        "SELECT coalesce(sum(CASE WHEN f.verdict = 'written' THEN f.n END), 0) AS fields, "
+        "coalesce(sum(CASE WHEN f.verdict = 'written' THEN 1 END), 0) AS records, "
+        "coalesce(sum(CASE WHEN f.verdict = 'refused' THEN f.n END), 0) AS refused FROM ("
+        "SELECT verdict, count(*) AS n FROM receipts WHERE run = ? AND verdict IN ('written', 'refused') "
+        "GROUP BY verdict, connection, kind, id) f",
+        (run.number,),
+    )
+    return Wrote(run, found["fields"], found["records"], found["refused"])
 
 
 def runs_at_the_crms(ledger: Ledger, *, at_work: bool) -> Iterator[Run]:

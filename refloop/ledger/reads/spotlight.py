@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
-from refloop.ledger.store import Ledger
+from refloop.ledger.store import Ledger, ref_of
 from refloop.model import Kind, Ref
 
 _SPOTLIGHT = """
@@ -30,19 +28,49 @@ _SPOTLIGHT = """
     LIMIT 1"""
 
 
-class Spotlight(NamedTuple):
-    """The records that tell of a referral that was won: the buyer's that carries the code, the deal, the referrer's own
-    contact."""
+_MATCHED = """
+    SELECT m.connection, m.kind, m.id, f.referral, f.referrer
+    FROM referrals f
+    JOIN members m ON m.referral = f.referral
+    JOIN current_matches e ON e.connection = m.connection AND e.kind = m.kind AND e.id = m.id
+         AND e.code_key = f.code_key
+    WHERE f.void IS NULL
+    ORDER BY EXISTS (SELECT 1 FROM current_credits c WHERE c.referral = f.referral) DESC, m.kind = 'deal',
+             1, 2, 3, f.referral
+    LIMIT 1"""
+_CREDITED = """
+    SELECT c.connection, c.kind, c.id FROM current_credits c
+    JOIN records d ON d.connection = c.connection AND d.kind = c.kind AND d.id = c.id
+    WHERE c.referral = ? ORDER BY d.outcome = 'won' DESC, 1, 2, 3 LIMIT 1"""
+_CONTACT = """
+    SELECT a.connection, a.kind, a.id FROM referrers w
+    JOIN (SELECT email, connection, kind, id FROM records WHERE email IS NOT NULL
+          UNION ALL SELECT email, connection, kind, id FROM addresses) a ON a.email = w.email AND a.kind = 'contact'
+    JOIN records r ON r.connection = a.connection AND r.kind = a.kind AND r.id = a.id AND r.deleted = 0
+    WHERE w.referrer = ? ORDER BY 1, 2, 3 LIMIT 1"""
 
-    buyer: Ref
-    deal: Ref
-    referrer: Ref
 
+def spotlight(ledger: Ledger) -> list[tuple[str, Ref]]:
+    """The records of one referral, each with a title: the one that carries the code, the deal, the referrer's contact.
 
-def spotlight(ledger: Ledger) -> Spotlight | None:
-    """One that was won and written, with a lead if there is one; None when nothing was won yet."""
+    Of a referral that was won and written, with a lead if there is one; else of another, as far as it has them. None
+    when no referral counts.
+    """
     row = ledger.one(_SPOTLIGHT)
-    if row is None:
-        return None
-    referrer, buyer, deal = (Ref(row[f"c{n}"], Kind(row[f"k{n}"]), row[f"i{n}"]) for n in range(3))
-    return Spotlight(buyer, deal, referrer)
+    if row is not None:
+        referrer, buyer, deal = (Ref(row[f"c{n}"], Kind(row[f"k{n}"]), row[f"i{n}"]) for n in range(3))
+        return _titled(buyer, deal, referrer)
+    matched = ledger.one(_MATCHED)
+    if matched is None:
+        return []
+    credited, contact = ledger.one(_CREDITED, [matched["referral"]]), ledger.one(_CONTACT, [matched["referrer"]])
+    return _titled(ref_of(matched), ref_of(credited) if credited else None, ref_of(contact) if contact else None)
+
+
+def _titled(buyer: Ref, deal: Ref | None, referrer: Ref | None) -> list[tuple[str, Ref]]:
+    titles = (
+        (f"The {buyer.kind} that came with a code", buyer),
+        ("The deal", deal if deal != buyer else None),
+        ("The referrer's own contact", referrer),
+    )
+    return [(title, ref) for title, ref in titles if ref is not None]

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from refloop.ledger.figures import figures
 from refloop.ledger.reads.conflicts import count_conflicts
 from refloop.ledger.reads.receipts import Overwritten, count_refused, overwritten, unsettled
 from refloop.ledger.reads.review import count_open
 from refloop.ledger.store import Ledger
-from refloop.ledger.summaries import credited
 from refloop.mapping.stages import OPEN
-from refloop.model import Outcome, ReviewReason, Status
+from refloop.model import ReviewReason, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +52,17 @@ class Summary:
 
 def summary(ledger: Ledger) -> Summary:
     """The figures as they are now."""
+    counted = figures(ledger)
     return Summary(
-        by_status=_counts(
-            ledger,
-            "SELECT s.status, count(*) AS n FROM referrals f JOIN current_statuses s ON s.referral = f.referral "
-            "WHERE f.void IS NULL GROUP BY 1",
-        ),
-        not_counted=_counts(
-            ledger,
-            "SELECT void AS status, count(*) AS n FROM referrals WHERE void IS NOT NULL GROUP BY 1",
-        ),
-        won_amount=credited(ledger, Outcome.WON),
-        open_amount=credited(ledger, Outcome.OPEN),
-        renewed_amount=credited(ledger, Outcome.WON, renewals=True),
-        won_without_buyer=_won_without_buyer(ledger),
+        by_status=counted.by_status,
+        not_counted=counted.not_counted,
+        won_amount=counted.won_amount,
+        open_amount=counted.open_amount,
+        renewed_amount=counted.renewed_amount,
+        won_without_buyer=counted.won_without_buyer,
         review=count_open(ledger),
         conflicts=count_conflicts(ledger),
         refused=count_refused(ledger),
         unsettled=sum(unsettled(ledger).values()),
         overwritten=overwritten(ledger),
     )
-
-
-def _counts(ledger: Ledger, sql: str) -> dict[Status, int]:
-    return dict(sorted((Status(row["status"]), row["n"]) for row in ledger.rows(sql)))
-
-
-def _won_without_buyer(ledger: Ledger) -> dict[str, int]:
-    """How many won deals of each connection have nobody on them, nor a referral of their own; where there are any."""
-    rows = ledger.rows("""
-        SELECT d.connection, count(*) AS n FROM records d
-        WHERE d.kind = 'deal' AND d.outcome = 'won' AND d.deleted = 0
-          AND NOT EXISTS (
-            SELECT 1 FROM links l WHERE l.source_connection = d.connection AND l.source_kind = d.kind
-               AND l.source_id = d.id AND (l.target_kind <> 'deal' OR l.relation IN ('same-deal', 'merged-into')))
-          AND NOT EXISTS (
-            SELECT 1 FROM links l WHERE l.target_connection = d.connection AND l.target_kind = d.kind
-               AND l.target_id = d.id AND l.source_kind <> 'deal')
-          AND NOT EXISTS (
-            SELECT 1 FROM members m WHERE m.connection = d.connection AND m.kind = d.kind AND m.id = d.id)
-        GROUP BY 1 ORDER BY 1""")
-    return {row["connection"]: row["n"] for row in rows}

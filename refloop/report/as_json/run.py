@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from refloop.ledger.reads.conflicts import FoundConflict
-from refloop.ledger.reads.journal import Run
+from refloop.ledger.reads.journal import Run, Wrote
 from refloop.ledger.reads.receipts import Overwritten
 from refloop.ledger.reads.summary import Summary
 from refloop.mapping.money import money_text
@@ -43,8 +43,14 @@ def report_json(report: Report, summary: Summary) -> Json:
 
 
 def run_json(run: Run) -> Json:
-    """A line of `runs`."""
+    """A run with what does not add up in its counts."""
     return {**journal_json(run), "imbalances": run.imbalances}
+
+
+def wrote_json(wrote: Wrote) -> Json:
+    """A line of `runs`."""
+    what = {name: getattr(wrote, name) for name in ("fields", "records", "refused", "conflicts")}
+    return {**run_json(wrote.run), "wrote": what}
 
 
 def journal_json(run: Run) -> Json:

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from refloop.model import Referrer, format_time
+from refloop.report.grid import Row, numbers, text, whole
 from refloop.report.health import ConnectionHealth, Health, Quarantined
-from refloop.report.lines import MOST, ago, say, table
+from refloop.report.lines import MOST, ago, say
 from refloop.report.text.run import print_summary
+from refloop.report.text.table import table
 
-_CONNECTIONS = ("connection", "pulled_at", "last_success", "leads", "contacts", "deals")
-_QUARANTINE = ("connection", "kind", "id", "field", "after", "reason", "times")
+CONNECTIONS = (*whole("connection", "pulled_at", "last_success"), *numbers("leads", "contacts", "deals"))
+"""The columns of the table of connections."""
+_QUARANTINE = (*whole("connection", "kind", "id", "field"), *text("after", "reason"), *numbers("times"))
 
 
 def print_health(console: Console, health: Health) -> None:
     """Prints what `refloop status` tells."""
-    if not table(console, _CONNECTIONS, [_connection_cells(found) for found in health.connections]):
+    if not table(console, CONNECTIONS, [connection_cells(found) for found in health.connections]):
         say(console, "nothing pulled yet: run `refloop sync`")
     for found in health.connections:
         _print_connection(console, found)
@@ -44,7 +47,8 @@ def _print_without_contact(console: Console, referrers: Sequence[Referrer]) -> N
         say(console, f"referrers without a contact in any CRM: {names}{more}", "yellow")
 
 
-def _connection_cells(found: ConnectionHealth) -> tuple[object, ...]:
+def connection_cells(found: ConnectionHealth) -> Row:
+    """A line of the table of connections."""
     pulled = found.pulled
     return (pulled.connection, pulled.at, found.last_success, pulled.leads, pulled.contacts, pulled.deals)
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 
 from rich.console import Console
 
+from refloop.ledger.reads.review import OpenGroup
 from refloop.model import ReviewReason
+from refloop.report.grid import Row, numbers, whole
 from refloop.report.lines import say
+from refloop.report.text.table import table
 
 REMEDIES: Mapping[ReviewReason, str] = {
     ReviewReason.UNKNOWN: "a code that nobody issued: add it with `refloop codes add`, or correct it in the CRM",
@@ -42,6 +46,39 @@ REMEDIES: Mapping[ReviewReason, str] = {
     ReviewReason.SAME_NAME: "a buyer of the won deal has the name and company of a referred person: merge the two in "
     "the CRM if they are one",
 }
+
+
+GROUPS = 5
+"""So many groups of each reason are shown."""
+_COLUMNS = (*numbers("records"), *whole("kind"), *whole("about", "first"))
+
+
+def print_groups(console: Console, counts: Mapping[ReviewReason, int], groups: Iterable[OpenGroup]) -> None:
+    """Prints what was left for review, reason by reason: what to do about it, the largest groups, and how to see the
+    rest. `groups` stand in the order of their reasons."""
+    say(console, f"{sum(counts.values()):,} left for review", "bold")
+    for reason, alike in groupby(groups, key=lambda group: group.reason):
+        of_reason = list(alike)
+        say(console, "")
+        say(console, f"{reason} ({counts[reason]:,}): {REMEDIES[reason]}", "bold")
+        table(console, _COLUMNS, map(_cells, of_reason[:GROUPS]))
+        rest = of_reason[GROUPS:]
+        if rest:
+            records = sum(group.count for group in rest)
+            say(
+                console,
+                f"and {records:,} records in {len(rest):,} more groups: `refloop review --reason {reason} --all`",
+            )
+    say(console, "")
+    say(
+        console,
+        "one by one: `refloop review --all`, or of one --reason, --kind, --code or --only CONNECTION; --csv, --json",
+    )
+
+
+def _cells(group: OpenGroup) -> Row:
+    more = ["..."] if group.count > len(group.first) else []
+    return (group.count, group.kind, group.about, [*group.first, *more])
 
 
 def print_open(console: Console, counts: Mapping[ReviewReason, int]) -> None:

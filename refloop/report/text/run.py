@@ -12,8 +12,10 @@ from refloop.ledger.reads.summary import Summary
 from refloop.mapping.money import money_text
 from refloop.mapping.stages import label_of
 from refloop.model import Verdict
-from refloop.report.lines import MOST, say, table
+from refloop.report.grid import text, whole
+from refloop.report.lines import MOST, say
 from refloop.report.text.review import print_open_with_remedies
+from refloop.report.text.table import table
 from refloop.sync.run_report import Report
 
 _OUTCOMES = {
@@ -128,4 +130,4 @@ def print_before_after(console: Console, changes: Iterable[PastChange]) -> None:
         for change in changes
         if change.verdict is Verdict.WRITTEN
     ]
-    table(console, ("field", "before", "after"), rows)
+    table(console, (*whole("field"), *text("before", "after")), rows)

@@ -20,8 +20,8 @@ from simple_salesforce.api import Salesforce, SFType
 
 from refloop.connectors.http.limiter import Limiter, LimitInfo, Rule
 from refloop.connectors.http.retry import OK, Disposition, classify, later
-from refloop.connectors.http.transport import Answer, FateUnknown, Limits, Rejected, RetryPolicy, Transport
-from refloop.errors import AuthError, CrmUnavailable, RefloopError, TryLater
+from refloop.connectors.http.transport import Answer, Limits, Rejected, RetryPolicy, Transport
+from refloop.errors import AuthError, CrmUnavailable, FateUnknown, RefloopError, TryLater
 from tests.connectors.http.conftest import Clock
 from tests.patience import PATIENCE
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from refloop.connectors.http.errors import FateUnknown
 from refloop.connectors.salesforce import Salesforce
-from refloop.errors import AuthError, ConfigError, CrmUnavailable, RefloopError, TryLater
+from refloop.errors import AuthError, ConfigError, CrmUnavailable, FateUnknown, RefloopError, TryLater
 from refloop.model import FieldChange, FieldSpec, FieldType, Kind, Receipt, Ref, Verdict
 from refloop_sandbox import faults
 from refloop_sandbox.faults import Fault
