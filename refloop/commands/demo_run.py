@@ -64,7 +64,7 @@ def run_demo(out: Console, err: Console, data: Data, keep: Path | None = None) -
         if keep:
             crms.keep()
             for line in _how_to_go_on(folder):
-                say(out, line)
+                say(out, line, to_copy=True)
 
 
 def _how_to_go_on(folder: SandboxFolder) -> list[str]:
@@ -166,7 +166,7 @@ def serve(out: Console, err: Console, data: Data, folder: SandboxFolder, *, port
     with local_crms(folder, data, err, ports) as crms:
         try:
             for line in (*crms.notes, *_how_to_reach(crms)):
-                say(out, line)
+                say(out, line, to_copy=True)
             _keep_until_stopped(crms)
         except KeyboardInterrupt:
             say(out, "stopped")

@@ -21,7 +21,7 @@ from refloop.config.document import Fault, Key
 from refloop.config.faults import shown
 from refloop.config.load import faults_in
 from refloop.config.template import SCHEMA_NAME, is_there, schema_line
-from refloop.connectors.base import connector_class, connector_names
+from refloop.connectors.base import connector_names, settings_class
 from refloop.errors import ConfigError, DiskError, Exit
 from refloop.report.lines import say
 
@@ -78,7 +78,7 @@ def _said(values: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def _settings_of(name: str) -> type[ConnectionSettings]:
-    return connector_class(name).settings
+    return settings_class(name)
 
 
 def init(

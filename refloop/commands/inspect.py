@@ -26,22 +26,23 @@ from refloop.commands.console import (
 from refloop.commands.monitoring import health_report
 from refloop.commands.options import KindOption, ReasonOption, SinceOption
 from refloop.errors import DataError, Exit
-from refloop.ledger.reads.explain import record_story, referral_story, refs_with_id
 from refloop.ledger.reads.journal import Asked, runs_with_writes
 from refloop.ledger.reads.review import Wanted, count_open, open_groups, open_items
 from refloop.ledger.reads.upkeep import worker
 from refloop.mapping.codes import code_key
-from refloop.model import Ref
 from refloop.report.as_json.health import health_json
-from refloop.report.as_json.story import record_story_json, referral_story_json
+from refloop.report.display import display_of
+from refloop.report.found import found_json, print_found
 from refloop.report.health import NO_FAILURE, alarms
 from refloop.report.lines import MOST, say
 from refloop.report.listings import REVIEW, RUNS
 from refloop.report.prometheus import exposition, metrics, write_metrics
 from refloop.report.text.health import CONNECTIONS, connection_cells, print_health
 from refloop.report.text.review import print_groups
-from refloop.report.text.story import print_record_story, print_referral_story
+from refloop.sync.find import Looked, look_up
 from refloop.sync.session import Session
+
+_NEAREST = 5
 
 _MINUTES = 10**9
 """Two thousand years: more does not fit into a length of time."""
@@ -105,35 +106,43 @@ def _is_at_work(work: Session) -> bool:
 
 def explain(
     context: typer.Context,
-    ref: Annotated[str, typer.Argument(help="A record (connection:kind:id, or its id alone), or a referral (rf_...).")],
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WHAT",
+            help="Whatever you have at hand: a record's address in the browser, its id, an e-mail, a code, a referrer, "
+            "the name of a person, deal or company, a referral (rf_...); or KIND:NAME, CONNECTION:KIND:ID.",
+        ),
+    ],
     as_json: JsonOption = False,
 ) -> None:
-    """Tell the whole story of a record or referral: what was read, decided on what evidence, written, and when."""
+    """Tell the whole story of a record, referral, code, referrer or company: what was seen, decided, written, when.
+
+    Where several things are meant they are listed, each with what to type to have it alone.
+    """
+    text = " ".join(what)
     with opened(context) as work:
-        referral = referral_story(work.ledger, ref)
-        if referral is not None:
-            if as_json:
-                print_json(referral_story_json(referral))
-            else:
-                with paged() as page:
-                    print_referral_story(page, referral)
-            return
-        stories = [story for found in _named(work, ref) if (story := record_story(work.ledger, found))]
-        if not stories:
-            raise DataError(f"the ledger knows no record or referral {ref!r}", remedy="See `refloop referrals list`.")
+        found, display = look_up(work, text), display_of(work)
+        if not found.hits:
+            raise DataError(_nothing(text, found), remedy=_remedy(found))
+        for remark in found.remarks:
+            say(err, f"note: {remark}", "yellow")
         if as_json:
-            print_json([record_story_json(story) for story in stories])
-        else:
-            with paged() as page:
-                for story in stories:
-                    print_record_story(page, story)
+            print_json(found_json(work.ledger, found.hits, display))
+            return
+        with paged() as page:
+            print_found(page, work.ledger, text, found.hits, display)
 
 
-def _named(work: Session, ref: str) -> list[Ref]:
-    try:
-        return [Ref.parse(ref)]
-    except ValueError:
-        return refs_with_id(work.ledger, ref)
+def _nothing(text: str, found: Looked) -> str:
+    why = f": {'; '.join(found.faults)}" if found.faults else ""
+    return f"the ledger knows nothing by {text!r}{why}"
+
+
+def _remedy(found: Looked) -> str:
+    if found.near:
+        return f"Nearest: {', '.join(found.near[:_NEAREST])}."
+    return "See `refloop explain --help` for what can be named; what came after the last sync is not known yet."
 
 
 def review(

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 from refloop import log
 from refloop.config import ConnectionSettings
 from refloop.errors import AuthError, ConfigError, ConnectorFault, CrmUnavailable, RefloopError, TryLater
+from refloop.mapping.meant import RecordName
 from refloop.model import (
     Account,
     Change,
@@ -167,6 +168,21 @@ class Currency(Protocol):
 
 
 @runtime_checkable
+class Addresses(Protocol):
+    """Settings of a connection to a CRM whose records people know by their address in the browser."""
+
+    def named(self, text: str, /) -> RecordName | None:
+        """What an address or an id of this CRM names; None for a text that is neither. Raises ValueError, which says
+        what is wrong, for an id that was cut or mistyped, and for an address that leads to no record that is read."""
+        ...
+
+    def address_of(self, ref: Ref, account: str | None) -> str | None:
+        """Where people see a record in their browser; None where nobody does. `account`: the account's own id, as it
+        said last."""
+        ...
+
+
+@runtime_checkable
 class Accounts(Protocol):
     """A connector that can say which account it leads to."""
 
@@ -310,6 +326,10 @@ def in_order(changes: Sequence[FieldChange], steps: Iterator[Mapping[int, Receip
 NO_LINKS = "this connector does not write links between records"
 
 
+_CONNECTORS, _SETTINGS = "refloop.connectors", "refloop.settings"
+"""Groups of entry points."""
+
+
 def connector_class(name: str) -> type[Connector]:
     """The class that an installed package registered under `name`.
 
@@ -325,7 +345,7 @@ def settings_class(name: str) -> type[ConnectionSettings]:
     Where its package registers them by themselves, under `refloop.settings`, the connector is not loaded: a command
     that only reads the configuration does not wait for what speaks to the CRM.
     """
-    connector, alone = _registered(name), _installed("refloop.settings").get(name)
+    connector, alone = _registered(name), _installed(_SETTINGS).get(name)
     if alone is None or alone.dist is None or connector.dist is None or alone.dist.name != connector.dist.name:
         return connector_class(name).settings
     loaded: type[ConnectionSettings] = alone.load()
@@ -333,7 +353,7 @@ def settings_class(name: str) -> type[ConnectionSettings]:
 
 
 def _registered(name: str) -> EntryPoint:
-    found = _installed("refloop.connectors")
+    found = _installed(_CONNECTORS)
     if name not in found:
         raise ConfigError(
             f"there is no connector {name!r}",
@@ -344,7 +364,7 @@ def _registered(name: str) -> EntryPoint:
 
 def connector_names() -> list[str]:
     """The names of all connectors that are installed."""
-    return sorted(_installed())
+    return sorted(_installed(_CONNECTORS))
 
 
 @cache

@@ -312,6 +312,17 @@ def quiet_runs(db: Engine) -> None:
 
 
 @migrations()
+def finding(db: Engine) -> None:
+    """Finds records by what people call them, referrers by their names, referrals by their codes. The names stand in
+    the index themselves, so that a part of one is looked for in the index alone."""
+    db.execute("DROP INDEX records_by_name")
+    db.execute("CREATE INDEX records_by_name ON records (lower(name), name) WHERE name IS NOT NULL")
+    db.execute("CREATE INDEX records_by_title ON records (lower(title), title) WHERE title IS NOT NULL")
+    db.execute("CREATE INDEX referrers_by_name ON referrers (lower(name), name)")
+    db.execute("CREATE INDEX referrals_by_code ON referrals (code_key)")
+
+
+@migrations()
 def told(db: Engine) -> None:
     """What lasts (a connection in trouble, say), since when, and when it was last told."""
     db.execute(

@@ -9,6 +9,8 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
+from itertools import product
+from math import prod
 
 from refloop.model import Code, ReviewReason
 
@@ -33,6 +35,8 @@ DEFAULT_URL_PARAMETERS = frozenset(
 # keyboard makes of a capital I. S/5, B/8, Z/2 and the like look no more alike than many typos: those are
 # suggestions (`CodeBook.near`), never readings.
 _CONFUSABLES = str.maketrans({"o": "0", "i": "1", "l": "1", "\u0131": "1"})
+
+_ALIKE = {"0": "0o", "1": "1il\u0131"}
 
 _ASCII_KEY = {
     point: (chr(point).lower() if chr(point).isalnum() else None)
@@ -71,6 +75,18 @@ def _letters_and_digits(text: str) -> str:
 def fold_key(key: str) -> str:
     """`key` with the characters that people confuse made one: o and 0; i, l and 1 (and the Turkish dotless i)."""
     return key.translate(_CONFUSABLES)
+
+
+_MOST_FOLDS = 512
+
+
+def folds_of(key: str) -> list[str]:
+    """All keys that `fold_key` makes one with a key, itself included; the key alone where there are too many to ask
+    for each."""
+    choices = [_ALIKE.get(letter, letter) for letter in fold_key(key)]
+    if prod(map(len, choices)) > _MOST_FOLDS:
+        return [key]
+    return ["".join(letters) for letters in product(*choices)]
 
 
 def outside_validity(code: Code, on: date) -> ReviewReason | None:
@@ -138,7 +154,7 @@ class CodeBook:
         """
         if not self.shortest - 1 <= len(key) <= self.longest + 1:
             return ()
-        found = {edit for edit in _edits(key, self._letters) if edit in self._codes}
+        found = {edit for edit in edits(key, self._letters) if edit in self._codes}
         return tuple(sorted(found - {key}))
 
     def well_formed(self, key: str) -> bool:
@@ -175,7 +191,9 @@ def _folds(keys: Iterable[str]) -> dict[str, str | tuple[str, ...]]:
     return folds
 
 
-def _edits(key: str, letters: str) -> Iterator[str]:
+def edits(key: str, letters: str) -> Iterator[str]:
+    """All texts that are one edit from `key`: a character wrong (one of `letters`), missing, too many, or two
+    neighbours swapped. With repetitions."""
     for at in range(len(key) + 1):
         head, tail = key[:at], key[at:]
         for letter in letters:

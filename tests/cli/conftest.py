@@ -95,14 +95,15 @@ def plain(text: str) -> str:
     """The text without what differs from run to run: the present, and how long it took."""
     today = datetime.now(UTC)
     for day in (today, today - timedelta(days=1)):
-        text = re.sub(rf"{day:%Y-%m-%d}T\d\d:\d\d:\d\dZ", "<now>", text)
+        text = re.sub(rf"{day:%Y-%m-%d}T\d\d:\d\d:\d\d(\.\d+\+00:00|Z)", "<now>", text)
+        text = re.sub(rf"\b{day.day} {day:%b %Y} \d\d:\d\d", "<now>", text)
     return text
 
 
 def fill(salesforce: LocalSalesforce, hubspot: LocalHubSpot) -> dict[str, str]:
     """A few records, by hand: a lead that was converted and won, one that mistyped, a buyer in both CRMs."""
     ids: dict[str, str] = {}
-    account = salesforce.create("Account", {"Name": "Acme GmbH"})
+    ids["account"] = account = salesforce.create("Account", {"Name": "Acme GmbH"})
     ids["anna"] = salesforce.create("Contact", {"LastName": "Weiß", "Email": "anna@partners.io"})
     ids["lead"] = salesforce.create(
         "Lead",

@@ -42,7 +42,10 @@ def cells(line: str) -> list[str]:
 
 
 def declared(connector: type[Connector], capability: str) -> bool:
-    """Whether a class declares a capability: `Currency` by a field of its settings, `Erases` by saying so."""
+    """Whether a class declares a capability: `Currency` by a field of its settings, `Addresses` by their methods,
+    `Erases` by saying so."""
+    if capability == "Addresses":
+        return issubclass(connector.settings, base.Addresses)
     if capability == "Currency":
         return "currency" in connector.settings.model_fields
     if capability == "Erases":
@@ -87,6 +90,7 @@ def test_each_no_has_its_reason() -> None:
             [
                 "Recalls: in memory",
                 "Foresees: in memory",
+                "Addresses: in memory",
                 "Accounts: in memory",
                 "Histories: in memory",
                 "Words: in memory",
@@ -100,6 +104,7 @@ def test_each_no_has_its_reason() -> None:
                 "Conditional: in memory",
                 "Foresees: in memory",
                 "Metadata: in memory",
+                "Addresses: in memory",
                 "Accounts: in memory",
                 "Histories: in memory",
                 "Words: in memory",

@@ -107,6 +107,11 @@ def everything(office: Office) -> None:
     for name in ("deal", "visitor", "lead", "typo"):
         done("explain", ids[name])
     done("explain", *re.findall(r"referral (rf_\w+)", done("explain", ids["lead"]))[:1])
+    for text in ("anna", "anna@partners.io", "kim", "anna-7k2q", "umen", "acme", "company:acme", "rf_", "referrer:wei"):
+        done("explain", text)
+    done("explain", f"https://acme.lightning.force.com/lightning/r/Account/{ids['account']}/view")
+    done("explain", "nobody@nowhere.io", codes=(65,))
+    done("explain", "nobody", codes=(65,))
     done("forget", "bo@acme.io", "--yes")
     done("forget", "anna@partners.io", "--yes")
     done("ledger", "verify")

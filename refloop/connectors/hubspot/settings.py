@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, field_validator
 
 from refloop.config import ConnectionSettings, SecretRef, Section, in_editors
+from refloop.connectors.hubspot import addresses
+from refloop.mapping.meant import RecordName
+from refloop.model import Ref
 
 DEFAULT_URL = "https://api.hubapi.com"
 DEFAULT_VERSION = "2026-03"
@@ -84,6 +87,14 @@ class HubSpotSettings(ConnectionSettings):
 
     def reading(self) -> Mapping[str, object]:
         return self.model_dump(mode="json", include={"currency", "code_fields", "mirror_of"})
+
+    def named(self, text: str) -> RecordName | None:
+        """See `refloop.connectors.base.Addresses`."""
+        return addresses.named(text, urlsplit(self.url).netloc)
+
+    def address_of(self, ref: Ref, account: str | None) -> str | None:
+        """See `refloop.connectors.base.Addresses`."""
+        return addresses.address_of(ref.kind, ref.id, urlsplit(self.url).netloc, account)
 
     def secrets(self) -> tuple[SecretRef, ...]:
         """Where all that the login needs is kept."""

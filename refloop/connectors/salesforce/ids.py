@@ -11,8 +11,8 @@ _ID = re.compile(r"[A-Za-z0-9]{15}([A-Z0-5]{3})?")
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _BITS = {ord(letter): "01"[letter.isupper()] for letter in ascii_letters + digits}
 
-_PREFIXES: Mapping[str, str] = MappingProxyType(
-    {"Lead": "00Q", "Contact": "003", "Opportunity": "006", "OpportunityContactRole": "00K"}
+PREFIXES: Mapping[str, str] = MappingProxyType(
+    {"Lead": "00Q", "Contact": "003", "Opportunity": "006", "OpportunityContactRole": "00K", "Account": "001"}
 )
 """With what the ids of an object begin, in every org (Salesforce help, "Standard Field Record ID Prefix Decoder")."""
 
@@ -20,7 +20,7 @@ _PREFIXES: Mapping[str, str] = MappingProxyType(
 def id_of(name: str, text: object) -> str:
     """`record_id`, of a row of that object. Raises ValueError also for an id that is one of another object."""
     whole = record_id(text)
-    if not whole.startswith(_PREFIXES.get(name, "")):
+    if not whole.startswith(PREFIXES.get(name, "")):
         raise ValueError(f"not the id of a record of {name}")
     return whole
 
@@ -42,3 +42,15 @@ def record_id(text: object) -> str:
 def _suffix(id15: str) -> str:
     bits = id15.translate(_BITS)
     return "".join(_CHECK[int(five[::-1], 2)] for five in (bits[:5], bits[5:10], bits[10:]))
+
+
+def misspelled(text: str) -> tuple[str, ...]:
+    """The ids that one of 18 characters whose check characters are wrong may be: as its first 15 stand, and as its last
+    three say that they should be written (whoever lower-cased it lost that, and the last three bring it back)."""
+    as_it_stands = text[:15] + _suffix(text[:15])
+    said = text[15:].upper()
+    if any(letter not in _CHECK for letter in said):
+        return (as_it_stands,)
+    bits = [_CHECK.index(letter) >> place & 1 for letter in said for place in range(5)]
+    cased = "".join(letter.upper() if upper else letter.lower() for letter, upper in zip(text[:15], bits, strict=True))
+    return tuple(dict.fromkeys((as_it_stands, cased + said))) if _suffix(cased) == said else (as_it_stands,)

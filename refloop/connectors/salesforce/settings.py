@@ -10,8 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from refloop.config import ConnectionSettings, SecretRef, Section, in_editors
+from refloop.connectors.salesforce import addresses
 from refloop.connectors.salesforce.names import API_NAME, api_name
-from refloop.model import Kind
+from refloop.mapping.meant import RecordName
+from refloop.model import Kind, Ref
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 _MY_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9-]+)*\.(my\.salesforce\.com|my\.salesforce\.mil)")
@@ -170,6 +172,14 @@ class SalesforceSettings(ConnectionSettings):
 
     def reading(self) -> Mapping[str, object]:
         return self.model_dump(mode="json", include={"currency", "code_fields", "email_fields", "time_zone"})
+
+    def named(self, text: str) -> RecordName | None:
+        """See `refloop.connectors.base.Addresses`."""
+        return addresses.named(text, self.host)
+
+    def address_of(self, ref: Ref, account: str | None) -> str | None:  # noqa: ARG002 - the host says which org it is
+        """See `refloop.connectors.base.Addresses`."""
+        return None if urlsplit(self.url).hostname in LOOPBACK else addresses.address_of(ref.id, self.host)
 
     @property
     def host(self) -> str:

@@ -92,8 +92,8 @@ class SqliteEngine:
     def rows(self, sql: str, parameters: Iterable[object] = ()) -> Iterator[Row]:
         """The rows of a query, streamed."""
         try:
-            # not `yield from`, which closes the cursor of a reader that was left alone: too late, when all is closed
-            for row in self.connection.execute(spelled(sql), tuple(parameters)):  # noqa: UP028
+            rows = self.connection.execute(spelled(sql), tuple(parameters))
+            for row in rows:  # noqa: UP028 - `yield from` closes the cursor if nobody reads on: the file may be closed
                 yield row
         except sqlite3.DatabaseError as error:
             raise self._translated(error) from error

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from refloop.ledger.arrivals import arrivals_of
+from refloop.ledger.codes import code_of
 from refloop.ledger.decisions import members_of, referral_from, status_from
 from refloop.ledger.engine.base import Row
 from refloop.ledger.forget import Forgotten
 from refloop.ledger.reads.conflicts import FoundConflict, conflicts_on
+from refloop.ledger.reads.holders import ReferrerStory, referrals_on, referrer_story, referrers_of
 from refloop.ledger.reads.receipts import PastChange, changes_of
 from refloop.ledger.reads.review import OpenItem, open_items_of
 from refloop.ledger.record_rows import labels_from, record_from
@@ -26,8 +30,11 @@ from refloop.model import (
     Ref,
     Referral,
     Relation,
+    ReviewItem,
+    ReviewReason,
     Role,
     Rule,
+    Status,
     StatusChange,
     parse_time,
 )
@@ -76,9 +83,45 @@ class CreditedDeal:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimDecision:
+    """How a referral stood from then on: why it is one, and as what it does not count, where it does not."""
+
+    seq: int
+    why: str
+    void: Status | None
+    void_reason: str
+    run: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """That a referral held a record from then on, or (not `holds`) no longer."""
+
+    seq: int
+    ref: Ref
+    referral: str
+    holds: bool
+    run: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewEvent:
+    """That a review item was open from then on, or (not `is_open`) no longer."""
+
+    seq: int
+    item: ReviewItem
+    is_open: bool
+    run: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class ReferralStory:
     """A referral; its code as it was issued and the referrer's name, as far as they are known; the run that added it;
-    what was said when it was submitted; the records that it holds, where it stood, and its deals."""
+    what was said when it was submitted; the records that it holds, where it stood, and its deals; how it was decided
+    and which records it held, each as it was; when the runs began that are named, and what records are called."""
 
     referral: Referral
     code: str
@@ -88,12 +131,19 @@ class ReferralStory:
     records: tuple[Ref, ...]
     statuses: tuple[StatusDecision, ...]
     deals: tuple[CreditedDeal, ...]
+    claims: tuple[ClaimDecision, ...]
+    memberships: tuple[Membership, ...]
+    runs: Mapping[int, datetime]
+    called: Mapping[Ref, str]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordStory:
     """A record as it was last seen, with its hash and the run that last found it changed; and all that was decided
-    about it. `forgotten`: it is that of a person who was forgotten. `arrivals`: when each code came to it."""
+    about it. `forgotten`: it is that of a person who was forgotten. `arrivals`: when each code came to it. `referrers`:
+    who it is, where it is a referrer's own. `past_review`: when each review item about it was raised and settled.
+    `runs`: when the runs began that are named. `called`: what the records are called that it is linked with. `issued`:
+    by keys of codes, how they were issued."""
 
     record: Record
     hash: str
@@ -107,6 +157,11 @@ class RecordStory:
     credits: tuple[CreditDecision, ...]
     written: tuple[PastChange, ...]
     conflicts: tuple[FoundConflict, ...]
+    referrers: tuple[ReferrerStory, ...]
+    past_review: tuple[ReviewEvent, ...]
+    runs: Mapping[int, datetime]
+    called: Mapping[Ref, str]
+    issued: Mapping[str, str]
 
 
 def record_story(ledger: Ledger, ref: Ref) -> RecordStory | None:
@@ -114,19 +169,31 @@ def record_story(ledger: Ledger, ref: Ref) -> RecordStory | None:
     row = ledger.one("SELECT * FROM records WHERE (connection, kind, id) = (?, ?, ?)", _name(ref))
     if row is None:
         return None
+    record, links = record_from(row), _links(ledger, ref)
+    matches, credits = _matches(ledger, ref), _credits(ledger, ref)
+    stories = (referral_story(ledger, referral) for referral in referrals_on(ledger, ref))
+    came = tuple(arrivals_of(ledger, [ref]).get(ref, {}).values())
+    past_review, found_conflicts = _past_review(ledger, ref), conflicts_on(ledger, ref)
+    numbers = {one.run for some in (matches, credits, found_conflicts) for one in some}
+    referrers = (referrer_story(ledger, referrer) for referrer in referrers_of(ledger, record))
     return RecordStory(
-        record=record_from(row),
+        record=record,
         hash=row["hash"],
         changed_run=row["changed_run"],
         forgotten=bool(Forgotten(ledger).refs([ref])),
-        links=_links(ledger, ref),
-        matches=_matches(ledger, ref),
-        arrivals=tuple(arrivals_of(ledger, [ref]).get(ref, {}).values()),
+        links=links,
+        matches=matches,
+        arrivals=came,
         review=open_items_of(ledger, ref),
-        referrals=_referrals(ledger, ref),
-        credits=_credits(ledger, ref),
+        referrals=tuple(story for story in stories if story),
+        credits=credits,
         written=changes_of(ledger, ref),
-        conflicts=conflicts_on(ledger, ref),
+        conflicts=found_conflicts,
+        referrers=tuple(story for story in referrers if story),
+        past_review=past_review,
+        runs=_beginnings(ledger, numbers),
+        called=_called(ledger, {end for link in links for end in (link.source, link.target)}),
+        issued=_issued(ledger, {*(one.match.code for one in matches if one.match), *(one.code for one in came)}),
     )
 
 
@@ -142,22 +209,81 @@ def referral_story(ledger: Ledger, referral: str) -> ReferralStory | None:
         return None
     statuses = ledger.rows("SELECT * FROM statuses WHERE referral = ? ORDER BY seq", (referral,))
     deals = ledger.rows("SELECT * FROM credited_deals WHERE referral = ? ORDER BY 1, 2, 3", (referral,))
+    records = tuple(sorted(members_of(ledger, referral)))
+    memberships = _memberships(ledger, referral)
     return ReferralStory(
         referral=referral_from(row),
         code=row["code"],
         referrer_name=row["referrer_name"],
         note=row["note"],
         added_run=row["added_run"],
-        records=tuple(sorted(members_of(ledger, referral))),
+        records=records,
         statuses=tuple(StatusDecision(row["seq"], status_from(row), row["run"]) for row in statuses),
         deals=tuple(map(_credited_deal, deals)),
+        claims=_claims(ledger, referral),
+        memberships=memberships,
+        runs=_beginnings(ledger, {row["added_run"]}),
+        called=_called(ledger, {*records, *(one.ref for one in memberships)}),
     )
 
 
-def refs_with_id(ledger: Ledger, record_id: str) -> list[Ref]:
-    """The records of that id, whatever their connection and kind; at most twenty."""
-    rows = ledger.rows("SELECT connection, kind, id FROM records WHERE id = ? LIMIT 20", (record_id,))
-    return [ref_of(row) for row in rows]
+def _claims(ledger: Ledger, referral: str) -> tuple[ClaimDecision, ...]:
+    rows = ledger.rows("SELECT * FROM claims WHERE referral = ? ORDER BY seq", (referral,))
+    return tuple(
+        ClaimDecision(
+            row["seq"],
+            row["why"],
+            Status(row["void"]) if row["void"] else None,
+            row["void_reason"],
+            row["run"],
+            parse_time(row["at"]),
+        )
+        for row in rows
+        if row["at"]
+    )
+
+
+def _memberships(ledger: Ledger, referral: str) -> tuple[Membership, ...]:
+    rows = ledger.rows("SELECT * FROM memberships WHERE referral = ? ORDER BY seq", (referral,))
+    return tuple(
+        Membership(row["seq"], ref_of(row), referral, bool(row["holds"]), row["run"], parse_time(row["at"]))
+        for row in rows
+        if row["at"]
+    )
+
+
+def _past_review(ledger: Ledger, ref: Ref) -> tuple[ReviewEvent, ...]:
+    rows = ledger.rows("SELECT * FROM review_items WHERE (connection, kind, id) = (?, ?, ?) ORDER BY seq", _name(ref))
+    return tuple(
+        ReviewEvent(
+            row["seq"],
+            ReviewItem(
+                ref, ReviewReason(row["reason"]), row["field"], row["evidence"], tuple(json.loads(row["candidates"]))
+            ),
+            bool(row["open"]),
+            row["run"],
+            parse_time(row["at"]),
+        )
+        for row in rows
+        if row["at"]
+    )
+
+
+def _beginnings(ledger: Ledger, numbers: Iterable[int | None]) -> dict[int, datetime]:
+    """When runs began; without those that are taken out of the journal."""
+    rows = [ledger.one("SELECT run, started_at FROM runs WHERE run = ?", (number,)) for number in set(numbers)]
+    return {row["run"]: parse_time(row["started_at"]) for row in rows if row}
+
+
+def _issued(ledger: Ledger, keys: Iterable[str]) -> dict[str, str]:
+    return {code.key: code.code for key in keys if (code := code_of(ledger, key))}
+
+
+def _called(ledger: Ledger, refs: Iterable[Ref]) -> dict[Ref, str]:
+    """What people call the records, where they call them anything."""
+    sql = "SELECT coalesce(name, title) AS called FROM records WHERE (connection, kind, id) = (?, ?, ?)"
+    rows = {ref: ledger.one(sql, _name(ref)) for ref in refs}
+    return {ref: row["called"] for ref, row in rows.items() if row and row["called"]}
 
 
 def _name(ref: Ref) -> tuple[str, str, str]:
@@ -167,7 +293,7 @@ def _name(ref: Ref) -> tuple[str, str, str]:
 def _links(ledger: Ledger, ref: Ref) -> tuple[Link, ...]:
     rows = ledger.rows(
         "SELECT * FROM links WHERE (source_connection, source_kind, source_id) = (?, ?, ?) "
-        "OR (target_connection, target_kind, target_id) = (?, ?, ?)",
+        "UNION SELECT * FROM links WHERE (target_connection, target_kind, target_id) = (?, ?, ?)",
         (*_name(ref), *_name(ref)),
     )
     return tuple(
@@ -191,15 +317,6 @@ def _match(row: Row) -> Match | None:
     if row["code_key"] is None:
         return None
     return Match(row["code_key"], Rule(row["rule"]), row["field"], row["evidence"], row["confidence"])
-
-
-def _referrals(ledger: Ledger, ref: Ref) -> tuple[ReferralStory, ...]:
-    rows = ledger.rows(
-        "SELECT referral FROM members WHERE (connection, kind, id) = (?, ?, ?) "
-        "UNION SELECT referral FROM current_credits WHERE (connection, kind, id) = (?, ?, ?) ORDER BY 1",
-        (*_name(ref), *_name(ref)),
-    )
-    return tuple(story for row in rows if (story := referral_story(ledger, row["referral"])))
 
 
 def _credits(ledger: Ledger, ref: Ref) -> tuple[CreditDecision, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from refloop.ledger.engine.base import Row
 from refloop.ledger.store import Ledger
 from refloop.model import Status, StatusChange, parse_time
 
@@ -30,14 +31,16 @@ def standings(ledger: Ledger, status: Status | None = None, referrer: str | None
         "ORDER BY claimed_at DESC, referral",
         (wanted, referrer),
     )
-    for row in rows:
-        yield Standing(
-            row["referrer"],
-            row["referrer_name"],
-            row["program"],
-            row["code"],
-            parse_time(row["claimed_at"]),
-            StatusChange(
-                row["referral"], Status(row["status"]), parse_time(row["status_at"]), row["reason"], row["label"]
-            ),
-        )
+    return map(standing_from, rows)
+
+
+def standing_from(row: Row) -> Standing:
+    """A row of `standing` as the value it is."""
+    return Standing(
+        row["referrer"],
+        row["referrer_name"],
+        row["program"],
+        row["code"],
+        parse_time(row["claimed_at"]),
+        StatusChange(row["referral"], Status(row["status"]), parse_time(row["status_at"]), row["reason"], row["label"]),
+    )

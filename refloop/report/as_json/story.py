@@ -15,12 +15,15 @@ from refloop.ledger.reads.explain import (
 from refloop.ledger.reads.receipts import PastChange
 from refloop.mapping.money import Won, money_text, share_of
 from refloop.model import NO_CURRENCY, Arrival, Link, Record, Ref, Referral, format_time
+from refloop.report.as_json.found import referrer_story_json
 from refloop.report.as_json.lists import open_item_json
 from refloop.report.as_json.run import conflict_json
 from refloop.report.as_json.values import Json, decimal_or_none, exact, place
+from refloop.report.display import Display
+from refloop.report.timeline import Event, record_events, referral_events
 
 
-def record_story_json(story: RecordStory) -> Json:
+def record_story_json(story: RecordStory, display: Display) -> Json:
     """What `explain` says of a record."""
     ref = story.record.ref
     return {
@@ -38,6 +41,9 @@ def record_story_json(story: RecordStory) -> Json:
         "credits": [_credit(ref, decision) for decision in story.credits],
         "written": [_change(change) for change in story.written],
         "conflicts": [conflict_json(found) for found in story.conflicts],
+        "address": display.address_of(ref),
+        "referrers": [referrer_story_json(referrer) for referrer in story.referrers],
+        "timeline": [_event(event) for event in record_events(story, display)],
     }
 
 
@@ -48,7 +54,12 @@ def referral_story_json(story: ReferralStory) -> Json:
         "records": [place(ref) for ref in story.records],
         "statuses": [_status(decision) for decision in story.statuses],
         "deals": [_deal(story.referral, deal) for deal in story.deals],
+        "timeline": [_event(event) for event in referral_events(story)],
     }
+
+
+def _event(event: Event) -> Json:
+    return {"at": exact(event.at), "run": event.run, "what": event.what, "details": list(event.details)}
 
 
 def _record(record: Record) -> Json:
