@@ -97,7 +97,7 @@ def main() -> NoReturn:
     stopping.listen()
     with patient():
         code = _flushed(_ended())
-    log.stop()
+        log.stop()  # while standard error is what it was begun with: the log closes any other stream
     stopping.leave()
     sys.exit(Exit.DISK if code in (None, Exit.OK) and log.has_failed() else code)
 
