@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,8 +14,9 @@ import typer
 from refloop import __version__, log
 from refloop.commands import demo, init, inspect, intake, ledger, setup, sync
 from refloop.commands.console import err, out
+from refloop.commands.stopping import stopping
 from refloop.commands.streams import patient
-from refloop.errors import Exit, RefloopError
+from refloop.errors import Declined, Exit, RefloopError
 from refloop.report.lines import say
 
 COMMANDS: Mapping[str, Callable[..., None]] = {
@@ -94,10 +94,11 @@ def options(
 
 def main() -> NoReturn:
     """The entry point: runs a command, and turns what it raises into a message and an exit code."""
-    signal.signal(signal.SIGTERM, _terminated)
+    stopping.listen()
     with patient():
         code = _flushed(_ended())
-    log.stop()
+        log.stop()  # while standard error is what it was begun with: the log closes any other stream
+    stopping.leave()
     sys.exit(Exit.DISK if code in (None, Exit.OK) and log.has_failed() else code)
 
 
@@ -106,9 +107,11 @@ def _ended() -> str | int | None:
     try:
         app(prog_name="refloop")
     except SystemExit as stop:
+        if words := stopping.last_words(stop.code):
+            say(err, words, "yellow")
         return stop.code
-    except KeyboardInterrupt:
-        say(err, "refloop: stopped; what was done is kept, the next run goes on from there", "yellow")
+    except KeyboardInterrupt:  # typer makes an exit of it, but for the moments before it begins and after it ends
+        say(err, stopping.last_words(Exit.INTERRUPTED) or "", "yellow")
         return Exit.INTERRUPTED
     except Exception as error:
         return _reported(error)
@@ -142,7 +145,8 @@ def _reported(error: Exception) -> Exit:
         return Exit.DISK
     if isinstance(error, RefloopError):
         log.error("command failed", exit=int(error.exit), problem=error.message)
-        say(err, f"refloop: {error}", "red")
+        if not error.said:
+            say(err, f"refloop: {error}", "yellow" if isinstance(error, Declined) else "red")
         return error.exit
     frames = log.frames_of(error)
     log.error("bug", frames=frames)
@@ -150,10 +154,6 @@ def _reported(error: Exception) -> Exit:
     for frame in frames:
         say(err, f"  {frame}")
     return Exit.BUG
-
-
-def _terminated(*_: object) -> NoReturn:
-    sys.exit(Exit.TERMINATED)
 
 
 if __name__ == "__main__":

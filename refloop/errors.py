@@ -3,7 +3,8 @@
     RefloopError                       exit
     |-- ConfigError                     78   correct the configuration, or the CRM's schema
     |-- AuthError                       77   renew the credentials, or grant the permission
-    |-- TryLater                        75   run again later: locked, out of quota, told to wait
+    |-- TryLater                        75   run again later: out of quota, told to wait
+    |   `-- AnotherAtWork               75   another run works on the ledger: run again later
     |-- TimeIsUp                        75   run again: this run took as long as it may
     |-- LedgerBusy                      75   another program writes to the ledger for long: run again
     |-- LeaseLost                       75   another run took over: leave
@@ -15,7 +16,8 @@
     |   |-- LedgerError                 65   restore the ledger
     |   |-- OtherAccount                65   correct the connection's key or url
     |   `-- SourceShrunk                65   look whether refloop may still see all records
-    `-- StalePlan                        5   plan again
+    |-- StalePlan                        5   plan again
+    `-- Declined                         6   nothing: a question was not answered with yes
 
 An exception means that the call as a whole failed. A bad row, a refused change or a record
 that matched nothing is a value (see `refloop.model`), never an exception.
@@ -36,6 +38,7 @@ class Exit(IntEnum):
     ATTENTION = 3
     CHANGES = 4
     STALE = 5
+    DECLINED = 6
     DATA = 65
     UNAVAILABLE = 69
     DISK = 74
@@ -57,6 +60,7 @@ _MEANINGS: dict[int, str] = {
     3: "done, but conflicts, overwritten values, refused changes or failed checks need a person",
     4: "`plan --detailed-exitcode`: there are changes to apply",
     5: "the saved plan is stale: the ledger or a record moved since; plan again",
+    6: "asked, and not answered with yes (`--yes` answers in a script): nothing was done",
     65: "bad input data, a damaged ledger, or a CRM that shows far fewer records than before",
     69: "a CRM could not be reached or gave an answer that makes no sense",
     74: "the disk is full or broken",
@@ -72,10 +76,11 @@ class RefloopError(Exception):
     """Base of all expected failures.
 
     `message` says what happened and to what; `remedy` what to do next. Neither may hold a secret
-    or a person's data.
+    or a person's data. `said`: whoever runs the command was told already, or is not to be told again.
     """
 
     exit: ClassVar[Exit] = Exit.BUG
+    said = False
 
     def __init__(self, message: str, *, remedy: str = "") -> None:
         super().__init__(message)
@@ -114,6 +119,10 @@ class TryLater(RefloopError):  # noqa: N818 - it is not an error, and the name s
     def __init__(self, message: str, *, remedy: str = "", seconds: float | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.seconds = seconds
+
+
+class AnotherAtWork(TryLater):
+    """Another run works on the ledger. One that cron starts beside it has nothing to say."""
 
 
 class TimeIsUp(RefloopError):  # noqa: N818 - named by the situation, as its siblings
@@ -176,3 +185,9 @@ class StalePlan(RefloopError):  # noqa: N818 - named by the situation, as its si
     """The plan was made from another state than today's."""
 
     exit = Exit.STALE
+
+
+class Declined(RefloopError):  # noqa: N818 - named by the situation, as its siblings
+    """A question was answered with no, or by nobody. What was asked about was not done."""
+
+    exit = Exit.DECLINED

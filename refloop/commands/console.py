@@ -18,8 +18,9 @@ import typer
 from rich.console import Console
 
 from refloop import __version__
+from refloop.commands.stopping import stopping
 from refloop.commands.streams import is_read
-from refloop.errors import Exit, RefloopError
+from refloop.errors import Declined, Exit, RefloopError
 from refloop.ledger.runs import end_run, start_run
 from refloop.report.as_csv import LINE_END, csv_lines
 from refloop.report.grid import Column, Row
@@ -87,6 +88,12 @@ def journalled(work: Session, command: str) -> Iterator[int]:
     except (RefloopError, typer.Exit) as stop:
         code = stop.exit if isinstance(stop, RefloopError) else Exit(stop.exit_code)
         raise
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+        raise
+    except SystemExit as stop:
+        code = Exit(stop.code) if isinstance(stop.code, int) else Exit.BUG
+        raise
     finally:
         end_run(work.ledger, run, code, {}, [], work.clock())
 
@@ -109,7 +116,7 @@ def paged(*, if_so: bool = True) -> Iterator[Console]:
             yield page
         finally:
             file.flush()
-            if file.tell():
+            if file.tell() and not stopping.stopped:
                 file.seek(0)
                 _show(command, file)
 
@@ -143,12 +150,8 @@ def _show(command: Sequence[str], file: TextIO) -> None:
     except OSError:
         shutil.copyfileobj(file, sys.stdout)
         return
-    while True:
-        try:
-            process.wait()
-            return
-        except KeyboardInterrupt:  # it is the pager's: it stops a search, say
-            continue
+    with stopping.left_to_another():
+        process.wait()
 
 
 def print_json(value: object) -> None:
@@ -187,9 +190,16 @@ def one_format(as_json: bool, as_csv: bool) -> None:
         raise typer.BadParameter("does not go with --json", param_hint="--csv")
 
 
-def agreed(question: str) -> bool:
-    """Asks on standard error. No answer, as in a script, is a no."""
+def agreed(question: str) -> None:
+    """Asks on standard error. Raises Declined unless the answer is yes; no answer, as in a script, is a no."""
     try:
-        return typer.confirm(question, err=True)
-    except typer.Abort:
-        return False
+        yes = typer.confirm(question, err=True)
+    except typer.Abort as stop:
+        if isinstance(stop.__context__, KeyboardInterrupt):  # typer makes one of it and of a closed standard input
+            raise KeyboardInterrupt from None
+        say(err, "")
+        raise Declined(
+            "there was nobody to answer; nothing was changed", remedy="`--yes` answers in a script."
+        ) from None
+    if not yes:
+        raise Declined("you did not say yes; nothing was changed")

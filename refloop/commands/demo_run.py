@@ -103,7 +103,7 @@ def _sync(out: Console, err: Console, work: Session) -> Report:
     started = time.monotonic()
     with progress_bars(err) as progress:
         report = work.runner(progress=progress).run(Task("sync"))
-    print_counts(out, report.counts)
+    print_counts(out, report)
     for name, error in report.problems:
         print_problem(out, name, error)
     say(out, f"in {time.monotonic() - started:.1f} s")

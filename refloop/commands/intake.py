@@ -27,7 +27,8 @@ from refloop.commands.console import (
     working,
 )
 from refloop.commands.options import StatusOption
-from refloop.errors import DataError, Exit
+from refloop.commands.stopping import stopping
+from refloop.errors import DataError, DiskError, Exit
 from refloop.ledger.reads.codes import IssuedCode, issued_codes
 from refloop.ledger.reads.referrals import standings
 from refloop.report.as_json.lists import code_json, intake_json
@@ -43,6 +44,8 @@ referrals_app = typer.Typer(no_args_is_help=True, help="Referrals: found on reco
 CODES_HELP = f"{', '.join(intake.CODE_COLUMNS)}; of Salesforce's own codes {', '.join(intake.ADVOCATE_COLUMNS)}"
 REFERRALS_HELP = ", ".join(intake.REFERRAL_COLUMNS)
 
+_KEPT = "the rows up to the last thousand are kept: import the file again, nothing is added twice"
+
 DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD")]
 
 
@@ -56,7 +59,7 @@ def codes_import(
 
     What a known code has no column for stays as it is; an empty cell under valid_from or valid_to takes the date away.
     """
-    with working(context) as work, progress_bars(err) as progress:
+    with stopping.kept(_KEPT), working(context) as work, progress_bars(err) as progress:
         done = intake.import_codes(work.ledger, file, work.clock(), progress)
     _imported(done, "codes", as_json)
 
@@ -115,6 +118,10 @@ def codes_export(
                 _write_codes(handle, codes, as_json)
         except FileExistsError:
             raise DataError(f"{file} is there already", remedy="Name another file.") from None
+        except OSError as error:
+            raise DiskError(
+                f"cannot write {file}: {error.strerror}", remedy="Name a file that you may write."
+            ) from error
 
 
 def _write_codes(file: TextIO, codes: Iterable[IssuedCode], as_json: bool) -> None:
@@ -134,7 +141,7 @@ def referrals_import(
     as_json: JsonOption = False,
 ) -> None:
     """Import referrals that people submitted. Bad rows are named, the good ones kept, nothing is added twice."""
-    with working(context) as work, journalled(work, "referrals import") as run:
+    with stopping.kept(_KEPT), working(context) as work, journalled(work, "referrals import") as run:
         with progress_bars(err) as progress:
             done = intake.import_referrals(work.context(run), file, progress)
         _imported(done, "referrals", as_json)

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from refloop.commands.console import JsonOption, err, journalled, opened, out, print_json, working
-from refloop.errors import Exit, LedgerError
+from refloop.commands.console import JsonOption, agreed, err, journalled, opened, out, print_json, working
+from refloop.commands.stopping import stopping
+from refloop.errors import LedgerError
 from refloop.ledger import backups
 from refloop.ledger.lease import holder_of, replace_holder
 from refloop.ledger.rebuild import rebuild
@@ -16,9 +17,9 @@ from refloop.ledger.soundness import faults_of
 from refloop.mapping.policy import Part
 from refloop.report.as_json.lists import faults_json
 from refloop.report.lines import say
-from refloop.sync.forget import forget, person_of
+from refloop.sync.forget import Person, UnknownPerson, forget, person_of
 from refloop.sync.lock import locked_file
-from refloop.sync.session import read_config, utc_now
+from refloop.sync.session import Session, read_config, utc_now
 
 ledger_app = typer.Typer(no_args_is_help=True, help="Verify the ledger, back it up, put a backup back, rebuild it.")
 
@@ -64,10 +65,11 @@ def restore(
 ) -> None:
     """Put a backup in the ledger's place, once it is verified. What was there is moved aside, never deleted."""
     path = read_config(context.obj).ledger
-    chosen = file or next(iter(backups.backups_of(path, utc_now())), None)
-    if chosen is not None and not yes and not typer.confirm(f"Put {chosen} in the place of {path}?"):
-        raise typer.Exit(Exit.OK)
-    with locked_file(path, utc_now):
+    chosen = backups.backup_to_restore(path, file, utc_now())
+    if not yes:
+        agreed(f"Put {chosen} in the place of {path}?")
+    whole = "the ledger is the one that was there or the backup, never half of it: `refloop ledger verify`"
+    with stopping.kept(whole), locked_file(path, utc_now):
         taken, aside = backups.restore(path, chosen, utc_now())
     say(out, f"{taken} is the ledger {path} now")
     if aside:
@@ -80,9 +82,9 @@ def rebuild_ledger(context: typer.Context, yes: YesOption = False) -> None:
     """Forget what the CRMs showed, so that the next sync pulls everything. Codes, referrals, decisions and receipts
     stay."""
     with working(context) as work:
-        if not yes and not typer.confirm("Forget all records, and pull everything with the next sync?"):
-            raise typer.Exit(Exit.OK)
-        with journalled(work, "ledger rebuild") as run:
+        if not yes:
+            agreed("Forget all records, and pull everything with the next sync?")
+        with stopping.kept("run `refloop ledger rebuild` again"), journalled(work, "ledger rebuild") as run:
             by = work.context(run).provenance(Part.MATCH)
             forgotten = rebuild(work.ledger, work.config.connections, by)
     say(out, f"{forgotten:,} records forgotten. Next: `refloop sync`, which pulls everything again.")
@@ -98,12 +100,14 @@ def forget_person(
     Referrals, credits and totals stay. The CRMs are left alone.
     """
     with working(context) as work:
-        found = person_of(work.context(), person)
+        found = _person(work, person)
         for ref in sorted(found.refs):
             say(out, f"{ref}")
-        if not yes and not typer.confirm(f"Erase this person ({len(found.refs)} records)? It cannot be taken back."):
-            raise typer.Exit(Exit.OK)
-        with journalled(work, "forget"):
+        if not yes:
+            known = f"{len(found.refs)} records, {found.submitted} submitted referrals"
+            agreed(f"Erase this person ({known})? It cannot be taken back.")
+        cut_short = "not all of the person may be erased, and backups may still hold them: run the same again"
+        with stopping.kept(cut_short), journalled(work, "forget"):
             erased = forget(work.ledger, found, work.clock())
     for name, count in erased.counts.items():
         say(out, f"{name}: {count:,} erased")
@@ -111,6 +115,16 @@ def forget_person(
         say(out, f"deleted {path}")
     say(out, f"a new backup is {erased.backup}")
     say(out, "Saved plans and exports may still name the person: delete them yourself.")
+
+
+def _person(work: Session, name: str) -> Person:
+    """Raises DataError for nobody, after the nearest address was told: it is a person's, and errors go into the log."""
+    try:
+        return person_of(work.context(), name)
+    except UnknownPerson as unknown:
+        if unknown.nearest:
+            say(err, f"the nearest address is {unknown.nearest}")
+        raise
 
 
 def unlock(

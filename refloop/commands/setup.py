@@ -74,9 +74,11 @@ def provision(
         elif remove:
             if dry_run or not yes:
                 preview = _each_connection(work, only, lambda _, crm: _unprovision(work, crm, preview=True), shown)
-            if dry_run or not (yes or agreed("Remove this for good?")):
-                finish(preview if dry_run else None, "nothing was removed")
+            if dry_run:
+                finish(preview, "nothing was removed")
                 return
+            if not yes:
+                agreed("Remove this for good?")
             finish(_each_connection(work, only, lambda _, crm: _unprovision(work, crm), shown), "done")
         else:
             finish(_each_connection(work, only, lambda name, crm: _provision(work, name, crm), shown), "done")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
@@ -28,10 +28,23 @@ from refloop.commands.console import (
     working,
 )
 from refloop.commands.monitoring import writes_metrics
+from refloop.commands.stopping import stopping
+from refloop.commands.telling import (
+    QuietOption,
+    Telling,
+    VerboseOption,
+    Voice,
+    beside_another,
+    is_attended,
+    tell_news,
+    tell_no_backup,
+    tell_summary,
+    voice_of,
+)
 from refloop.errors import Exit, RefloopError
 from refloop.ledger.backups import back_up_daily
 from refloop.ledger.reads.conflicts import FoundConflict, conflicts_to_come
-from refloop.ledger.reads.journal import Asked, runs_with_writes
+from refloop.ledger.reads.journal import Asked, run_numbered, runs_with_writes
 from refloop.ledger.reads.names import names_of
 from refloop.ledger.reads.receipts import overwritten as overwritten_values
 from refloop.ledger.reads.review import count_open
@@ -48,11 +61,12 @@ from refloop.report.plan_summary import Fate, PlanTally
 from refloop.report.progress import progress_bars
 from refloop.report.text.plan import plan_words, print_changes, print_conflicts, print_plan_summary
 from refloop.report.text.review import print_open
-from refloop.report.text.run import print_counts, print_notes, print_overwritten, print_problem, print_summary
+from refloop.report.text.run import print_counts, print_notes, print_overwritten, print_problem
 from refloop.sync.plan import Planner
-from refloop.sync.planfile import load_plan, save_plan
+from refloop.sync.planfile import load_plan, refuse_no_place, save_plan
 from refloop.sync.run import Task
-from refloop.sync.session import Session, read_config, session
+from refloop.sync.run_report import Report
+from refloop.sync.session import Session, read_config, session, utc_now
 
 AllowShrinkOption = Annotated[
     bool, typer.Option("--allow-shrink", help="Believe a full pull that brings far fewer records than before.")
@@ -74,14 +88,26 @@ def sync(
     max_changes: MaxChangesOption = None,
     allow_shrink: AllowShrinkOption = False,
     take_over: TakeOverOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Pull what changed, match, and write outcomes back. What cron runs."""
-    with paged(if_so=dry_run and not as_json) as page, working(context) as work:
+    """Pull what changed, match, and write outcomes back. What cron runs.
+
+    Where nobody sits at a terminal, only what is new is said, a dated line each, and nothing where nothing is.
+    """
+    voice = voice_of(quiet, verbose, Voice.NEWS)
+    kept = "what was pulled and written is kept: run `refloop sync` again, it goes on from there"
+    with (
+        stopping.kept(kept),
+        beside_another(voice if not (dry_run or as_json) else Voice.SUMMARY),
+        paged(if_so=dry_run and not as_json) as page,
+        working(context) as work,
+    ):
         limit = max_changes or work.config.sync.max_changes
         command = "sync --dry-run" if dry_run else "sync"
-        task = Task(command, push=not dry_run, max_changes=limit, allow_shrink=allow_shrink)
-        _run(work, replace(task, take_over=take_over), only, None if as_json else page)
+        task = Task(command, push=not dry_run, max_changes=limit, allow_shrink=allow_shrink, take_over=take_over)
+        _run(work, task, Telling(only, voice, None if as_json else page, remembers=not is_attended()))
 
 
 _LAST_DAY = date.max - timedelta(days=1)
@@ -96,6 +122,8 @@ def backfill(
     only: OnlyOption = None,
     max_changes: MaxChangesOption = None,
     allow_shrink: AllowShrinkOption = False,
+    quiet: QuietOption = False,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Pull all records created or changed in a period again, whatever is known, and write outcomes back."""
@@ -103,36 +131,66 @@ def backfill(
     last = datetime.combine(min(end.date(), _LAST_DAY) + timedelta(days=1), time(), UTC)
     if last <= first:
         raise typer.BadParameter("is before --from", param_hint="--to")
-    with paged(if_so=dry_run and not as_json) as page, working(context) as work:
+    if first > utc_now():
+        raise typer.BadParameter(f"is in the future: today is {utc_now():%Y-%m-%d} (UTC)", param_hint="--from")
+    voice = voice_of(quiet, verbose, Voice.SUMMARY)
+    kept = "what was pulled and written is kept: run the same again, it reads the period once more and writes the rest"
+    with stopping.kept(kept), paged(if_so=dry_run and not as_json) as page, working(context) as work:
         limit = max_changes or work.config.sync.max_changes
         command = f"backfill {start:%Y-%m-%d} {end:%Y-%m-%d}"
-        task = Task(command, push=not dry_run, span=Between(first, last), max_changes=limit)
-        _run(work, replace(task, allow_shrink=allow_shrink), only, None if as_json else page)
+        task = Task(command, push=not dry_run, span=Between(first, last), max_changes=limit, allow_shrink=allow_shrink)
+        _run(work, task, Telling(only, voice, None if as_json else page))
 
 
-def _run(work: Session, task: Task, only: str | None, page: Console | None) -> None:
-    """Runs a task and shows what it did on a page, or as JSON where there is none."""
+def _run(work: Session, task: Task, telling: Telling) -> None:
+    """Runs a task and tells of it."""
     minutes = work.config.sync.max_runtime
     task = replace(task, max_runtime=timedelta(minutes=minutes) if minutes else None)
     with writes_metrics(work):
         with progress_bars(err) as progress:
-            report = work.runner(only=only, progress=progress).run(task)
-        if not report.problems:
-            work.later.append(partial(back_up_daily, work.ledger, work.clock()))
-        roll_up(work.ledger, work.clock())
-    figures = summary(work.ledger)
-    if page is None:
-        print_json(report_json(report, figures))
-    else:
-        if not task.push:
-            _show_plan(work, only, page)
-        print_counts(page, report.counts)
-        print_summary(page, figures)
-        print_notes(err, report.notes)
-        for name, error in report.problems:
-            print_problem(err, name, error)
+            runner = work.runner(only=telling.only, progress=progress)
+            ended_by = _caught(lambda: runner.run(task))
+        report = runner.report or Report(0)
+        ended_by = ended_by or _caught(lambda: roll_up(work.ledger, work.clock()))
+        if not (report.problems or ended_by):
+            work.later.append(partial(_back_up, work, telling))
+        _tell(work, task, telling, report, ended_by)
+    if ended_by:
+        raise ended_by
     if report.exit:
         raise typer.Exit(report.exit)
+
+
+def _caught(work: Callable[[], object]) -> RefloopError | None:
+    """What ended some work; None where it came to its end. It is raised once it was told what was done before it."""
+    try:
+        work()
+    except RefloopError as error:
+        return error
+    return None
+
+
+def _back_up(work: Session, telling: Telling) -> None:
+    """Raises what kept the day's backup from being made, after it was told."""
+    trouble = _caught(lambda: back_up_daily(work.ledger, work.clock()))
+    if telling.page and telling.voice.tells_news:
+        tell_no_backup(work, telling, trouble)
+    if trouble:
+        raise trouble
+
+
+def _tell(work: Session, task: Task, telling: Telling, report: Report, ended_by: RefloopError | None) -> None:
+    if telling.page is None:
+        if not ended_by:
+            print_json(report_json(report, summary(work.ledger)))
+    elif not task.push:
+        if not ended_by:
+            _show_plan(work, telling.only, telling.page)
+        tell_summary(work, telling, report, ended_by, writes=False)
+    elif telling.voice.tells_news:
+        tell_news(work, telling, report, ended_by)
+    else:
+        tell_summary(work, telling, report, ended_by, writes=True)
 
 
 def plan(
@@ -147,8 +205,12 @@ def plan(
     """Show every change that a sync would write: how many of each field, then before, after, and why. Writes nothing
     to the CRMs."""
     one_format(as_json, as_csv)
+    if output is not None:
+        refuse_no_place(output)
+    kept = "what was pulled is kept, nothing was written to a CRM, and no plan was saved: run it again"
+    to_page = not (as_json or as_csv) and output is None
     # the page is shown when the ledger is let go: a person may look at it for long
-    with paged(if_so=not (as_json or as_csv) and output is None) as page, working(context) as work:
+    with stopping.kept(kept), paged(if_so=to_page) as page, working(context) as work:
         with progress_bars(err) as progress:
             report = work.runner(only=only, progress=progress).run(Task("plan", pull=pull, push=False))
         if output is not None:
@@ -216,7 +278,8 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Write exactly a saved plan; refuse it when the ledger or a record has moved since."""
-    with working(context) as work:
+    kept = "what was written is kept: make a new plan of the rest (`refloop plan -o FILE`), or run `refloop sync`"
+    with stopping.kept(kept), working(context) as work:
         specs = {spec.name: spec for spec in work.policy.fields}
         saved = list(load_plan(file, work.ledger, specs))
         with progress_bars(err) as progress:
@@ -224,7 +287,7 @@ def apply(
         if as_json:
             print_json(report_json(report, summary(work.ledger)))
         else:
-            print_counts(out, report.counts)
+            print_counts(out, report)
             print_overwritten(out, overwritten_values(work.ledger))
             for name, error in report.problems:
                 print_problem(err, name, error)
@@ -254,7 +317,9 @@ def undo(
     run: Annotated[
         int,
         typer.Argument(
-            help="The run whose writes to take back; see `refloop runs --wrote`.", autocompletion=_runs_that_wrote
+            min=1,
+            help="The run whose writes to take back; see `refloop runs --wrote`.",
+            autocompletion=_runs_that_wrote,
         ),
     ],
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -264,20 +329,26 @@ def undo(
     ] = False,
 ) -> None:
     """Take back what a run wrote: every field that still holds it. Is itself a run that can be undone."""
-    with working(context) as work:
+    cut_short = f"what was taken back is kept; run `refloop undo {run}` again: it takes back the rest"
+    with stopping.kept(cut_short), working(context) as work:
+        known = run_numbered(work.ledger, run)
         specs = {spec.name: spec for spec in work.policy.fields}
         taken = list(undoing(work.ledger, run, specs, overwritten=overwritten))
+        if not taken:
+            stands = "nothing is left to take back" if known and known.wrote else "it wrote nothing"
+            say(out, f"run {run}: {stands}")
+            return
         tally = PlanTally()
         plans = (RecordPlan(ref, tuple(of)) for ref, of in groupby(taken, key=lambda change: change.ref))
         with paged() as page, held(page) as details:
             print_changes(details, tally.passing(plans), partial(names_of, work.ledger))
             print_plan_summary(page, tally)
-        if dry_run or not taken:
+        if dry_run:
             return
-        if not yes and not agreed("Take these back?"):
-            return
+        if not yes:
+            agreed("Take these back?")
         report = work.runner().undo(taken)
-        print_counts(out, report.counts)
+        print_counts(out, report)
         print_overwritten(out, overwritten_values(work.ledger))
         for name, error in report.problems:
             print_problem(err, name, error)

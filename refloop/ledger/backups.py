@@ -12,9 +12,10 @@ from pathlib import Path
 
 from refloop import log
 from refloop.atomic_file import sync_folder
-from refloop.errors import DataError, DiskError, LedgerBusy, TryLater
+from refloop.errors import DataError, DiskError, LedgerBusy, LedgerError, TryLater
 from refloop.ledger.engine.files import give_second_name, make_private, play_journal_back, remove
-from refloop.ledger.packing import pack, unpack
+from refloop.ledger.engine.opening import is_ledger
+from refloop.ledger.packing import head_of, pack, unpack
 from refloop.ledger.soundness import refuse_unsound
 from refloop.ledger.store import Ledger, open_ledger
 
@@ -25,6 +26,11 @@ _NAME = f"{_STAMP}.db.gz"
 _PLAIN = f"{_STAMP}.db"
 """What an earlier refloop left, which did not compress; and a copy before it is compressed."""
 _LEFTOVER = re.compile(r"\.\d{8}T\d{6}\.\d{6}Z\.db(\.gz)?\.arriving(-journal|-wal|-shm|\.seal)?")
+_NAMED = 3
+_NO_BACKUP = (
+    "The ledger is as it was: `refloop ledger verify` tells whether it is sound. docs/operations.md says what to do "
+    "where it is not and there is no backup."
+)
 _LEAP = 1_000_000
 """How far the position of a ledger that was put back jumps, so that no plan of the lost days fits it."""
 
@@ -163,36 +169,65 @@ def back_up_daily(ledger: Ledger, now: datetime) -> Path | None:
         return None
 
 
+def backup_to_restore(path: Path, file: Path | None, now: datetime) -> Path:
+    """The file that `restore` is to put in the place of the ledger `path`: the one that is named, by default the newest
+    backup. Only looks.
+
+    Raises DataError where there is none, or it is the ledger itself, and LedgerError where it is no ledger.
+    """
+    backups = backups_of(path, now)
+    chosen = file or next(iter(backups), None)
+    if chosen is None:
+        raise DataError(f"there is no backup in {folder_of(path)}; nothing was changed", remedy=_NO_BACKUP)
+    known = [other for other in backups if other != chosen]
+    remedy = f"Backups are: {', '.join(map(str, known[:_NAMED]))}." if known else _NO_BACKUP
+    try:
+        if chosen.exists() and path.exists() and chosen.samefile(path):
+            raise DataError(f"{chosen} is the ledger itself; nothing was changed", remedy=remedy)
+        if not chosen.is_file():
+            why = f"{chosen} is no file" if chosen.exists() else f"there is no backup {chosen}"
+            raise DataError(f"{why}; nothing was changed", remedy=remedy)
+        if not is_ledger(head_of(chosen)):
+            raise LedgerError(f"{chosen} is not a ledger; nothing was changed", remedy=remedy)
+    except OSError as error:
+        raise DataError(f"cannot read {chosen}: {error.strerror}; nothing was changed", remedy=remedy) from error
+    return chosen
+
+
 def restore(path: Path, backup: Path | None, now: datetime) -> tuple[Path, Path | None]:
     """Puts a backup (by default the newest) in the place of the ledger `path`, once it is verified. The caller holds
     the lock. Returns the backup, and where what was there before was moved to.
 
-    Raises DataError when there is no such backup, LedgerError when it is damaged or no ledger; DiskError. All leave
+    Raises what `backup_to_restore` raises, LedgerError when it is damaged or of a newer refloop; DiskError. All leave
     what is there.
     """
-    chosen = backup or next(iter(backups_of(path, now)), None)
-    if chosen is None or not chosen.is_file():
-        raise DataError(
-            f"there is no backup {chosen}" if chosen else f"there is no backup in {folder_of(path)}",
-            remedy="Move the ledger away and run `refloop sync`: it pulls everything anew.",
-        )
+    chosen = backup_to_restore(path, backup, now)
     play_journal_back(path)
     try:
         with _arriving(path, aside=path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")) as temporary:
             unpack(chosen, temporary)
-            with closing(open_ledger(temporary)) as copy:
-                refuse_unsound(copy)
-                copy.engine.was_checked(now)
-                with copy.writing():
-                    copy.moved(_LEAP)
+            _verify_and_leap(temporary, now)
+    except LedgerError as error:
+        reason = error.message.replace(str(arriving_at(path)), str(chosen))
+        raise LedgerError(
+            f"{reason}; nothing was changed", remedy="Name another backup, or none for the newest."
+        ) from error
     except (OSError, DiskError) as error:
-        reason = error.message if isinstance(error, DiskError) else error.strerror
+        reason = error.message if isinstance(error, DiskError) else str(error.strerror)
         raise DiskError(
             f"cannot put {chosen} in the place of {path}: {reason}",
             remedy="Free or repair the disk, then run again. Nothing was replaced.",
         ) from error
     aside = path.with_name(f"{path.name}.replaced-{now.strftime(_STAMP)}")
     return chosen, aside if aside.exists() else None
+
+
+def _verify_and_leap(file: Path, now: datetime) -> None:
+    with closing(open_ledger(file)) as copy:
+        refuse_unsound(copy)
+        copy.engine.was_checked(now)
+        with copy.writing():
+            copy.moved(_LEAP)
 
 
 def set_aside(path: Path) -> list[Path]:

@@ -11,7 +11,7 @@ import json
 import re
 import secrets
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -177,15 +177,42 @@ def _erase_referrers(ledger: Ledger, email: str, stand_in: str | None) -> int:
     return len(referrers)
 
 
+def is_anywhere(ledger: Ledger, email: str) -> bool:
+    """Whether an address stands anywhere in the ledger, in whatever case and spelling, or was forgotten there."""
+    if Forgotten(ledger).emails([email]):
+        return True
+    pattern, lower = _spellings(email)
+    return ledger.engine.holds_text(lower, lambda text: pattern.search(text) is not None)
+
+
+def addresses(ledger: Ledger) -> Iterator[str]:
+    """All addresses of people that the ledger knows, streamed; some more than once."""
+    for table in ("records", "addresses", "referrals", "referrers"):
+        for row in ledger.rows(f"SELECT email FROM {table} WHERE email IS NOT NULL"):
+            if not is_pseudonym(row["email"]):
+                yield row["email"]
+
+
+def submitted_with(ledger: Ledger, email: str) -> int:
+    """How many referrals were submitted for an address."""
+    row = ledger.one("SELECT count(*) AS n FROM referrals WHERE email = ? AND source = 'claim'", (email,))
+    return int(row["n"]) if row else 0
+
+
 def _sweep(ledger: Ledger, email: str, stand_in: str) -> int:
     """Replaces the address wherever else it stands, in whatever case and spelling: in other people's texts, in values
     that were written, in the ids of referrers who are named by it."""
+    pattern, lower = _spellings(email)
+    return ledger.engine.rewrite_texts(lower, lambda text: pattern.sub(stand_in, text))
+
+
+def _spellings(email: str) -> tuple[re.Pattern[str], set[str]]:
+    """What finds the address in a text, and the lower-case strings of which one stands wherever it does."""
     spellings = {email, _unicode(email), json.dumps(_unicode(email)).strip('"').casefold()}
     either = "|".join(map(re.escape, sorted(spellings, key=len, reverse=True)))
     # of a longer address, which is somebody else's, it is only a part
     pattern = re.compile(rf"(?<![\w.+-])(?:{either})(?![\w-]|\.\w)", re.IGNORECASE)
-    lower = {spelling.lower() for spelling in spellings}
-    return ledger.engine.rewrite_texts(lower, lambda text: pattern.sub(stand_in, text))
+    return pattern, {spelling.lower() for spelling in spellings}
 
 
 def _hash_again(ledger: Ledger, stand_in: str) -> None:

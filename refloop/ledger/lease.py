@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from refloop.errors import LeaseLost, TryLater
+from refloop.errors import AnotherAtWork, LeaseLost
 from refloop.ledger.engine.base import Row
 from refloop.ledger.store import Ledger
 from refloop.model import format_time, parse_time
@@ -80,12 +80,12 @@ class Lease:
     def take(self, *, locked: bool) -> None:
         """Takes the ledger over. `locked`: this process has the file lock as well, so who had it before is gone.
 
-        Raises TryLater when another one is alive and works.
+        Raises AnotherAtWork when another one is alive and works.
         """
         with self._ledger.writing():
             before, now = holder_of(self._ledger), self._clock()
             if before and before.alive(now) and not (locked and before.locked):
-                raise TryLater(f"another refloop is working on {self._ledger.path} ({before})")
+                raise AnotherAtWork(f"another refloop is working on {self._ledger.path} ({before})")
             self.fence = before.fence + 1 if before else 1
             self._beaten = now
             self._ledger.execute("DELETE FROM lease")

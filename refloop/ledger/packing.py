@@ -40,6 +40,15 @@ def unpack(packed: Path, plain: Path) -> None:
             raise _damaged(packed) from error
 
 
+def head_of(packed: Path) -> bytes:
+    """How what a backup holds begins: a hundred bytes, fewer where it ends or is damaged before. Raises OSError."""
+    with _opened(packed) as source:
+        try:
+            return source.read(100)
+        except (gzip.BadGzipFile, EOFError, zlib.error):
+            return b""
+
+
 def _opened(path: Path) -> BinaryIO:
     with path.open("rb") as file:
         is_packed = file.read(len(_GZIP)) == _GZIP

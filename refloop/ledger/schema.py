@@ -340,3 +340,18 @@ def words(db: Engine) -> None:
     ) STORED BY KEY"""
     )
     db.execute("CREATE TABLE field_labels_of (connection TEXT PRIMARY KEY, crm TEXT NOT NULL, at TEXT NOT NULL)")
+
+
+@migrations()
+def told(db: Engine) -> None:
+    """What lasts (a connection in trouble, say), since when, and when it was last told."""
+    db.execute(
+        """CREATE TABLE told (
+        connection TEXT NOT NULL,
+        topic TEXT NOT NULL,
+        state TEXT NOT NULL,
+        since TEXT NOT NULL,
+        told_at TEXT,
+        PRIMARY KEY (connection, topic)
+    ) STORED BY KEY"""
+    )

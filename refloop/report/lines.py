@@ -79,6 +79,11 @@ def harmless(text: str) -> str:
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+def is_watched(console: Console) -> bool:
+    """Whether a console prints on a terminal. What rich takes for one may be a pipe, where FORCE_COLOR says so."""
+    return console.file.isatty()
+
+
 def one_line(text: str) -> str:
     """A value that must not look like lines of ours."""
     return text.replace("\n", "\\n")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from functools import cached_property
+from typing import Protocol, runtime_checkable
 
 from refloop.connectors.base import Clock
 from refloop.errors import TimeIsUp
@@ -20,6 +21,14 @@ from refloop.mapping.policy import Part, Policy
 
 Progress = Callable[[str, str, int], None]
 """Called with a stage, what it works on, and how many more it has done."""
+
+
+@runtime_checkable
+class Expecting(Protocol):
+    """Progress that shows totals where they are known."""
+
+    def expect(self, stage: str, about: str, total: int) -> None:
+        """A stage is about to do so many of what it works on."""
 
 
 def no_progress(stage: str, about: str, done: int) -> None:
@@ -62,6 +71,11 @@ class RunContext:
         """To be called when a page, a chunk or a batch is kept: a good moment to stop. Raises TimeIsUp."""
         self.progress(stage, about, done)
         self.budget.refuse_more(self.clock())
+
+    def expects(self, stage: str, about: str, total: int) -> None:
+        """To be called where a stage knows how many it has to do."""
+        if total and isinstance(self.progress, Expecting):
+            self.progress.expect(stage, about, total)
 
     def provenance(self, part: Part) -> Provenance:
         """Where what this run decides by a part of the rules comes from."""

@@ -11,12 +11,13 @@ from pathlib import Path
 
 from refloop.errors import DataError
 from refloop.ledger.backups import backing_up, make_backup
-from refloop.ledger.forget import Forgotten, bare, erase, scrub
+from refloop.ledger.forget import Forgotten, addresses, bare, erase, is_anywhere, scrub, submitted_with
 from refloop.ledger.identity import buyers, holders_of
 from refloop.ledger.records import record_of, records_of
 from refloop.ledger.store import Ledger
 from refloop.mapping.people import email_key, is_shared_mailbox
 from refloop.model import Kind, Page, Record, Ref
+from refloop.nearest import nearest_address
 from refloop.sync.context import RunContext
 
 _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"/?&=#']{1,64}@[\w.-]{1,253}")
@@ -24,10 +25,24 @@ _ADDRESS = re.compile(r"[^\s@<>()\[\],;:\\\"/?&=#']{1,64}@[\w.-]{1,253}")
 
 @dataclass(frozen=True)
 class Person:
-    """A person as the ledger knows them: the keys of their e-mails, and their records."""
+    """A person as the ledger knows them: the keys of their e-mails, their records, and how many referrals were
+    submitted for them."""
 
     emails: frozenset[str]
     refs: frozenset[Ref]
+    submitted: int = 0
+
+
+class UnknownPerson(DataError):  # noqa: N818 - named by the situation, as what it is one of
+    """Nobody has this address. `nearest`: one that somebody has, a few keystrokes away; a person's, so no part of the
+    message."""
+
+    def __init__(self, nearest: str | None) -> None:
+        super().__init__(
+            "the ledger knows nobody with this address; nothing was changed",
+            remedy="Name a person by e-mail address, or by the connection:kind:id of a lead or contact.",
+        )
+        self.nearest = nearest
 
 
 @dataclass(frozen=True)
@@ -43,16 +58,23 @@ def person_of(context: RunContext, name: str) -> Person:
     """The person that an e-mail address or a record (connection:kind:id) names, with all records that are the same
     buyer: converted, merged, or with the same address.
 
-    Raises DataError for what is neither, and for a record that was never seen or is nobody's.
+    Raises DataError for what is neither, and for a record that was never seen or is nobody's; UnknownPerson for an
+    address that stands nowhere in the ledger. One that was forgotten is known: forgetting may have been cut short.
     """
     ledger, most = context.ledger, context.policy.claim.most_records_of_one_person
     email = email_key(name)
     if email is None:
-        return _buyer(ledger, most, [_person_record(ledger, _ref(name))], frozenset())
+        return _counted(ledger, _buyer(ledger, most, [_person_record(ledger, _ref(name))], frozenset()))
     holders = holders_of(ledger, email)
+    if not holders and not is_anywhere(ledger, email):
+        raise UnknownPerson(nearest_address(email, addresses(ledger)))
     if is_shared_mailbox(email):  # its records are several people's: what else they have is their own
-        return Person(frozenset([email]), frozenset(holders))
-    return _buyer(ledger, most, holders, frozenset([email]))
+        return _counted(ledger, Person(frozenset([email]), frozenset(holders)))
+    return _counted(ledger, _buyer(ledger, most, holders, frozenset([email])))
+
+
+def _counted(ledger: Ledger, person: Person) -> Person:
+    return replace(person, submitted=sum(submitted_with(ledger, email) for email in person.emails))
 
 
 def _buyer(ledger: Ledger, most: int, seeds: Collection[Ref], named: frozenset[str]) -> Person:

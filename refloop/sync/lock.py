@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from refloop import log
 from refloop.connectors.base import Clock
-from refloop.errors import DiskError, RefloopError, TryLater
+from refloop.errors import AnotherAtWork, DiskError, RefloopError
 from refloop.ledger.engine.filesystem import refuse_network
 from refloop.ledger.lease import Holder, Lease, holder_of
 from refloop.ledger.soundness import refuse_unproven
@@ -24,9 +24,9 @@ _WAIT = "Wait for it to end; cron will come back by itself. `refloop unlock` sho
 def alone(ledger: Ledger, clock: Clock) -> Iterator[None]:
     """Holds the ledger for one run.
 
-    Raises TryLater at once when another run holds it, LedgerError when it is damaged. A holder that was killed holds
-    nothing; one that stands still is replaced once its lease has run out, and can write no more: whatever it tries
-    raises LeaseLost.
+    Raises AnotherAtWork at once when another run holds it, LedgerError when it is damaged. A holder that was killed
+    holds nothing; one that stands still is replaced once its lease has run out, and can write no more: whatever it
+    tries raises LeaseLost.
     """
     lock = FileLock(f"{ledger.path}.lock", timeout=0, mode=0o600)
     locked = _locked(lock)
@@ -48,16 +48,16 @@ def alone(ledger: Ledger, clock: Clock) -> Iterator[None]:
 
 @contextmanager
 def locked_file(path: Path, clock: Clock) -> Iterator[None]:
-    """Holds the file lock of a ledger that may not be readable. Raises TryLater when another run holds it, ConfigError
-    where locks cannot be trusted."""
+    """Holds the file lock of a ledger that may not be readable. Raises AnotherAtWork when another run holds it,
+    ConfigError where locks cannot be trusted."""
     refuse_network(path)
     lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
     if not _locked(lock):
-        raise TryLater(f"another refloop is working on {path}", remedy=_WAIT)
+        raise AnotherAtWork(f"another refloop is working on {path}", remedy=_WAIT)
     try:
         holder = _holder_at(path)
         if holder and holder.alive(clock()) and not holder.locked:
-            raise TryLater(f"another refloop is working on {path} ({holder})", remedy=_WAIT)
+            raise AnotherAtWork(f"another refloop is working on {path} ({holder})", remedy=_WAIT)
         yield
     finally:
         lock.release()
@@ -95,4 +95,4 @@ def _refuse_unless_expired(ledger: Ledger, clock: Clock) -> None:
     if holder is None or not holder.expired(clock()):
         log.warning("lock busy", pid=holder.pid if holder else None)
         who = f" ({holder})" if holder and holder.expires_at else ""
-        raise TryLater(f"another refloop is working on {ledger.path}{who}", remedy=_WAIT)
+        raise AnotherAtWork(f"another refloop is working on {ledger.path}{who}", remedy=_WAIT)

@@ -25,14 +25,21 @@ class PlanHeader:
     position: int
 
 
+def refuse_no_place(path: Path) -> None:
+    """Raises DiskError for a path at which no plan can be saved: before a plan is made, which may take long."""
+    if not is_regular(path):
+        raise DiskError(f"cannot write the plan {path}: it is not a regular file", remedy="Name another file.")
+    if not path.absolute().parent.is_dir():
+        raise DiskError(f"cannot write the plan {path}: its folder does not exist", remedy="Name another file.")
+
+
 def save_plan(path: Path, ledger: Ledger, changes: Iterable[FieldChange]) -> int:
     """Writes a private plan file and returns how many changes it holds. Raises DiskError.
 
     The file appears when it is whole: half a plan would look like a plan.
     """
     try:
-        if not is_regular(path):
-            raise DiskError(f"cannot write the plan {path}: it is not a regular file")
+        refuse_no_place(path)
         with replacing(path) as file:
             count = _write(file, ledger, changes)
     except OSError as error:

@@ -85,6 +85,8 @@ class Runner:
         self._connections = connections
         self._clock = clock
         self._progress = progress
+        self.report: Report | None = None
+        """What the last run did, however it ended."""
 
     def run(self, task: Task) -> Report:
         """Does the task. Trouble with one connection ends that connection's part only, and is in the report.
@@ -112,7 +114,7 @@ class Runner:
         return self._journalled("undo", lambda run: run.undo(changes))
 
     def _journalled(self, command: str, work: Callable[[_Run], None], budget: Budget = Budget()) -> Report:  # noqa: B008 - a frozen value
-        report = Report(start_run(self._ledger, command, __version__, self._clock()))
+        report = self.report = Report(start_run(self._ledger, command, __version__, self._clock()))
         context = RunContext(self._ledger, report.run, self._policy, self._clock, budget, self._progress)
         code: int = Exit.BUG
         raised: list[str] = []  # what ended the run, and is no connection's
@@ -201,8 +203,10 @@ class _Run:
         planned = _by_connection(changes)
 
         def send(name: str, connector: Connector) -> None:
+            self._context.expects("push", name, len(planned.get(name, [])))
             with self._report.counting(name, Pusher(self._context)) as pusher:
                 pusher.send(name, connector, planned.get(name, []))
+            self._report.pushed.add(name)
 
         self._each(connectors, send)
 
@@ -294,6 +298,7 @@ class _Run:
             pusher.push(name, connector)
             if pusher.counts["unknown"]:
                 pusher.settle(name, connector)
+        self._report.pushed.add(name)
 
     def _guard(self, task: Task) -> None:
         if task.max_changes is None:
@@ -301,6 +306,7 @@ class _Run:
         by_connection: Counter[str] = Counter()
         for plan in Planner(self._context).plans():
             by_connection[plan.ref.connection] += len(plan.changes)
+            self._context.expects("push", plan.ref.connection, by_connection[plan.ref.connection])
         planned = by_connection.total()
         if planned > task.max_changes:
             for name, count in by_connection.items():

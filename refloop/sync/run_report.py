@@ -27,12 +27,14 @@ Counted = TypeVar("Counted", bound=Counting)
 @dataclass
 class Report:
     """What a run did: counts by connection (and under "" what concerns all), whose trouble it met, and what else a
-    person should know of a connection."""
+    person should know of a connection. `pushed` are the connections in which it came to the end of what it had to
+    write."""
 
     run: int
     counts: dict[str, Counter[str]] = field(default_factory=dict)
     problems: list[tuple[str, RefloopError]] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    pushed: set[str] = field(default_factory=set)
 
     @property
     def exit(self) -> Exit:

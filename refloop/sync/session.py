@@ -15,7 +15,8 @@ from refloop.connectors.base import Clock, Connector, connector_class, settings_
 from refloop.errors import ConfigError
 from refloop.ledger.store import Ledger, open_ledger
 from refloop.mapping.policy import Policy
-from refloop.sync.context import Progress, RunContext, no_progress
+from refloop.nearest import did_you_mean
+from refloop.sync.context import Expecting, Progress, RunContext, no_progress
 from refloop.sync.policy import policy_of
 from refloop.sync.run import Connect, Runner
 
@@ -45,7 +46,8 @@ class Session:
         names = self.config.connections
         if only is not None and only not in names:
             raise ConfigError(
-                f"there is no connection {only!r} in {self.config.path}", remedy=f"Use one of: {', '.join(names)}."
+                f"there is no connection {only!r} in {self.config.path}",
+                remedy=f"Use one of: {', '.join(names)}.{did_you_mean(only, names)}",
             )
         return {name: partial(self._connect, name) for name in names if only in (None, name)}
 
@@ -56,22 +58,27 @@ class Session:
     def runner(self, *, only: str | None = None, progress: Progress = no_progress) -> Runner:
         """A runner over all connections, or the one named."""
         connections: Mapping[str, Connect] = self.connections(only)
-        return Runner(self.ledger, self.policy, connections, self.clock, _logged(progress))
+        return Runner(self.ledger, self.policy, connections, self.clock, _Logged(progress))
 
 
-def _logged(progress: Progress) -> Progress:
+@dataclass(frozen=True)
+class _Logged:
     """Progress that is told to the log as well."""
 
-    def advance(stage: str, about: str, done: int) -> None:
+    progress: Progress
+
+    def __call__(self, stage: str, about: str, done: int) -> None:
         if stage == "pull":
             log.info("page kept", connection=about, records=done)
         elif stage == "push":
             log.info("batch pushed", connection=about, changes=done)
         else:
             log.debug("chunk decided", stage=stage, names=done)
-        progress(stage, about, done)
+        self.progress(stage, about, done)
 
-    return advance
+    def expect(self, stage: str, about: str, total: int) -> None:
+        if isinstance(self.progress, Expecting):
+            self.progress.expect(stage, about, total)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import Any
 from refloop.ledger.codes import reread_if_codes_changed
 from refloop.ledger.due import wake
 from refloop.ledger.policies import decide_anew
-from refloop.ledger.queue import Topic
+from refloop.ledger.queue import Topic, pending
 from refloop.ledger.records import pulled
 from refloop.ledger.summaries import plan_where_currency_changed
 from refloop.sync.claim import claim
@@ -16,7 +16,7 @@ from refloop.sync.context import RunContext
 from refloop.sync.credit import credit
 from refloop.sync.desired import counted_currency, declared_currency
 from refloop.sync.match import match
-from refloop.sync.stage import IDS, RECORDS, Stage
+from refloop.sync.stage import CHUNK, IDS, RECORDS, Stage
 from refloop.sync.status import status
 from refloop.sync.total import total
 
@@ -56,9 +56,13 @@ class Decider:
         self._empty(STAGES[0])
 
     def _empty(self, stage: Stage[Any]) -> None:
-        while done := stage.work(self._context):
-            self.counts[stage.topic.value] += done
-            self._context.kept(stage.topic.value, "", done)
+        context, name, chunks = self._context, stage.topic.value, 0
+        while done := stage.work(context):
+            self.counts[name] += done
+            chunks += 1
+            if chunks == 1 and done == CHUNK:  # it may take long; what it leaves for itself meanwhile comes on top
+                context.expects(name, "", done + pending(context.ledger, stage.topic))
+            context.kept(name, "", done)
 
     def _follow_currencies(self) -> None:
         """Which currency most deals are in can only have changed with a deal, and is a look at all of them."""

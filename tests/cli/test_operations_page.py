@@ -193,3 +193,16 @@ def test_the_drill_works_as_it_stands(drilled: Office, refloop: list[str]) -> No
     assert Path("refloop.db").read_bytes() == before
     assert dict(drilled.hubspot.calls) == calls
     assert not Path("drill").exists()
+
+
+def test_each_exit_code_is_reached_by_a_test_and_what_cron_mails_is_said() -> None:
+    """130 and 143 by the signals, 1 by a bug: the others by name."""
+    tests = "".join(
+        path.read_text(encoding="utf-8")
+        for folder in ("cli", "commands")
+        for path in (PAGE.parents[1] / "tests" / folder).glob("test_*.py")
+        if path != Path(__file__)
+    )
+    reached = {code for code in Exit if re.search(rf"Exit\.{code.name}\b", tests)}
+    assert set(Exit) - reached == set()
+    assert all(len(row) == 3 and all(row) for row in table("### Exit codes"))

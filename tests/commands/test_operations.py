@@ -79,7 +79,7 @@ def test_a_sync_that_is_told_to_stop_stops_and_the_next_completes_it(office: Off
     visitor = office.hubspot.get("contacts", ids["visitor"])
     assert visitor is not None
     assert visitor["ref_code"] == "ANNA-7K2Q"
-    assert "nothing to write" in office.run("sync").out
+    assert "nothing to write" in office.run("sync", "--verbose").out
 
 
 def test_a_sync_takes_old_runs_without_news_out_of_the_journal(office: Office) -> None:
@@ -135,7 +135,7 @@ def test_the_ledger_is_verified_backed_up_put_back_and_rebuilt(office: Office) -
 
     assert "records forgotten" in office.run("ledger", "rebuild", "--yes").out
     assert office.run("plan", "--no-pull").code == Exit.LATER
-    again = office.run("sync")
+    again = office.run("sync", "--verbose")
     assert again.code == Exit.OK
     assert "nothing to write" in again.out
 
@@ -145,7 +145,10 @@ def test_a_person_is_forgotten_only_when_one_says_yes(office: Office) -> None:
     ids = fill(office.salesforce, office.hubspot)
     office.run("sync")
     office.monkeypatch.setattr(sys, "stdin", io.StringIO("n\n"))
-    assert "It cannot be taken back" in office.run("forget", "bo@acme.io").out
+    asked = office.run("forget", "bo@acme.io")
+    assert asked.code == Exit.DECLINED
+    assert "(2 records, 0 submitted referrals)? It cannot be taken back" in asked.err
+    assert "nothing was changed" in asked.err
     assert b"bo@acme.io" in Path("refloop.db").read_bytes()
     done = office.run("forget", "bo@acme.io", "--yes")
     assert done.code == Exit.OK
@@ -174,7 +177,7 @@ def test_a_sync_says_how_many_records_it_wrote_without_a_condition(office: Offic
     Path("config.yaml").write_text(changed, encoding="utf-8")
     office.ready()
     fill(office.salesforce, office.hubspot)
-    out = office.run("sync").out
+    out = office.run("sync", "--verbose").out
     assert ("sf: 4 records were written without the condition" in out) is told
     assert ("`conditional_writes`" in out) is told
     (run,) = [run for run in json.loads(office.run("runs", "--json").out) if run["command"] == "sync"]

@@ -71,8 +71,9 @@ def test_what_would_be_removed_is_shown_before_anything_is(
     assert "nothing was removed" in shown.out
     monkeypatch.setattr(sys, "stdin", io.StringIO(answer))
     asked = office.run("provision", "--remove")
-    assert asked.code == Exit.OK
+    assert asked.code == Exit.DECLINED
     assert "would be removed" in asked.out
+    assert "nothing was changed" in asked.err
     assert "Remove this for good?" in asked.err
     assert found(office) == there
 

@@ -71,6 +71,9 @@ class Engine(Protocol):
         """Rewrites every text of every table in which one of the (lower-case) strings stands. Where two rows become
         one by it, one stays. Returns how many were rewritten. Call inside a transaction."""
 
+    def holds_text(self, holding: Collection[str], is_it: Callable[[str], bool]) -> bool:
+        """Whether there is a text in any table in which one of the (lower-case) strings stands, and that is it."""
+
     @property
     def checked(self) -> datetime | None:
         """When all of it was last looked through; None when that is not known, or somebody else wrote to it since."""

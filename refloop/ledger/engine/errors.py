@@ -8,6 +8,11 @@ from pathlib import Path
 from refloop.errors import DiskError, LedgerBusy, LedgerError
 from refloop.ledger.engine.base import StatementError
 
+PUT_BACK = (
+    "Nothing was written. `refloop ledger restore` puts the newest backup in its place; docs/operations.md says what "
+    "to do where there is none."
+)
+
 
 def translated(error: sqlite3.Error, path: Path) -> Exception:
     """What an SQLite error means to a person; a StatementError, where only a bug can cause it."""
@@ -19,7 +24,7 @@ def translated(error: sqlite3.Error, path: Path) -> Exception:
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return LedgerError(
             f"the ledger {path} is damaged or is not a ledger: {error}",
-            remedy="Nothing was written. Put back a backup of the file, or move it away and run a full sync.",
+            remedy=PUT_BACK,
         )
     if name.startswith("SQLITE_BUSY"):
         return LedgerBusy(
@@ -41,7 +46,7 @@ def damaged(path: Path, how: str) -> LedgerError:
     """The error for a ledger that is damaged, and how."""
     return LedgerError(
         f"the ledger {path} is damaged: {how}",
-        remedy="Nothing was written. Run `refloop ledger restore`, or move it away and run a full sync.",
+        remedy=PUT_BACK,
     )
 
 

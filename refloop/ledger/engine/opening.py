@@ -97,6 +97,11 @@ def _prepare(path: Path, *, doubted: bool) -> Standing | None:
     return standing
 
 
+def is_ledger(head: bytes) -> bool:
+    """Whether a file that begins so is a ledger."""
+    return head.startswith(_MAGIC) and int.from_bytes(head[_APPLICATION], "big") == APPLICATION_ID
+
+
 def _refuse_foreign_file(path: Path) -> None:
     """Looks without SQLite, which would recover and even convert another program's database on opening it.
 

@@ -180,7 +180,7 @@ class SqliteEngine:
         self.connection.create_function("rewritten", 1, rewrite, deterministic=True)
         done = 0
         for table, column in list(self._text_columns()):
-            found = " OR ".join([f'instr(lower("{column}"), ?)'] * len(holding))
+            found = _stands(column, holding)
             done += self.execute(
                 f'UPDATE OR REPLACE "{table}" SET "{column}" = rewritten("{column}") WHERE ({found}) '
                 f'AND rewritten("{column}") <> "{column}"',
@@ -188,6 +188,14 @@ class SqliteEngine:
             )
         self.connection.create_function("rewritten", 1, None)
         return done
+
+    def holds_text(self, holding: Collection[str], is_it: Callable[[str], bool]) -> bool:
+        """Whether there is a text in any table in which one of the (lower-case) strings stands, and that is it."""
+        return any(
+            is_it(row[0])
+            for table, column in list(self._text_columns())
+            for row in self.rows(f'SELECT "{column}" FROM "{table}" WHERE {_stands(column, holding)}', holding)
+        )
 
     def _text_columns(self) -> Iterator[tuple[str, str]]:
         for table in [row[0] for row in self.rows("SELECT name FROM sqlite_schema WHERE type = 'table'")]:
@@ -270,3 +278,8 @@ class SqliteEngine:
         """Closes the file, and leaves its mark beside it when something was written. Safe to repeat."""
         self.connection.close()
         self.rest()
+
+
+def _stands(column: str, holding: Collection[str]) -> str:
+    """The condition that one of as many strings stands in a column."""
+    return " OR ".join([f'instr(lower("{column}"), ?)'] * len(holding))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 
+from refloop.errors import DataError
 from refloop.ledger.engine.base import Row
 from refloop.ledger.runs import INTERRUPTED, SYNCING, imbalances, problems_from
 from refloop.ledger.store import Ledger
@@ -16,6 +17,7 @@ from refloop.model import Problem, format_time, parse_time
 _AT_THE_CRM = (*SYNCING, "apply", "undo")
 """Not `plan`: a person runs it, perhaps without the secrets that cron has, and sees how it ends."""
 _MOST = 10_000
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,10 @@ class Run:
         return imbalances(self.counts)
 
     @property
+    def wrote(self) -> bool:
+        return any(counts.get("written") for counts in self.counts.values())
+
+    @property
     def syncs(self) -> bool:
         return self.command.startswith(SYNCING)
 
@@ -44,6 +50,26 @@ class Run:
 def latest_runs(ledger: Ledger, limit: int) -> list[Run]:
     """The latest runs, the newest first."""
     return [_run(row) for row in ledger.rows("SELECT * FROM runs ORDER BY run DESC LIMIT ?", (limit,))]
+
+
+def run_numbered(ledger: Ledger, number: int) -> Run | None:
+    """The run of that number. Raises DataError, which names the last ones that wrote, where there never was one; None
+    for one that is counted in `quiet_runs` alone, and so wrote nothing."""
+    row = ledger.one("SELECT * FROM runs WHERE run = ?", (number,))
+    if row:
+        return _run(row)
+    newest = ledger.one("SELECT max(run) AS newest FROM runs")
+    if newest and 0 < number <= (newest["newest"] or 0):
+        return None
+    rows = islice(ledger.rows("SELECT * FROM runs ORDER BY run DESC"), _MOST)
+    wrote = islice((run for run in map(_run, rows) if run.wrote), _NAMED)
+    named = ", ".join(f"{run.number} ({run.command}, {format_time(run.started_at)})" for run in wrote)
+    raise DataError(
+        f"there is no run {number}; nothing was changed",
+        remedy=f"The last ones that wrote: {named}. See `refloop runs`."
+        if named
+        else "No run has written anything yet.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 
@@ -16,36 +16,76 @@ from refloop.report.grid import text, whole
 from refloop.report.lines import MOST, say
 from refloop.report.text.review import print_open_with_remedies
 from refloop.report.text.table import table
+from refloop.sync.run_report import Report
 
-_OUTCOMES = ("written", "overwrote", "present", "moved", "refused", "deferred", "unknown", "conflicts", "parked")
+_OUTCOMES = {
+    "written": "written",
+    "overwrote": "overwrote",
+    "present": "present",
+    "moved": "moved",
+    "refused": "refused",
+    "deferred": "deferred",
+    "unknown": "unknown",
+    "conflicts": "conflicts",
+    "parked": "parked",
+    "unsent": "held back",
+}
+"""Counts of what became of changes, in words."""
 
 
-def print_counts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
-    """Prints what a run did, a line a connection."""
-    for name, done in counts.items():
+def print_counts(console: Console, report: Report, *, stamp: str = "", writes: bool = True) -> None:
+    """Prints what a run did, a line a connection. `writes`: it was to write, if there was something."""
+    for name, done in report.counts.items():
         if not name:
             continue
         pulled = f"pulled {done.get('pulled', 0):,} ({done.get('new', 0):,} new, {done.get('changed', 0):,} changed)"
-        wrote = ", ".join(f"{done[word]:,} {word}" for word in _OUTCOMES if done.get(word))
-        say(console, f"{name}: {pulled}; {wrote or 'nothing to write'}; {done.get('calls', 0):,} calls")
+        wrote = f"; {_wrote(report, name)}" if writes else ""
+        say(console, f"{stamp}{name}: {pulled}{wrote}; {done.get('calls', 0):,} calls")
         if done.get("unconditional"):
             say(
                 console,
-                f"{name}: {done['unconditional']:,} records were written without the condition that nobody edited them "
-                "in that moment (`conditional_writes`)",
+                f"{stamp}{name}: {done['unconditional']:,} records were written without the condition that nobody "
+                "edited them in that moment (`conditional_writes`)",
                 "dim",
             )
 
 
-def print_notes(console: Console, notes: Iterable[tuple[str, str]]) -> None:
+def print_notes(console: Console, notes: Iterable[tuple[str, str]], stamp: str = "") -> None:
     """Prints what else a person should know, a line each, with the connection that it is about."""
     for name, words in notes:
-        say(console, f"{name}: {words}", "yellow")
+        say(console, f"{stamp}{name}: {words}", "yellow")
 
 
-def print_problem(console: Console, name: str, error: RefloopError) -> None:
+def _wrote(report: Report, name: str) -> str:
+    """What became of changes; that there was nothing to write is said only where the run got to know it."""
+    done = report.counts[name]
+    outcomes = ", ".join(f"{done[word]:,} {said}" for word, said in _OUTCOMES.items() if done.get(word))
+    return outcomes or ("nothing to write" if name in report.pushed else "nothing was written")
+
+
+def print_figures(console: Console, summary: Summary, stamp: str = "") -> None:
+    """Prints in two lines how the ledger stands, and what waits for a person."""
+    other = summary.referrals - summary.open - summary.won - summary.lost
+    parts = [f"{summary.open:,} open", f"{summary.won:,} won", f"{summary.lost:,} lost"]
+    parts += [f"{other:,} other"] if other else []
+    say(console, f"{stamp}{summary.referrals:,} referrals: {', '.join(parts)}")
+    review = sum(summary.review.values())
+    status = {
+        "conflicts": summary.conflicts,
+        "refused": summary.refused,
+        "overwritten": len(summary.overwritten),
+        "unsettled": summary.unsettled,
+    }
+    counts = ", ".join(f"{count:,} {word}" for word, count in status.items() if count)
+    waits = [f"{review:,} to review (`refloop review`)"] if review else []
+    waits += [f"{counts} (`refloop status`)"] if counts else []
+    if waits:
+        say(console, f"{stamp}waits for a person: {'; '.join(waits)}", "yellow")
+
+
+def print_problem(console: Console, name: str, error: RefloopError, stamp: str = "") -> None:
     """Prints what kept a connection from being worked on."""
-    say(console, f"{name}: {error}", "red")
+    say(console, f"{stamp}{name}: {error}", "red")
 
 
 def print_summary(console: Console, summary: Summary) -> None:
@@ -79,14 +119,14 @@ def print_summary(console: Console, summary: Summary) -> None:
     print_overwritten(console, summary.overwritten)
 
 
-def print_overwritten(console: Console, found: Sequence[Overwritten]) -> None:
+def print_overwritten(console: Console, found: Sequence[Overwritten], stamp: str = "") -> None:
     """Prints what people wrote and refloop wrote over, and how to put it back: a line a field."""
     for one in found[:MOST]:
         both = f"somebody wrote {one.found or ''!r} just before refloop wrote {one.wrote or ''!r} over it"
         back = f"to put it back: refloop undo {one.run} --overwritten"
-        say(console, f"overwritten {one.ref} {one.field}: {both}; {back}", "yellow")
+        say(console, f"{stamp}overwritten {one.ref} {one.field}: {both}; {back}", "yellow")
     if len(found) > MOST:
-        say(console, f"overwritten {len(found) - MOST:,} more: see `refloop status --json`", "yellow")
+        say(console, f"{stamp}overwritten {len(found) - MOST:,} more: see `refloop status --json`", "yellow")
 
 
 def print_before_after(console: Console, changes: Iterable[PastChange]) -> None:
