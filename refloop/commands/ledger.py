@@ -35,7 +35,7 @@ def verify(context: typer.Context, as_json: JsonOption = False) -> None:
     with opened(context, doubted=True) as work:
         faults = list(faults_of(work.ledger))
         if not faults:
-            work.ledger.engine.was_checked(work.clock())
+            work.ledger.was_checked(work.clock())
     if as_json:
         print_json(faults_json(str(work.ledger.path), faults))
     for fault in [] if as_json else faults:

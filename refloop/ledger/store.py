@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,10 @@ class Ledger:
         )
         if isinstance(refs, (tuple, frozenset)):  # what cannot change need not be filled in again
             self._selected = refs
+
+    def was_checked(self, at: datetime) -> None:
+        """Remembers that all of it was looked through, and found sound."""
+        self.engine.was_checked(at)
 
     def close(self) -> None:
         """Closes the ledger. Safe to repeat."""

@@ -75,7 +75,7 @@ def test_changes_and_a_stale_plan(office: Office) -> None:
     assert office.run("plan", "--detailed-exitcode").code == Exit.CHANGES
     saved = office.run("plan", "-o", "plan.jsonl")
     assert saved.code == Exit.OK
-    assert "saved 38 changes" in saved.out
+    assert "saved 42 changes" in saved.out
     office.salesforce.update("Lead", ids["lead"], {"Ref_Code__c": "SOMETHING"})
     stale = office.run("apply", "plan.jsonl")
     assert stale.code == Exit.STALE
@@ -198,7 +198,7 @@ def test_more_changes_than_allowed(office: Office) -> None:
     ids = fill(office.salesforce, office.hubspot)
     answer = office.run("sync", "--max-changes", "5")
     assert answer.code == Exit.CONFIG
-    assert "38 changes" in answer.err
+    assert "42 changes" in answer.err
     lead = office.salesforce.get("Lead", ids["lead"])
     assert lead is not None
     assert lead["Ref_Code__c"] is None

@@ -51,7 +51,7 @@ def test_a_sync_tells_of_its_run_pages_batches_and_calls(office: Office) -> None
     (run,) = {line["run"] for line in told if line["event"] != "backup made"}
     assert [line["event"] for line in told if line["event"].startswith("run")] == ["run started", "run ended"]
     assert sum(line["records"] for line in events("page kept")) == 7
-    assert sum(line["changes"] for line in events("batch pushed")) == 38
+    assert sum(line["changes"] for line in events("batch pushed")) == 42
     assert events("run ended")[0]["counts"]["hs"]["written"] == sum(
         line["changes"] for line in events("batch pushed") if line["connection"] == "hs"
     )

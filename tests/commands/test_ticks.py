@@ -55,8 +55,8 @@ def test_the_first_tick_says_what_it_wrote_and_the_next_says_nothing(office: Off
     assert (first.code, first.err) == (Exit.OK, "")
     run = json.loads(office.run("runs", "--json").out)[0]["run"]
     assert lines(first.out) == [
-        f"sf: 25 values written to 4 records (run {run})",
-        f"hs: 13 values written to 2 records (run {run})",
+        f"sf: 27 values written to 4 records (run {run})",
+        f"hs: 15 values written to 2 records (run {run})",
         "1 new for review (1 near): `refloop review`",
     ]
     idle = office.run("sync")
@@ -172,7 +172,7 @@ def test_a_run_that_held_changes_back_never_says_that_there_was_nothing(office: 
     held = office.run("sync", "--max-changes", "5", *voice)
     assert held.code == Exit.CONFIG
     assert "nothing to write" not in held.out + held.err
-    assert "38 changes" in held.err
+    assert "42 changes" in held.err
     office.monkeypatch.setenv("OFFICE_HS", "pat-na1-of-somebody-else")
     broken = office.run("sync", *voice)
     assert broken.code == Exit.AUTH
@@ -183,7 +183,7 @@ def test_a_dry_run_does_not_say_that_there_is_nothing_to_write(office: Office) -
     office.ready()
     fill(office.salesforce, office.hubspot)
     shown = office.run("sync", "--dry-run").out
-    assert "38 changes to 6 records" in shown
+    assert "42 changes to 6 records" in shown
     assert "nothing to write" not in shown
 
 

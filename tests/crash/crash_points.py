@@ -66,6 +66,7 @@ class CrashPoints:
         self.typed: Typed = frozenset()
         scenario.prepare(bench)
         self.start = bench.state()
+        bench.put_back(self.start)  # as before each death: a file that was put back is looked through when it is opened
         self.points = bench.done(*scenario.command, sabotage=sabotage).points
         self.tally.points = len(self.points)
         self.recovery: list[str] = []

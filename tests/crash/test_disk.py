@@ -7,6 +7,7 @@ after it, fail with ENOSPC or EIO (tests/crash/disk.c): for SQLite, its journal,
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 import subprocess
 import sys
@@ -79,7 +80,8 @@ class DiskFailures(CrashPoints):
             self.unseen += 1
         else:
             assert ended.status == Exit.DISK, f"{what}: {ended.status}\n{ended.printed}"
-            message, _, remedy = ended.printed[ended.printed.index("refloop: ") :].partition("\n  ")
+            # of a command in one form, of a run that cron began in another: what cannot be written, and what to do
+            message, _, remedy = re.split(r"(\n  | -> )", ended.printed, maxsplit=1)
             assert "refloop.db" in message or "plan.jsonl" in message, ended.printed
             assert "run again" in remedy, ended.printed
             self.told += 1

@@ -56,7 +56,8 @@ def test_her_edit_stands_and_counts_as_if_it_had_come_later(loops: Callable[[str
     assert counts["written"] == len(loop.fields(ref)) - 1  # all that she did not touch
     loop.sync()
     # a code that nobody issued, in the very field for it: the one in the text counts no more
-    assert loop.fields(ref) == {"code": "WHAT-3V3R"}
+    why = "The referral by code ANNA-7K2Q is withdrawn: a person typed another code in its place"
+    assert loop.fields(ref) == {"code": "WHAT-3V3R", "answer": "No such code", "why": why}
     with loop.ledger.writing():
         reread_texts(loop.ledger)
     assert loop.planned() == {}
