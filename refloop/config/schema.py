@@ -42,6 +42,9 @@ def config_schema(connectors: Mapping[str, type[ConnectionSettings]]) -> Json:
     for key in schema["properties"].keys() - set(schema["required"]):
         schema["properties"][key] = _or_nothing(schema["properties"][key])
     connections = schema["properties"]["connections"]
+    for word in ("minLength", "minProperties"):  # pydantic before 2.12 has the word for texts here
+        connections.pop(word, None)
+    connections["minProperties"] = 1
     connections["propertyNames"] = {"pattern": f"^{CONNECTION_NAME}$"}
     connections["additionalProperties"] = _one_of(sorted(connectors))
     whole: Json = _portable({"$schema": _DRAFT, **schema, "title": TITLE, "$defs": dict(sorted(shared.items()))})
